@@ -1,0 +1,116 @@
+"""Names and small facts that every stage shares: tiers, precisions, file names, the selection rule."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from iast_export.errors import InputError, RecipeError
+
+Runtime = Literal["onnxruntime", "litert"]
+Precision = Literal["fp32", "fp16", "dynamic_int8", "int8"]
+Role = Literal["transfer", "dispatch", "style_encoder"]
+
+RUNTIMES: tuple[Runtime, ...] = get_args(Runtime)
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+ONNX_PRECISIONS: tuple[Precision, ...] = ("fp32", "int8")
+
+CONTENT = "content"
+STRENGTH = "strength"
+STYLIZED = "stylized"
+STYLE_IMAGE = "style"
+STYLE_ENCODER_SIDE_PX = 256
+
+
+@dataclass(frozen=True)
+class Tier:
+    """A subnetwork and the largest picture it serves; its LiteRT signature is a square of that side."""
+
+    depth: int
+    max_side_px: int
+
+    @property
+    def id(self) -> str:
+        """For example `d4-256px`; also the LiteRT signature key, with `_` for `-`."""
+        return f"d{self.depth}-{self.max_side_px}px"
+
+    @property
+    def signature(self) -> str:
+        """The LiteRT signature key: letters, digits and underscores only."""
+        return self.id.replace("-", "_")
+
+    @property
+    def shape_px(self) -> tuple[int, int]:
+        """Height and width of the fixed-shape form."""
+        return self.max_side_px, self.max_side_px
+
+
+def onnx_name(name: str, tier: Tier, precision: Precision) -> str:
+    """File name of a tier's ONNX model."""
+    return f"{name}-{tier.id}-{precision}.onnx"
+
+
+def dispatch_name(name: str, precision: Precision) -> str:
+    """File name of the ONNX model that holds all tiers."""
+    return f"{name}-dispatch-{precision}.onnx"
+
+
+def tflite_name(name: str, precision: Precision) -> str:
+    """File name of the TFLite model that holds all tiers as signatures."""
+    return f"{name}-{precision}.tflite"
+
+
+def check_plan(tiers: Sequence[Tier], depths: Sequence[int], size_multiple_px: int) -> None:
+    """Refuses a depth plan that can't be built.
+
+    Raises:
+        RecipeError: no tier, sides not rising, a depth that rises with the side or is not one of
+            `depths`, a side that is not a multiple of `size_multiple_px`.
+    """
+    if not tiers:
+        raise RecipeError("the depth plan has no tier", "add at least one [[tiers]] entry")
+    for tier in tiers:
+        if tier.depth not in depths:
+            raise RecipeError(
+                f"tier {tier.id}: depth {tier.depth} is not one of {tuple(depths)}",
+                "choose a depth that the network can be cut to",
+            )
+        if tier.max_side_px <= 0 or tier.max_side_px % size_multiple_px:
+            raise RecipeError(
+                f"tier {tier.id}: {tier.max_side_px} px is not a multiple of {size_multiple_px}",
+                f"use {max(1, round(tier.max_side_px / size_multiple_px)) * size_multiple_px}",
+            )
+    for small, large in zip(tiers[:-1], tiers[1:], strict=True):
+        if large.max_side_px <= small.max_side_px:
+            raise RecipeError(
+                f"tier {large.id} follows {small.id}, but its side is not larger",
+                "list tiers by rising max_side_px, each once",
+            )
+        if large.depth > small.depth:
+            raise RecipeError(
+                f"tier {large.id} is deeper than the smaller tier {small.id}",
+                "let depth fall or stay as pixels rise, so that cost per frame stays in hand",
+            )
+
+
+def select_tier(tiers: Sequence[Tier], width_px: int, height_px: int) -> Tier:
+    """The first tier whose `max_side_px` is at least the picture's longest side.
+
+    This is the one selection rule; the dispatching ONNX and the Android core follow the same
+    cases (tests/testdata/tier_cases.json).
+
+    Raises:
+        InputError: a side below 1 px, or a picture larger than the largest tier.
+    """
+    longest = max(width_px, height_px)
+    if min(width_px, height_px) < 1:
+        raise InputError(f"a picture of {width_px}x{height_px} px is empty", "use a real picture")
+    for tier in tiers:
+        if longest <= tier.max_side_px:
+            return tier
+    largest = tiers[-1].max_side_px
+    raise InputError(
+        f"the picture is {width_px}x{height_px} px, the largest tier takes {largest} px",
+        f"scale its longest side down to {largest} px, or build with a larger tier",
+    )
