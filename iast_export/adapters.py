@@ -1,0 +1,83 @@
+"""What a network of one's own must offer, and how it is loaded from `module:factory`."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
+
+from iast_export.errors import InputError, UsageError
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+PACKAGED = "iast_export.checkpoint:packaged_network"
+
+
+@runtime_checkable
+class StyleNetwork(Protocol):
+    """A style-transfer network as the toolkit sees it. Images are float RGB in [0, 1], NCHW.
+
+    A code named `strength` of shape (1, 1) is the user's: `encode_style` returns 1 for it and
+    `--strength` replaces it. A network without one is always applied in full.
+    """
+
+    @property
+    def depths(self) -> tuple[int, ...]:
+        """Subnetworks it can be cut to; one entry is fine."""
+        ...
+
+    @property
+    def size_multiple_px(self) -> int:
+        """Height and width must be multiples of this."""
+        ...
+
+    @property
+    def code_shapes(self) -> Mapping[str, tuple[int, ...]]:
+        """Named style inputs of the cut network, batch included."""
+        ...
+
+    def cut(self, depth: int) -> nn.Module:
+        """A new module: forward(content, *codes) -> image of the content's size."""
+        ...
+
+    def encode_style(self, style: Tensor) -> tuple[Tensor, ...]:
+        """Codes of an artwork, in the order of `code_shapes`."""
+        ...
+
+
+Factory = Callable[[Path | None], StyleNetwork]
+
+
+def load_network(target: str, checkpoint: Path | None) -> StyleNetwork:
+    """The network that `module:factory` makes from a checkpoint (None: its own default).
+
+    The module is looked for on the import path and in the current directory.
+
+    Raises:
+        UsageError: `target` is malformed, can't be imported or has no such factory.
+        InputError: the result does not fulfil `StyleNetwork`.
+    """
+    module_name, _, attribute = target.partition(":")
+    if not module_name or not attribute:
+        raise UsageError(f"--network {target!r} is not module:factory", "write for example my_net:factory")
+    sys.path.insert(0, str(Path.cwd()))
+    try:
+        factory = cast(Factory, getattr(importlib.import_module(module_name), attribute))
+    except (ImportError, AttributeError) as error:
+        raise UsageError(
+            f"--network {target}: {error}", "check the module's name and that it can be imported from here"
+        ) from error
+    finally:
+        sys.path.pop(0)
+    network = factory(checkpoint)
+    if not isinstance(network, StyleNetwork):
+        needed = ("depths", "size_multiple_px", "code_shapes", "cut", "encode_style")
+        missing = [name for name in needed if not hasattr(network, name)]
+        raise InputError(
+            f"--network {target}: {type(network).__name__} lacks {', '.join(missing)}",
+            "give it depths, size_multiple_px, code_shapes, cut and encode_style",
+        )
+    return network
