@@ -1,0 +1,82 @@
+"""Training pictures: which files train and which are held out, and crops served from memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+CONTENT_SETS = ("imagenet1k_sample", "bsds500", "coco128", "afhq")
+STYLE_SETS = ("oil", "reduced_colour", "yamatoe_kaokore", "cartoon")
+HELD_OUT_SETS = ("cartoon",)  # a kind of art that training never sees
+HOLD_OUT_EVERY = 8
+_SHORT_SIDE_PX = 288
+
+
+def held_out(path: Path) -> bool:
+    """Whether an artwork is for testing only: all cartoons, else every eighth by its file's number."""
+    return path.parent.name in HELD_OUT_SETS or int(path.stem.split("_")[-1]) % HOLD_OUT_EVERY == 0
+
+
+def training_files(root: Path) -> tuple[list[Path], list[Path]]:
+    """Photographs and artworks to train on, below `root/content/*` and `root/style/*`.
+
+    Kodak-24 and the faces are never trained on; nor are the artworks that `held_out` names.
+
+    Raises:
+        FileNotFoundError: one of the two lists is empty.
+    """
+    contents = sorted(p for s in CONTENT_SETS for p in (root / "content" / s).glob("*.jpg"))
+    styles = sorted(p for s in STYLE_SETS for p in (root / "style" / s).glob("*.jpg") if not held_out(p))
+    if not contents or not styles:
+        raise FileNotFoundError(f"{root}: {len(contents)} photographs and {len(styles)} artworks to train on")
+    return contents, styles
+
+
+def test_artworks(root: Path) -> list[Path]:
+    """The artworks that no training sees."""
+    return sorted(p for s in STYLE_SETS for p in (root / "style" / s).glob("*.jpg") if held_out(p))
+
+
+def read_rgb(path: Path, short_side_px: int | None = None) -> np.ndarray:
+    """A picture as uint8 RGB [H, W, 3], scaled so that its short side is `short_side_px`."""
+    bgr = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if bgr is None:
+        raise OSError(f"{path} is not a readable picture")
+    if short_side_px is not None:
+        scale = short_side_px / min(bgr.shape[:2])
+        size = (max(short_side_px, round(bgr.shape[1] * scale)), max(short_side_px, round(bgr.shape[0] * scale)))
+        bgr = cv2.resize(bgr, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+    return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+
+
+class CropStore:
+    """Pictures held as uint8 on the device; gives random square crops as float in [0, 1].
+
+    Crops are 60 to 100 % of the short side, resized to `crop_px` and mirrored at random.
+    """
+
+    def __init__(self, files: Sequence[Path], crop_px: int, device: torch.device) -> None:
+        self.crop_px = crop_px
+        self.images = [
+            torch.from_numpy(read_rgb(f, _SHORT_SIDE_PX)).permute(2, 0, 1).contiguous().to(device) for f in files
+        ]
+
+    def batch(self, count: int, rng: np.random.Generator, smallest: float) -> Tensor:
+        """`count` crops [count, 3, crop_px, crop_px]; each side at least `smallest` of the short side."""
+        crops = []
+        for index in rng.integers(len(self.images), size=count):
+            image = self.images[int(index)]
+            height, width = image.shape[1:]
+            side = int(min(height, width) * rng.uniform(smallest, 1.0))
+            top, left = int(rng.integers(height - side + 1)), int(rng.integers(width - side + 1))
+            crop = image[None, :, top : top + side, left : left + side].float().div(255.0)
+            size = (self.crop_px, self.crop_px)
+            crop = F.interpolate(crop, size, mode="bilinear", align_corners=False, antialias=side > self.crop_px)
+            crops.append(crop.flip(3) if rng.random() < 0.5 else crop)
+        return torch.cat(crops)

@@ -1,0 +1,129 @@
+"""Turns a training run into what the wheel ships: checkpoint, card, ready-made style codes.
+
+    python -m models.release --run runs/iast --images DIR --csv images.csv
+
+The card's metrics are measured here, on Kodak-24 and artworks that trained nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.numpy import save as save_safetensors
+
+from iast_export.artifacts import sha256_file, write_atomic
+from iast_export.checkpoint import PACKAGED_CHECKPOINT, save_checkpoint, toml_text
+from iast_export.images import Rgb, center_square, load_image, to_levels, to_tensor
+from iast_export.metrics import ssim_content, style_distance
+from iast_export.metrics.style import style_statistics
+from iast_export.network import IAST
+from iast_export.specs import STYLE_ENCODER_SIDE_PX
+from models.data import held_out, test_artworks, training_files
+from models.sheet import load_weights
+
+STYLES_DIR = PACKAGED_CHECKPOINT.parent / "styles"
+
+
+@torch.no_grad()
+def scores(net: IAST, contents: list[Rgb], artworks: list[Rgb]) -> dict[str, Any]:
+    """SSIM to the photograph and style distance per depth, means over all contents x artworks."""
+    codes = [net.encode_style(torch.from_numpy(to_tensor(a)))[0] for a in artworks]
+    references = [style_statistics(a) for a in artworks]
+    one = torch.ones(1, 1)
+    found: dict[str, Any] = {"photographs": len(contents), "artworks": len(artworks), "side_px": 256}
+    untouched = [style_distance(c, r) for c in contents for r in references]
+    found["style_distance_of_the_photograph"] = round(float(np.mean(untouched)), 4)
+    for depth in net.depths:
+        module = net.cut(depth)
+        ssims, distances = [], []
+        for content in contents:
+            for code, reference in zip(codes, references, strict=True):
+                image = to_levels(module(torch.from_numpy(to_tensor(content)), code, one).numpy())
+                ssims.append(ssim_content(image, content))
+                distances.append(style_distance(image, reference))
+        found[f"depth_{depth}"] = {
+            "ssim_content": round(float(np.mean(ssims)), 4),
+            "style_distance": round(float(np.mean(distances)), 4),
+        }
+    return found
+
+
+def card(net: IAST, run: Path, images: Path) -> dict[str, Any]:
+    """The checkpoint's facts: what it was trained on, under which terms, and how it scores."""
+    photographs, artworks = training_files(images)
+    kodak = sorted((images / "content" / "kodak24").glob("*.jpg"))
+    unseen = test_artworks(images)
+    unseen = unseen[:: max(1, len(unseen) // 12)][:12]
+    pictures = [[center_square(load_image(p), 256) for p in paths] for paths in (kodak, unseen)]
+    state = torch.load(run / "weights.pt", map_location="cpu", weights_only=True)
+    return {
+        "name": "IAST student, integer-first, four depths",
+        "licence": "Apache-2.0 for the weights; see data for the terms of what they were trained on",
+        "value_range": "float RGB in [0, 1], NCHW",
+        "data": {
+            "photographs": len(photographs),
+            "artworks": len(artworks),
+            "sources": "ImageNet sample, BSDS500, COCO-128, AFHQ (research, non-commercial and mixed terms); "
+            "Art Institute of Chicago and other open-access oils (CC0), KaoKore (CC BY-SA 4.0)",
+            "held_out": "Kodak-24, all faces, all cartoon scenes, every eighth other artwork",
+            "perceptual_network": "VGG-19 distilled by Collaborative-Distillation (CVPR 2020, MIT)",
+        },
+        "training": {"recipe": "models/recipes/iast.toml", "steps": int(state["step"]), "device": "2 CPU cores"},
+        "metrics": scores(net, *pictures),
+    }
+
+
+def write_styles(net: IAST, listing: Path, images: Path, csv_file: Path) -> None:
+    """Encodes the listed artworks into STYLES_DIR: codes, statistics, sources and licences."""
+    facts = {row["file"]: row for row in csv.DictReader(csv_file.open())}
+    tensors: dict[str, np.ndarray] = {}
+    entries = []
+    for style in tomllib.loads(listing.read_text())["styles"]:
+        path = images / "style" / style["file"]
+        if not held_out(path):
+            raise SystemExit(f"{path} was trained on; choose a held-out artwork")
+        rgb = center_square(load_image(path), STYLE_ENCODER_SIDE_PX)
+        fact = facts[f"style/{style['file']}"]
+        tensors[f"{style['id']}/style_code"] = net.encode_style(torch.from_numpy(to_tensor(rgb)))[0].numpy()
+        tensors[f"{style['id']}/statistics"] = style_statistics(rgb)
+        entries.append(
+            {
+                "id": style["id"],
+                "category": style["category"],
+                "title": style["title"],
+                "held_out": style.get("held_out", False),
+                "licence": fact["licence"],
+                "source": f"{fact['source_repo']}: {fact['path']}",
+            }
+        )
+    write_atomic(STYLES_DIR / "codes.safetensors", save_safetensors(tensors))
+    blocks = [f'checkpoint_sha256 = "{sha256_file(PACKAGED_CHECKPOINT)}"\n']
+    blocks += [
+        "\n[[styles]]\n" + "".join(f"{k} = {json.dumps(v)}\n" for k, v in entry.items()) for entry in entries
+    ]
+    write_atomic(STYLES_DIR / "styles.toml", "".join(blocks).encode())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--run", type=Path, required=True)
+    parser.add_argument("--images", type=Path, required=True)
+    parser.add_argument("--csv", type=Path, required=True)
+    parser.add_argument("--styles", type=Path, default=Path("models/recipes/styles.toml"))
+    args = parser.parse_args()
+    net = load_weights(args.run / "weights.pt")
+    facts = card(net, args.run, args.images)
+    save_checkpoint(net, PACKAGED_CHECKPOINT, facts)
+    write_styles(net, args.styles, args.images, args.csv)
+    print(toml_text(facts["metrics"]))
+
+
+if __name__ == "__main__":
+    main()
