@@ -41,7 +41,7 @@ class LossWeights:
     total_variation: float
     out_of_range: float
     distillation: float
-    style_ramp_steps: int
+    style_schedule: list[list[float]]  # [step, factor on both style terms], interpolated
 
 
 @dataclass(frozen=True)
@@ -183,7 +183,7 @@ class Trainer:
         self, image: Tensor, batch: Batch, of_image: losses.Features, of_content: losses.Features, of_style: losses.Features
     ) -> tuple[Tensor, dict[str, Tensor]]:
         weights, strength = self.recipe.loss, batch.strength[:, 0]
-        ramp = min(1.0, 0.1 + 0.9 * self.step / max(1, weights.style_ramp_steps))
+        ramp = float(np.interp(self.step, *zip(*weights.style_schedule, strict=True)))
         terms = {
             "content": losses.content_loss(of_image, of_content),
             "style_moments": losses.style_moment_loss(of_image, of_style) * strength,

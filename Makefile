@@ -1,0 +1,51 @@
+# make demo   a virtual environment, the install, a bundle from the packaged checkpoint, pictures
+# make test   every check: lint, types, layers, tests
+# PYTHON=python3.12 make test   takes another interpreter (3.11 or later)
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PINS   := pyproject.toml constraints.txt
+PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input -c constraints.txt
+
+BUNDLE   := dist/demo
+PICTURES := dist/demo-pictures
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test lint clean
+
+help:
+	@sed -n 's/^# //p' Makefile
+
+demo: $(VENV)/.installed-build
+	$(BIN)/iast-export build --out $(BUNDLE)
+	set --; \
+	for picture in $(BUNDLE)/golden/*-content.png; do set -- "$$@" --content "$$picture"; done; \
+	for codes in $(BUNDLE)/styles/*.f32; do set -- "$$@" --style "$$(basename "$$codes" .f32)"; done; \
+	$(BIN)/iast-export stylize $(BUNDLE) "$$@" --out $(PICTURES)
+
+test: lint
+	$(BIN)/python -m pytest -q
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+clean:
+	rm -rf $(VENV) dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or later is needed, as $(PYTHON); try PYTHON=python3.12 make ..." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed-build: $(PINS) | $(BIN)/python
+	$(PIP) -e '.[build]'
+	touch $@
+
+$(VENV)/.installed-dev: $(PINS) | $(BIN)/python
+	$(PIP) -e '.[build,dev]'
+	touch $(VENV)/.installed-build $@

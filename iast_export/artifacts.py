@@ -1,0 +1,269 @@
+"""Files at the rim: hashes, JSON, writes that are whole or absent, and freshness records of stages."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from iast_export import __version__
+from iast_export.errors import InputError
+
+Progress = Callable[[str, int, int], None]
+STAGES_DIR = ".stages"
+_CHUNK_BYTES = 1 << 20
+
+
+def no_progress(what: str, done: int, total: int) -> None:
+    """The default `Progress`: says nothing."""
+
+
+def sha256_bytes(data: bytes) -> str:
+    """SHA-256 of `data`, 64 lower-case hexadecimal digits."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def sha256_file(path: Path) -> str:
+    """SHA-256 of a file's bytes, 64 lower-case hexadecimal digits.
+
+    Raises:
+        InputError: the file is missing or can't be read.
+    """
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as stream:
+            while chunk := stream.read(_CHUNK_BYTES):
+                digest.update(chunk)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    return digest.hexdigest()
+
+
+def read_bytes(path: Path) -> bytes:
+    """All bytes of a file.
+
+    Raises:
+        InputError: the file is missing or can't be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path` that takes its place on success and is deleted on failure.
+
+    The temporary name keeps the suffix of `path`, since writers choose formats by it. The folder
+    is made when absent. A reader sees the old file or the new one whole, never a part.
+
+    Raises:
+        InputError: the folder can't be written, or the block wrote nothing.
+    """
+    temporary = _temporary_beside(path)
+    try:
+        yield temporary
+        if not temporary.is_file():
+            raise InputError(f"nothing was written for {path}", "check the disk, then run it again")
+        _flush(temporary)
+        os.replace(temporary, path)
+    except OSError as error:
+        if not _concerns(error, temporary, path):
+            raise
+        raise _unwritable(path, error) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Writes `data` aside, flushes it to the disk and renames it to `path`.
+
+    Raises:
+        InputError: the folder can't be made or written.
+    """
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The JSON object in a file.
+
+    Raises:
+        InputError: missing, not UTF-8, not JSON, NaN or infinity in it, or not an object.
+    """
+    try:
+        loaded = json.loads(read_bytes(path).decode("utf-8"), parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise InputError(
+            f"{path} is not valid JSON: {error}", "make it again with the stage that wrote it"
+        ) from error
+    if not isinstance(loaded, dict):
+        raise InputError(
+            f"{path} holds a JSON {type(loaded).__name__}, an object was needed",
+            "make it again with the stage that wrote it",
+        )
+    return loaded
+
+
+def json_bytes(obj: Mapping[str, Any]) -> bytes:
+    """`obj` as deterministic JSON: sorted keys, indent 2, UTF-8, a final newline.
+
+    Raises:
+        InputError: a number is NaN or infinite.
+    """
+    try:
+        text = json.dumps(obj, sort_keys=True, indent=2, allow_nan=False, ensure_ascii=False)
+    except ValueError as error:
+        raise InputError(
+            f"a result can't be written as JSON: {error}",
+            "a measurement was not finite; check the model and the images that it was measured on",
+        ) from error
+    return (text + "\n").encode("utf-8")
+
+
+def write_json(path: Path, obj: Mapping[str, Any]) -> None:
+    """Writes `obj` as deterministic JSON, whole or not at all.
+
+    Raises:
+        InputError: a number is NaN or infinite (the old file stays), or the folder can't be written.
+    """
+    write_atomic(path, json_bytes(obj))
+
+
+def sets_dir() -> Path:
+    """The folder of the packaged image sets: inside the wheel, or `calibration/sets` of a checkout.
+
+    Raises:
+        InputError: neither is there.
+    """
+    package = Path(__file__).resolve().parent
+    for folder in (package / "data" / "sets", package.parent / "calibration" / "sets"):
+        if folder.is_dir():
+            return folder
+    raise InputError("the packaged image sets are missing", "install iast-export again")
+
+
+@dataclass(frozen=True)
+class StageRecord:
+    """What a stage last made: the key of its inputs and the hash of each output.
+
+    Attributes:
+        stage: the stage's name, also the record's file name.
+        key: from `stage_key`.
+        outputs: path relative to the bundle's root -> SHA-256.
+    """
+
+    stage: str
+    key: str
+    outputs: Mapping[str, str]
+
+    @classmethod
+    def load(cls, root: Path, stage: str) -> StageRecord | None:
+        """The record of a stage; None when there is none or it can't be read (the stage runs again)."""
+        path = _record_path(root, stage)
+        if not path.is_file():
+            return None
+        try:
+            raw = read_json(path)
+            outputs = {str(name): str(digest) for name, digest in raw["outputs"].items()}
+            return cls(stage=str(raw["stage"]), key=str(raw["key"]), outputs=outputs)
+        except (InputError, KeyError, AttributeError):
+            return None
+
+    def save(self, root: Path) -> None:
+        """Writes the record to DIR/.stages/STAGE.json."""
+        body = {"stage": self.stage, "key": self.key, "outputs": dict(self.outputs)}
+        write_json(_record_path(root, self.stage), body)
+
+
+def stage_key(stage: str, params: Mapping[str, Any], inputs: Sequence[Path]) -> str:
+    """A SHA-256 over everything that decides a stage's outputs.
+
+    Args:
+        stage: the stage's name.
+        params: plain JSON values; part of the key in any order of keys.
+        inputs: files that the stage reads; their names and bytes count, their folders don't.
+
+    Raises:
+        InputError: an input is missing, or a parameter is NaN or infinite.
+    """
+    body = {
+        "stage": stage,
+        "version": __version__,
+        "params": dict(params),
+        "inputs": [[path.name, sha256_file(path)] for path in inputs],
+    }
+    return sha256_bytes(json_bytes(body))
+
+
+def is_fresh(root: Path, stage: str, key: str) -> bool:
+    """Whether the stage ran with this key and every output is still there, byte for byte."""
+    found = StageRecord.load(root, stage)
+    if found is None or found.stage != stage or found.key != key or not found.outputs:
+        return False
+    for name, digest in found.outputs.items():
+        path = root / name
+        if not path.is_file() or sha256_file(path) != digest:
+            return False
+    return True
+
+
+def record(root: Path, stage: str, key: str, outputs: Sequence[Path]) -> None:
+    """Records that the stage made `outputs` (inside `root`) for `key`. Call it last.
+
+    Raises:
+        InputError: no output at all, or one is missing.
+        ValueError: an output lies outside `root`.
+    """
+    if not outputs:
+        raise InputError(f"the stage {stage} made nothing", "run it again with -v")
+    hashes = {path.relative_to(root).as_posix(): sha256_file(path) for path in outputs}
+    StageRecord(stage=stage, key=key, outputs=hashes).save(root)
+
+
+def _record_path(root: Path, stage: str) -> Path:
+    return root / STAGES_DIR / f"{stage}.json"
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is not a finite number")
+
+
+def _temporary_beside(path: Path) -> Path:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    os.close(handle)
+    os.unlink(name)
+    return Path(name)
+
+
+def _flush(path: Path) -> None:
+    with path.open("rb+") as stream:
+        os.fsync(stream.fileno())
+    path.chmod(0o644)
+
+
+def _concerns(error: OSError, *paths: Path) -> bool:
+    names = {str(path) for path in paths}
+    return str(error.filename) in names or str(error.filename2) in names or error.errno == 28
+
+
+def _unreadable(path: Path, error: OSError) -> InputError:
+    what = "is missing" if isinstance(error, FileNotFoundError) else f"can't be read: {error.strerror}"
+    return InputError(f"{path} {what}", "check the path and its permissions")
+
+
+def _unwritable(path: Path, error: OSError) -> InputError:
+    return InputError(
+        f"{path} can't be written: {error.strerror}", "choose a folder that can be written, with free space"
+    )

@@ -1,0 +1,278 @@
+"""The bundle's contract: every file listed with its hash, exact edges, and golden pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from iast_export import __version__
+from iast_export.artifacts import Progress, no_progress, sha256_file
+from iast_export.errors import InputError
+from iast_export.images import Rgb, fit_longest_side, save_png
+from iast_export.reports import (
+    BENCHMARK_PATH,
+    CONVERT_PATH,
+    MANIFEST_NAME,
+    QUANTIZE_PATH,
+    VERIFY_PATH,
+    FileEntry,
+    GoldenEntry,
+    IoEntry,
+    Manifest,
+    NetworkFacts,
+    Postprocess,
+    Preprocess,
+    SourceFacts,
+    StyleEntry,
+    TierEntry,
+)
+from iast_export.runtimes import open_litert, open_onnx, stylize_rgb
+from iast_export.specs import (
+    CONTENT,
+    ONNX_PRECISIONS,
+    PRECISIONS,
+    STRENGTH,
+    STYLE_ENCODER_SIDE_PX,
+    STYLE_IMAGE,
+    STYLIZED,
+    Precision,
+    Runtime,
+    Tier,
+    dispatch_name,
+    onnx_name,
+    tflite_name,
+)
+from iast_export.styles import Style, feeds_of, pack
+
+# Largest difference in 8-bit levels between processors. XNNPACK's integer kernels agree bit for bit
+# across instruction sets, ONNX Runtime's by 1-2 levels; float islands may tip one rounding.
+TOLERANCE_LEVELS: Mapping[Runtime, int] = {"litert": 1, "onnxruntime": 2}
+_GOLDEN_STRENGTH = 1.0
+_IMAGE_NAMES = (CONTENT, STYLIZED, STYLE_IMAGE)
+REPORTS = {
+    "verify": VERIFY_PATH,
+    "benchmark": BENCHMARK_PATH,
+    "quantize": QUANTIZE_PATH,
+    "convert": CONVERT_PATH,
+    "html": "reports/report.html",
+}
+
+
+@dataclass(frozen=True)
+class BundleFacts:
+    """What the manifest says beyond the files themselves."""
+
+    name: str
+    network: NetworkFacts
+    tiers: Sequence[Tier]
+    styles: Sequence[Style]
+    source: SourceFacts
+
+
+def write_styles(root: Path, styles: Sequence[Style], code_shapes: Mapping[str, tuple[int, ...]]) -> list[Path]:
+    """Writes every style's codes to DIR/styles/ID.f32; the paths."""
+    from iast_export.artifacts import write_atomic
+
+    paths = []
+    for style in styles:
+        path = root / "styles" / f"{style.id}.f32"
+        write_atomic(path, pack(style.codes, code_shapes))
+        paths.append(path)
+    return paths
+
+
+def write_goldens(
+    root: Path, facts: BundleFacts, picture: Rgb, progress: Progress = no_progress
+) -> tuple[list[GoldenEntry], list[Path]]:
+    """Runs a strip of `picture` through every tier, runtime and precision that pictures are promised for.
+
+    Args:
+        picture: RGB [H, W, 3], which calibrated nothing; a strip a quarter as high as the tier's
+            side is cut from its middle, so that the pad is exercised too.
+
+    Returns:
+        The manifest's entries and the files written.
+    """
+    entries, paths = [], []
+    style = facts.styles[0]
+    for i, tier in enumerate(facts.tiers):
+        progress("goldens", i, len(facts.tiers))
+        content = _strip(picture, tier.max_side_px)
+        content_path = root / "golden" / f"{tier.id}-content.png"
+        save_png(content_path, content)
+        paths.append(content_path)
+        outputs = {}
+        for runtime, precision in (("onnxruntime", "fp32"), ("onnxruntime", "int8"), ("litert", "fp32"), ("litert", "int8")):
+            result = _run(root, facts, tier, runtime, precision, content, style)
+            path = root / "golden" / f"{tier.id}-{runtime}-{precision}.png"
+            save_png(path, result)
+            paths.append(path)
+            outputs[f"{runtime}-{precision}"] = path.relative_to(root).as_posix()
+        entries.append(
+            GoldenEntry(
+                tier=tier.id,
+                content=content_path.relative_to(root).as_posix(),
+                style=style.id,
+                strength=_GOLDEN_STRENGTH,
+                outputs=outputs,
+                tolerance_levels=dict(TOLERANCE_LEVELS),
+            )
+        )
+    progress("goldens", len(facts.tiers), len(facts.tiers))
+    return entries, paths
+
+
+def _strip(picture: Rgb, side_px: int) -> Rgb:
+    fitted = fit_longest_side(picture, side_px)
+    height = min(fitted.shape[0], max(side_px // 4, 8))
+    top = (fitted.shape[0] - height) // 2
+    return fitted[top : top + height, :side_px].copy()
+
+
+def _run(
+    root: Path, facts: BundleFacts, tier: Tier, runtime: str, precision: str, content: Rgb, style: Style
+) -> Rgb:
+    feeds = feeds_of(style, facts.network.code_shapes, _GOLDEN_STRENGTH)
+    models = root / "models"
+    if runtime == "litert":
+        session = open_litert(models / tflite_name(facts.name, _precision(precision)), tier.signature)
+        return stylize_rgb(session, content, feeds, fixed_shape_px=tier.shape_px)
+    path = models / onnx_name(facts.name, tier, _precision(precision))
+    return stylize_rgb(open_onnx(path), content, feeds, multiple_px=facts.network.size_multiple_px)
+
+
+def _precision(name: str) -> Precision:
+    return next(p for p in PRECISIONS if p == name)
+
+
+def write_manifest(root: Path, facts: BundleFacts, golden: Sequence[GoldenEntry]) -> Path:
+    """Writes DIR/manifest.json over the files that are there; the same inputs give the same bytes.
+
+    Raises:
+        InputError: a file that the bundle must hold is missing.
+    """
+    files = _model_files(root, facts)
+    manifest = Manifest(
+        name=facts.name,
+        created_by=f"iast-export {__version__}",
+        network=facts.network,
+        tiers=tuple(
+            TierEntry(id=t.id, depth=t.depth, max_side_px=t.max_side_px, shape_px=t.shape_px) for t in facts.tiers
+        ),
+        files=tuple(files),
+        io=tuple(entry for file in files for entry in _edges(root, file)),
+        preprocess=Preprocess(
+            size_multiple_px=facts.network.size_multiple_px, style_side_px=STYLE_ENCODER_SIDE_PX
+        ),
+        postprocess=Postprocess(),
+        styles=tuple(_style_entry(root, style) for style in facts.styles),
+        golden=tuple(golden),
+        source=facts.source,
+        reports=REPORTS,
+    )
+    path = root / MANIFEST_NAME
+    manifest.save(path)
+    return path
+
+
+def model_paths(name: str, tiers: Sequence[Tier]) -> list[tuple[str, Runtime, Precision, str, str | None]]:
+    """Every model file of a bundle: file name, runtime, precision, role, tier id."""
+    rows: list[tuple[str, Runtime, Precision, str, str | None]] = []
+    for precision in ONNX_PRECISIONS:
+        rows += [(onnx_name(name, t, precision), "onnxruntime", precision, "transfer", t.id) for t in tiers]
+        rows.append((dispatch_name(name, precision), "onnxruntime", precision, "dispatch", None))
+    rows += [(tflite_name(name, precision), "litert", precision, "transfer", None) for precision in PRECISIONS]
+    rows.append((f"{name}-style-encoder-fp32.onnx", "onnxruntime", "fp32", "style_encoder", None))
+    rows.append((f"{name}-style-encoder-fp32.tflite", "litert", "fp32", "style_encoder", None))
+    return rows
+
+
+def _model_files(root: Path, facts: BundleFacts) -> list[FileEntry]:
+    entries = []
+    for file_name, runtime, precision, role, tier in model_paths(facts.name, facts.tiers):
+        path = root / "models" / file_name
+        if not path.is_file():
+            raise InputError(f"{path} is missing", "run `iast-export build` again; it makes what is missing")
+        signatures: tuple[str, ...] = ()
+        if runtime == "litert":
+            signatures = tuple(t.signature for t in facts.tiers) if role == "transfer" else _signatures(path)
+        entries.append(
+            FileEntry.model_validate(
+                {
+                    "path": f"models/{file_name}",
+                    "bytes": path.stat().st_size,
+                    "sha256": sha256_file(path),
+                    "runtime": runtime,
+                    "precision": precision,
+                    "role": role,
+                    "signatures": signatures,
+                    "tier": tier,
+                }
+            )
+        )
+    return entries
+
+
+def _signatures(path: Path) -> tuple[str, ...]:
+    from ai_edge_litert.interpreter import Interpreter
+
+    return tuple(Interpreter(model_path=str(path)).get_signature_list())
+
+
+def _style_entry(root: Path, style: Style) -> StyleEntry:
+    path = f"styles/{style.id}.f32"
+    return StyleEntry(
+        id=style.id,
+        category=style.category,
+        path=path,
+        sha256=sha256_file(root / path),
+        title=style.title,
+        licence=style.licence,
+    )
+
+
+def _edges(root: Path, file: FileEntry) -> list[IoEntry]:
+    if file.runtime == "onnxruntime":
+        raw = open_onnx(root / file.path).raw
+        both = (("input", raw.get_inputs()), ("output", raw.get_outputs()))
+        return [
+            _io(file.path, None, direction, item.name, "float32", list(item.shape), None)
+            for direction, items in both
+            for item in items
+        ]
+    entries = []
+    for signature in file.signatures:
+        runner = open_litert(root / file.path, signature).raw.get_signature_runner(signature)
+        for direction, details in (("input", runner.get_input_details()), ("output", runner.get_output_details())):
+            for name, detail in sorted(details.items()):
+                dtype = detail["dtype"].__name__
+                shape = [int(side) for side in detail["shape"]]
+                entries.append(_io(file.path, signature, direction, name, dtype, shape, detail["quantization"]))
+    return entries
+
+
+def _io(
+    path: str, signature: str | None, direction: str, name: str, dtype: str, shape: list[Any], quantization: Any
+) -> IoEntry:
+    layout = "other"
+    if name in _IMAGE_NAMES:
+        layout = "NHWC" if signature else "NCHW"
+    elif len(shape) == 2:
+        layout = "NC"
+    integer = dtype != "float32"
+    return IoEntry.model_validate(
+        {
+            "path": path,
+            "signature": signature,
+            "direction": direction,
+            "name": name,
+            "dtype": dtype,
+            "layout": layout,
+            "shape": tuple(shape),
+            "scale": float(quantization[0]) if integer else None,
+            "zero_point": int(quantization[1]) if integer else None,
+            "value_range": (0.0, 1.0) if name in (*_IMAGE_NAMES, STRENGTH) else None,
+        }
+    )

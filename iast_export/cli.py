@@ -1,0 +1,313 @@
+"""The command line: the only place that prints and that turns errors into exit codes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from iast_export import __version__, console
+from iast_export.errors import IastExportError
+from iast_export.recipe import load_recipe
+from iast_export.specs import RUNTIMES, Precision, Runtime
+
+F = TypeVar("F", bound=Callable[..., Any])
+_PATH = click.Path(path_type=Path)
+EXIT_CODES = """\b
+Exit codes: 0 pass, 1 a bug of ours, 2 usage or recipe, 3 input or artifact missing,
+unreadable or altered, 4 a wrapped tool failed, 5 accuracy below the rule, 6 slower or
+larger than the rule, 7 cannot judge."""
+
+
+@click.group(epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="iast-export")
+def app() -> None:
+    """From a trained style-transfer network to a verified mobile bundle: ONNX and TFLite, INT8,
+    subnetworks chosen by resolution, measured against FP32.
+
+    \b
+    Example:
+      iast-export build --out dist/demo
+      iast-export stylize dist/demo --content photo.jpg --style cafe --out pictures
+    """
+
+
+def main() -> None:
+    """Entry point of `iast-export`."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Runs one command line and returns its exit code; only a bug of ours raises."""
+    try:
+        result = app.main(arguments, prog_name="iast-export", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        return 2
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except (click.Abort, KeyboardInterrupt):
+        console.err.print("stopped; what is finished stays, and the next run goes on from there")
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGINT)
+    except IastExportError as error:
+        console.err.print("[bold red]error:[/]", end=" ")
+        console.err.print(str(error), markup=False)
+        return error.exit_code
+    return result if isinstance(result, int) else 0
+
+
+def _build_options(command: F) -> F:
+    options = [
+        click.argument("checkpoint", required=False, type=_PATH),
+        click.option("--out", required=True, type=_PATH, help="the bundle's folder"),
+        click.option("--recipe", type=_PATH, help="TOML with every choice; default: the packaged one"),
+        click.option("--calibration", metavar="SET", help="set name, set file or folder of photographs"),
+        click.option("--styles", type=_PATH, help="folder of style pictures; default: the packaged styles"),
+        click.option("--network", metavar="MODULE:FACTORY", help="a network of your own; default: the IAST"),
+        click.option("-v", "--verbose", is_flag=True, help="say every step, also where output is no terminal"),
+        click.option("--json", "as_json", is_flag=True, help="report as JSON on stdout"),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def _request(
+    checkpoint: Path | None, out: Path, recipe: Path | None, calibration: str | None, styles: Path | None, network: str | None
+) -> Any:
+    from iast_export.adapters import PACKAGED
+    from iast_export.pipeline import Request
+
+    return Request(out, load_recipe(recipe), network or PACKAGED, checkpoint, calibration, styles)
+
+
+def _run_stages(request: Any, only: str | None, verbose: bool, as_json: bool) -> None:
+    from iast_export.pipeline import Build, run_stages
+
+    with console.progress_bar(verbose) as progress:
+        results = run_stages(Build(request, progress), only)
+    if as_json:
+        console.emit_json(
+            {r.stage: {"ran": r.ran, "outputs": [p.relative_to(request.out).as_posix() for p in r.outputs]} for r in results}
+        )
+        return
+    for result in results:
+        word = "made" if result.ran else "fresh"
+        console.out.print(f"{result.stage:<10} {word}, {len(result.outputs)} files")
+
+
+@app.command()
+@_build_options
+def build(verbose: bool, as_json: bool, **options: Any) -> None:
+    """The whole pipeline: checkpoint to verified bundle.
+
+    Without arguments but --out: the packaged checkpoint, recipe, calibration set and styles.
+    Run again, it makes only what is stale.
+
+    \b
+    Example:
+      iast-export build --out dist/demo
+      iast-export build my.safetensors --calibration photos/ --out dist/mine
+      iast-export build --network my_net:factory --out dist/mine
+    """
+    request = _request(**options)
+    _run_stages(request, None, verbose, as_json)
+    if not as_json:
+        _summary(request.out)
+
+
+def _summary(folder: Path) -> None:
+    from iast_export.report.summary import summary_rows
+
+    columns, rows = summary_rows(folder)
+    console.table(f"{folder}", columns, rows)
+    console.out.print(f"bundle  {folder}\nreport  {folder / 'reports' / 'report.html'}")
+
+
+_STAGE_HELP = {
+    "export": "ONNX FP32: one model per tier, the dispatching model, the style encoder.",
+    "convert": "TFLite FP32: one file, one fixed-shape signature per tier, weights shared.",
+    "calibrate": "Activation ranges per tier and runtime, from photographs x styles.",
+    "quantize": "INT8 in both runtimes, and FP16 and dynamic INT8 in LiteRT.",
+    "verify": "Fidelity and task scores against FP32, on pictures that calibrated nothing.",
+    "bench": "Latency against FP32 of the same runtime, interleaved; memory; size.",
+    "bundle": "Styles, golden pictures, manifest and HTML report.",
+}
+
+
+def _stage_command(name: str, text: str) -> None:
+    def command(verbose: bool, as_json: bool, **options: Any) -> None:
+        _run_stages(_request(**options), name, verbose, as_json)
+
+    command.__doc__ = f"""{text}
+
+    One stage alone, on the artifacts of the earlier ones in --out.
+
+    \b
+    Example:
+      iast-export {name} --out dist/demo
+    """
+    app.command(name)(_build_options(command))
+
+
+for _name, _text in _STAGE_HELP.items():
+    _stage_command(_name, _text)
+
+
+@app.command()
+@_build_options
+def plan(verbose: bool, as_json: bool, **options: Any) -> None:
+    """The depth plan before anything is built: parameters and multiply-adds per tier.
+
+    \b
+    Example:
+      iast-export plan --out dist/demo
+    """
+    from iast_export.pipeline import Build
+    from iast_export.plan import plan_rows
+
+    build = Build(_request(**options))
+    rows = plan_rows(build.network, build.tiers)
+    if as_json:
+        console.emit_json([row.__dict__ for row in rows])
+        return
+    console.table(
+        "depth plan",
+        ("tier", "depth", "up to px", "parameters", "GMAC per frame", "GMAC at 256 px"),
+        [
+            (r.tier, str(r.depth), str(r.max_side_px), f"{r.parameters:,}", f"{r.gmac:.2f}", f"{r.gmac_at_256px:.2f}")
+            for r in rows
+        ],
+    )
+
+
+@app.command()
+@click.argument("folder", metavar="DIR", type=_PATH)
+@click.option("--baseline", type=_PATH, help="JSON of accepted figures")
+@click.option("--rules", type=_PATH, help="TOML of limits; default: the packaged ones")
+@click.option("--junit", type=_PATH, help="write the verdict as JUnit XML")
+@click.option("--markdown", type=_PATH, help="write the verdict as Markdown")
+@click.option("--write-baseline", type=_PATH, help="write DIR's figures as a baseline and stop")
+@click.option("--json", "as_json", is_flag=True, help="report as JSON on stdout")
+def gate(
+    folder: Path,
+    baseline: Path | None,
+    rules: Path | None,
+    junit: Path | None,
+    markdown: Path | None,
+    write_baseline: Path | None,
+    as_json: bool,
+) -> None:
+    """Judges a bundle by rules and a baseline; the exit code is the verdict. Needs no torch.
+
+    \b
+    Example:
+      iast-export gate dist/demo --write-baseline baseline.json
+      iast-export gate dist/demo --baseline baseline.json --junit gate.xml
+    """
+    from iast_export.gate import judge, make_baseline
+
+    if write_baseline is not None:
+        make_baseline(folder, write_baseline)
+        console.out.print(f"baseline {write_baseline}")
+        return
+    if baseline is None:
+        raise click.UsageError("give --baseline FILE, or make one with --write-baseline FILE")
+    raise click.exceptions.Exit(judge(folder, baseline, rules, junit, markdown, as_json))
+
+
+@app.command()
+@click.argument("folder", metavar="DIR", type=_PATH)
+@click.option("--content", "contents", multiple=True, required=True, type=_PATH, help="photograph; may be repeated")
+@click.option("--style", "styles", multiple=True, required=True, help="style id or picture; may be repeated")
+@click.option("--out", required=True, type=_PATH, help="folder for the pictures")
+@click.option("--runtime", type=click.Choice(RUNTIMES), default="litert", show_default=True)
+@click.option("--precision", type=click.Choice(("fp32", "fp16", "dynamic_int8", "int8")), default="int8", show_default=True)
+@click.option("--strength", type=float, default=1.0, show_default=True, help="0 the photograph, 1 the full style")
+@click.option("--threads", type=click.IntRange(1), default=1, show_default=True)
+@click.option("--scale-down", is_flag=True, help="fit pictures beyond the largest tier to it")
+@click.option("--json", "as_json", is_flag=True, help="report as JSON on stdout")
+def stylize(
+    folder: Path,
+    contents: tuple[Path, ...],
+    styles: tuple[str, ...],
+    out: Path,
+    runtime: Runtime,
+    precision: Precision,
+    strength: float,
+    threads: int,
+    scale_down: bool,
+    as_json: bool,
+) -> None:
+    """Pictures from a bundle: every content in every style, the tier chosen by resolution.
+
+    \b
+    Example:
+      iast-export stylize dist/demo --content a.jpg --content b.jpg --style cafe --style my.jpg --out pictures
+    """
+    from iast_export.stylize import BundleEngine
+    from iast_export.stylize import stylize as run_stylize
+
+    engine = BundleEngine(folder, runtime, precision, threads)
+    with console.progress_bar() as progress:
+        made = run_stylize(engine, contents, styles, out, strength=strength, scale_down=scale_down, progress=progress)
+    if as_json:
+        console.emit_json([{"path": str(m.path), "content": m.content, "style": m.style, "tier": m.tier} for m in made])
+        return
+    for m in made:
+        console.out.print(f"{m.path}  ({m.tier}, {runtime} {precision})")
+    console.out.print(f"sheet  {out / 'sheet.png'}")
+
+
+@app.command()
+@click.argument("target", metavar="FILE|DIR", type=_PATH)
+@click.option("--json", "as_json", is_flag=True, help="everything, as JSON on stdout")
+def inspect(target: Path, as_json: bool) -> None:
+    """What is in a model or a bundle: tiers, signatures, bytes shared, operators. Needs no torch.
+
+    \b
+    Example:
+      iast-export inspect dist/demo/models/iast-int8.tflite
+    """
+    from iast_export import inspection
+
+    found = inspection.inspect_bundle(target) if target.is_dir() else inspection.inspect_model(target)
+    if as_json:
+        console.emit_json(found)
+        return
+    from iast_export.report.summary import inspection_tables
+
+    for title, columns, rows in inspection_tables(found):
+        console.table(title, columns, rows)
+
+
+@app.command()
+@click.option("--json", "as_json", is_flag=True, help="report as JSON on stdout")
+def doctor(as_json: bool) -> None:
+    """What is installed, what is missing, and what this processor can do.
+
+    \b
+    Example:
+      iast-export doctor
+    """
+    from dataclasses import asdict
+
+    from iast_export.environment import doctor as examine
+
+    checks = examine()
+    if as_json:
+        console.emit_json([asdict(check) for check in checks])
+    else:
+        rows = [(c.name, c.status, c.detail, c.remedy) for c in checks]
+        console.table("doctor", ("what", "status", "found", "remedy"), rows)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,281 @@
+"""PyTorch to one FP32 .tflite file: a fixed-shape signature per tier, weights stored once.
+
+Conversion goes through litert-torch. Three forms are rewritten on the way, each equal in exact
+arithmetic, because their plain lowering leaves the fast kernels:
+
+- a pixel shuffle lowers to NCHW transposes; here it is one transpose of blocks in NHWC, and the
+  convolution before it gets its output channels in that order;
+- reflection and replication padding lower to MIRROR_PAD or GATHER_ND, which XNNPACK does not take;
+  here they are slices and concatenations.
+
+The edges are NHWC and named as in the ONNX files.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from iast_export import tflite_file, tflite_write
+from iast_export.artifacts import Progress, atomic_path, no_progress
+from iast_export.errors import ToolError
+from iast_export.runtimes import IMAGE_NAMES, open_litert
+from iast_export.specs import CONTENT, STRENGTH, STYLE_ENCODER_SIDE_PX, STYLE_IMAGE, STYLIZED, Tier
+
+if TYPE_CHECKING:
+    from iast_export.adapters import StyleNetwork
+
+PARITY_TOLERANCE = 1e-4
+STYLE_SIGNATURE = "style_encoder"
+
+
+@dataclass(frozen=True)
+class ConvertSummary:
+    """What a conversion made; `size_ratio` is file bytes over the largest signature alone."""
+
+    path: str
+    file_bytes: int
+    largest_alone_bytes: int
+    size_ratio: float
+    unique_weight_bytes: int
+    shared_weight_bytes: int
+    signature_weight_bytes: Mapping[str, int]
+    max_difference: Mapping[str, float]
+    operators: Mapping[str, Mapping[str, int]]
+    convert_s: float
+    check_s: float
+
+
+class LiteRtForms(TorchFunctionMode):
+    """While active, pixel shuffles and mirrored padding are traced in the forms described above."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._convolutions: dict[int, tuple[Tensor, tuple[Any, ...], dict[str, Any]]] = {}
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if func is F.pixel_shuffle:
+            return self._pixel_shuffle(*args, **kwargs)
+        if func is F.pad and _is_mirror(*args, **kwargs):
+            return _mirror_pad(*args, **kwargs)
+        result = func(*args, **kwargs)
+        if func is F.conv2d:
+            self._convolutions[id(result)] = (result, args, kwargs)
+        return result
+
+    def _pixel_shuffle(self, x: Tensor, upscale_factor: int) -> Tensor:
+        r, (n, c, h, w) = upscale_factor, x.shape
+        if id(x) in self._convolutions:
+            _, args, kwargs = self._convolutions[id(x)]
+            blocks = _block_ordered_conv(r, *args, **kwargs).permute(0, 2, 3, 1)
+            blocks = blocks.reshape(n, h, w, r, r, c // r**2).permute(0, 1, 3, 2, 4, 5)
+        else:
+            blocks = x.permute(0, 2, 3, 1).reshape(n, h, w, c // r**2, r, r).permute(0, 1, 4, 2, 5, 3)
+        return blocks.reshape(n, h * r, w * r, c // r**2).permute(0, 3, 1, 2)
+
+
+def _block_ordered_conv(
+    r: int, x: Tensor, weight: Tensor, bias: Tensor | None = None, *args: Any, **kwargs: Any
+) -> Tensor:
+    """The convolution with output channels ordered (row, column, channel) instead of channel first."""
+    c, (_, i, kh, kw) = weight.shape[0] // r**2, weight.shape
+    weight = weight.reshape(c, r * r, i, kh, kw).transpose(0, 1).reshape(c * r * r, i, kh, kw)
+    if bias is not None:
+        bias = bias.reshape(c, r * r).transpose(0, 1).reshape(c * r * r)
+    return F.conv2d(x, weight, bias, *args, **kwargs)
+
+
+def _is_mirror(x: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> bool:
+    return mode in ("reflect", "replicate") and x.dim() == 4 and len(pad) == 4 and min(pad) >= 0
+
+
+def _mirror_pad(x: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Tensor:
+    step = 1 if mode == "reflect" else 0
+    for dim, before, after in ((2, pad[2], pad[3]), (3, pad[0], pad[1])):
+        last = x.shape[dim] - 1
+        head = [x.narrow(dim, i * step, 1) for i in range(before, 0, -1)]
+        tail = [x.narrow(dim, last - i * step, 1) for i in range(1, after + 1)]
+        if head or tail:
+            x = torch.cat([*head, x, *tail], dim)
+    return x
+
+
+class _Nhwc(nn.Module):
+    """A module behind NHWC images and named inputs; returns named outputs."""
+
+    def __init__(self, call: Callable[..., Any], image: str, codes: Sequence[str], outputs: Sequence[str]):
+        super().__init__()
+        if isinstance(call, nn.Module):
+            self.inner = call
+        self._call = call
+        self._image, self._codes, self._outputs = image, tuple(codes), tuple(outputs)
+
+    def forward(self, **inputs: Tensor) -> dict[str, Tensor]:
+        with LiteRtForms():
+            image = inputs[self._image].permute(0, 3, 1, 2)
+            result = self._call(image, *[inputs[name] for name in self._codes])
+        results = (result,) if isinstance(result, Tensor) else tuple(result)
+        named = zip(self._outputs, results, strict=True)
+        return {name: _nhwc(name, value) for name, value in named}
+
+
+class _Encoder(nn.Module):
+    """A network's style encoder as a module: [1, 3, H, W] -> the codes except `strength`."""
+
+    def __init__(self, network: StyleNetwork) -> None:
+        super().__init__()
+        if isinstance(network, nn.Module):
+            self.network = network
+        self._encode, self._names = network.encode_style, tuple(network.code_shapes)
+
+    def forward(self, style: Tensor) -> tuple[Tensor, ...]:
+        codes = self._encode(style)
+        return tuple(c for name, c in zip(self._names, codes, strict=True) if name != STRENGTH)
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """A signature to be: its module, example inputs (NCHW, in call order) and output names."""
+
+    key: str
+    module: nn.Module
+    inputs: Mapping[str, Tensor]
+    outputs: tuple[str, ...]
+
+
+def convert_fp32(
+    network: StyleNetwork, tiers: Sequence[Tier], path: Path, progress: Progress = no_progress
+) -> ConvertSummary:
+    """Writes one FP32 .tflite with one fixed-shape signature per tier, keyed `tier.signature`.
+
+    Every signature is compared with its own PyTorch tier, and sharing is proved on the bytes
+    (`tflite_write.check_constants`) before the file takes its name. Two conversions of the same
+    network are byte-identical.
+
+    Raises:
+        ToolError: the converter failed, a signature differs by more than 1e-4 from PyTorch, or a
+            constant changed.
+    """
+    codes = network.encode_style(_picture(STYLE_ENCODER_SIDE_PX, STYLE_ENCODER_SIDE_PX, seed=1))
+    named = {name: c.detach() for name, c in zip(network.code_shapes, codes, strict=True)}
+    entries = []
+    for n, tier in enumerate(tiers):
+        module = network.cut(tier.depth).eval().requires_grad_(False)
+        inputs = {CONTENT: _picture(*tier.shape_px, seed=2 + n), **named}
+        entries.append(_Entry(tier.signature, module, inputs, (STYLIZED,)))
+    return _convert(entries, path, progress)
+
+
+def convert_style_encoder(
+    network: StyleNetwork, path: Path, progress: Progress = no_progress
+) -> ConvertSummary:
+    """Writes the style encoder: `style` [1, 256, 256, 3] -> the codes except `strength`, by name.
+
+    Raises:
+        ToolError: the converter failed or the result differs by more than 1e-4 from PyTorch.
+    """
+    names = tuple(name for name in network.code_shapes if name != STRENGTH)
+    picture = _picture(STYLE_ENCODER_SIDE_PX, STYLE_ENCODER_SIDE_PX, seed=1)
+    entry = _Entry(STYLE_SIGNATURE, _Encoder(network).eval(), {STYLE_IMAGE: picture}, names)
+    return _convert([entry], path, progress)
+
+
+def _convert(entries: Sequence[_Entry], path: Path, progress: Progress) -> ConvertSummary:
+    started = time.perf_counter()
+    progress("convert to LiteRT", 0, len(entries) + 1)
+    raw = tflite_file.parse(_run_converter(entries))
+    model = deepcopy(raw)
+    tflite_write.canonicalize(model)
+    data = tflite_write.serialize(model)
+    written = tflite_file.parse(data)
+    tflite_write.check_constants(raw, written)
+    converted = time.perf_counter()
+    differences: dict[str, float] = {}
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(data)
+        for n, entry in enumerate(entries, start=1):
+            progress(f"compare {entry.key} with PyTorch", n, len(entries) + 1)
+            differences[entry.key] = _check_parity(temporary, entry)
+    progress("convert to LiteRT", len(entries) + 1, len(entries) + 1)
+    alone = [len(tflite_write.serialize(tflite_file.extract_signature(written, e.key))) for e in entries]
+    count = tflite_file.count_bytes(written)
+    return ConvertSummary(
+        path=path.name,
+        file_bytes=len(data),
+        largest_alone_bytes=max(alone),
+        size_ratio=len(data) / max(alone),
+        unique_weight_bytes=count.unique_weight_bytes,
+        shared_weight_bytes=count.shared_weight_bytes,
+        signature_weight_bytes=count.signature_weight_bytes,
+        max_difference=differences,
+        operators=tflite_file.operator_counts(written),
+        convert_s=converted - started,
+        check_s=time.perf_counter() - converted,
+    )
+
+
+def _run_converter(entries: Sequence[_Entry]) -> bytes:
+    """The converter's own bytes, before anything of ours."""
+    os.environ["LITERT_TORCH_SHOW_PROGRESS"] = "n"
+    with tflite_file.quiet_tools(), torch.no_grad():
+        import litert_torch
+
+        converter: Any = None
+        for entry in entries:
+            image, *codes = entry.inputs
+            module = _Nhwc(entry.module, image, codes, entry.outputs).eval()
+            sample = {name: _nhwc(name, value).contiguous() for name, value in entry.inputs.items()}
+            add = litert_torch.signature if converter is None else converter.signature
+            converter = add(entry.key, module, sample_kwargs=sample)
+        return bytes(converter.convert().model_content())
+
+
+def _nhwc(name: str, value: Tensor) -> Tensor:
+    """Images change their layout, codes keep theirs."""
+    return value.permute(0, 2, 3, 1) if name in IMAGE_NAMES and value.dim() == 4 else value
+
+
+def _check_parity(path: Path, entry: _Entry) -> float:
+    """Largest absolute difference of a signature from its own module.
+
+    Raises:
+        ToolError: it is above 1e-4 or not a number.
+    """
+    with tflite_file.quiet_tools():
+        session = open_litert(path, entry.key)
+        feeds = {name: value.numpy() for name, value in entry.inputs.items()}
+        got = session.run(feeds)
+    with torch.inference_mode():
+        result = entry.module(*entry.inputs.values())
+    wanted = (result,) if isinstance(result, Tensor) else tuple(result)
+    pairs = zip(entry.outputs, wanted, strict=True)
+    worst = float(np.max([np.max(np.abs(got[name] - value.numpy())) for name, value in pairs]))
+    if not worst <= PARITY_TOLERANCE:
+        raise ToolError(
+            f"signature {entry.key} differs from PyTorch by {worst:.2e}, allowed {PARITY_TOLERANCE:.0e}",
+            "check the network's values for overflow and its operators for unsupported modes",
+        )
+    return worst
+
+
+def _picture(height_px: int, width_px: int, seed: int) -> Tensor:
+    """A smooth random picture with some noise [1, 3, H, W] in [0, 1], the same for the same seed."""
+    generator = torch.Generator().manual_seed(seed)
+    coarse = torch.rand(1, 3, 8, 8, generator=generator)
+    smooth = F.interpolate(coarse, (height_px, width_px), mode="bilinear", align_corners=False)
+    noise = torch.rand(1, 3, height_px, width_px, generator=generator)
+    return (0.85 * smooth + 0.15 * noise).clamp(0.0, 1.0)

@@ -1,0 +1,106 @@
+"""Gate: judges a bundle by rules and a baseline, and decides the exit code. Needs no torch.
+
+Nothing is skipped in silence: what can't be judged is a check of its own, and ends with exit code 7
+unless something stronger was found. Of several codes the first of 3, 5, 6, 7 is taken.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TypeVar
+
+from iast_export.artifacts import read_json
+from iast_export.errors import CannotJudgeError
+from iast_export.gate.accuracy import check_accuracy, check_accuracy_baseline
+from iast_export.gate.baseline import MACHINE_FIELDS, Baseline, load_baseline, make_baseline, unlike
+from iast_export.gate.integrity import check_consistency, check_coverage, check_files, check_rows_match
+from iast_export.gate.rules import Rules, load_rules, parse_rules
+from iast_export.gate.speed import check_size, check_speed
+from iast_export.reports import (
+    BENCHMARK_PATH,
+    VERIFY_PATH,
+    BenchmarkReport,
+    Report,
+    VerifyReport,
+    load_manifest,
+)
+from iast_export.verdict import Check, Verdict
+
+__all__ = ["Baseline", "Rules", "gate", "load_baseline", "load_rules", "make_baseline", "parse_rules"]
+
+R = TypeVar("R", bound=Report)
+
+
+def gate(folder: Path, baseline: Path | None, rules: Path | None = None) -> Verdict:
+    """Every check of the bundle in `folder`, and the exit code that follows (`Verdict.exit_code`).
+
+    Args:
+        folder: a bundle with its reports.
+        baseline: from `make_baseline`. None or a file that isn't there: what needs a baseline can't
+            be judged, the rest still is.
+        rules: TOML; None: the packaged rules.
+
+    Raises:
+        RecipeError: the rules can't be used.
+        InputError: the manifest, a report or the baseline is unreadable or altered. (A model that
+            was altered is a failed check, with the same exit code.)
+    """
+    used = load_rules(rules)
+    manifest = load_manifest(folder)
+    checks = check_files(folder, manifest)
+    accepted, missing = _baseline(baseline)
+    checks += missing
+    verified, nothing = _report(folder / VERIFY_PATH, VerifyReport)
+    checks += nothing
+    measured, nothing = _report(folder / BENCHMARK_PATH, BenchmarkReport)
+    checks += nothing
+    if verified is not None:
+        checks += check_accuracy(verified, used)
+    if verified is not None and accepted is not None:
+        checks += check_accuracy_baseline(verified, accepted.verify, used)
+    if measured is not None:
+        checks += check_speed(measured, accepted.benchmark if accepted else None, used)
+    if accepted is not None:
+        checks += check_size(manifest, measured, accepted, used)
+    if verified is not None and measured is not None:
+        checks += check_consistency(manifest, verified, measured)
+        checks += check_coverage(manifest, verified, measured)
+        if accepted is not None:
+            checks += check_rows_match(verified, measured, accepted)
+    return Verdict(bundle=manifest.name, checks=tuple(checks), notes=_notes(measured, accepted))
+
+
+def _baseline(path: Path | None) -> tuple[Baseline | None, list[Check]]:
+    try:
+        if path is None:
+            raise CannotJudgeError("no baseline was given", "give --baseline FILE")
+        return load_baseline(path), []
+    except CannotJudgeError as error:
+        return None, [_unjudged("baseline", error.message, "a baseline", error.remedy)]
+
+
+def _report(path: Path, kind: type[R]) -> tuple[R | None, list[Check]]:
+    if read_json(path).get("rows") == []:
+        remedy = f"make it again with `iast-export {kind.made_by}`"
+        return None, [_unjudged(f"report: {path.name}", "no rows", "at least one row", remedy)]
+    return kind.load(path), []
+
+
+def _unjudged(name: str, measured: str, rule: str, remedy: str) -> Check:
+    return Check(
+        name=name, kind="coverage", outcome="cannot judge", measured=measured, rule=rule, remedy=remedy
+    )
+
+
+def _notes(measured: BenchmarkReport | None, accepted: Baseline | None) -> tuple[str, ...]:
+    if measured is None or accepted is None:
+        return ()
+    notes = [
+        f"another machine than the baseline's, {what}"
+        for what in unlike(measured, accepted.benchmark, MACHINE_FIELDS)
+    ]
+    for tool in sorted(set(measured.versions) | set(accepted.benchmark.versions)):
+        now, then = measured.versions.get(tool), accepted.benchmark.versions.get(tool)
+        if now != then:
+            notes.append(f"{tool} is {now}, the baseline had {then}")
+    return tuple(notes)

@@ -1,0 +1,53 @@
+"""What the gate's checks share: keys and labels of rows, coverage, and the making of a check."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+
+from iast_export.reports import BenchmarkRow, VerifyRow
+from iast_export.verdict import Check, Kind, Outcome
+
+Key = tuple[str, str, str]
+
+
+def cover(
+    what: str, wanted: Collection[Key] | Collection[str], found: Sequence[Key] | Sequence[str]
+) -> Check:
+    """Passes where `found` holds each of `wanted` once and nothing else."""
+    have = Counter(found)
+    missing, extra = set(wanted) - set(have), set(have) - set(wanted)
+    twice = {one for one, count in have.items() if count > 1}
+    said = [
+        f"{word} {', '.join(sorted(one if isinstance(one, str) else ' '.join(one) for one in rows))}"
+        for word, rows in (("missing", missing), ("new", extra), ("twice", twice))
+        if rows
+    ]
+    outcome: Outcome = "cannot judge" if said else "pass"
+    remedy = "measure every model of the bundle; if the change is meant, write a new baseline"
+    name = f"coverage: {what}"
+    return check_of(
+        name, "coverage", outcome, "; ".join(said) or f"{len(have)} rows", f"{len(wanted)} rows", remedy
+    )
+
+
+def key_of(row: VerifyRow | BenchmarkRow) -> Key:
+    """Runtime, precision and tier of a row."""
+    return row.runtime, row.precision, row.tier
+
+
+def label_of(row: VerifyRow | BenchmarkRow) -> str:
+    """For example `litert int8 d4-256px`."""
+    return " ".join(key_of(row))
+
+
+def check_of(name: str, kind: Kind, outcome: Outcome, measured: str, rule: str, remedy: str) -> Check:
+    """A check; a pass needs no remedy."""
+    return Check(
+        name=name,
+        kind=kind,
+        outcome=outcome,
+        measured=measured,
+        rule=rule,
+        remedy="" if outcome == "pass" else remedy,
+    )

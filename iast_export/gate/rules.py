@@ -1,0 +1,143 @@
+"""The gate's rules: limits in one TOML file, read into frozen models."""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from iast_export.artifacts import read_bytes
+from iast_export.errors import RecipeError
+from iast_export.specs import PRECISIONS, RUNTIMES, Precision, Runtime
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+DEFAULT_RULES = "default_rules.toml"
+
+Share = Annotated[float, Field(ge=0)]
+Limit = Annotated[float, Field(gt=0)]
+
+
+class _Part(BaseModel):
+    # Keys are taken as TOML gives them; a number may be written without a point.
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class AccuracyRules(_Part):
+    """Floors and ceilings for every row of one precision; None is not checked."""
+
+    min_psnr_mean_db: Limit | None = None
+    min_psnr_p5_db: Limit | None = None
+    min_ssim_mean: Annotated[float, Field(gt=0, le=1)] | None = None
+    min_ssim_p5: Annotated[float, Field(gt=0, le=1)] | None = None
+    max_drop_ssim_content: Share | None = None
+    max_drop_style_distance: Share | None = None
+    max_drop_lpips_content: Share | None = None
+    max_drop_identity: Share | None = None
+
+
+class AccuracyBaselineRules(_Part):
+    """How far a row may fall behind the baseline's; None is not checked."""
+
+    max_psnr_mean_fall_db: Share | None = None
+    max_psnr_p5_fall_db: Share | None = None
+    max_ssim_mean_fall: Share | None = None
+
+
+class SpeedRules(_Part):
+    """Limits on the ratio to FP32, and on milliseconds where the machine is the same."""
+
+    min_samples: Annotated[int, Field(ge=2)] = 8
+    max_interval_width: Limit = 0.5
+    max_ratio_fall: Annotated[float, Field(ge=0, lt=1)] | None = None
+    max_median_rise: Share | None = None
+    min_ratio: dict[Runtime, dict[Precision, Limit]] = Field(default_factory=dict)
+
+
+class SizeRules(_Part):
+    """How much larger than the baseline's a file or a peak may be; None is not checked."""
+
+    max_file_rise: Share | None = None
+    max_peak_rss_rise: Share | None = None
+
+
+class Rules(_Part):
+    """Everything that the gate holds a bundle to."""
+
+    schema_version: Literal[1]
+    accuracy: dict[Precision, AccuracyRules] = Field(default_factory=dict)
+    accuracy_baseline: AccuracyBaselineRules = AccuracyBaselineRules()
+    speed: SpeedRules = SpeedRules()
+    size: SizeRules = SizeRules()
+
+
+def load_rules(path: Path | None) -> Rules:
+    """The rules in a TOML file; without one the packaged ones.
+
+    Raises:
+        InputError: the file is missing or can't be read.
+        RecipeError: not TOML, an unknown key (with the nearest known one), or a value that can't be
+            used.
+    """
+    if path is None:
+        packaged = resources.files("iast_export") / "data" / DEFAULT_RULES
+        return parse_rules(packaged.read_bytes(), DEFAULT_RULES)
+    return parse_rules(read_bytes(path), str(path))
+
+
+def parse_rules(data: bytes, name: str) -> Rules:
+    """As `load_rules`, from a file's bytes; `name` is for messages.
+
+    Raises:
+        RecipeError: see `load_rules`.
+    """
+    try:
+        raw = tomllib.loads(data.decode("utf-8"))
+    except ValueError as error:
+        raise RecipeError(f"{name} is not valid TOML: {error}", "correct it at the place named") from error
+    try:
+        return Rules.model_validate(raw)
+    except ValidationError as error:
+        raise _rules_error(name, error) from error
+
+
+def _rules_error(name: str, error: ValidationError) -> RecipeError:
+    found: list[Any] = error.errors(include_url=False)
+    unknown = ("extra_forbidden", "literal_error")
+    details = next((one for one in found if one["type"] in unknown), found[0])
+    place = [str(part) for part in details["loc"] if part != "[key]"]
+    where = ".".join(place)
+    is_key = details["type"] == "extra_forbidden" or details["loc"][-1] == "[key]"
+    if not is_key:
+        return RecipeError(
+            f"{name}: {where}: {details['msg']}, found {details['input']!r}", "correct the value"
+        )
+    known = _known_keys(place[:-1])
+    near = difflib.get_close_matches(place[-1], known, n=1, cutoff=0.5)
+    remedy = f"perhaps you meant {near[0]!r}; " if near else ""
+    return RecipeError(f"{name}: unknown key {where!r}", f"{remedy}known here: {', '.join(known)}")
+
+
+def _known_keys(place: list[str]) -> list[str]:
+    """The keys that are allowed in the table at `place`, such as ["accuracy", "int8"]."""
+    tables: dict[str, type[BaseModel]] = {
+        "": Rules,
+        "accuracy_baseline": AccuracyBaselineRules,
+        "speed": SpeedRules,
+        "size": SizeRules,
+    }
+    where = ".".join(place)
+    if where in tables:
+        return list(tables[where].model_fields)
+    if where == "speed.min_ratio":
+        return list(RUNTIMES)
+    if len(place) == 2 and place[0] == "accuracy":
+        return list(AccuracyRules.model_fields)
+    return list(PRECISIONS)

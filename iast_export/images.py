@@ -1,0 +1,280 @@
+"""Pictures: read and write 8-bit RGB, and the exact way from pixels to tensors and back.
+
+Everywhere a picture is a uint8 array [H, W, 3] in RGB order; a tensor is float32 [1, 3, H, W] in
+[0, 1]. Both directions are part of a bundle's contract: level / 255, and floor(x * 255 + 0.5)
+clipped to 0..255.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from iast_export.artifacts import read_bytes, write_atomic
+from iast_export.errors import InputError
+
+Rgb = npt.NDArray[np.uint8]
+FloatImage = npt.NDArray[np.float32]
+
+_LABEL_HEIGHT_PX = 24
+_GAP_PX = 4
+
+
+def load_image(path: Path) -> Rgb:
+    """The picture in a file, upright (EXIF orientation applied), alpha laid over white.
+
+    Grayscale becomes three equal channels, 16 bits become 8 (x / 257, rounded).
+
+    Returns:
+        [H, W, 3] RGB.
+
+    Raises:
+        InputError: missing, or not a picture that can be decoded whole.
+    """
+    return decode_image(read_bytes(path), str(path))
+
+
+def decode_image(data: bytes, name: str) -> Rgb:
+    """As `load_image`, from an encoded file's bytes; `name` is for messages.
+
+    Raises:
+        InputError: not a picture that can be decoded, or cut short.
+    """
+    encoded = np.frombuffer(data, np.uint8)
+    if _is_truncated(data):
+        raise InputError(f"{name} is cut short", "copy or download the picture again")
+    try:
+        flags = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
+        if _has_alpha(data):
+            flags = cv2.IMREAD_UNCHANGED
+        decoded = cast("npt.NDArray[Any] | None", cv2.imdecode(encoded, flags)) if len(data) else None
+    except cv2.error as error:
+        raise _not_a_picture(name) from error
+    if decoded is None or decoded.size == 0:
+        raise _not_a_picture(name)
+    return _to_rgb8(decoded, name)
+
+
+def encode_png(rgb: Rgb) -> bytes:
+    """`rgb` as PNG bytes; the same pixels give the same bytes.
+
+    Raises:
+        InputError: not uint8 [H, W, 3], or empty.
+    """
+    _check_rgb(rgb)
+    bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
+    settings = [cv2.IMWRITE_PNG_COMPRESSION, 6, cv2.IMWRITE_PNG_STRATEGY, 0]
+    done, encoded = cv2.imencode(".png", bgr, settings)
+    if not done:
+        raise InputError("a picture can't be encoded as PNG", "check its size")
+    return encoded.tobytes()
+
+
+def save_png(path: Path, rgb: Rgb) -> None:
+    """Writes `rgb` [H, W, 3] as PNG, whole or not at all, deterministically.
+
+    Raises:
+        InputError: not uint8 [H, W, 3], empty, or the folder can't be written.
+    """
+    write_atomic(path, encode_png(rgb))
+
+
+def to_tensor(rgb: Rgb) -> FloatImage:
+    """[H, W, 3] levels -> float32 [1, 3, H, W] in [0, 1]: level / 255.
+
+    Raises:
+        InputError: not uint8 [H, W, 3], or empty.
+    """
+    _check_rgb(rgb)
+    planes = rgb.transpose(2, 0, 1)[np.newaxis].astype(np.float32)
+    return np.ascontiguousarray(planes / np.float32(255.0))
+
+
+def to_levels(image: npt.NDArray[np.floating[Any]]) -> Rgb:
+    """Float [1, 3, H, W] -> levels [H, W, 3]: floor(x * 255 + 0.5) in float32, clipped to 0..255.
+
+    Raises:
+        InputError: NaN or infinity in it, another shape, or empty.
+    """
+    if image.ndim != 4 or image.shape[:2] != (1, 3) or image.size == 0:
+        raise InputError(f"an image tensor of shape {image.shape}, [1, 3, H, W] was needed", "report this")
+    if not np.isfinite(image).all():
+        raise InputError(
+            "the model's output holds NaN or infinity",
+            "the model or its weights are damaged; inspect it, then export or train again",
+        )
+    scaled = np.floor(image[0].astype(np.float32) * np.float32(255.0) + np.float32(0.5))
+    return np.ascontiguousarray(np.clip(scaled, 0, 255).astype(np.uint8).transpose(1, 2, 0))
+
+
+def pad_to(rgb: Rgb, height_px: int, width_px: int) -> Rgb:
+    """`rgb` padded at the bottom and the right to the size asked, by reflection.
+
+    The border pixel is not repeated (numpy's "reflect", continued where the pad is longer than
+    the picture); a side of 1 px is repeated ("edge").
+
+    Raises:
+        InputError: the picture is empty, or larger than the size asked.
+    """
+    _check_rgb(rgb)
+    height, width = rgb.shape[:2]
+    if height > height_px or width > width_px:
+        raise InputError(
+            f"a picture of {width}x{height} px can't be padded to {width_px}x{height_px} px",
+            "scale it down first, or use a larger tier",
+        )
+    rows = ((0, height_px - height), (0, 0), (0, 0))
+    columns = ((0, 0), (0, width_px - width), (0, 0))
+    padded = np.pad(rgb, rows, mode="reflect") if height > 1 else np.pad(rgb, rows, mode="edge")
+    return np.pad(padded, columns, mode="reflect") if width > 1 else np.pad(padded, columns, mode="edge")
+
+
+def pad_to_multiple(rgb: Rgb, multiple_px: int) -> Rgb:
+    """`rgb` padded as by `pad_to` up to the next multiples of `multiple_px`."""
+    height, width = rgb.shape[:2]
+    return pad_to(rgb, -(-height // multiple_px) * multiple_px, -(-width // multiple_px) * multiple_px)
+
+
+def fit_longest_side(rgb: Rgb, side_px: int) -> Rgb:
+    """`rgb` scaled so that its longest side is `side_px`: area average down, cubic up.
+
+    Raises:
+        InputError: the picture is empty or `side_px` is below 1.
+    """
+    _check_rgb(rgb)
+    if side_px < 1:
+        raise InputError(f"a longest side of {side_px} px was asked", "ask for at least 1 px")
+    height, width = rgb.shape[:2]
+    longest = max(height, width)
+    size = (max(1, _round(width * side_px, longest)), max(1, _round(height * side_px, longest)))
+    return _resize(rgb, size)
+
+
+def center_square(rgb: Rgb, side_px: int) -> Rgb:
+    """The largest centered square of `rgb`, scaled to `side_px` (area average down, cubic up).
+
+    Raises:
+        InputError: the picture is empty or `side_px` is below 1.
+    """
+    _check_rgb(rgb)
+    if side_px < 1:
+        raise InputError(f"a square of {side_px} px was asked", "ask for at least 1 px")
+    height, width = rgb.shape[:2]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    return _resize(np.ascontiguousarray(rgb[top : top + side, left : left + side]), (side_px, side_px))
+
+
+def sheet(rows: Sequence[Sequence[Rgb]], labels: Sequence[Sequence[str]] | None = None) -> Rgb:
+    """Pictures in a grid on white, each at its own size in its cell, with an optional line of text.
+
+    Args:
+        rows: at least one picture; rows may differ in length.
+        labels: a text per picture, same structure as `rows`; "" for none.
+
+    Raises:
+        InputError: there is no picture, or labels and pictures differ in number.
+    """
+    if not any(len(row) for row in rows):
+        raise InputError("a sheet needs at least one picture", "give it pictures")
+    if labels is not None and [len(row) for row in rows] != [len(row) for row in labels]:
+        raise InputError("a sheet's labels don't match its pictures", "give one label per picture")
+    text_px = _LABEL_HEIGHT_PX if labels is not None else 0
+    columns = max(len(row) for row in rows)
+    widths = [max((row[c].shape[1] for row in rows if c < len(row)), default=0) for c in range(columns)]
+    heights = [max((picture.shape[0] for picture in row), default=0) + text_px for row in rows]
+    size = (sum(heights) + _GAP_PX * (len(rows) + 1), sum(widths) + _GAP_PX * (columns + 1), 3)
+    canvas = np.full(size, 255, np.uint8)
+    top = _GAP_PX
+    for r, row in enumerate(rows):
+        left = _GAP_PX
+        for c, picture in enumerate(row):
+            if labels is not None:
+                _write(canvas, labels[r][c], left, top, widths[c])
+            _check_rgb(picture)
+            y = top + text_px
+            canvas[y : y + picture.shape[0], left : left + picture.shape[1]] = picture
+            left += widths[c] + _GAP_PX
+        top += heights[r] + _GAP_PX
+    return canvas
+
+
+def _write(canvas: Rgb, text: str, left: int, top: int, width_px: int) -> None:
+    font, scale = cv2.FONT_HERSHEY_SIMPLEX, 0.45
+    while text and cv2.getTextSize(text, font, scale, 1)[0][0] > width_px:
+        text = text[:-1]
+    cv2.putText(canvas, text, (left, top + _LABEL_HEIGHT_PX - 8), font, scale, (0, 0, 0), 1, cv2.LINE_AA)
+
+
+def _resize(rgb: Rgb, size: tuple[int, int]) -> Rgb:
+    width, height = size
+    if (height, width) == rgb.shape[:2]:
+        return rgb.copy()
+    shrinks = width <= rgb.shape[1] and height <= rgb.shape[0]
+    how = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
+    return cast(Rgb, cv2.resize(np.ascontiguousarray(rgb), size, interpolation=how))
+
+
+def _round(numerator: int, denominator: int) -> int:
+    return (2 * numerator + denominator) // (2 * denominator)
+
+
+def _has_alpha(data: bytes) -> bool:
+    """Whether decoding as it is finds a fourth channel; only formats with no EXIF turn are asked."""
+    if not data.startswith((b"\x89PNG", b"RIFF", b"II*\0", b"MM\0*")):
+        return False
+    decoded = cast(
+        "npt.NDArray[Any] | None", cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    )
+    return decoded is not None and decoded.ndim == 3 and decoded.shape[2] == 4
+
+
+def _is_truncated(data: bytes) -> bool:
+    """Whether a JPEG, PNG or WebP lacks its end: decoders fill the rest with gray and say nothing."""
+    if data.startswith(b"\xff\xd8"):
+        scan = 2
+        while data[scan : scan + 1] == b"\xff" and data[scan + 1 : scan + 2] not in (b"\xda", b"\xd9", b""):
+            scan += 2 + int.from_bytes(data[scan + 2 : scan + 4], "big")
+        return data.find(b"\xff\xd9", scan) < 0
+    if data.startswith(b"\x89PNG"):
+        chunk = 8
+        while len(data) >= chunk + 12 and data[chunk + 4 : chunk + 8] != b"IEND":
+            chunk += 12 + int.from_bytes(data[chunk : chunk + 4], "big")
+        return len(data) < chunk + 12
+    if data.startswith(b"RIFF"):
+        return len(data) < 8 + int.from_bytes(data[4:8], "little")
+    return False
+
+
+def _to_rgb8(decoded: npt.NDArray[Any], name: str) -> Rgb:
+    if decoded.dtype == np.uint16:
+        decoded = ((decoded.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    if decoded.dtype != np.uint8:
+        raise InputError(f"{name} holds {decoded.dtype} values", "save it with 8 or 16 bits per channel")
+    if decoded.ndim == 2:
+        return cast(Rgb, cv2.cvtColor(decoded, cv2.COLOR_GRAY2RGB))
+    if decoded.shape[2] == 4:
+        alpha = decoded[:, :, 3:].astype(np.uint32)
+        over_white = (decoded[:, :, :3] * alpha + 255 * (255 - alpha) + 127) // 255
+        decoded = over_white.astype(np.uint8)
+    return cast(Rgb, cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB))
+
+
+def _check_rgb(rgb: Rgb) -> None:
+    if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8:
+        raise InputError(
+            f"a picture of shape {rgb.shape} {rgb.dtype}, uint8 [H, W, 3] was needed", "report this"
+        )
+    if rgb.size == 0:
+        raise InputError("a picture is empty", "use a real picture")
+
+
+def _not_a_picture(name: str) -> InputError:
+    return InputError(
+        f"{name} is not a picture that can be decoded", "use a whole JPEG, PNG, WebP or BMP file"
+    )

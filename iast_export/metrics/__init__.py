@@ -1,0 +1,16 @@
+"""How pictures are judged. Every metric refuses NaN, emptiness and unequal shapes."""
+
+from __future__ import annotations
+
+from iast_export.metrics.fidelity import PSNR_CAP_DB, lower_p5, psnr_db, ssim, ssim_content
+from iast_export.metrics.style import style_distance, style_statistics
+
+__all__ = [
+    "PSNR_CAP_DB",
+    "lower_p5",
+    "psnr_db",
+    "ssim",
+    "ssim_content",
+    "style_distance",
+    "style_statistics",
+]

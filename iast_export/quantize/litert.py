@@ -1,0 +1,336 @@
+"""FP32 .tflite to FP16, dynamic INT8 or static INT8, through ai-edge-quantizer, with our ranges.
+
+`tflite_graph.integer_operators` decides what becomes integer in static INT8. Everything else stays
+in float on purpose: the normalisation chains (statistics in 8 bits lose narrow channels, and half
+a chain in INT8 ruins the picture), depthwise convolutions (slower in INT8) and, unless asked
+otherwise, residual sums (whose rounding would add up along the trunk).
+
+Tensors that only move values share one range, so that no requantization is inserted and pixels
+stay exact. A final clamp to [0, 1] is dropped: the output's scale, exactly 1/255 with zero point
+-128, saturates at the same places.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+
+from iast_export import tflite_file as tf
+from iast_export import tflite_write as tw
+from iast_export.artifacts import write_atomic
+from iast_export.errors import InputError, ToolError, UsageError
+from iast_export.quantize.delegation import SignatureDelegation, delegation
+from iast_export.specs import CONTENT, STYLIZED, Precision
+from iast_export.tflite_graph import CONVOLUTIONS, MOVEMENTS, Sums, integer_operators, value_roots
+
+Edges = Literal["float32", "int8"]
+
+_WEIGHTED = (*CONVOLUTIONS, "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
+_TOOL_NAMES = {"TRANSPOSE_CONV": "CONV_2D_TRANSPOSE"}
+__all__ = ["LiteRtQuantizeSummary", "SignatureDelegation", "delegation", "quantize_litert"]
+_MARK = "integer:"
+_REASONS = {
+    "DEPTHWISE_CONV_2D": "depthwise: slower in INT8 than in float",
+    "ADD": "a sum inside an island, or along the trunk, where rounding would add up",
+    "FULLY_CONNECTED": "a dense layer on codes: small, and it sets every normalisation",
+    "MEAN": "normalisation statistics: 8 bits lose narrow channels",
+    "RSQRT": "normalisation statistics: 8 bits lose narrow channels",
+    "SQRT": "normalisation statistics: 8 bits lose narrow channels",
+    "DIV": "normalisation statistics: no INT8 kernel",
+    "LOGISTIC": "a gate or an output curve: its fixed INT8 scale would not fit what reads it",
+    "MIRROR_PAD": "no INT8 kernel in XNNPACK",
+}
+_OTHER_REASON = "part of a normalisation or gating chain, which is quantized whole or not at all"
+
+
+class RangeLike(Protocol):
+    """A calibrated range in the tensor's own unit."""
+
+    @property
+    def low(self) -> float:
+        """Smallest value to represent."""
+
+    @property
+    def high(self) -> float:
+        """Largest value to represent."""
+
+
+@dataclass(frozen=True)
+class LiteRtQuantizeSummary:
+    """What was quantized: counts per signature, and the operators left in float with the reason."""
+
+    precision: Precision
+    edges: Edges
+    quantized_ops: Mapping[str, Mapping[str, int]]
+    float_ops: Mapping[str, Mapping[str, int]]
+    islands: Mapping[str, str]
+    file_bytes: int
+    size_ratio: float
+    unique_weight_bytes: int
+    shared_weight_bytes: int
+
+
+def quantize_litert(
+    fp32_path: Path,
+    precision: Precision,
+    ranges: Mapping[str, Mapping[str, RangeLike]] | None,
+    out_path: Path,
+    edges: Edges = "float32",
+    sums: Sums = "float32",
+) -> LiteRtQuantizeSummary:
+    """Writes `out_path` from an FP32 file of `convert.convert_fp32`; weights stay shared.
+
+    Args:
+        fp32_path: the FP32 file.
+        precision: "fp16" (weights), "dynamic_int8" (weights, activations at run time) or "int8".
+        ranges: signature key -> tensor name (`tflite_file.activation_tensors`) -> range; for "int8".
+        out_path: where to write.
+        edges: type of `content` and `stylized`; codes stay float32.
+        sums: whether residual sums are computed in float (closer to FP32) or in INT8 (some 3 % faster).
+
+    Raises:
+        UsageError: an impossible combination of options.
+        InputError: a range is missing or not finite.
+        ToolError: the quantizer failed, or weights that were shared no longer are.
+    """
+    if precision not in ("fp16", "dynamic_int8", "int8"):
+        raise UsageError(
+            f"precision {precision!r} is not one to quantize to", "use fp16, dynamic_int8 or int8"
+        )
+    if edges == "int8" and precision != "int8":
+        raise UsageError(f"int8 edges with {precision}", "int8 edges need precision int8")
+    model = tf.read_model(fp32_path)
+    fp32 = tf.parse(tw.serialize(model))
+    calibration: dict[str, dict[str, Any]] | None = None
+    if precision == "int8":
+        if ranges is None:
+            raise UsageError("static INT8 without ranges", "run calibrate first")
+        calibration = _prepare_static(model, ranges, sums)
+    named = tw.serialize(model, named_constants=True)
+    quantized = tf.parse(_run_tool(named, precision, calibration))
+    for signature in tf.signatures(quantized) if edges == "int8" else []:
+        _integer_edges(quantized, signature)
+    tw.canonicalize(quantized)
+    data = tw.serialize(quantized)
+    written = tf.parse(data)
+    _check_sharing(fp32, written)
+    write_atomic(out_path, data)
+    return _summarize(written, precision, edges, len(data))
+
+
+def _prepare_static(
+    model: tf.Model, ranges: Mapping[str, Mapping[str, RangeLike]], sums: Sums
+) -> dict[str, dict[str, Any]]:
+    """Drops final clamps, marks integer operators by their outputs' names, and settles every range."""
+    calibration: dict[str, dict[str, Any]] = {}
+    for signature in tf.signatures(model):
+        if signature.key not in ranges:
+            raise InputError(f"no ranges for signature {signature.key}", "calibrate every tier again")
+        graph = model.subgraphs[signature.subgraph]
+        chosen = _drop_final_clamp(model, graph, signature, integer_operators(model, graph, sums))
+        settled = _settle_ranges(model, graph, signature, chosen, ranges[signature.key])
+        for n in chosen:
+            for t in graph.operators[n].outputs:
+                graph.tensors[int(t)].name = _MARK + tf.text(graph.tensors[int(t)].name)
+        for t, (low, high) in settled.items():
+            name = tf.text(graph.tensors[t].name)
+            calibration[name] = {"min": np.array([low], np.float32), "max": np.array([high], np.float32)}
+    return calibration
+
+
+def _drop_final_clamp(
+    model: tf.Model, graph: tf.Graph, signature: tf.Signature, chosen: set[int]
+) -> set[int]:
+    """Removes a clamp to [0, 1] between an integer operator and the output; the new chosen set."""
+    last = signature.outputs.get(STYLIZED, -1)
+    chain = [n for n, op in enumerate(graph.operators) if last in [int(t) for t in op.outputs]]
+    producer = {int(t): n for n, op in enumerate(graph.operators) for t in op.outputs}
+    while chain and tf.op_name(model, graph.operators[chain[-1]]) in MOVEMENTS:
+        source = producer.get(int(graph.operators[chain[-1]].inputs[0]))
+        if source is None:
+            return chosen
+        chain.append(source)
+    if not chain or tf.op_name(model, graph.operators[chain[-1]]) != "RELU_0_TO_1":
+        return chosen
+    clamp = chain[-1]
+    before = int(graph.operators[clamp].inputs[0])
+    if producer.get(before) not in chosen:
+        return chosen
+    after = int(graph.operators[clamp].outputs[0])
+    source_op = graph.operators[producer[before]]
+    source_op.outputs = [after if int(t) == before else int(t) for t in source_op.outputs]
+    for op in graph.operators:
+        op.inputs = [after if int(t) == before else int(t) for t in op.inputs]
+    del graph.operators[clamp]
+    chosen = chosen | set(chain[:-1])
+    return {n - (n > clamp) for n in chosen if n != clamp}
+
+
+def _settle_ranges(
+    model: tf.Model,
+    graph: tf.Graph,
+    signature: tf.Signature,
+    chosen: set[int],
+    ranges: Mapping[str, RangeLike],
+) -> dict[int, tuple[float, float]]:
+    """The range of every float tensor that an integer operator reads or writes, by tensor index.
+
+    Tensors joined by operators that only move values get the range of the tensor they come from.
+    """
+    root = value_roots(model, graph, chosen)
+    exact = {signature.inputs.get(CONTENT), signature.outputs.get(STYLIZED)} - {None}
+    unit = {root[t] for t in exact if t in root}
+    return {
+        t: (0.0, 1.0) if source in unit else _range_of(tf.text(graph.tensors[source].name), ranges)
+        for t, source in root.items()
+    }
+
+
+def _range_of(name: str, ranges: Mapping[str, RangeLike]) -> tuple[float, float]:
+    if name not in ranges:
+        raise InputError(f"no range for tensor {name}", "calibrate this FP32 file again")
+    low, high = float(ranges[name].low), float(ranges[name].high)
+    if not (math.isfinite(low) and math.isfinite(high)) or high < low:
+        raise InputError(f"range of {name} is [{low}, {high}]", "calibrate again on valid images")
+    return low, high
+
+
+def _run_tool(data: bytes, precision: Precision, calibration: dict[str, dict[str, Any]] | None) -> bytes:
+    """The quantizer's own bytes."""
+    with tf.quiet_tools():
+        from ai_edge_quantizer import algorithm_manager, qtyping, quantizer
+
+        tool = quantizer.Quantizer(bytearray(data))
+        operation = qtyping.TFLOperationName
+        if precision == "int8":
+            for name in (*CONVOLUTIONS, *MOVEMENTS, "RELU", "ADD"):
+                tool.add_static_config(f"^{re.escape(_MARK)}", operation(_TOOL_NAMES.get(name, name)), 8, 8)
+        elif precision == "dynamic_int8":
+            for name in CONVOLUTIONS:
+                tool.add_dynamic_config(".*", operation(_TOOL_NAMES.get(name, name)), 8)
+        else:
+            casting = algorithm_manager.AlgorithmName.FLOAT_CASTING
+            for name in _WEIGHTED:
+                kind = operation(_TOOL_NAMES.get(name, name))
+                tool.add_weight_only_config(".*", kind, 16, algorithm_key=casting)
+        return bytes(tool.quantize(calibration, enable_progress_report=False).quantized_model)
+
+
+def _integer_edges(model: tf.Model, signature: tf.Signature) -> None:
+    """Makes `content` and `stylized` int8, 255 levels of [0, 1]; in place.
+
+    Where an edge already meets a conversion, the conversion is dropped; where the network reads or
+    writes the picture in float, one is added.
+    """
+    graph = model.subgraphs[signature.subgraph]
+    content, stylized = signature.inputs[CONTENT], signature.outputs[STYLIZED]
+    readers = [op for op in graph.operators if content in [int(t) for t in op.inputs]]
+    writer = next(op for op in graph.operators if stylized in [int(t) for t in op.outputs])
+    if [tf.op_name(model, op) for op in readers] == ["QUANTIZE"]:
+        graph.operators.remove(readers[0])
+        new_content = int(readers[0].outputs[0])
+    else:
+        new_content = _picture_tensor(graph, content)
+        graph.operators.insert(0, _conversion(model, "DEQUANTIZE", new_content, content))
+    if tf.op_name(model, writer) == "DEQUANTIZE":
+        graph.operators.remove(writer)
+        new_stylized = int(writer.inputs[0])
+    else:
+        new_stylized = _picture_tensor(graph, stylized)
+        graph.operators.append(_conversion(model, "QUANTIZE", stylized, new_stylized))
+    moved = {content: new_content, stylized: new_stylized}
+    graph.inputs = [moved.get(int(t), int(t)) for t in graph.inputs]
+    graph.outputs = [moved.get(int(t), int(t)) for t in graph.outputs]
+    definition = next(d for d in model.signatureDefs if tf.text(d.signatureKey) == signature.key)
+    for entry in [*definition.inputs, *definition.outputs]:
+        entry.tensorIndex = moved.get(int(entry.tensorIndex), int(entry.tensorIndex))
+
+
+def _picture_tensor(graph: tf.Graph, like: int) -> int:
+    """A new int8 tensor of the same shape, scale 1/255, zero point -128; its index."""
+    schema = tf.schema()
+    tensor = schema.TensorT()
+    tensor.shape, tensor.type, tensor.buffer = graph.tensors[like].shape, schema.TensorType.INT8, 0
+    tensor.quantization = schema.QuantizationParametersT()
+    tensor.quantization.scale, tensor.quantization.zeroPoint = [1.0 / 255.0], [-128]
+    graph.tensors.append(tensor)
+    return len(graph.tensors) - 1
+
+
+def _conversion(model: tf.Model, name: str, source: int, target: int) -> Any:
+    """A QUANTIZE or DEQUANTIZE operator; its code is registered where the model lacks it."""
+    schema = tf.schema()
+    number = getattr(schema.BuiltinOperator, name)
+    numbers = [max(c.builtinCode, c.deprecatedBuiltinCode) for c in model.operatorCodes]
+    if number not in numbers:
+        code = schema.OperatorCodeT()
+        code.builtinCode, code.deprecatedBuiltinCode, code.version = number, number, 2
+        model.operatorCodes.append(code)
+        numbers.append(number)
+    op = schema.OperatorT()
+    op.opcodeIndex, op.inputs, op.outputs = numbers.index(number), [source], [target]
+    return op
+
+
+def _check_sharing(fp32: tf.Model, quantized: tf.Model) -> None:
+    """Refuses a result in which weights that several signatures shared are stored more than once."""
+    before, after = _weights(fp32), _weights(quantized)
+    groups: dict[int, set[int]] = {}
+    for place, old in before.items():
+        groups.setdefault(old, set()).add(after[place])
+    split = sum(len(new) > 1 for new in groups.values())
+    if split:
+        raise ToolError(
+            f"{split} weights are no longer shared between signatures after quantization",
+            "report this: the quantizer gave one weight several encodings",
+        )
+
+
+def _weights(model: tf.Model) -> dict[tuple[str, int], int]:
+    """(signature, n-th weighted operator) -> buffer of its weights."""
+    found = {}
+    for signature in tf.signatures(model):
+        graph = model.subgraphs[signature.subgraph]
+        writer = {int(t): op for op in graph.operators for t in op.outputs}
+        weighted = [op for op in graph.operators if tf.op_name(model, op) in _WEIGHTED]
+        for n, op in enumerate(weighted):
+            t = int(op.inputs[1])
+            t = int(writer[t].inputs[0]) if t in writer else t  # behind a DEQUANTIZE in FP16
+            found[signature.key, n] = int(graph.tensors[t].buffer)
+    return found
+
+
+def _summarize(model: tf.Model, precision: Precision, edges: Edges, size: int) -> LiteRtQuantizeSummary:
+    quantized: dict[str, Counter[str]] = {}
+    floats: dict[str, Counter[str]] = {}
+    islands: dict[str, str] = {}
+    for signature in tf.signatures(model):
+        graph = model.subgraphs[signature.subgraph]
+        quantized[signature.key], floats[signature.key] = Counter(), Counter()
+        for op in graph.operators:
+            name, inexact = tf.op_name(model, op), tf.is_float(graph, op)
+            (floats if inexact else quantized)[signature.key][name] += 1
+            if inexact and precision == "int8":
+                reason = _REASONS.get(name, _OTHER_REASON)
+                islands[tf.text(graph.tensors[int(op.outputs[0])].name)] = reason
+    keys = [s.key for s in tf.signatures(model)]
+    largest = max(len(tw.serialize(tf.extract_signature(model, key))) for key in keys)
+    count = tf.count_bytes(model)
+    return LiteRtQuantizeSummary(
+        precision,
+        edges,
+        {key: dict(sorted(c.items())) for key, c in quantized.items()},
+        {key: dict(sorted(c.items())) for key, c in floats.items()},
+        islands,
+        size,
+        size / largest,
+        count.unique_weight_bytes,
+        count.shared_weight_bytes,
+    )

@@ -1,0 +1,351 @@
+"""Which operators of an ONNX graph compute in integers, and which tensors that quantizes.
+
+Dense convolutions decide. Around them, operators that only move values (pad, slice, pixel shuffle)
+work on the integers as they are: they share scale and zero point with the tensor that they move,
+their *root*, so nothing is quantized twice. ReLU and clip fold into the range of the tensor before
+them. Everything else stays in float on purpose: an *island*, whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+
+from iast_export.onnx_graph import Array, GraphIndex, attribute, index_graph
+from iast_export.specs import CONTENT
+
+MOVEMENTS = frozenset(
+    [
+        "Concat",
+        "DepthToSpace",
+        "Flatten",
+        "MaxPool",
+        "Pad",
+        "Reshape",
+        "Resize",
+        "Slice",
+        "SpaceToDepth",
+        "Squeeze",
+        "Transpose",
+        "Unsqueeze",
+    ]
+)
+CLAMPS = ("Relu", "Clip")
+SMALLEST_HEAD = 4
+_STATISTICS = frozenset(
+    [
+        "Div",
+        "InstanceNormalization",
+        "LayerNormalization",
+        "Pow",
+        "Reciprocal",
+        "ReduceMean",
+        "ReduceSum",
+        "Sqrt",
+    ]
+)
+_SMOOTH = frozenset(
+    [
+        "Elu",
+        "Exp",
+        "Gelu",
+        "HardSigmoid",
+        "HardSwish",
+        "Mish",
+        "Selu",
+        "Sigmoid",
+        "Softmax",
+        "Softplus",
+        "Tanh",
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Root:
+    """A tensor that is quantized: where its range comes from and what bounds it.
+
+    Attributes:
+        range_name: the tensor of the FP32 file with the same values.
+        low, high: bounds that a clamp sets; None: unbounded.
+        exact: the bounds are the range, whatever was measured.
+    """
+
+    range_name: str
+    low: float | None = None
+    high: float | None = None
+    exact: bool = False
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The decisions over one graph.
+
+    Attributes:
+        index: of the graph, clamps already moved.
+        roots: quantized tensors.
+        root_of: for each tensor in integers, its root.
+        integers: first output of each operator that computes in integers, folded clamps included.
+    """
+
+    index: GraphIndex
+    roots: dict[str, Root]
+    root_of: dict[str, str]
+    integers: frozenset[str]
+
+    def is_integer(self, node: onnx.NodeProto) -> bool:
+        """Whether an operator computes in integers."""
+        return node.output[0] in self.integers
+
+
+def moved_inputs(node: onnx.NodeProto) -> list[str]:
+    """The inputs whose values a movement passes on."""
+    return list(node.input) if node.op_type == "Concat" else [node.input[0]]
+
+
+def is_movement(node: onnx.NodeProto | None) -> bool:
+    """Whether an operator only moves values, in a mode that exists for integers."""
+    if node is None or node.op_type not in MOVEMENTS:
+        return False
+    if node.op_type == "Pad":
+        return str(attribute(node, "mode", "constant")) in ("reflect", "edge")
+    if node.op_type == "Resize":
+        return str(attribute(node, "mode", "nearest")) == "nearest"
+    return True
+
+
+def is_integer_convolution(index: GraphIndex, node: onnx.NodeProto) -> bool:
+    """Dense 2-D convolutions with constant weights, heads of a few 1x1 channels excluded.
+
+    Depthwise and grouped ones are slower in INT8 than in float (design measurements).
+    """
+    weight = index.constant(node, 1) if node.op_type == "Conv" else None
+    if weight is None or weight.ndim != 4 or attribute(node, "group", 1) != 1:
+        return False
+    if len(node.input) > 2 and node.input[2] and index.constant(node, 2) is None:
+        return False
+    channels, _, height, width = weight.shape
+    return bool(channels >= SMALLEST_HEAD or height * width > 1)
+
+
+def clamp_bounds(index: GraphIndex, node: onnx.NodeProto) -> tuple[float | None, float | None]:
+    """What a ReLU or a clip bounds values to."""
+    if node.op_type == "Relu":
+        return 0.0, None
+    low, high = index.constant(node, 1), index.constant(node, 2)
+    return _scalar(low), _scalar(high)
+
+
+def _scalar(value: Array | None) -> float | None:
+    return None if value is None else float(np.ravel(value)[0])
+
+
+def pull_clamps(graph: onnx.GraphProto) -> dict[str, str]:
+    """Moves each clamp that follows movements of a convolution or sum to before them, in place.
+
+    Clamping and moving commute, and before the movement the clamp folds into the quantization.
+
+    Returns:
+        For each tensor that is new, the tensor of the old graph that holds the same values.
+    """
+    same_values: dict[str, str] = {}
+    for node in [node for node in graph.node if node.op_type in CLAMPS]:
+        index = index_graph(graph)
+        chain = list(_movements_before(index, node.input[0]))
+        start = chain[-1].input[0] if chain else ""
+        if index.producer(start, "Conv", "Add") is None or index.only_consumer(start) is None:
+            continue
+        clamped, result, first = f"{start}_clamped", node.output[0], chain[-1].output[0]
+        same_values[clamped] = result
+        rest = [item for item in graph.node if item.output[0] != result]
+        for position, item in enumerate(rest):
+            if item.output[0] == first:
+                item.input[0] = clamped
+                rest.insert(position, _with_edges(node, start, clamped))
+                break
+        for item in rest:
+            if item.output[0] == chain[0].output[0]:
+                item.output[0] = result
+        _set_nodes(graph, rest)
+    return same_values
+
+
+def _movements_before(index: GraphIndex, name: str) -> Iterator[onnx.NodeProto]:
+    """Single-input movements that end in a tensor, last first, each read by nothing else."""
+    node = index.producer(name)
+    while node is not None and is_movement(node) and node.op_type != "Concat":
+        if index.only_consumer(node.output[0]) is None:
+            return
+        yield node
+        node = index.producer(node.input[0])
+
+
+def _with_edges(node: onnx.NodeProto, source: str, result: str) -> onnx.NodeProto:
+    copy = onnx.NodeProto()
+    copy.CopyFrom(node)
+    copy.input[0], copy.output[0], copy.name = source, result, result
+    return copy
+
+
+def _set_nodes(graph: onnx.GraphProto, nodes: list[onnx.NodeProto]) -> None:
+    copies = [_with_edges(node, node.input[0], node.output[0]) if node.input else node for node in nodes]
+    del graph.node[:]
+    graph.node.extend(copies)
+
+
+class _Planner:
+    """Builds a `Plan`: convolutions first, then what they read, then sums among integers."""
+
+    def __init__(self, graph: onnx.GraphProto, same_values: dict[str, str]) -> None:
+        self.graph = graph
+        self.same_values = same_values
+        self.index = index_graph(graph)
+        self.inputs = {item.name for item in graph.input}
+        self.roots: dict[str, Root] = {}
+        self.integers: set[str] = set()
+        self.root_of: dict[str, str] = {}
+
+    def plan(self) -> Plan:
+        convolutions = [node for node in self.graph.node if is_integer_convolution(self.index, node)]
+        for node in convolutions:
+            self._emit(node)
+        for node in convolutions:
+            self._demand(node.input[0])
+        sums = self._sums()
+        for node in sums:
+            self._emit(node)
+            for name in node.input:
+                self._demand(name)
+        self._spread()
+        return Plan(self.index, self.roots, self.root_of, frozenset(self.integers))
+
+    def _find_root(self, name: str) -> str:
+        node = self.index.producer(name)
+        if node is None or not is_movement(node) or not moved_inputs(node)[0]:
+            return name
+        found = sorted({self._find_root(source) for source in moved_inputs(node)})
+        return found[0] if len(found) == 1 else name
+
+    def _result(self, node: onnx.NodeProto) -> str:
+        """The output of a node, or of the clamp that alone reads it."""
+        reader = self.index.only_consumer(node.output[0])
+        return str((reader if reader is not None and reader.op_type in CLAMPS else node).output[0])
+
+    def _emit(self, node: onnx.NodeProto) -> None:
+        """Takes an operator into the integers; its (clamped) result becomes a root."""
+        result = self._result(node)
+        self.integers.update((node.output[0], result))
+        self._add_root(result)
+
+    def _add_root(self, name: str) -> None:
+        if name in self.roots:
+            return
+        source = self.same_values.get(name, name)
+        node = self.index.producer(name, *CLAMPS)
+        low, high = clamp_bounds(self.index, node) if node is not None else (None, None)
+        exact = source in self.index.outputs and low is not None and high is not None
+        if name == CONTENT and name in self.inputs:
+            low, high, exact = 0.0, 1.0, True
+        self.roots[name] = Root(source, low, high, exact)
+        self.root_of[name] = name
+
+    def _demand(self, name: str) -> None:
+        """Makes a tensor available in integers, through movements, from its root."""
+        root = self._find_root(name)
+        self._add_root(root)
+        self._mark(name, root)
+
+    def _mark(self, name: str, root: str) -> None:
+        self.root_of[name] = root
+        if name == root:
+            return
+        node = self.index.producers[name]
+        self.integers.add(node.output[0])
+        for source in moved_inputs(node):
+            self._mark(source, root)
+
+    def _sums(self) -> list[onnx.NodeProto]:
+        """Sums with a ReLU of which both sides come from, and the result goes to, integers.
+
+        A residual sum without ReLU stays in float: measured as fast, and 5 dB closer.
+        """
+        chosen = {
+            node.output[0]: node
+            for node in self.graph.node
+            if node.op_type == "Add" and self._result(node) != node.output[0]
+        }
+        while True:
+            dropped = [name for name, node in chosen.items() if not self._is_integer_sum(node, chosen)]
+            if not dropped:
+                return list(chosen.values())
+            for name in dropped:
+                del chosen[name]
+
+    def _is_integer_sum(self, node: onnx.NodeProto, chosen: dict[str, onnx.NodeProto]) -> bool:
+        made = self.integers | {self._result(other) for other in chosen.values()}
+        from_integers = all(self._find_root(name) in made for name in node.input)
+        result = self._result(node)
+        readers = self.index.consumers.get(result, [])
+        to_integers = all(item.output[0] in self.integers | set(chosen) for item in readers)
+        return from_integers and bool(readers) and to_integers and len(set(node.input)) == 2
+
+    def _spread(self) -> None:
+        """Lets movements after integers, up to the next float operator, work on integers too."""
+        for node in self.graph.node:
+            sources = moved_inputs(node) if is_movement(node) else []
+            if not sources or node.output[0] in self.root_of:
+                continue
+            found = {self.root_of.get(name, "") for name in sources}
+            root = found.pop() if len(found) == 1 else ""
+            if root in self.integers:
+                self._mark(node.output[0], root)
+
+
+def make_plan(graph: onnx.GraphProto) -> Plan:
+    """Decides over a graph; clamps are moved in place."""
+    return _Planner(graph, pull_clamps(graph)).plan()
+
+
+def describe_islands(graph: onnx.GraphProto, plan: Plan) -> list[str]:
+    """Each connected group of float operators on images, with the reasons it stays in float."""
+    group: dict[str, int] = {}
+    members: dict[int, list[onnx.NodeProto]] = {}
+    for number, node in enumerate(node for node in graph.node if not plan.is_integer(node)):
+        joined = {group[name] for name in node.input if name in group}
+        members[number] = [*(item for other in sorted(joined) for item in members.pop(other)), node]
+        for item in members[number]:
+            group.update({name: number for name in item.output})
+    return [_describe(nodes, plan.index) for _, nodes in sorted(members.items())]
+
+
+def _describe(nodes: list[onnx.NodeProto], index: GraphIndex) -> str:
+    types = sorted({node.op_type for node in nodes})
+    reasons = sorted({_reason(node, index) for node in nodes} - {""}) or ["no integer kernel"]
+    count = f"{len(nodes)} operators" if len(nodes) > 1 else "1 operator"
+    return (
+        f"{nodes[0].output[0]} to {nodes[-1].output[0]} ({count}: {', '.join(types)}): {'; '.join(reasons)}"
+    )
+
+
+def _reason(node: onnx.NodeProto, index: GraphIndex) -> str:
+    """Why an operator stays in float; empty where it only follows its neighbors."""
+    if node.op_type in _STATISTICS:
+        return "normalization statistics do not survive 8 bits"
+    if node.op_type in _SMOOTH:
+        return "smooth functions fall back to float or lose by it"
+    if node.op_type == "ConvTranspose":
+        return "transposed convolutions are slower in INT8"
+    if node.op_type == "Resize":
+        return "interpolation falls back to float"
+    if node.op_type == "Conv":
+        if attribute(node, "group", 1) != 1:
+            return "depthwise and grouped convolutions are slower in INT8"
+        return (
+            "weights that are not constant" if index.constant(node, 1) is None else "a head of few channels"
+        )
+    if node.op_type == "Add" and all(index.constant(node, position) is None for position in (0, 1)):
+        return "sums without ReLU are as fast in float, and closer"
+    return ""

@@ -1,0 +1,362 @@
+"""Static INT8 for ONNX Runtime: our own QDQ writer.
+
+uint8 activations per tensor (asymmetric), int8 weights per channel (symmetric), int32 biases.
+`onnx_plan` decides what computes in integers; this module writes it.
+"""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper
+
+from iast_export.errors import InputError, ToolError
+from iast_export.onnx_graph import Array, attribute, load_model, pool_initializers, prune, save_model
+from iast_export.quantize.onnx_layers import (
+    Emitter,
+    activation_parameters,
+    keep_float,
+    keep_layout,
+    narrow_output,
+    pixels_last_order,
+    quantize_weight,
+    shuffle_pixels_last,
+    widen_input,
+    widened_outputs,
+)
+from iast_export.quantize.onnx_plan import CLAMPS, Plan, Root, describe_islands, make_plan, moved_inputs
+from iast_export.runtimes import onnx_session_options
+
+_SMALLEST_SHUFFLED = 8
+
+
+class RangeLike(Protocol):
+    """The lowest and the highest value that a tensor took."""
+
+    @property
+    def low(self) -> float:
+        """Lowest value."""
+        ...
+
+    @property
+    def high(self) -> float:
+        """Highest value."""
+        ...
+
+
+@dataclass(frozen=True)
+class QuantizeSummary:
+    """What was quantized.
+
+    Attributes:
+        quantized_ops: how many operators of each type compute in integers, folded clamps included.
+        islands: each group of operators left in float, with the reason.
+        runtime_ops: operators that ONNX Runtime really runs, after its own fusions.
+    """
+
+    quantized_ops: dict[str, int]
+    islands: list[str]
+    runtime_ops: dict[str, int]
+
+
+def tensors_to_calibrate(fp32_path: Path) -> list[str]:
+    """Names of the tensors of an FP32 file whose ranges `quantize_onnx` needs, sorted.
+
+    Raises:
+        InputError: the file can't be read.
+    """
+    plan = make_plan(load_model(fp32_path).graph)
+    return sorted({root.range_name for root in plan.roots.values() if not root.exact})
+
+
+def quantize_onnx(fp32_path: Path, ranges: Mapping[str, RangeLike], out_path: Path) -> QuantizeSummary:
+    """Writes the INT8 form of an exported FP32 file.
+
+    Args:
+        fp32_path: from `export_tier`.
+        ranges: at least those of `tensors_to_calibrate`, by tensor name.
+        out_path: written in one step.
+
+    Returns:
+        What was quantized; every planned convolution runs in integers in ONNX Runtime.
+
+    Raises:
+        InputError: the file can't be read, holds no dense convolution, or a range is missing or
+            not finite.
+        ToolError: ONNX Runtime does not run what was planned in integers.
+    """
+    model = load_model(fp32_path)
+    plan = make_plan(model.graph)
+    planned = Counter(node.op_type for node in model.graph.node if plan.is_integer(node))
+    if not planned["Conv"]:
+        raise InputError(
+            f"{fp32_path} has no dense convolution to quantize",
+            "leave this network in FP32: depthwise layers gain nothing from INT8",
+        )
+    quantized = _Writer(model.graph, plan, ranges).write(model)
+    save_model(quantized, out_path)
+    runtime_ops = runtime_operators(out_path)
+    if runtime_ops.get("QLinearConv", 0) != planned["Conv"]:
+        raise ToolError(
+            f"{out_path}: ONNX Runtime runs {runtime_ops.get('QLinearConv', 0)} convolutions in integers, "
+            f"{planned['Conv']} were planned",
+            "report the network's layers; its FP32 file is unharmed",
+        )
+    return QuantizeSummary(dict(sorted(planned.items())), describe_islands(model.graph, plan), runtime_ops)
+
+
+def runtime_operators(path: Path) -> dict[str, int]:
+    """How many operators of each type ONNX Runtime runs, after its portable fusions.
+
+    Raises:
+        ToolError: ONNX Runtime refuses the model.
+    """
+    import onnxruntime as ort
+
+    options = onnx_session_options(1)
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+    with tempfile.TemporaryDirectory() as folder:
+        options.optimized_model_filepath = str(Path(folder) / "optimized.onnx")
+        try:
+            ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # onnxruntime raises classes of its own, without a common base
+            raise ToolError(f"ONNX Runtime can't load {path}: {error}", "quantize it again") from error
+        graph = onnx.load(options.optimized_model_filepath).graph
+    return dict(sorted(_count(graph).items()))
+
+
+def _count(graph: onnx.GraphProto) -> Counter[str]:
+    counts = Counter(node.op_type for node in graph.node)
+    for node in graph.node:
+        for item in node.attribute:
+            if item.type == onnx.AttributeProto.GRAPH:
+                counts += _count(item.g)
+    return counts
+
+
+def _range(root: Root, ranges: Mapping[str, RangeLike]) -> tuple[float, float]:
+    if root.exact and root.low is not None and root.high is not None:
+        return root.low, root.high
+    found = ranges.get(root.range_name)
+    if found is None:
+        raise InputError(f"no range for tensor {root.range_name}", "calibrate this file again")
+    low, high = float(found.low), float(found.high)
+    if not (math.isfinite(low) and math.isfinite(high) and low <= high):
+        raise InputError(
+            f"the range of tensor {root.range_name} is [{low}, {high}]",
+            "calibrate this file again, on real pictures",
+        )
+    low = low if root.low is None else max(low, root.low)
+    high = high if root.high is None else min(high, root.high)
+    return low, max(low, high)
+
+
+class _Writer:
+    """Writes the graph of a plan, operator by operator."""
+
+    def __init__(self, graph: onnx.GraphProto, plan: Plan, ranges: Mapping[str, RangeLike]) -> None:
+        self.graph, self.plan, self.index = graph, plan, plan.index
+        self.parameters = {
+            name: activation_parameters(*_range(root, ranges)) for name, root in plan.roots.items()
+        }
+        self.emitter = Emitter()
+        self.dequantized: set[str] = set()
+        self.shuffled: dict[str, tuple[int, int]] = {}
+        self.widened: dict[str, int] = {}
+
+    def write(self, source: onnx.ModelProto) -> onnx.ModelProto:
+        for item in self.graph.input:
+            if item.name in self.plan.roots:
+                self._quantize(item.name, item.name)
+        for node in self.graph.node:
+            self._write(node)
+        constants = {**self.index.constants, **self.emitter.constants}
+        used = {name for node in self.emitter.nodes for name in node.input}
+        graph = helper.make_graph(
+            self.emitter.nodes,
+            self.graph.name,
+            self.graph.input,
+            self.graph.output,
+            [numpy_helper.from_array(value, name) for name, value in constants.items() if name in used],
+        )
+        prune(graph)
+        pool_initializers(graph)
+        return helper.make_model(graph, opset_imports=source.opset_import, ir_version=source.ir_version)
+
+    def _write(self, node: onnx.NodeProto) -> None:
+        if not self.plan.is_integer(node):
+            self._write_float(node)
+        elif node.op_type == "Conv":
+            self._write_convolution(node)
+        elif node.op_type in CLAMPS:
+            self._write_clamp(node)
+        elif node.op_type == "Add":
+            self._copy(node, [self._dequantize(name) for name in node.input], self._result_name(node))
+            self._quantize_result(node)
+        else:
+            self._write_movement(node)
+
+    def _copy(self, node: onnx.NodeProto, inputs: list[str], output: str) -> None:
+        copy = onnx.NodeProto()
+        copy.CopyFrom(node)
+        copy.input[:], copy.output[:], copy.name = inputs, [output, *node.output[1:]], output
+        self.emitter.nodes.append(copy)
+
+    def _write_float(self, node: onnx.NodeProto) -> None:
+        result, inputs = node.output[0], [self._float(name) for name in node.input]
+        if node.op_type == "Conv" and result in self.plan.roots:
+            self._copy(node, inputs, f"{result}_in_float")
+            keep_float(self.emitter, f"{result}_in_float", result)
+        else:
+            self._copy(node, inputs, result)
+        for name in node.output:
+            if name in self.plan.roots:
+                self._quantize(name, name)
+
+    def _float(self, name: str) -> str:
+        """A tensor for a float operator: as it was made, or dequantized where integers made it."""
+        if not self._made_in_integers(name) or name not in self.plan.root_of:
+            return name
+        return self._dequantize_fenced(name) if name in self.plan.roots else self._dequantize(name)
+
+    def _made_in_integers(self, name: str) -> bool:
+        producer = self.index.producer(name)
+        return producer is not None and self.plan.is_integer(producer)
+
+    def _dequantize_fenced(self, name: str) -> str:
+        """A convolution's result for float operators, behind a fence (`keep_layout`)."""
+        fenced = f"{name}_fenced"
+        if self._convolution(name) is None:
+            return self._dequantize(name)
+        if fenced not in self.dequantized:
+            keep_layout(self.emitter, f"{name}_q", f"{fenced}_q")
+            self.plan.root_of[fenced] = self.plan.root_of[name]
+            self.dequantized.add(fenced)
+        return self._dequantize(fenced)
+
+    def _quantize(self, root: str, source: str) -> None:
+        """Writes a root in integers; surplus channels are cut off there."""
+        scale, zero_point = self.emitter.parameters(root, self.parameters[root])
+        wide = root in self.widened
+        output = f"{root}_q_wide" if wide else f"{root}_q"
+        self.emitter.node("QuantizeLinear", [source, scale, zero_point], output)
+        if wide:
+            narrow_output(self.emitter, output, f"{root}_q", self.widened[root])
+
+    def _dequantize(self, name: str, output: str | None = None) -> str:
+        result = output or f"{name}_dq"
+        if result not in self.dequantized:
+            root = self.plan.root_of[name]
+            scale, zero_point = self.emitter.parameters(root, self.parameters[root])
+            self.emitter.node("DequantizeLinear", [f"{name}_q", scale, zero_point], result)
+            self.dequantized.add(result)
+        return result
+
+    def _finish(self, name: str) -> None:
+        """A graph output that integers made is given in float."""
+        if name in self.index.outputs:
+            self._dequantize(name, name)
+
+    def _is_root(self, node: onnx.NodeProto) -> bool:
+        return node.output[0] in self.plan.roots
+
+    def _result_name(self, node: onnx.NodeProto) -> str:
+        return f"{node.output[0]}_float" if self._is_root(node) else node.output[0]
+
+    def _quantize_result(self, node: onnx.NodeProto) -> None:
+        if self._is_root(node):
+            self._quantize(node.output[0], self._result_name(node))
+            self._finish(node.output[0])
+
+    def _write_clamp(self, node: onnx.NodeProto) -> None:
+        """Quantizes a clamped tensor; the clamp itself only where 0..255 reach beyond its bounds."""
+        result, source = node.output[0], node.input[0]
+        root, parameters = self.plan.roots[result], self.parameters[result]
+        lowest = -parameters.zero_point * float(parameters.scale)
+        highest = (255 - parameters.zero_point) * float(parameters.scale)
+        below = root.low is not None and lowest < root.low
+        if below or (root.high is not None and highest > root.high * (1 + 1e-6)):
+            self._copy(node, list(node.input), f"{result}_float")
+            source = f"{result}_float"
+        self._quantize(result, source)
+        self._finish(result)
+
+    def _write_movement(self, node: onnx.NodeProto) -> None:
+        moved = set(moved_inputs(node))
+        source, result = node.input[0], node.output[0]
+        if source in self.shuffled:
+            channels, block = self.shuffled[source]
+            shuffle_pixels_last(self.emitter, f"{source}_q", f"{result}_q", channels, block)
+        else:
+            inputs = [f"{name}_q" if name in moved else name for name in node.input]
+            self._copy(node, inputs, f"{result}_q")
+        self._finish(result)
+
+    def _convolution(self, root: str) -> onnx.NodeProto | None:
+        """The convolution that made a (clamped) root."""
+        node = self.index.producer(root)
+        if node is not None and node.op_type in CLAMPS:
+            node = self.index.producer(node.input[0])
+        return node if node is not None and node.op_type == "Conv" else None
+
+    def _shuffle_block(self, result: str, channels: int) -> int:
+        """Block size of the pixel shuffle that alone reads a convolution's result, or 0."""
+        reader = self.index.only_consumer(result)
+        if reader is None or reader.op_type != "DepthToSpace" or not self.plan.is_integer(reader):
+            return 0
+        block = int(attribute(reader, "blocksize", 0))
+        wide = channels // (block * block) >= _SMALLEST_SHUFFLED
+        return block if wide and attribute(reader, "mode", "DCR") == "CRD" else 0
+
+    def _write_convolution(self, node: onnx.NodeProto) -> None:
+        emitter, name, result = self.emitter, node.output[0], self._clamped(node)
+        weight = self.index.constants[node.input[1]]
+        channels = len(weight)
+        given = self.index.constant(node, 2)
+        bias = np.zeros(channels, np.float32) if given is None else given
+        root = self.plan.root_of[node.input[0]]
+        x = self.parameters[root]
+        source, added = widen_input(emitter, f"{node.input[0]}_q", name, weight.shape[1], x.zero_point)
+        int8, scales, int32 = quantize_weight(weight, bias, x.scale)
+        int8 = np.pad(int8, ((0, 0), (0, added), (0, 0), (0, 0)))
+        block = self._shuffle_block(result, channels)
+        order = pixels_last_order(channels, block) if block else np.arange(channels)
+        if block:
+            self.shuffled[result] = (channels, block)
+        extra = widened_outputs(channels) - channels
+        int8 = np.pad(int8[order], ((0, extra), (0, 0), (0, 0), (0, 0)))
+        scales, int32 = np.pad(scales[order], (0, extra), mode="edge"), np.pad(int32[order], (0, extra))
+        inputs = [self._dequantized_input(source, node.input[0], added)]
+        inputs.append(
+            self._parameter(f"{node.input[1]}_{'wide' if extra or added else 'int8'}", int8, scales)
+        )
+        if given is not None:
+            inputs.append(self._parameter(f"{name}_bias", int32, (scales * x.scale).astype(np.float32)))
+        if extra:
+            self.widened[result] = channels
+        self._copy(node, inputs, self._result_name(node))
+        self._quantize_result(node)
+
+    def _clamped(self, node: onnx.NodeProto) -> str:
+        reader = self.index.only_consumer(node.output[0])
+        return str((node if self._is_root(node) or reader is None else reader).output[0])
+
+    def _dequantized_input(self, source: str, name: str, added: int) -> str:
+        if not added:
+            return self._dequantize(name)
+        root = self.plan.root_of[name]
+        scale, zero_point = self.emitter.parameters(root, self.parameters[root])
+        return self.emitter.node("DequantizeLinear", [source, scale, zero_point], f"{source}_dq")
+
+    def _parameter(self, name: str, values: Array, scales: Array) -> str:
+        constants = [self.emitter.constant(name, values), self.emitter.constant(f"{name}_scale", scales)]
+        constants.append(self.emitter.constant(f"{name}_zero_point", np.zeros(len(scales), values.dtype)))
+        return self.emitter.node("DequantizeLinear", constants, f"{name}_dq", axis=0)

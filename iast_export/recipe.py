@@ -1,0 +1,151 @@
+"""The recipe: every choice of a build in one TOML file, read into frozen models."""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from iast_export.artifacts import json_bytes, read_bytes, sha256_bytes
+from iast_export.errors import RecipeError
+from iast_export.specs import Tier
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+DEFAULT_RECIPE = "default_recipe.toml"
+
+Method = Literal["minmax", "percentile", "entropy", "mse"]
+Edges = Literal["float32", "int8"]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, strict=True)
+
+
+class TierRecipe(_Part):
+    """One [[tiers]] entry: how deep a network serves pictures up to `max_side_px`."""
+
+    depth: Annotated[int, Field(ge=1)]
+    max_side_px: Annotated[int, Field(ge=1)]
+
+
+class CalibrationRecipe(_Part):
+    """Which pictures set the INT8 ranges, and how.
+
+    `percentile` is the share of values kept, in percent; only the method "percentile" reads it.
+    """
+
+    set: str = "default"
+    method: Method = "minmax"
+    percentile: Annotated[float, Field(gt=50, le=100)] = 99.99
+    max_pairs: Annotated[int, Field(ge=1)] = 24
+
+
+class QuantizeRecipe(_Part):
+    """How the INT8 models are made: the element type at the edges of the TFLite model."""
+
+    edges: Edges = "float32"
+
+
+class VerifyRecipe(_Part):
+    """What fidelity is measured on."""
+
+    set: str = "evaluation"
+    images: Annotated[int, Field(ge=1)] = 8
+
+
+class BenchmarkRecipe(_Part):
+    """How speed is measured: `blocks` blocks of FP32, INT8, INT8, FP32 after `warmup` runs."""
+
+    threads: Annotated[int, Field(ge=1)] = 1
+    warmup: Annotated[int, Field(ge=0)] = 3
+    blocks: Annotated[int, Field(ge=2)] = 12
+
+
+_DEFAULT_TIERS = ((4, 256), (3, 384), (2, 512), (1, 1024))
+
+
+class Recipe(_Part):
+    """Every choice of a build. Equal recipes have equal `sha256`, however they were written."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")] = "iast"
+    tiers: Annotated[tuple[TierRecipe, ...], Field(min_length=1, strict=False)] = tuple(
+        TierRecipe(depth=depth, max_side_px=side) for depth, side in _DEFAULT_TIERS
+    )
+    calibration: CalibrationRecipe = CalibrationRecipe()
+    quantize: QuantizeRecipe = QuantizeRecipe()
+    verify: VerifyRecipe = VerifyRecipe()
+    benchmark: BenchmarkRecipe = BenchmarkRecipe()
+
+    @property
+    def plan(self) -> tuple[Tier, ...]:
+        """The depth plan as `specs.Tier`s; `specs.check_plan` judges it against a network."""
+        return tuple(Tier(tier.depth, tier.max_side_px) for tier in self.tiers)
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the values, whatever the file's layout and comments."""
+        return sha256_bytes(json_bytes(self.model_dump(mode="json")))
+
+
+def load_recipe(path: Path | None) -> Recipe:
+    """The recipe in a TOML file; without one the packaged default.
+
+    Raises:
+        InputError: the file is missing or can't be read.
+        RecipeError: not TOML, an unknown key (with the nearest known one), or a value that can't be
+            used.
+    """
+    if path is None:
+        packaged = resources.files("iast_export") / "data" / DEFAULT_RECIPE
+        return parse_recipe(packaged.read_bytes(), DEFAULT_RECIPE)
+    return parse_recipe(read_bytes(path), str(path))
+
+
+def parse_recipe(data: bytes, name: str) -> Recipe:
+    """As `load_recipe`, from a file's bytes; `name` is for messages.
+
+    Raises:
+        RecipeError: see `load_recipe`.
+    """
+    try:
+        raw = tomllib.loads(data.decode("utf-8"))
+    except ValueError as error:
+        raise RecipeError(f"{name} is not valid TOML: {error}", "correct it at the place named") from error
+    try:
+        return Recipe.model_validate(raw)
+    except ValidationError as error:
+        raise _recipe_error(name, error) from error
+
+
+def _recipe_error(name: str, error: ValidationError) -> RecipeError:
+    found: list[Any] = error.errors(include_url=False)
+    details = next((one for one in found if one["type"] == "extra_forbidden"), found[0])
+    where = ".".join(str(part) for part in details["loc"])
+    if details["type"] != "extra_forbidden":
+        return RecipeError(
+            f"{name}: {where}: {details['msg']}, found {details['input']!r}", "correct the value"
+        )
+    known = _known_keys(details["loc"][:-1])
+    near = difflib.get_close_matches(str(details["loc"][-1]), known, n=1, cutoff=0.5)
+    remedy = f"perhaps you meant {near[0]!r}; " if near else ""
+    return RecipeError(f"{name}: unknown key {where!r}", f"{remedy}known here: {', '.join(known)}")
+
+
+def _known_keys(place: tuple[int | str, ...]) -> list[str]:
+    """The keys that are allowed in the table at `place`, such as ("tiers", 0)."""
+    parts: dict[str, type[BaseModel]] = {
+        "tiers": TierRecipe,
+        "calibration": CalibrationRecipe,
+        "quantize": QuantizeRecipe,
+        "verify": VerifyRecipe,
+        "benchmark": BenchmarkRecipe,
+    }
+    return list(parts[str(place[0])].model_fields if place else Recipe.model_fields)

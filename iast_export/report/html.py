@@ -1,0 +1,195 @@
+"""The bundle's report as one self-contained HTML page: no script, no font, no file beside it."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+import cv2
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from markupsafe import Markup
+
+from iast_export.artifacts import write_atomic
+from iast_export.images import Rgb, fit_longest_side, load_image
+from iast_export.report import format as fmt
+from iast_export.report.plots import Bar, Group, bar_chart
+from iast_export.reports import (
+    BENCHMARK_PATH,
+    CONVERT_PATH,
+    QUANTIZE_PATH,
+    VERIFY_PATH,
+    BenchmarkReport,
+    BenchmarkRow,
+    ConvertReport,
+    Manifest,
+    QuantizeReport,
+    VerifyReport,
+    VerifyRow,
+    load_manifest,
+)
+from iast_export.verdict import Verdict
+
+HTML_PATH = "reports/report.html"
+_PICTURE_PX = 512
+_JPEG_QUALITY = 88
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture of the page with its caption."""
+
+    caption: str
+    rgb: Rgb
+
+
+@dataclass(frozen=True)
+class ReportParts:
+    """Everything the page shows. `picture_rows` are (heading, pictures) from top to bottom."""
+
+    manifest: Manifest
+    verify: VerifyReport
+    benchmark: BenchmarkReport
+    quantize: QuantizeReport | None = None
+    convert: ConvertReport | None = None
+    picture_rows: Sequence[tuple[str, Sequence[Picture]]] = field(default_factory=tuple)
+    verdict: Verdict | None = None
+
+
+def write_html(
+    folder: Path,
+    *,
+    picture_rows: Sequence[tuple[str, Sequence[Picture]]] = (),
+    verdict: Verdict | None = None,
+) -> Path:
+    """Writes DIR/reports/report.html from the bundle's manifest, reports and golden pictures.
+
+    Args:
+        folder: the bundle; the reports on quantization and conversion may be absent.
+        picture_rows: shown above the golden pictures, such as a sheet of contents and styles.
+        verdict: of the gate, shown at the top.
+
+    Raises:
+        InputError: the manifest, a report or a golden picture is missing or can't be read.
+    """
+    manifest = load_manifest(folder)
+    quantize, convert = folder / QUANTIZE_PATH, folder / CONVERT_PATH
+    parts = ReportParts(
+        manifest=manifest,
+        verify=VerifyReport.load(folder / VERIFY_PATH),
+        benchmark=BenchmarkReport.load(folder / BENCHMARK_PATH),
+        quantize=QuantizeReport.load(quantize) if quantize.is_file() else None,
+        convert=ConvertReport.load(convert) if convert.is_file() else None,
+        picture_rows=[*picture_rows, *golden_rows(folder, manifest)],
+        verdict=verdict,
+    )
+    path = folder / HTML_PATH
+    write_atomic(path, html_report(parts).encode("utf-8"))
+    return path
+
+
+def golden_rows(folder: Path, manifest: Manifest) -> list[tuple[str, Sequence[Picture]]]:
+    """The golden pictures, one row per tier: the photograph, then what each runtime made of it."""
+    rows: list[tuple[str, Sequence[Picture]]] = []
+    for golden in manifest.golden:
+        pictures = [Picture("photograph", load_image(folder / golden.content))]
+        for name, path in sorted(golden.outputs.items()):
+            runtime, _, precision = name.partition("-")
+            caption = f"{fmt.runtime_name(runtime)} {fmt.precision_name(precision)}"
+            pictures.append(Picture(caption, load_image(folder / path)))
+        rows.append((f"{golden.tier}, style {golden.style}, strength {golden.strength:g}", pictures))
+    return rows
+
+
+def html_report(parts: ReportParts) -> str:
+    """The page. The same parts give the same bytes."""
+    return _template().render(
+        parts=parts,
+        fmt=fmt,
+        cards=_cards(parts),
+        speed_chart=Markup(speed_chart(parts.benchmark)),
+        fidelity_chart=Markup(fidelity_chart(parts.verify)),
+        picture_rows=[
+            (title, [(one.caption, _data_uri(one.rgb)) for one in pictures])
+            for title, pictures in parts.picture_rows
+        ],
+        total_bytes=sum(entry.bytes for entry in parts.manifest.files),
+    )
+
+
+def speed_chart(report: BenchmarkReport) -> str:
+    """Ratios to FP32 with their intervals, by runtime and tier."""
+    groups = []
+    for runtime, tier in dict.fromkeys((row.runtime, row.tier) for row in report.rows):
+        rows = [row for row in report.rows if (row.runtime, row.tier) == (runtime, tier)]
+        bars = [_speed_bar(row) for row in rows if row.ratio_to_fp32 is not None]
+        if bars:
+            groups.append(Group(f"{fmt.runtime_name(runtime)}, {tier}", bars))
+    return bar_chart(groups, "× FP32", mark=1.0)
+
+
+def fidelity_chart(report: VerifyReport) -> str:
+    """Mean PSNR to FP32 by tier, with a line from the 5th percentile to the mean."""
+    groups = []
+    for tier in dict.fromkeys(row.tier for row in report.rows):
+        groups.append(Group(tier, [_fidelity_bar(row) for row in report.rows if row.tier == tier]))
+    return bar_chart(groups, "dB")
+
+
+def _speed_bar(row: BenchmarkRow) -> Bar:
+    ratio = row.ratio_to_fp32
+    assert ratio is not None
+    label = fmt.precision_name(row.precision)
+    return Bar(label, ratio.value, f"{ratio.value:.2f}×", row.precision, ratio.low, ratio.high)
+
+
+def _fidelity_bar(row: VerifyRow) -> Bar:
+    label = f"{fmt.runtime_name(row.runtime)} {fmt.precision_name(row.precision)}"
+    text = f"{row.psnr_db.mean:.1f} dB, p5 {row.psnr_db.p5:.1f}"
+    low = min(row.psnr_db.p5, row.psnr_db.mean)
+    return Bar(label, row.psnr_db.mean, text, row.precision, low, row.psnr_db.mean)
+
+
+def _cards(parts: ReportParts) -> list[tuple[str, str, str]]:
+    """Headline figures (title, value, remark): what INT8 reaches, from its worst to its best tier."""
+    cards = []
+    for runtime in dict.fromkeys(row.runtime for row in parts.benchmark.rows):
+        rows = [row for row in parts.benchmark.rows if (row.runtime, row.precision) == (runtime, "int8")]
+        ratios = sorted(row.ratio_to_fp32.value for row in rows if row.ratio_to_fp32)
+        if ratios:
+            title = f"{fmt.runtime_name(runtime)} INT8 speed"
+            cards.append((title, _span(ratios, "×", 1), "of FP32, over the tiers"))
+    for runtime in dict.fromkeys(row.runtime for row in parts.verify.rows):
+        found = [row for row in parts.verify.rows if (row.runtime, row.precision) == (runtime, "int8")]
+        means = sorted(row.psnr_db.mean for row in found)
+        if means:
+            worst = min(row.psnr_db.p5 for row in found)
+            title = f"{fmt.runtime_name(runtime)} INT8 fidelity"
+            cards.append((title, _span(means, " dB", 0), f"mean PSNR to FP32; p5 from {worst:.0f} dB"))
+    return cards
+
+
+def _span(ordered: Sequence[float], unit: str, digits: int) -> str:
+    low, high = f"{ordered[0]:.{digits}f}", f"{ordered[-1]:.{digits}f}"
+    return f"{low}{unit}" if low == high else f"{low} – {high}{unit}"
+
+
+def _data_uri(rgb: Rgb) -> str:
+    small = fit_longest_side(rgb, _PICTURE_PX) if max(rgb.shape[:2]) > _PICTURE_PX else rgb
+    bgr = cv2.cvtColor(small, cv2.COLOR_RGB2BGR)
+    _, encoded = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
+    return "data:image/jpeg;base64," + base64.b64encode(encoded.tobytes()).decode("ascii")
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=PackageLoader("iast_export.report", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html.j2")

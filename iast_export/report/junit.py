@@ -1,0 +1,45 @@
+"""A verdict as JUnit XML, which every CI service shows."""
+
+from __future__ import annotations
+
+from xml.etree import ElementTree
+
+from iast_export.verdict import Check, Verdict
+
+
+def junit_xml(verdict: Verdict) -> bytes:
+    """One testcase per check, UTF-8: failures are `failure`, what can't be judged is `error`.
+
+    Nothing is `skipped`, since CI services count that as good.
+    """
+    suite = ElementTree.Element(
+        "testsuite",
+        name=f"iast-export gate: {verdict.bundle}",
+        tests=str(len(verdict.checks)),
+        failures=str(verdict.count("fail")),
+        errors=str(verdict.count("cannot judge")),
+        skipped="0",
+    )
+    properties = ElementTree.SubElement(suite, "properties")
+    ElementTree.SubElement(properties, "property", name="exit_code", value=str(verdict.exit_code))
+    for check in verdict.checks:
+        suite.append(_case(check))
+    if verdict.notes:
+        ElementTree.SubElement(suite, "system-out").text = "\n".join(verdict.notes)
+    root = ElementTree.Element("testsuites")
+    root.append(suite)
+    ElementTree.indent(root)
+    return bytes(ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)) + b"\n"
+
+
+def _case(check: Check) -> ElementTree.Element:
+    case = ElementTree.Element("testcase", classname=f"gate.{check.kind}", name=check.name)
+    text = f"measured: {check.measured}\nneeded: {check.rule}"
+    if check.outcome == "pass":
+        ElementTree.SubElement(case, "system-out").text = text
+        return case
+    tag = "failure" if check.outcome == "fail" else "error"
+    message = f"{check.measured}; needed {check.rule}"
+    bad = ElementTree.SubElement(case, tag, message=message, type=f"exit {check.exit_code}")
+    bad.text = f"{text}\n→ {check.remedy}"
+    return case

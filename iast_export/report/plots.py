@@ -1,0 +1,113 @@
+"""Plots as inline SVG: sharp at any size, the same bytes for the same figures, colored by the page's CSS."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from xml.sax.saxutils import escape
+
+_LABEL_PX, _VALUE_PX, _PLOT_PX = 190, 150, 420
+_BAR_PX, _GAP_PX, _GROUP_PX, _AXIS_PX = 16, 6, 30, 26
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One bar: where it ends, an optional interval drawn over it, and the text beside it.
+
+    `style` is the CSS class that colors it.
+    """
+
+    label: str
+    value: float
+    text: str
+    style: str
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Group:
+    """Bars under one heading."""
+
+    title: str
+    bars: Sequence[Bar]
+
+
+def bar_chart(groups: Sequence[Group], unit: str, *, mark: float | None = None, start: float = 0.0) -> str:
+    """Horizontal bars by group, as an `<svg>` element.
+
+    Args:
+        groups: from top to bottom.
+        unit: written at the axis.
+        mark: a value to draw a dashed line at, such as 1 for "as fast as FP32".
+        start: value at the left end of the bars.
+    """
+    bars = [bar for group in groups for bar in group.bars]
+    if not bars:
+        return ""
+    ends = [max(bar.value, bar.high if bar.high is not None else bar.value) for bar in bars]
+    step = _step(max([*ends, mark or 0.0]) - start)
+    top = start + step * max(1, math.ceil((max([*ends, mark or 0.0]) - start) / step))
+    scale = _PLOT_PX / (top - start)
+    parts: list[str] = []
+    y = 4
+    for group in groups:
+        parts.append(_text(0, y + 14, group.title, "group"))
+        y += _GROUP_PX - 6
+        for bar in group.bars:
+            parts += _bar(bar, y, start, scale)
+            y += _BAR_PX + _GAP_PX
+        y += _GAP_PX
+    axis = _axis(start, top, step, scale, y, unit)
+    line = [] if mark is None else [_line(_x(mark, start, scale), 0, _x(mark, start, scale), y, "mark")]
+    width, height = _LABEL_PX + _PLOT_PX + _VALUE_PX, y + _AXIS_PX
+    head = f'<svg class="chart" viewBox="0 0 {width} {height}" role="img" xmlns="http://www.w3.org/2000/svg">'
+    return "\n".join([head, *axis, *parts, *line, "</svg>"])
+
+
+def _bar(bar: Bar, y: int, start: float, scale: float) -> list[str]:
+    left, end = _LABEL_PX, _x(bar.value, start, scale)
+    middle = y + _BAR_PX / 2
+    width = max(end - left, 1.0)
+    parts = [
+        _text(_LABEL_PX - 8, y + 12, bar.label, "label end"),
+        f'<rect class="bar {bar.style}" x="{left}" y="{y}" width="{width:.1f}" height="{_BAR_PX}" rx="2"/>',
+    ]
+    reach = end
+    if bar.low is not None and bar.high is not None:
+        low, high = _x(bar.low, start, scale), _x(bar.high, start, scale)
+        parts.append(_line(low, middle, high, middle, "interval"))
+        parts += [_line(x, middle - 4, x, middle + 4, "interval") for x in (low, high)]
+        reach = max(end, high)
+    parts.append(_text(reach + 7, y + 12, bar.text, "value"))
+    return parts
+
+
+def _axis(start: float, top: float, step: float, scale: float, y: int, unit: str) -> list[str]:
+    parts = []
+    for i in range(round((top - start) / step) + 1):
+        x = _x(start + i * step, start, scale)
+        parts.append(_line(x, 0, x, y, "grid"))
+        parts.append(_text(x, y + 16, f"{start + i * step:g}", "tick middle"))
+    parts.append(_text(_LABEL_PX + _PLOT_PX + 16, y + 16, unit, "tick"))
+    return parts
+
+
+def _step(span: float) -> float:
+    """A round step that gives about five ticks."""
+    rough = max(span, 1e-9) / 5
+    power = 10.0 ** math.floor(math.log10(rough))
+    return next(power * nice for nice in (1, 2, 5, 10) if power * nice >= rough)
+
+
+def _x(value: float, start: float, scale: float) -> float:
+    return _LABEL_PX + max(0.0, value - start) * scale
+
+
+def _text(x: float, y: float, text: str, style: str) -> str:
+    return f'<text class="{style}" x="{x:.1f}" y="{y:.1f}">{escape(text)}</text>'
+
+
+def _line(x1: float, y1: float, x2: float, y2: float, style: str) -> str:
+    return f'<line class="{style}" x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"/>'

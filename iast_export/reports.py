@@ -1,0 +1,467 @@
+"""The reports and the manifest: every JSON file that outlives a run, as one set of frozen models.
+
+Numbers are finite or the report is refused; unknown fields are refused; paths are relative to the
+bundle and can't leave it. The manifest's JSON Schema is published at data/manifest.schema.json.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from typing_extensions import Self
+
+from iast_export.artifacts import json_bytes, read_json, write_atomic
+from iast_export.errors import InputError
+from iast_export.specs import Precision, Role, Runtime
+
+SCHEMA_VERSION = 1
+MANIFEST_NAME = "manifest.json"
+VERIFY_PATH = "reports/verify.json"
+BENCHMARK_PATH = "reports/benchmark.json"
+QUANTIZE_PATH = "reports/quantize.json"
+CONVERT_PATH = "reports/convert.json"
+
+_PATH_PATTERN = r"^(?!/)(?!.*(^|/)\.{1,2}(/|$))(?!.*//)[^\\:\x00-\x1f]*[^\\:/\x00-\x1f]$"
+
+
+def _inside(path: str) -> str:
+    """`path`, if it is a plain relative POSIX path that stays inside the bundle."""
+    parts = path.split("/")
+    if (
+        any(part in ("", ".", "..") for part in parts)
+        or any(c in path for c in "\\:")
+        or not path.isprintable()
+    ):
+        raise ValueError(f"{path!r} is not a relative path inside the bundle")
+    return path
+
+
+RelativePath = Annotated[str, AfterValidator(_inside), Field(json_schema_extra={"pattern": _PATH_PATTERN})]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Count = Annotated[int, Field(ge=0)]
+Positive = Annotated[int, Field(ge=1)]
+Milliseconds = Annotated[float, Field(gt=0)]
+
+
+class Model(BaseModel):
+    """Base: frozen, no unknown field, no NaN or infinity."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        allow_inf_nan=False,
+        json_schema_serialization_defaults_required=True,
+    )
+
+
+class Report(Model):
+    """A model with a file of its own."""
+
+    made_by: ClassVar[str] = "build"
+    schema_version: Literal[1] = 1
+
+    def to_json(self) -> bytes:
+        """The file's bytes: sorted keys, indent 2, the same for equal reports."""
+        return json_bytes(self.model_dump(mode="json"))
+
+    def save(self, path: Path) -> None:
+        """Writes the report whole or not at all.
+
+        Raises:
+            InputError: the folder can't be written.
+        """
+        write_atomic(path, self.to_json())
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """The report in a file.
+
+        Raises:
+            InputError: missing, not JSON, of another schema version, or not valid; names the first
+                wrong field.
+        """
+        raw = read_json(path)
+        version = raw.get("schema_version")
+        if version != SCHEMA_VERSION:
+            raise InputError(
+                f"{path} has schema_version {version!r}, this iast-export reads {SCHEMA_VERSION}",
+                f"use the iast-export that wrote it, or make it again with `iast-export {cls.made_by}`",
+            )
+        try:
+            return cls.model_validate_json(json_bytes(raw), strict=True)
+        except ValidationError as error:
+            raise InputError(
+                f"{path} is not a valid report: {first_error(error)}",
+                f"it was altered or cut; make it again with `iast-export {cls.made_by}`",
+            ) from error
+
+
+def first_error(error: ValidationError) -> str:
+    """Where and what the first of pydantic's complaints is, as `rows.0.images: ...`."""
+    details = error.errors(include_url=False)
+    where = ".".join(str(part) for part in details[0]["loc"]) or "the whole"
+    more = f" (and {len(details) - 1} more)" if len(details) > 1 else ""
+    return f"{where}: {details[0]['msg']}{more}"
+
+
+# --- reports/verify.json ---------------------------------------------------------------------------
+
+
+class Spread(Model):
+    """Mean and 5th percentile over the images of a row."""
+
+    mean: float
+    p5: float
+
+
+class Drop(Model):
+    """Relative loss of the task scores against FP32; positive is worse. None: not judged."""
+
+    ssim_content: float
+    style_distance: float
+    lpips_content: float | None = None
+    identity: float | None = None
+
+
+class PairScore(Model):
+    """Raw fidelity of one content and style pair."""
+
+    content: str
+    style: str
+    psnr_db: float
+    ssim: float
+
+
+class VerifyRow(Model):
+    """Fidelity and score drops of one model at one tier.
+
+    `not_judged` gives, for each score of `drop` that is None, the reason.
+    """
+
+    runtime: Runtime
+    precision: Precision
+    tier: str
+    images: Positive
+    psnr_db: Spread
+    ssim: Spread
+    drop: Drop
+    not_judged: dict[str, str] = Field(default_factory=dict)
+    pairs: tuple[PairScore, ...] = ()
+
+    @model_validator(mode="after")
+    def _explains_gaps(self) -> Self:
+        gaps = {name for name in ("lpips_content", "identity") if getattr(self.drop, name) is None}
+        if gaps != set(self.not_judged):
+            raise ValueError(
+                f"not_judged must explain exactly {sorted(gaps)}, found {sorted(self.not_judged)}"
+            )
+        return self
+
+
+class SetFacts(Model):
+    """The image set that a report was measured on."""
+
+    name: str
+    sha256: Sha256
+    images: Positive
+
+
+class VerifyReport(Report):
+    """reports/verify.json."""
+
+    made_by = "verify"
+    set: SetFacts
+    rows: tuple[VerifyRow, ...] = Field(min_length=1)
+
+
+# --- reports/benchmark.json ------------------------------------------------------------------------
+
+
+class Ratio(Model):
+    """FP32 time over this time, with its bootstrap interval: above 1 is faster than FP32."""
+
+    value: Annotated[float, Field(gt=0)]
+    low: Annotated[float, Field(gt=0)]
+    high: Annotated[float, Field(gt=0)]
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if not self.low <= self.value <= self.high:
+            raise ValueError(f"a ratio of {self.value} lies outside its interval {self.low}..{self.high}")
+        return self
+
+
+class BenchmarkRow(Model):
+    """Speed, memory and size of one model at one tier.
+
+    `p90_ms` is None where the samples are too few for it; `ratio_to_fp32` is None for FP32 itself
+    and where FP32 was not measured; `warmup_ms` is kept apart and enters no figure.
+    """
+
+    runtime: Runtime
+    precision: Precision
+    tier: str
+    threads: Positive
+    median_ms: Milliseconds
+    p90_ms: Milliseconds | None = None
+    samples_ms: tuple[Milliseconds, ...] = Field(min_length=1)
+    warmup_ms: tuple[Milliseconds, ...] = ()
+    ratio_to_fp32: Ratio | None = None
+    peak_rss_bytes: Positive | None = None
+    file_bytes: Positive
+
+
+class BenchmarkReport(Report):
+    """reports/benchmark.json; `machine` is `environment.machine_fingerprint()`."""
+
+    made_by = "bench"
+    machine: dict[str, str | int | list[str]]
+    versions: dict[str, str] = Field(default_factory=dict)
+    rows: tuple[BenchmarkRow, ...] = Field(min_length=1)
+
+
+# --- reports/quantize.json, reports/convert.json ---------------------------------------------------
+
+
+class QuantizeRow(Model):
+    """What quantization did to one file. `islands` are the operators left float on purpose."""
+
+    path: RelativePath
+    runtime: Runtime
+    precision: Precision
+    tier: str | None = None
+    quantized_ops: dict[str, Count]
+    islands: tuple[str, ...] = ()
+
+
+class QuantizeReport(Report):
+    """reports/quantize.json."""
+
+    made_by = "quantize"
+    method: str
+    set: SetFacts
+    rows: tuple[QuantizeRow, ...] = Field(min_length=1)
+
+
+class ConvertRow(Model):
+    """One TFLite file: its signatures, the bytes they share and what XNNPACK takes.
+
+    `largest_alone_bytes` is the size of the largest tier converted alone, `parity` the largest
+    absolute difference from PyTorch per signature (FP32 only), `not_delegated` counts operators
+    that XNNPACK leaves to the built-in kernels.
+    """
+
+    path: RelativePath
+    precision: Precision
+    role: Role
+    signatures: tuple[str, ...]
+    file_bytes: Positive
+    unique_bytes: Count
+    shared_bytes: Count
+    largest_alone_bytes: Positive | None = None
+    parity: dict[str, float] = Field(default_factory=dict)
+    delegated: dict[str, Count] = Field(default_factory=dict)
+    not_delegated: dict[str, Count] = Field(default_factory=dict)
+
+
+class ConvertReport(Report):
+    """reports/convert.json."""
+
+    made_by = "convert"
+    rows: tuple[ConvertRow, ...] = Field(min_length=1)
+
+
+# --- manifest.json ---------------------------------------------------------------------------------
+
+
+class NetworkFacts(Model):
+    """The network that the bundle was made from."""
+
+    name: str
+    code_shapes: dict[str, tuple[Positive, ...]]
+    size_multiple_px: Positive
+
+
+class TierEntry(Model):
+    """A tier; `shape_px` is height and width of its fixed-shape form."""
+
+    id: str
+    depth: Positive
+    max_side_px: Positive
+    shape_px: tuple[Positive, Positive]
+
+
+class FileEntry(Model):
+    """A model file of the bundle; `signatures` are LiteRT's (empty for ONNX)."""
+
+    path: RelativePath
+    bytes: Positive
+    sha256: Sha256
+    runtime: Runtime
+    precision: Precision
+    role: Role
+    signatures: tuple[str, ...] = ()
+    tier: str | None = None
+
+
+class IoEntry(Model):
+    """One input or output of a model file (of one signature of it, for LiteRT).
+
+    A dimension is a size or a symbol ("H"). `scale` and `zero_point` stand for INT8 edges:
+    value = scale * (level - zero_point).
+    """
+
+    path: RelativePath
+    signature: str | None = None
+    direction: Literal["input", "output"]
+    name: str
+    dtype: Literal["float32", "int8", "uint8"]
+    layout: Literal["NCHW", "NHWC", "NC", "other"]
+    shape: tuple[Positive | str, ...]
+    scale: Annotated[float, Field(gt=0)] | None = None
+    zero_point: int | None = None
+    value_range: tuple[float, float] | None = None
+
+
+class PadTo(Model):
+    """What each runtime's picture is padded to: the next multiple, or the tier's fixed shape."""
+
+    onnxruntime: Literal["size_multiple_px"] = "size_multiple_px"
+    litert: Literal["shape_px"] = "shape_px"
+
+
+class Preprocess(Model):
+    """From an upright 8-bit picture to the tensor, exactly."""
+
+    color_order: Literal["RGB"] = "RGB"
+    alpha: Literal["over_white"] = "over_white"
+    level_to_value: Literal["level / 255"] = "level / 255"
+    value_range: tuple[float, float] = (0.0, 1.0)
+    pad_sides: Literal["bottom_right"] = "bottom_right"
+    pad_mode: Literal["reflect"] = "reflect"
+    pad_mode_one_px: Literal["edge"] = "edge"
+    pad_to: PadTo = Field(default_factory=PadTo)
+    size_multiple_px: Positive
+    style_side_px: Positive
+    style_crop: Literal["center_square"] = "center_square"
+    style_scaling: Literal["area"] = "area"
+
+
+class Postprocess(Model):
+    """From the output tensor to the 8-bit picture, exactly."""
+
+    value_to_level: Literal["floor(value * 255 + 0.5)"] = "floor(value * 255 + 0.5)"
+    clip: tuple[int, int] = (0, 255)
+    value_range: tuple[float, float] = (0.0, 1.0)
+    crop: Literal["top_left"] = "top_left"
+
+
+class StyleEntry(Model):
+    """A ready-made style: its codes but `strength`, concatenated, float32 little endian."""
+
+    id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+    category: str
+    path: RelativePath
+    sha256: Sha256
+    title: str = ""
+    licence: str = ""
+
+
+class GoldenEntry(Model):
+    """A picture and what the bundle's models made of it; `outputs` keys are `RUNTIME-PRECISION`.
+
+    `tolerance_levels` is the largest difference in 8-bit levels that another machine may show.
+    """
+
+    tier: str
+    content: RelativePath
+    style: str
+    strength: Annotated[float, Field(ge=0, le=1)]
+    outputs: dict[str, RelativePath] = Field(min_length=1)
+    tolerance_levels: dict[Runtime, Count]
+
+
+class ToolFacts(Model):
+    """Versions of everything that took part."""
+
+    versions: dict[str, str]
+
+
+class SourceFacts(Model):
+    """What the bundle was made from. `checkpoint_sha256` is None for a network without a file."""
+
+    network: str
+    checkpoint_sha256: Sha256 | None
+    recipe_sha256: Sha256
+    calibration_set: str
+    calibration_set_sha256: Sha256
+    tool: ToolFacts
+
+
+class Manifest(Report):
+    """manifest.json, schema version 1: the contract with every app that loads a bundle."""
+
+    name: str
+    created_by: str
+    network: NetworkFacts
+    tiers: tuple[TierEntry, ...] = Field(min_length=1)
+    files: tuple[FileEntry, ...] = Field(min_length=1)
+    io: tuple[IoEntry, ...]
+    preprocess: Preprocess
+    postprocess: Postprocess
+    styles: tuple[StyleEntry, ...]
+    golden: tuple[GoldenEntry, ...]
+    source: SourceFacts
+    reports: dict[str, RelativePath]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        _unique("tiers", [tier.id for tier in self.tiers])
+        _unique("files", [entry.path for entry in self.files])
+        _unique("styles", [style.id for style in self.styles])
+        sides = [tier.max_side_px for tier in self.tiers]
+        if sides != sorted(set(sides)):
+            raise ValueError(f"tiers must be listed by rising max_side_px, found {sides}")
+        tiers, paths = {tier.id for tier in self.tiers}, {entry.path for entry in self.files}
+        styles = {style.id for style in self.styles}
+        _known("golden tier", [golden.tier for golden in self.golden], tiers)
+        _known("golden style", [golden.style for golden in self.golden], styles)
+        _known("file tier", [entry.tier for entry in self.files if entry.tier], tiers)
+        _known("io path", [entry.path for entry in self.io], paths)
+        return self
+
+
+def load_manifest(folder: Path) -> Manifest:
+    """The manifest of the bundle in `folder`; the files it names are not opened.
+
+    Raises:
+        InputError: no bundle there, another schema version, or not valid (a path that leaves the
+            bundle, an unknown field, a number that is not finite).
+    """
+    path = folder / MANIFEST_NAME
+    if not path.is_file():
+        raise InputError(
+            f"{folder} is not a bundle: {MANIFEST_NAME} is missing",
+            f"make one with `iast-export build --out {folder}`",
+        )
+    return Manifest.load(path)
+
+
+def manifest_schema() -> dict[str, Any]:
+    """The manifest's JSON Schema (2020-12), as published at data/manifest.schema.json."""
+    schema = Manifest.model_json_schema(mode="serialization")
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def _unique(what: str, names: list[str]) -> None:
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"{what} lists {', '.join(twice)} more than once")
+
+
+def _known(what: str, names: list[str], known: set[str]) -> None:
+    unknown = sorted(set(names) - known)
+    if unknown:
+        raise ValueError(f"{what} {', '.join(unknown)} is not in the manifest")

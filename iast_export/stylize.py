@@ -1,0 +1,189 @@
+"""Pictures from a bundle: the tier by resolution, any runtime and precision, many at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from iast_export.artifacts import Progress, no_progress, sha256_file
+from iast_export.errors import InputError, UsageError
+from iast_export.images import Rgb, center_square, fit_longest_side, load_image, save_png, sheet, to_tensor
+from iast_export.reports import FileEntry, Manifest, load_manifest
+from iast_export.runtimes import Session, open_litert, open_onnx, stylize_rgb
+from iast_export.specs import STRENGTH, STYLE_ENCODER_SIDE_PX, STYLE_IMAGE, Precision, Runtime, Tier, select_tier
+from iast_export.styles import Codes, style_id, unpack
+
+_THUMBNAIL_PX = 256
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One stylized picture that was written."""
+
+    path: Path
+    content: str
+    style: str
+    tier: str
+
+
+class BundleEngine:
+    """The transfer models of one bundle in one runtime and precision, opened when first needed.
+
+    Raises:
+        InputError: the folder is no bundle, or a file that is used is missing or altered.
+        UsageError: the bundle has no such lane.
+    """
+
+    def __init__(self, folder: Path, runtime: Runtime, precision: Precision, threads: int = 1) -> None:
+        self.folder, self.runtime, self.threads = folder, runtime, threads
+        self.manifest: Manifest = load_manifest(folder)
+        self.tiers = [Tier(t.depth, t.max_side_px) for t in self.manifest.tiers]
+        self.code_shapes = self.manifest.network.code_shapes
+        self._lane = [
+            f
+            for f in self.manifest.files
+            if (f.role, f.runtime, f.precision) == ("transfer", runtime, precision)
+        ]
+        if not self._lane:
+            known = sorted({f"{f.runtime} {f.precision}" for f in self.manifest.files if f.role == "transfer"})
+            raise UsageError(f"{folder} has no {runtime} model in {precision}", f"choose one of: {', '.join(known)}")
+        self._sessions: dict[str, Session] = {}
+
+    def session(self, tier: Tier) -> Session:
+        """The session that serves a tier."""
+        if tier.id not in self._sessions:
+            if self.runtime == "litert":
+                self._sessions[tier.id] = open_litert(self._checked(self._lane[0]), tier.signature, self.threads)
+            else:
+                entry = next(f for f in self._lane if f.tier == tier.id)
+                self._sessions[tier.id] = open_onnx(self._checked(entry), self.threads)
+        return self._sessions[tier.id]
+
+    def stylize(self, rgb: Rgb, codes: Codes, strength: float = 1.0) -> tuple[Rgb, Tier]:
+        """The picture in the style, and the tier that its resolution chose.
+
+        Raises:
+            InputError: the picture is larger than the largest tier.
+            UsageError: a strength other than 1 on a network that takes none.
+        """
+        tier = select_tier(self.tiers, rgb.shape[1], rgb.shape[0])
+        feeds: dict[str, NDArray[Any]] = dict(codes)
+        if STRENGTH in self.code_shapes:
+            feeds[STRENGTH] = np.full((1, 1), strength, np.float32)
+        elif strength != 1.0:
+            raise UsageError("this network takes no strength", "leave --strength out")
+        if self.runtime == "litert":
+            return stylize_rgb(self.session(tier), rgb, feeds, fixed_shape_px=tier.shape_px), tier
+        multiple = self.manifest.network.size_multiple_px
+        return stylize_rgb(self.session(tier), rgb, feeds, multiple_px=multiple), tier
+
+    def style_codes(self, style: str) -> tuple[str, Codes]:
+        """Id and codes of a style of the bundle, or of a picture (a path), encoded by the bundle.
+
+        Raises:
+            UsageError: neither a style's id nor a file.
+            InputError: the picture is unreadable, or a file of the bundle is altered.
+        """
+        entry = next((s for s in self.manifest.styles if s.id == style), None)
+        if entry is not None:
+            path = self.folder / entry.path
+            self._check(path, entry.sha256)
+            return entry.id, unpack(path, self.code_shapes)
+        if not Path(style).is_file():
+            known = ", ".join(s.id for s in self.manifest.styles)
+            raise UsageError(f"{style!r} is neither a style of the bundle nor a picture", f"styles: {known}")
+        picture = to_tensor(center_square(load_image(Path(style)), STYLE_ENCODER_SIDE_PX))
+        return style_id(Path(style)), self._encoder().run({STYLE_IMAGE: picture})
+
+    def _encoder(self) -> Session:
+        entry = next(
+            (f for f in self.manifest.files if (f.role, f.runtime) == ("style_encoder", self.runtime)), None
+        )
+        if entry is None:
+            raise UsageError("this bundle has no style encoder", "choose one of its ready-made styles")
+        path = self._checked(entry)
+        return open_litert(path) if self.runtime == "litert" else open_onnx(path)
+
+    def _checked(self, entry: FileEntry) -> Path:
+        path = self.folder / entry.path
+        self._check(path, entry.sha256)
+        return path
+
+    def _check(self, path: Path, sha256: str) -> None:
+        if sha256_file(path) != sha256:
+            raise InputError(f"{path} was altered: its SHA-256 is not the manifest's", "build the bundle again")
+
+
+def stylize(
+    engine: BundleEngine,
+    contents: Sequence[Path],
+    styles: Sequence[str],
+    out: Path,
+    *,
+    strength: float = 1.0,
+    scale_down: bool = False,
+    progress: Progress = no_progress,
+) -> list[Picture]:
+    """Writes every content in every style as PNG, and `sheet.png` with all of them.
+
+    Args:
+        strength: from 0 (the photograph) to 1.
+        scale_down: fit pictures beyond the largest tier to it, instead of refusing them.
+
+    Raises:
+        UsageError: a strength outside [0, 1], or two inputs that would write the same file.
+        InputError: a picture that is unreadable or too large; nothing is written then.
+    """
+    if not 0.0 <= strength <= 1.0:
+        raise UsageError(f"--strength {strength} is outside 0..1", "0 keeps the photograph, 1 is the full style")
+    pictures = {path.stem: _load(path, engine.tiers, scale_down) for path in contents}
+    codes = dict(engine.style_codes(style) for style in styles)
+    if len(pictures) < len(contents) or len(codes) < len(styles):
+        raise UsageError("two inputs share one name", "rename one, or run them apart")
+    written: list[Picture] = []
+    rows: list[list[Rgb]] = []
+    for content, rgb in pictures.items():
+        row = [rgb]
+        for name, code in codes.items():
+            progress("stylize", len(written), len(pictures) * len(codes))
+            image, tier = engine.stylize(rgb, code, strength)
+            path = out / f"{content}--{name}.png"
+            save_png(path, image)
+            written.append(Picture(path, content, name, tier.id))
+            row.append(image)
+        rows.append(row)
+    progress("stylize", len(written), len(written))
+    _save_sheet(out / "sheet.png", rows, list(pictures), list(codes))
+    return written
+
+
+def _load(path: Path, tiers: Sequence[Tier], scale_down: bool) -> Rgb:
+    rgb = load_image(path)
+    if scale_down and max(rgb.shape[:2]) > tiers[-1].max_side_px:
+        rgb = fit_longest_side(rgb, tiers[-1].max_side_px)
+    select_tier(tiers, rgb.shape[1], rgb.shape[0])
+    return rgb
+
+
+def _save_sheet(path: Path, rows: list[list[Rgb]], contents: list[str], styles: list[str]) -> None:
+    small = [[_thumbnail(image) for image in row] for row in rows]
+    labels = [[content, *styles] for content in contents]
+    save_png(path, sheet(small, labels))
+
+
+def _thumbnail(rgb: Rgb) -> Rgb:
+    return fit_longest_side(rgb, _THUMBNAIL_PX) if max(rgb.shape[:2]) > _THUMBNAIL_PX else rgb
+
+
+def lanes_of(manifest: Manifest) -> Mapping[str, list[str]]:
+    """Precisions of the transfer models by runtime."""
+    lanes: dict[str, list[str]] = {}
+    for entry in manifest.files:
+        if entry.role == "transfer" and entry.precision not in lanes.setdefault(entry.runtime, []):
+            lanes[entry.runtime].append(entry.precision)
+    return lanes

@@ -1,0 +1,83 @@
+"""Tiny conversions, ranges and quantized files for the LiteRT tests; each is made once per test run."""
+
+from __future__ import annotations
+
+import functools
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from iast_export import convert, tflite_graph
+from iast_export.network import IAST
+from iast_export.quantize import litert
+from iast_export.specs import CONTENT, Tier
+from tests.tiny_networks import TinyAdaIN, tiny_adain_factory, tiny_iast
+
+TIERS = (Tier(2, 32), Tier(1, 48))
+
+
+@dataclass(frozen=True)
+class Range:
+    low: float
+    high: float
+
+
+def feeds(network: object, side_px: int, seed: int = 0) -> dict[str, np.ndarray]:
+    codes = network.encode_style(convert._picture(64, 64, seed + 50))  # type: ignore[attr-defined]
+    names = network.code_shapes  # type: ignore[attr-defined]
+    named = {name: c.detach().numpy() for name, c in zip(names, codes, strict=True)}
+    return {CONTENT: convert._picture(side_px, side_px, seed).numpy(), **named}
+
+
+@functools.cache
+def folder() -> Path:
+    return Path(tempfile.mkdtemp(prefix="litert-cases-"))
+
+
+@functools.cache
+def converted() -> tuple[IAST, Path, convert.ConvertSummary]:
+    network, path = tiny_iast(), folder() / "tiny-fp32.tflite"
+    return network, path, convert.convert_fp32(network, TIERS, path)
+
+
+@functools.cache
+def foreign() -> tuple[TinyAdaIN, Path, convert.ConvertSummary]:
+    network, path = tiny_adain_factory(None), folder() / "foreign-fp32.tflite"
+    return network, path, convert.convert_fp32(network, (Tier(1, 32),), path)
+
+
+def measured_ranges(network: object, path: Path, signature: str, side_px: int) -> dict[str, Range]:
+    """Plain min-max over two pictures."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    data, names = tflite_graph.calibration_model(path, signature)
+    runner = Interpreter(model_content=data, num_threads=1).get_signature_runner(signature)
+    low: dict[str, float] = {}
+    high: dict[str, float] = {}
+    for seed in range(2):
+        fed = feeds(network, side_px, seed)
+        fed[CONTENT] = np.ascontiguousarray(fed[CONTENT].transpose(0, 2, 3, 1))
+        values = {names[key]: value for key, value in runner(**fed).items()}
+        values |= {f"{signature}/{key}": value for key, value in fed.items()}
+        for name, value in values.items():
+            low[name] = min(low.get(name, np.inf), float(value.min()))
+            high[name] = max(high.get(name, -np.inf), float(value.max()))
+    return {name: Range(low[name], high[name]) for name in low}
+
+
+@functools.cache
+def ranges() -> dict[str, dict[str, Range]]:
+    """Ranges of every signature of `converted`."""
+    network, path, _ = converted()
+    return {t.signature: measured_ranges(network, path, t.signature, t.max_side_px) for t in TIERS}
+
+
+@functools.cache
+def quantized(precision: str, edges: str = "float32") -> tuple[Path, litert.LiteRtQuantizeSummary]:
+    """The quantized form of `converted`."""
+    _, path, _ = converted()
+    out = folder() / f"tiny-{precision}-{edges}.tflite"
+    given = ranges() if precision == "int8" else None
+    return out, litert.quantize_litert(path, precision, given, out, edges)  # type: ignore[arg-type]

@@ -1,0 +1,71 @@
+"""The machine's fingerprint, versions and the doctor."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import iast_export
+from iast_export import environment
+from iast_export.artifacts import json_bytes
+
+
+def test_the_fingerprint_says_what_decides_speed_and_stays_the_same() -> None:
+    found = environment.machine_fingerprint()
+    assert set(found) == {"cpu", "architecture", "flags", "cores", "os", "python"}
+    assert found == environment.machine_fingerprint()
+    assert found["cpu"] and found["cores"] == environment.usable_cores() >= 1
+    json_bytes(found)
+
+
+def test_versions_name_the_package_python_and_the_tools() -> None:
+    found = environment.versions()
+    assert found["iast-export"] == iast_export.__version__
+    assert {"python", "numpy", "onnx", "onnxruntime", "ai-edge-litert"} <= set(found)
+    assert not any("+" in version for version in found.values())
+
+
+def test_a_tool_that_is_not_installed_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(environment, "_TOOLS", ("numpy", "no-such-tool"))
+    assert set(environment.versions()) == {"iast-export", "python", "numpy"}
+
+
+def test_peak_memory_grows_with_what_is_held_and_is_not_the_parents() -> None:
+    code = "import sys; sys.path.insert(0, '.'); from iast_export.environment import peak_rss_bytes as p; "
+    grow = "a = p(); b = b'x' * 80_000_000; print(a, p())"
+    ballast = b"y" * 300_000_000
+    out = subprocess.run([sys.executable, "-c", code + grow], capture_output=True, text=True, check=True)
+    before, after = map(int, out.stdout.split())
+    assert after - before > 60_000_000
+    assert before < len(ballast)
+
+
+def test_the_doctor_finds_everything_that_a_build_needs() -> None:
+    checks = {check.name: check for check in environment.doctor()}
+    assert checks["python"].status == "ok"
+    for name in ("onnx", "onnxruntime", "ai-edge-litert", "torch", "litert-torch", "ai-edge-quantizer"):
+        assert checks[name].status == "ok", checks[name]
+    assert {"processor", "packaged checkpoint"} <= set(checks)
+
+
+def test_the_doctor_says_how_to_get_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    needed = (("no_such_module", "no-such-tool", "export", "iast-export[build]"),)
+    monkeypatch.setattr(environment, "_NEEDED", needed)
+    monkeypatch.setattr(environment, "_cpu_flags", lambda: frozenset({"avx2"}))
+    checks = {check.name: check for check in environment.doctor()}
+    assert checks["no-such-tool"].status == "missing"
+    assert "pip install -c constraints.txt 'iast-export[build]'" in checks["no-such-tool"].remedy
+    assert checks["processor"].status == "warning"
+    assert "VNNI" in checks["processor"].remedy
+
+
+LIGHT = ("artifacts", "environment", "errors", "gate", "images", "inspection", "recipe", "reports", "specs")
+
+
+def test_the_package_gate_and_inspect_load_no_torch() -> None:
+    imports = "; ".join(f"import iast_export.{name}" for name in LIGHT)
+    code = f"import sys; sys.path.insert(0, '.'); {imports}; print('torch' in sys.modules)"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "False"

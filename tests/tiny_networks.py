@@ -1,0 +1,140 @@
+"""Real but tiny networks for tests: a narrow IAST and a foreign AdaIN network of another kind."""
+
+from __future__ import annotations
+
+import atexit
+import shutil
+import tempfile
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from iast_export.network import IAST, NetworkConfig
+from iast_export.specs import Tier, onnx_name
+
+TINY_CONFIG = NetworkConfig(
+    width=8, stem_width=8, encoder_widths=(8, 8, 8, 8), encoder_hidden=16, blocks=4, mid_site_after=2
+)
+
+
+def tiny_iast(seed: int = 0) -> IAST:
+    """The IAST architecture at width 8, with weights of a seed."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return IAST(TINY_CONFIG).eval()
+
+
+def tiny_iast_factory(checkpoint: Path | None) -> IAST:
+    """`--network tests.tiny_networks:tiny_iast_factory`; the checkpoint is not read."""
+    return tiny_iast()
+
+
+class _Separable(nn.Module):
+    """Reflection-padded depthwise 3x3 and pointwise convolution, as default tools stumble over."""
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int = 1) -> None:
+        super().__init__()
+        self.pad = nn.ReflectionPad2d(1)
+        self.depthwise = nn.Conv2d(in_channels, in_channels, 3, stride, groups=in_channels)
+        self.pointwise = nn.Conv2d(in_channels, out_channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.relu(self.pointwise(self.depthwise(self.pad(x))))
+
+
+def _renormalize(x: Tensor, mean: Tensor, std: Tensor) -> Tensor:
+    own = x.mean((2, 3), keepdim=True)
+    deviation = ((x - own) ** 2).mean((2, 3), keepdim=True).sqrt()
+    return (x - own) / (deviation + 1e-3) * std + mean
+
+
+class TinyAdaINTransfer(nn.Module):
+    """forward(content, mean, std): separable encoder, two normalizations, nearest decoder."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first = nn.Sequential(nn.ReflectionPad2d(4), nn.Conv2d(3, width, 9), nn.ReLU())
+        self.down = _Separable(width, width, stride=2)
+        self.middle = nn.Sequential(nn.ReflectionPad2d(1), nn.Conv2d(width, width, 3), nn.ReLU())
+        self.up = nn.Upsample(scale_factor=2, mode="nearest")
+        self.smooth = _Separable(width, width)
+        self.last = nn.Sequential(nn.ReflectionPad2d(4), nn.Conv2d(width, 3, 9))
+
+    def forward(self, content: Tensor, mean: Tensor, std: Tensor) -> Tensor:
+        x = _renormalize(self.down(self.first(content)), mean, std)
+        x = _renormalize(self.middle(x), mean, std)
+        return torch.sigmoid(self.last(self.smooth(self.up(x))))
+
+
+class TinyAdaIN(nn.Module):
+    """A `StyleNetwork` of one depth with two codes and no strength; sides in multiples of 2."""
+
+    depths = (1,)
+    size_multiple_px = 2
+
+    def __init__(self, width: int = 8) -> None:
+        super().__init__()
+        self.width = width
+        self.transfer = TinyAdaINTransfer(width)
+        self.encoder = nn.Sequential(nn.Conv2d(3, width, 4, stride=4), nn.ReLU())
+
+    @property
+    def code_shapes(self) -> Mapping[str, tuple[int, ...]]:
+        """Channel means and deviations of the style."""
+        return {"mean": (1, self.width, 1, 1), "std": (1, self.width, 1, 1)}
+
+    def cut(self, depth: int) -> nn.Module:
+        """A copy of the one transfer network."""
+        if depth not in self.depths:
+            raise ValueError(f"depth {depth} is not one of {self.depths}")
+        copy = TinyAdaINTransfer(self.width)
+        copy.load_state_dict(self.transfer.state_dict())
+        return copy.eval().requires_grad_(False)
+
+    @torch.no_grad()
+    def encode_style(self, style: Tensor) -> tuple[Tensor, ...]:
+        """Mean and deviation of the style's features, each [1, width, 1, 1]."""
+        features = self.encoder(style)
+        return features.mean((2, 3), keepdim=True), features.std((2, 3), keepdim=True)
+
+
+def tiny_adain_factory(checkpoint: Path | None) -> TinyAdaIN:
+    """`--network tests.tiny_networks:tiny_adain_factory`; the checkpoint is not read."""
+    network = TinyAdaIN().eval()
+    generator = torch.Generator().manual_seed(7)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            fan_in = max(1, parameter[0].numel())
+            parameter.copy_(torch.randn(parameter.shape, generator=generator) / fan_in**0.5)
+    return network
+
+
+@cache
+def tiny_onnx(kind: str, depth: int, max_side_px: int) -> Path:
+    """An exported FP32 file of a tiny network ("iast" or "adain"), made once per test run."""
+    from iast_export.export import export_tier
+
+    tier = Tier(depth, max_side_px)
+    path = _folder() / onnx_name(kind, tier, "fp32")
+    export_tier(tiny_iast() if kind == "iast" else tiny_adain_factory(None), tier, path)
+    return path
+
+
+def tiny_codes(kind: str) -> dict[str, NDArray[np.float32]]:
+    """Codes of a generated artwork for a tiny network, by name."""
+    from iast_export.export import example_codes
+
+    network = tiny_iast() if kind == "iast" else tiny_adain_factory(None)
+    return {name: code.numpy() for name, code in example_codes(network).items()}
+
+
+@cache
+def _folder() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="iast-tiny-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
