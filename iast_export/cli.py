@@ -12,9 +12,11 @@ from typing import Any, TypeVar
 import click
 
 from iast_export import __version__, console
+from iast_export.artifacts import write_atomic
 from iast_export.errors import IastExportError
 from iast_export.recipe import load_recipe
 from iast_export.specs import RUNTIMES, Precision, Runtime
+from iast_export.verdict import Verdict
 
 F = TypeVar("F", bound=Callable[..., Any])
 _PATH = click.Path(path_type=Path)
@@ -212,15 +214,35 @@ def gate(
       iast-export gate dist/demo --write-baseline baseline.json
       iast-export gate dist/demo --baseline baseline.json --junit gate.xml
     """
-    from iast_export.gate import judge, make_baseline
+    from iast_export.gate import gate as judge
+    from iast_export.gate import make_baseline
+    from iast_export.report import junit_xml, markdown_text
 
     if write_baseline is not None:
         make_baseline(folder, write_baseline)
         console.out.print(f"baseline {write_baseline}")
         return
-    if baseline is None:
-        raise click.UsageError("give --baseline FILE, or make one with --write-baseline FILE")
-    raise click.exceptions.Exit(judge(folder, baseline, rules, junit, markdown, as_json))
+    verdict = judge(folder, baseline, rules)
+    if junit is not None:
+        write_atomic(junit, junit_xml(verdict).encode())
+    if markdown is not None:
+        write_atomic(markdown, markdown_text(verdict).encode())
+    if as_json:
+        console.emit_json({**verdict.model_dump(mode="json"), "exit_code": verdict.exit_code})
+    else:
+        _print_verdict(verdict)
+    raise click.exceptions.Exit(verdict.exit_code)
+
+
+def _print_verdict(verdict: Verdict) -> None:
+    wrong = [check for check in verdict.checks if check.outcome != "pass"]
+    if wrong:
+        rows = [(c.name, c.outcome, c.measured, c.rule, c.remedy) for c in wrong]
+        console.table("not passed", ("check", "outcome", "measured", "rule", "remedy"), rows)
+    for note in verdict.notes:
+        console.out.print(f"note: {note}", markup=False)
+    passed = len(verdict.checks) - len(wrong)
+    console.out.print(f"{passed} of {len(verdict.checks)} checks passed, exit code {verdict.exit_code}")
 
 
 @app.command()

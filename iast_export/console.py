@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -16,7 +17,9 @@ from rich.table import Table
 from iast_export.artifacts import Progress as Callback
 from iast_export.artifacts import no_progress
 
-out = Console(highlight=False, soft_wrap=True)
+_NOT_A_TERMINAL_WIDTH = 140
+
+out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _NOT_A_TERMINAL_WIDTH)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
@@ -45,10 +48,10 @@ def _lines(what: str, done: int, total: int) -> None:
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Prints a table, the first column left, the others right."""
-    drawn = Table(title=title, title_justify="left")
+    """Prints a table, the first two columns left, the others right."""
+    drawn = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
     for i, column in enumerate(columns):
-        drawn.add_column(column, justify="left" if i == 0 else "right", overflow="fold")
+        drawn.add_column(column, justify="left" if i < 2 else "right", overflow="fold")
     for row in rows:
         drawn.add_row(*row)
     out.print(drawn)
@@ -58,7 +61,3 @@ def emit_json(value: Any) -> None:
     """Prints `value` as JSON on stdout."""
     sys.stdout.write(json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n")
 
-
-def size(count: int) -> str:
-    """Bytes as kB or MB with three digits."""
-    return f"{count / 1e6:.2f} MB" if count >= 1_000_000 else f"{count / 1e3:.1f} kB"

@@ -58,7 +58,7 @@ class ConvertSummary:
 
 
 class LiteRtForms(TorchFunctionMode):
-    """While active, pixel shuffles and mirrored padding are traced in the forms described above."""
+    """While active, pixel shuffles, mirrored padding and spatial means are traced in the forms described above."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -72,6 +72,8 @@ class LiteRtForms(TorchFunctionMode):
             return self._pixel_shuffle(*args, **kwargs)
         if func is F.pad and _is_mirror(*args, **kwargs):
             return _mirror_pad(*args, **kwargs)
+        if func is Tensor.mean and _is_spatial_mean(*args, **kwargs):
+            return _mean_by_rows(args[0], bool(kwargs.get("keepdim", args[2] if len(args) > 2 else False)))
         result = func(*args, **kwargs)
         if func is F.conv2d:
             self._convolutions[id(result)] = (result, args, kwargs)
@@ -86,6 +88,16 @@ class LiteRtForms(TorchFunctionMode):
         else:
             blocks = x.permute(0, 2, 3, 1).reshape(n, h, w, c // r**2, r, r).permute(0, 1, 4, 2, 5, 3)
         return blocks.reshape(n, h * r, w * r, c // r**2).permute(0, 3, 1, 2)
+
+
+def _is_spatial_mean(x: Tensor, dim: Any = None, keepdim: bool = False, **kwargs: Any) -> bool:
+    return x.dim() == 4 and isinstance(dim, (tuple, list)) and tuple(dim) in ((2, 3), (-2, -1)) and not kwargs
+
+
+def _mean_by_rows(x: Tensor, keepdim: bool) -> Tensor:
+    """The spatial mean, first along rows: short sums keep float32's digits in a naive summation."""
+    rows = x.mean(3, keepdim=True).mean(2, keepdim=True)
+    return rows if keepdim else rows.flatten(1)
 
 
 def _block_ordered_conv(
