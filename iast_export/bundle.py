@@ -71,7 +71,9 @@ class BundleFacts:
     source: SourceFacts
 
 
-def write_styles(root: Path, styles: Sequence[Style], code_shapes: Mapping[str, tuple[int, ...]]) -> list[Path]:
+def write_styles(
+    root: Path, styles: Sequence[Style], code_shapes: Mapping[str, tuple[int, ...]]
+) -> list[Path]:
     """Writes every style's codes to DIR/styles/ID.f32; the paths."""
     from iast_export.artifacts import write_atomic
 
@@ -104,7 +106,12 @@ def write_goldens(
         save_png(content_path, content)
         paths.append(content_path)
         outputs = {}
-        for runtime, precision in (("onnxruntime", "fp32"), ("onnxruntime", "int8"), ("litert", "fp32"), ("litert", "int8")):
+        for runtime, precision in (
+            ("onnxruntime", "fp32"),
+            ("onnxruntime", "int8"),
+            ("litert", "fp32"),
+            ("litert", "int8"),
+        ):
             result = _run(root, facts, tier, runtime, precision, content, style)
             path = root / "golden" / f"{tier.id}-{runtime}-{precision}.png"
             save_png(path, result)
@@ -159,7 +166,8 @@ def write_manifest(root: Path, facts: BundleFacts, golden: Sequence[GoldenEntry]
         created_by=f"iast-export {__version__}",
         network=facts.network,
         tiers=tuple(
-            TierEntry(id=t.id, depth=t.depth, max_side_px=t.max_side_px, shape_px=t.shape_px) for t in facts.tiers
+            TierEntry(id=t.id, depth=t.depth, max_side_px=t.max_side_px, shape_px=t.shape_px)
+            for t in facts.tiers
         ),
         files=tuple(files),
         io=tuple(entry for file in files for entry in _edges(root, file)),
@@ -183,7 +191,9 @@ def model_paths(name: str, tiers: Sequence[Tier]) -> list[tuple[str, Runtime, Pr
     for precision in ONNX_PRECISIONS:
         rows += [(onnx_name(name, t, precision), "onnxruntime", precision, "transfer", t.id) for t in tiers]
         rows.append((dispatch_name(name, precision), "onnxruntime", precision, "dispatch", None))
-    rows += [(tflite_name(name, precision), "litert", precision, "transfer", None) for precision in PRECISIONS]
+    rows += [
+        (tflite_name(name, precision), "litert", precision, "transfer", None) for precision in PRECISIONS
+    ]
     rows.append((f"{name}-style-encoder-fp32.onnx", "onnxruntime", "fp32", "style_encoder", None))
     rows.append((f"{name}-style-encoder-fp32.tflite", "litert", "fp32", "style_encoder", None))
     return rows
@@ -245,16 +255,27 @@ def _edges(root: Path, file: FileEntry) -> list[IoEntry]:
     entries = []
     for signature in file.signatures:
         runner = open_litert(root / file.path, signature).raw.get_signature_runner(signature)
-        for direction, details in (("input", runner.get_input_details()), ("output", runner.get_output_details())):
+        for direction, details in (
+            ("input", runner.get_input_details()),
+            ("output", runner.get_output_details()),
+        ):
             for name, detail in sorted(details.items()):
                 dtype = detail["dtype"].__name__
                 shape = [int(side) for side in detail["shape"]]
-                entries.append(_io(file.path, signature, direction, name, dtype, shape, detail["quantization"]))
+                entries.append(
+                    _io(file.path, signature, direction, name, dtype, shape, detail["quantization"])
+                )
     return entries
 
 
 def _io(
-    path: str, signature: str | None, direction: str, name: str, dtype: str, shape: list[Any], quantization: Any
+    path: str,
+    signature: str | None,
+    direction: str,
+    name: str,
+    dtype: str,
+    shape: list[Any],
+    quantization: Any,
 ) -> IoEntry:
     layout = "other"
     if name in _IMAGE_NAMES:

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from iast_export.artifacts import Progress, no_progress, read_json, write_json
@@ -39,7 +38,9 @@ def latin_square(contents: int, styles: int, pairs: int) -> list[tuple[int, int]
         InputError: nothing to pair.
     """
     if min(contents, styles, pairs) < 1:
-        raise InputError(f"{contents} contents and {styles} styles make no pairs", "give at least one of each")
+        raise InputError(
+            f"{contents} contents and {styles} styles make no pairs", "give at least one of each"
+        )
     count = min(pairs, contents * styles)
     found: list[tuple[int, int]] = []
     seen: set[tuple[int, int]] = set()
@@ -97,7 +98,9 @@ def collect(observe: Observe, feeds: Iterable[Feeds], method: Method = minmax) -
                 histograms[name] = Histogram(name)
             histograms[name].update(values, count)
     if not histograms:
-        raise InputError("nothing was calibrated: there was no picture", "give a calibration set with pictures")
+        raise InputError(
+            "nothing was calibrated: there was no picture", "give a calibration set with pictures"
+        )
     return {name: method(histogram) for name, histogram in sorted(histograms.items())}
 
 
@@ -164,7 +167,12 @@ def tier_feeds(
 
 
 def calibrate_tier(
-    observe: Observe, feeds: Iterable[Feeds], method: Method, pairs: int, what: str, progress: Progress = no_progress
+    observe: Observe,
+    feeds: Iterable[Feeds],
+    method: Method,
+    pairs: int,
+    what: str,
+    progress: Progress = no_progress,
 ) -> dict[str, Range]:
     """`collect` with progress; `what` names the tier and runtime."""
 

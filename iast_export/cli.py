@@ -26,7 +26,9 @@ unreadable or altered, 4 a wrapped tool failed, 5 accuracy below the rule, 6 slo
 larger than the rule, 7 cannot judge."""
 
 
-@click.group(epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(__version__, prog_name="iast-export")
 def app() -> None:
     """From a trained style-transfer network to a verified mobile bundle: ONNX and TFLite, INT8,
@@ -73,7 +75,9 @@ def _build_options(command: F) -> F:
         click.option("--calibration", metavar="SET", help="set name, set file or folder of photographs"),
         click.option("--styles", type=_PATH, help="folder of style pictures; default: the packaged styles"),
         click.option("--network", metavar="MODULE:FACTORY", help="a network of your own; default: the IAST"),
-        click.option("-v", "--verbose", is_flag=True, help="say every step, also where output is no terminal"),
+        click.option(
+            "-v", "--verbose", is_flag=True, help="say every step, also where output is no terminal"
+        ),
         click.option("--json", "as_json", is_flag=True, help="report as JSON on stdout"),
     ]
     for option in reversed(options):
@@ -82,7 +86,12 @@ def _build_options(command: F) -> F:
 
 
 def _request(
-    checkpoint: Path | None, out: Path, recipe: Path | None, calibration: str | None, styles: Path | None, network: str | None
+    checkpoint: Path | None,
+    out: Path,
+    recipe: Path | None,
+    calibration: str | None,
+    styles: Path | None,
+    network: str | None,
 ) -> Any:
     from iast_export.adapters import PACKAGED
     from iast_export.pipeline import Request
@@ -97,7 +106,10 @@ def _run_stages(request: Any, only: str | None, verbose: bool, as_json: bool) ->
         results = run_stages(Build(request, progress), only)
     if as_json:
         console.emit_json(
-            {r.stage: {"ran": r.ran, "outputs": [p.relative_to(request.out).as_posix() for p in r.outputs]} for r in results}
+            {
+                r.stage: {"ran": r.ran, "outputs": [p.relative_to(request.out).as_posix() for p in r.outputs]}
+                for r in results
+            }
         )
         return
     for result in results:
@@ -184,7 +196,14 @@ def plan(verbose: bool, as_json: bool, **options: Any) -> None:
         "depth plan",
         ("tier", "depth", "up to px", "parameters", "GMAC per frame", "GMAC at 256 px"),
         [
-            (r.tier, str(r.depth), str(r.max_side_px), f"{r.parameters:,}", f"{r.gmac:.2f}", f"{r.gmac_at_256px:.2f}")
+            (
+                r.tier,
+                str(r.depth),
+                str(r.max_side_px),
+                f"{r.parameters:,}",
+                f"{r.gmac:.2f}",
+                f"{r.gmac_at_256px:.2f}",
+            )
             for r in rows
         ],
     )
@@ -224,7 +243,7 @@ def gate(
         return
     verdict = judge(folder, baseline, rules)
     if junit is not None:
-        write_atomic(junit, junit_xml(verdict).encode())
+        write_atomic(junit, junit_xml(verdict))
     if markdown is not None:
         write_atomic(markdown, markdown_text(verdict).encode())
     if as_json:
@@ -247,12 +266,21 @@ def _print_verdict(verdict: Verdict) -> None:
 
 @app.command()
 @click.argument("folder", metavar="DIR", type=_PATH)
-@click.option("--content", "contents", multiple=True, required=True, type=_PATH, help="photograph; may be repeated")
+@click.option(
+    "--content", "contents", multiple=True, required=True, type=_PATH, help="photograph; may be repeated"
+)
 @click.option("--style", "styles", multiple=True, required=True, help="style id or picture; may be repeated")
 @click.option("--out", required=True, type=_PATH, help="folder for the pictures")
 @click.option("--runtime", type=click.Choice(RUNTIMES), default="litert", show_default=True)
-@click.option("--precision", type=click.Choice(("fp32", "fp16", "dynamic_int8", "int8")), default="int8", show_default=True)
-@click.option("--strength", type=float, default=1.0, show_default=True, help="0 the photograph, 1 the full style")
+@click.option(
+    "--precision",
+    type=click.Choice(("fp32", "fp16", "dynamic_int8", "int8")),
+    default="int8",
+    show_default=True,
+)
+@click.option(
+    "--strength", type=float, default=1.0, show_default=True, help="0 the photograph, 1 the full style"
+)
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True)
 @click.option("--scale-down", is_flag=True, help="fit pictures beyond the largest tier to it")
 @click.option("--json", "as_json", is_flag=True, help="report as JSON on stdout")
@@ -279,9 +307,13 @@ def stylize(
 
     engine = BundleEngine(folder, runtime, precision, threads)
     with console.progress_bar() as progress:
-        made = run_stylize(engine, contents, styles, out, strength=strength, scale_down=scale_down, progress=progress)
+        made = run_stylize(
+            engine, contents, styles, out, strength=strength, scale_down=scale_down, progress=progress
+        )
     if as_json:
-        console.emit_json([{"path": str(m.path), "content": m.content, "style": m.style, "tier": m.tier} for m in made])
+        console.emit_json(
+            [{"path": str(m.path), "content": m.content, "style": m.style, "tier": m.tier} for m in made]
+        )
         return
     for m in made:
         console.out.print(f"{m.path}  ({m.tier}, {runtime} {precision})")

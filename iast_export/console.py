@@ -60,4 +60,3 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> 
 def emit_json(value: Any) -> None:
     """Prints `value` as JSON on stdout."""
     sys.stdout.write(json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n")
-

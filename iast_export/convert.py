@@ -58,7 +58,7 @@ class ConvertSummary:
 
 
 class LiteRtForms(TorchFunctionMode):
-    """While active, pixel shuffles, mirrored padding and spatial means are traced in the forms described above."""
+    """While active, pixel shuffles, mirrored pads and spatial means are traced in the forms above."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -62,7 +62,9 @@ class SetImage:
         x, y, width, height = self.crop
         cut = rgb[y : y + height, x : x + width]
         if min(x, y) < 0 or cut.shape[:2] != (height, width):
-            raise InputError(f"{self.id}: the crop {self.crop} leaves {self.origin}", "correct the crop in the set")
+            raise InputError(
+                f"{self.id}: the crop {self.crop} leaves {self.origin}", "correct the crop in the set"
+            )
         return cut.copy()
 
 
@@ -117,9 +119,7 @@ def _from_folder(folder: Path) -> ImageSet:
     files = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES)
     if not files:
         raise InputError(f"{folder} holds no picture", f"add files ending in {', '.join(SUFFIXES)}")
-    entries = [
-        SetImage(p.name, str(p), p, sha256_bytes(read_bytes(p)), licence="", source="") for p in files
-    ]
+    entries = [SetImage(p.name, str(p), p, sha256_bytes(read_bytes(p)), licence="", source="") for p in files]
     return ImageSet(folder.resolve().name, tuple(entries))
 
 
@@ -149,7 +149,9 @@ def _entry(item: dict[str, Any], path: Path, index: int) -> SetImage:
     unknown = sorted(set(item) - _KEYS)
     missing = [key for key in ("id", "sha256", "source", "licence") if key not in item]
     if unknown or missing or ("resource" in item) == ("file" in item):
-        problem = f"unknown {unknown}" if unknown else f"lacks {missing}" if missing else "needs resource or file"
+        problem = (
+            f"unknown {unknown}" if unknown else f"lacks {missing}" if missing else "needs resource or file"
+        )
         raise InputError(f"{where}: {problem}", f"the keys are {', '.join(sorted(_KEYS))}")
     crop = tuple(int(v) for v in item["crop"]) if "crop" in item else None
     if crop is not None and len(crop) != 4:
@@ -157,7 +159,13 @@ def _entry(item: dict[str, Any], path: Path, index: int) -> SetImage:
     origin = item.get("resource") or str(path.parent / item["file"])
     file = _resource(item["resource"], where) if "resource" in item else Path(origin)
     return SetImage(
-        item["id"], origin, file, item["sha256"], item["licence"], item["source"], crop  # type: ignore[arg-type]
+        item["id"],
+        origin,
+        file,
+        item["sha256"],
+        item["licence"],
+        item["source"],
+        crop,
     )
 
 

@@ -186,7 +186,9 @@ class Build:
     def facts(self) -> bundle.BundleFacts:
         shapes = {name: tuple(shape) for name, shape in self.network.code_shapes.items()}
         network = NetworkFacts(
-            name=type(self.network).__name__, code_shapes=shapes, size_multiple_px=self.network.size_multiple_px
+            name=type(self.network).__name__,
+            code_shapes=shapes,
+            size_multiple_px=self.network.size_multiple_px,
         )
         source = SourceFacts(
             network=self.request.network,
@@ -265,7 +267,7 @@ def _require_fresh(build: Build, stage: Stage, wanted: str) -> None:
         fresh = False
     if not fresh:
         raise InputError(
-            f"`{wanted}` needs the outputs of `{stage.name}`, which are missing, stale or altered in {build.root}",
+            f"`{wanted}` needs the outputs of `{stage.name}`, missing, stale or altered in {build.root}",
             f"run `iast-export {stage.name}` with the same options first, or `iast-export build`",
         )
 
@@ -441,7 +443,9 @@ def _quantize(build: Build) -> list[Path]:
         build.progress("quantize ONNX", i, len(build.tiers))
         path = build.models / onnx_name(build.recipe.name, tier, "int8")
         made = quantize_onnx(fp32, load_ranges(_ranges_path(build, "onnxruntime", tier)), path)
-        rows.append(_quantize_row(build, path, "onnxruntime", "int8", tier.id, made.quantized_ops, made.islands))
+        rows.append(
+            _quantize_row(build, path, "onnxruntime", "int8", tier.id, made.quantized_ops, made.islands)
+        )
         paths.append(path)
     build.progress("quantize ONNX", len(build.tiers), len(build.tiers))
     dispatch = build.models / dispatch_name(build.recipe.name, "int8")
@@ -453,7 +457,9 @@ def _quantize(build: Build) -> list[Path]:
         build.progress("quantize LiteRT", i, len(lanes))
         path = _tflite(build, precision)
         edges = build.recipe.quantize.edges if precision == "int8" else "float32"
-        summary = quantize_litert(_tflite(build, "fp32"), precision, ranges if precision == "int8" else None, path, edges)
+        summary = quantize_litert(
+            _tflite(build, "fp32"), precision, ranges if precision == "int8" else None, path, edges
+        )
         counts: dict[str, int] = {}
         for signature in summary.quantized_ops.values():
             for name, count in signature.items():
@@ -562,7 +568,10 @@ STAGES: tuple[Stage, ...] = (
     Stage("convert", _export_params, _checkpoint_inputs, _convert),
     Stage("calibrate", _calibrate_params, lambda b: [*_onnx_fp32(b), _tflite(b, "fp32")], _calibrate),
     Stage(
-        "quantize", _quantize_params, lambda b: [*_onnx_fp32(b), _tflite(b, "fp32"), *_ranges_paths(b)], _quantize
+        "quantize",
+        _quantize_params,
+        lambda b: [*_onnx_fp32(b), _tflite(b, "fp32"), *_ranges_paths(b)],
+        _quantize,
     ),
     Stage("verify", _verify_params, _transfer_models, _verify),
     Stage("bench", _bench_params, _transfer_models, _bench),

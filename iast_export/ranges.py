@@ -72,7 +72,8 @@ class Histogram:
         low, high = float(flat.min()), float(flat.max())
         if not (np.isfinite(low) and np.isfinite(high)):
             raise InputError(
-                f"activation {self.name} holds NaN or infinity", "check the checkpoint and the calibration pictures"
+                f"activation {self.name} holds NaN or infinity",
+                "check the checkpoint and the calibration pictures",
             )
         self.low, self.high = min(self.low, low), max(self.high, high)
         if count:
@@ -90,7 +91,9 @@ class Histogram:
             InputError: nothing was added.
         """
         if self.low > self.high:
-            raise InputError(f"activation {self.name} was never observed", "calibrate with at least one picture")
+            raise InputError(
+                f"activation {self.name} was never observed", "calibrate with at least one picture"
+            )
         return self
 
 
@@ -165,7 +168,9 @@ def _levels(values: NDArray[np.float64], low: float, high: float) -> tuple[NDArr
     return np.clip(np.rint((values - low) / step), 0, LEVELS), step
 
 
-def _squared_error(values: NDArray[np.float64], weights: NDArray[np.float64], low: float, high: float) -> float:
+def _squared_error(
+    values: NDArray[np.float64], weights: NDArray[np.float64], low: float, high: float
+) -> float:
     levels, step = _levels(values, low, high)
     return float(np.sum(weights * (levels * step + min(low, 0.0) - values) ** 2))
 

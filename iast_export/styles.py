@@ -62,7 +62,9 @@ class Style:
     source: str = ""
 
 
-def feeds_of(style: Style, code_shapes: Mapping[str, tuple[int, ...]], strength: float = 1.0) -> dict[str, Any]:
+def feeds_of(
+    style: Style, code_shapes: Mapping[str, tuple[int, ...]], strength: float = 1.0
+) -> dict[str, Any]:
     """All style inputs of a cut network, the user's strength included where it takes one."""
     feeds: dict[str, Any] = dict(style.codes)
     if STRENGTH in code_shapes:
@@ -85,7 +87,8 @@ def packaged_styles(checkpoint_sha256: str) -> list[Style]:
     listed = tomllib.loads(listing.read_text(encoding="utf-8"))
     if listed["checkpoint_sha256"] != checkpoint_sha256:
         raise InputError(
-            "the packaged styles were made with another checkpoint", "give --styles FOLDER with style pictures"
+            "the packaged styles were made with another checkpoint",
+            "give --styles FOLDER with style pictures",
         )
     with resources.as_file(codes_file) as path, safe_open(path, "numpy") as tensors:
         return [
@@ -175,7 +178,9 @@ def unpack(path: Path, code_shapes: Mapping[str, Sequence[int]]) -> Codes:
     flat = np.frombuffer(read_bytes(path), "u1")
     sizes = [math.prod(code_shapes[name]) for name in names]
     if flat.size != 4 * sum(sizes):
-        raise InputError(f"{path} holds {flat.size} bytes, {4 * sum(sizes)} are needed", "build the bundle again")
+        raise InputError(
+            f"{path} holds {flat.size} bytes, {4 * sum(sizes)} are needed", "build the bundle again"
+        )
     parts = np.split(flat.view("<f4"), np.cumsum(sizes)[:-1])
     codes = {
         name: part.astype(np.float32).reshape(tuple(code_shapes[name]))
@@ -188,4 +193,6 @@ def unpack(path: Path, code_shapes: Mapping[str, Sequence[int]]) -> Codes:
 def _check_finite(codes: Codes, where: str) -> None:
     for name, code in codes.items():
         if not np.isfinite(code).all():
-            raise InputError(f"{where}: the code {name} is not finite", "check the style picture and the checkpoint")
+            raise InputError(
+                f"{where}: the code {name} is not finite", "check the style picture and the checkpoint"
+            )

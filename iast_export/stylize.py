@@ -15,7 +15,15 @@ from iast_export.errors import InputError, UsageError
 from iast_export.images import Rgb, center_square, fit_longest_side, load_image, save_png, sheet, to_tensor
 from iast_export.reports import FileEntry, Manifest, load_manifest
 from iast_export.runtimes import Session, open_litert, open_onnx, stylize_rgb
-from iast_export.specs import STRENGTH, STYLE_ENCODER_SIDE_PX, STYLE_IMAGE, Precision, Runtime, Tier, select_tier
+from iast_export.specs import (
+    STRENGTH,
+    STYLE_ENCODER_SIDE_PX,
+    STYLE_IMAGE,
+    Precision,
+    Runtime,
+    Tier,
+    select_tier,
+)
 from iast_export.styles import Codes, style_id, unpack
 
 _THUMBNAIL_PX = 256
@@ -50,15 +58,21 @@ class BundleEngine:
             if (f.role, f.runtime, f.precision) == ("transfer", runtime, precision)
         ]
         if not self._lane:
-            known = sorted({f"{f.runtime} {f.precision}" for f in self.manifest.files if f.role == "transfer"})
-            raise UsageError(f"{folder} has no {runtime} model in {precision}", f"choose one of: {', '.join(known)}")
+            known = sorted(
+                {f"{f.runtime} {f.precision}" for f in self.manifest.files if f.role == "transfer"}
+            )
+            raise UsageError(
+                f"{folder} has no {runtime} model in {precision}", f"choose one of: {', '.join(known)}"
+            )
         self._sessions: dict[str, Session] = {}
 
     def session(self, tier: Tier) -> Session:
         """The session that serves a tier."""
         if tier.id not in self._sessions:
             if self.runtime == "litert":
-                self._sessions[tier.id] = open_litert(self._checked(self._lane[0]), tier.signature, self.threads)
+                self._sessions[tier.id] = open_litert(
+                    self._checked(self._lane[0]), tier.signature, self.threads
+                )
             else:
                 entry = next(f for f in self._lane if f.tier == tier.id)
                 self._sessions[tier.id] = open_onnx(self._checked(entry), self.threads)
@@ -116,7 +130,9 @@ class BundleEngine:
 
     def _check(self, path: Path, sha256: str) -> None:
         if sha256_file(path) != sha256:
-            raise InputError(f"{path} was altered: its SHA-256 is not the manifest's", "build the bundle again")
+            raise InputError(
+                f"{path} was altered: its SHA-256 is not the manifest's", "build the bundle again"
+            )
 
 
 def stylize(
@@ -140,7 +156,9 @@ def stylize(
         InputError: a picture that is unreadable or too large; nothing is written then.
     """
     if not 0.0 <= strength <= 1.0:
-        raise UsageError(f"--strength {strength} is outside 0..1", "0 keeps the photograph, 1 is the full style")
+        raise UsageError(
+            f"--strength {strength} is outside 0..1", "0 keeps the photograph, 1 is the full style"
+        )
     pictures = {path.stem: _load(path, engine.tiers, scale_down) for path in contents}
     codes = dict(engine.style_codes(style) for style in styles)
     if len(pictures) < len(contents) or len(codes) < len(styles):

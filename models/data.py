@@ -50,7 +50,10 @@ def read_rgb(path: Path, short_side_px: int | None = None) -> np.ndarray:
         raise OSError(f"{path} is not a readable picture")
     if short_side_px is not None:
         scale = short_side_px / min(bgr.shape[:2])
-        size = (max(short_side_px, round(bgr.shape[1] * scale)), max(short_side_px, round(bgr.shape[0] * scale)))
+        size = (
+            max(short_side_px, round(bgr.shape[1] * scale)),
+            max(short_side_px, round(bgr.shape[0] * scale)),
+        )
         bgr = cv2.resize(bgr, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
     return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
 
@@ -64,7 +67,8 @@ class CropStore:
     def __init__(self, files: Sequence[Path], crop_px: int, device: torch.device) -> None:
         self.crop_px = crop_px
         self.images = [
-            torch.from_numpy(read_rgb(f, _SHORT_SIDE_PX)).permute(2, 0, 1).contiguous().to(device) for f in files
+            torch.from_numpy(read_rgb(f, _SHORT_SIDE_PX)).permute(2, 0, 1).contiguous().to(device)
+            for f in files
         ]
 
     def batch(self, count: int, rng: np.random.Generator, smallest: float) -> Tensor:
@@ -77,6 +81,8 @@ class CropStore:
             top, left = int(rng.integers(height - side + 1)), int(rng.integers(width - side + 1))
             crop = image[None, :, top : top + side, left : left + side].float().div(255.0)
             size = (self.crop_px, self.crop_px)
-            crop = F.interpolate(crop, size, mode="bilinear", align_corners=False, antialias=side > self.crop_px)
+            crop = F.interpolate(
+                crop, size, mode="bilinear", align_corners=False, antialias=side > self.crop_px
+            )
             crops.append(crop.flip(3) if rng.random() < 0.5 else crop)
         return torch.cat(crops)

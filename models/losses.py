@@ -26,7 +26,9 @@ def content_loss(result: Features, photograph: Features) -> Tensor:
     """
     total = torch.zeros((), device=next(iter(result.values())).device)
     for layer, weight in CONTENT_LAYERS.items():
-        total = total + weight * (_normalised(result[layer]) - _normalised(photograph[layer])).square().mean((1, 2, 3))
+        total = total + weight * (_normalised(result[layer]) - _normalised(photograph[layer])).square().mean(
+            (1, 2, 3)
+        )
     return total
 
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import tomllib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tomllib
 import torch
 from safetensors.numpy import save as save_safetensors
 
@@ -75,7 +75,11 @@ def card(net: IAST, run: Path, images: Path) -> dict[str, Any]:
             "held_out": "Kodak-24, all faces, all cartoon scenes, every eighth other artwork",
             "perceptual_network": "VGG-19 distilled by Collaborative-Distillation (CVPR 2020, MIT)",
         },
-        "training": {"recipe": "models/recipes/iast.toml", "steps": int(state["step"]), "device": "2 CPU cores"},
+        "training": {
+            "recipe": "models/recipes/iast.toml",
+            "steps": int(state["step"]),
+            "device": "2 CPU cores",
+        },
         "metrics": scores(net, *pictures),
     }
 
@@ -112,7 +116,9 @@ def write_styles(net: IAST, listing: Path, images: Path, csv_file: Path) -> None
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--run", type=Path, required=True)
     parser.add_argument("--images", type=Path, required=True)
     parser.add_argument("--csv", type=Path, required=True)

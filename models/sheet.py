@@ -1,6 +1,6 @@
 """Draws a sheet of photographs x artworks for chosen depths, none of them trained on.
 
-    python -m models.sheet --weights runs/iast/weights.pt --images DIR --out sheet.png --depths 4 1
+python -m models.sheet --weights runs/iast/weights.pt --images DIR --out sheet.png --depths 4 1
 """
 
 from __future__ import annotations
@@ -34,7 +34,9 @@ def square(path: Path, side_px: int) -> np.ndarray:
     rgb = read_rgb(path)
     side = min(rgb.shape[:2])
     top, left = (rgb.shape[0] - side) // 2, (rgb.shape[1] - side) // 2
-    return cv2.resize(rgb[top : top + side, left : left + side], (side_px, side_px), interpolation=cv2.INTER_AREA)
+    return cv2.resize(
+        rgb[top : top + side, left : left + side], (side_px, side_px), interpolation=cv2.INTER_AREA
+    )
 
 
 def to_tensor(rgb: np.ndarray) -> torch.Tensor:
@@ -43,7 +45,9 @@ def to_tensor(rgb: np.ndarray) -> torch.Tensor:
 
 
 @torch.no_grad()
-def draw_sheet(net: IAST, contents: list[np.ndarray], styles: list[np.ndarray], depth: int, strength: float) -> np.ndarray:
+def draw_sheet(
+    net: IAST, contents: list[np.ndarray], styles: list[np.ndarray], depth: int, strength: float
+) -> np.ndarray:
     """Rows are photographs, columns artworks; the first row and column show the originals."""
     module = net.cut(depth)
     codes = [net.encode_style(to_tensor(s))[0] for s in styles]
@@ -58,9 +62,13 @@ def draw_sheet(net: IAST, contents: list[np.ndarray], styles: list[np.ndarray], 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--weights", type=Path, required=True)
-    parser.add_argument("--images", type=Path, required=True, help="folder with content/kodak24, faces and style")
+    parser.add_argument(
+        "--images", type=Path, required=True, help="folder with content/kodak24, faces and style"
+    )
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--depths", type=int, nargs="+", default=[4, 1])
     parser.add_argument("--count", type=int, default=6)

@@ -12,13 +12,13 @@ import argparse
 import csv
 import os
 import time
-import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tomllib
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -122,7 +122,9 @@ class Trainer:
         self.vgg = vgg.to(device, memory_format=layout)  # type: ignore[call-overload]
         self.layout = layout
         self.ema = {k: v.detach().clone() for k, v in self.net.state_dict().items()}
-        self.optimizer = torch.optim.Adam(self.net.parameters(), recipe.learning_rate, fused=device.type == "cuda")
+        self.optimizer = torch.optim.Adam(
+            self.net.parameters(), recipe.learning_rate, fused=device.type == "cuda"
+        )
         self.nets = {depth: self.net.share(depth) for depth in self.net.depths}
 
     def rng(self) -> np.random.Generator:
@@ -173,14 +175,21 @@ class Trainer:
                 of_content, of_style = self.vgg(content), self.vgg(style)
             images = [self.nets[d].raw(content, code, batch.strength).float() for d in depths]
             features = [self.vgg(image) for image in images]
-        parts = [self._terms(i, batch, f, of_content, of_style) for i, f in zip(images, features, strict=True)]
+        parts = [
+            self._terms(i, batch, f, of_content, of_style) for i, f in zip(images, features, strict=True)
+        ]
         total, terms = torch.stack([p[0] for p in parts]).sum(), parts[0][1]
         for image in images[1:]:
             total = total + self.recipe.loss.distillation * F.l1_loss(image, images[0].detach())
         return total, terms
 
     def _terms(
-        self, image: Tensor, batch: Batch, of_image: losses.Features, of_content: losses.Features, of_style: losses.Features
+        self,
+        image: Tensor,
+        batch: Batch,
+        of_image: losses.Features,
+        of_content: losses.Features,
+        of_style: losses.Features,
     ) -> tuple[Tensor, dict[str, Tensor]]:
         weights, strength = self.recipe.loss, batch.strength[:, 0]
         ramp = float(np.interp(self.step, *zip(*weights.style_schedule, strict=True)))
@@ -193,13 +202,20 @@ class Trainer:
             "out_of_range": losses.out_of_range_loss(image),
         }
         scale = {"style_moments": ramp, "style_gram": ramp}
-        total = torch.stack([getattr(weights, k) * scale.get(k, 1.0) * v.mean() for k, v in terms.items()]).sum()
+        total = torch.stack(
+            [getattr(weights, k) * scale.get(k, 1.0) * v.mean() for k, v in terms.items()]
+        ).sum()
         return total, {k: v.detach().mean() for k, v in terms.items()}
 
     def save(self, run: Path) -> None:
         """Writes weights, average and optimizer aside and renames them."""
         run.mkdir(parents=True, exist_ok=True)
-        weights = {"step": self.step, "net": self.net.state_dict(), "ema": self.ema, "config": self.net.config.to_dict()}
+        weights = {
+            "step": self.step,
+            "net": self.net.state_dict(),
+            "ema": self.ema,
+            "config": self.net.config.to_dict(),
+        }
         for name, state in (("weights.pt", weights), ("optimizer.pt", self.optimizer.state_dict())):
             torch.save(state, run / f".{name}")
         for name in ("weights.pt", "optimizer.pt"):
@@ -212,12 +228,16 @@ class Trainer:
         weights = torch.load(run / "weights.pt", map_location=self.device, weights_only=True)
         self.net.load_state_dict(weights["net"])
         self.ema = {k: v.clone() for k, v in weights["ema"].items()}
-        self.optimizer.load_state_dict(torch.load(run / "optimizer.pt", map_location=self.device, weights_only=True))
+        self.optimizer.load_state_dict(
+            torch.load(run / "optimizer.pt", map_location=self.device, weights_only=True)
+        )
         self.step = int(weights["step"])
         return True
 
 
-def train(trainer: Trainer, contents: CropStore, styles: CropStore, run: Path, limit_s: float) -> Iterator[dict[str, float]]:
+def train(
+    trainer: Trainer, contents: CropStore, styles: CropStore, run: Path, limit_s: float
+) -> Iterator[dict[str, float]]:
     """Trains until the recipe's last step or `limit_s`; yields the averaged terms every `log_every`."""
     recipe, started, saved = trainer.recipe, time.monotonic(), time.monotonic()
     sums: dict[str, Tensor] = {}
@@ -237,7 +257,9 @@ def train(trainer: Trainer, contents: CropStore, styles: CropStore, run: Path, l
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--recipe", type=Path, default=Path("models/recipes/iast.toml"))
     parser.add_argument("--images", type=Path, required=True, help="folder with content/*/ and style/*/")
     parser.add_argument("--vgg", type=Path, required=True, help="5SE.pt of the distilled VGG-19")
@@ -251,7 +273,10 @@ def main() -> None:
     resumed = trainer.resume(args.run)
     content_files, style_files = training_files(args.images)
     contents, styles = (CropStore(f, recipe.crop_px, device) for f in (content_files, style_files))
-    print(f"{len(content_files)} photographs, {len(style_files)} artworks, {device}, from step {trainer.step}", flush=True)
+    print(
+        f"{len(content_files)} photographs, {len(style_files)} artworks, {device}, from step {trainer.step}",
+        flush=True,
+    )
     args.run.mkdir(parents=True, exist_ok=True)
     bar = tqdm(total=recipe.steps, initial=trainer.step, disable=bool(os.environ.get("CI")), mininterval=5)
     with (args.run / "log.csv").open("a" if resumed else "w", newline="") as log:

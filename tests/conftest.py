@@ -51,7 +51,9 @@ def style_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def small_request(tmp_path_factory: pytest.TempPathFactory, tiny_checkpoint: Path, style_folder: Path) -> Request:
+def small_request(
+    tmp_path_factory: pytest.TempPathFactory, tiny_checkpoint: Path, style_folder: Path
+) -> Request:
     out = tmp_path_factory.mktemp("bundle")
     return Request(out, parse_recipe(SMALL_RECIPE, "small"), checkpoint=tiny_checkpoint, styles=style_folder)
 

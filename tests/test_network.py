@@ -65,7 +65,9 @@ def test_the_affine_gives_the_wanted_statistics() -> None:
 def test_a_cut_equals_the_supernet_and_owns_its_weights(net: IAST, depth: int) -> None:
     content, codes = torch.rand(1, 3, 32, 48), net.encode_style(torch.rand(1, 3, 64, 64))
     module = net.cut(depth)
-    torch.testing.assert_close(module(content, *codes), net.share(depth)(content, *codes), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(
+        module(content, *codes), net.share(depth)(content, *codes), atol=1e-5, rtol=1e-5
+    )
     own = {p.data_ptr() for p in module.parameters()}
     assert not own & {p.data_ptr() for p in net.parameters()}
     assert not any(p.requires_grad for p in module.parameters())

@@ -62,7 +62,9 @@ def test_two_builds_are_byte_identical(small_bundle: Path, small_request: Reques
     assert hashes(other.out) == hashes(small_bundle)
 
 
-def test_an_altered_model_is_made_again_and_nothing_else(bundle_copy: Path, small_request: Request, small_bundle: Path) -> None:
+def test_an_altered_model_is_made_again_and_nothing_else(
+    bundle_copy: Path, small_request: Request, small_bundle: Path
+) -> None:
     model = bundle_copy / "models" / "tiny-d4-32px-int8.onnx"
     model.write_bytes(model.read_bytes()[:-7])
     results = run_stages(Build(replace(small_request, out=bundle_copy)))
@@ -81,7 +83,9 @@ def test_one_stage_alone_refuses_an_altered_artifact(bundle_copy: Path, small_re
         run_stages(Build(replace(small_request, out=bundle_copy)), "verify")
 
 
-def test_a_plan_that_the_network_cannot_serve_is_a_recipe_error(small_request: Request, tmp_path: Path) -> None:
+def test_a_plan_that_the_network_cannot_serve_is_a_recipe_error(
+    small_request: Request, tmp_path: Path
+) -> None:
     recipe = parse_recipe(SMALL_RECIPE.replace(b"depth = 4", b"depth = 9"), "deep")
     with pytest.raises(RecipeError, match="depth 9"):
         run_stages(Build(replace(small_request, out=tmp_path, recipe=recipe)))
@@ -94,7 +98,15 @@ def test_a_killed_build_resumes_to_the_same_bytes(
     recipe = tmp_path / "small.toml"
     recipe.write_bytes(SMALL_RECIPE)
     out = tmp_path / "killed"
-    command = [sys.executable, "-m", "iast_export.cli", "build", str(small_request.checkpoint), "--out", str(out)]
+    command = [
+        sys.executable,
+        "-m",
+        "iast_export.cli",
+        "build",
+        str(small_request.checkpoint),
+        "--out",
+        str(out),
+    ]
     command += ["--recipe", str(recipe), "--styles", str(small_request.styles)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     time.sleep(seconds)

@@ -37,7 +37,9 @@ def recipe() -> TrainingRecipe:
     tiny = NetworkConfig(width=8, stem_width=8, encoder_widths=(8, 8, 8, 8), encoder_hidden=16)
     full = TrainingRecipe.read(RECIPE)
     loss = replace(full.loss, style_schedule=[[0, 1.0]])
-    return replace(full, batch=2, crop_px=32, warmup_steps=1, network=tiny, loss=loss, bfloat16=False, sandwich=True)
+    return replace(
+        full, batch=2, crop_px=32, warmup_steps=1, network=tiny, loss=loss, bfloat16=False, sandwich=True
+    )
 
 
 def trainer(recipe: TrainingRecipe) -> Trainer:

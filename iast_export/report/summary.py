@@ -6,23 +6,30 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from iast_export.report.format import decibels, milliseconds, percent, precision_name, ratio, runtime_name, size
+from iast_export.report.format import (
+    decibels,
+    milliseconds,
+    percent,
+    precision_name,
+    ratio,
+    runtime_name,
+    size,
+)
 from iast_export.reports import BENCHMARK_PATH, VERIFY_PATH, BenchmarkReport, VerifyReport
 
-Table = tuple[str, tuple[str, ...], list[tuple[str, ...]]]
+Row = tuple[str, ...]
+Table = tuple[str, Row, Sequence[Row]]
 SUMMARY_COLUMNS = ("tier", "lane", "median", "FP32 / this", "PSNR mean, p5", "drop SSIM, style", "file")
 
 
-def summary_rows(folder: Path) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+def summary_rows(folder: Path) -> tuple[Row, Sequence[Row]]:
     """Columns and a row per lane and tier of a bundle's reports.
 
     Raises:
         InputError: a report is missing or altered.
     """
-    verified = {
-        (r.runtime, r.precision, r.tier): r for r in VerifyReport.load(folder / VERIFY_PATH).rows
-    }
-    rows = []
+    verified = {(r.runtime, r.precision, r.tier): r for r in VerifyReport.load(folder / VERIFY_PATH).rows}
+    rows: list[Row] = []
     for row in BenchmarkReport.load(folder / BENCHMARK_PATH).rows:
         judged = verified.get((row.runtime, row.precision, row.tier))
         psnr = drop = ""
@@ -44,7 +51,7 @@ def inspection_tables(found: dict[str, Any]) -> Iterator[Table]:
 
 
 def _bundle_table(found: dict[str, Any]) -> Table:
-    rows = [
+    rows: list[Row] = [
         (
             f["path"],
             runtime_name(f["runtime"]),
@@ -66,12 +73,12 @@ def _model_tables(found: dict[str, Any]) -> Iterator[Table]:
         f"{found['path']}: {size(found['file_bytes'])}, unique weights {size(found['unique_weight_bytes'])}, "
         f"of them shared {size(found['shared_weight_bytes'])}"
     )
-    rows = [
+    rows: list[Row] = [
         (key, size(entry["weight_bytes"]), _counts(entry["kinds"]), _counts(entry["operators"]))
         for key, entry in found["entries"].items()
     ]
     yield facts, ("signature or branch", "weights", "kinds", "operators"), rows
-    edges = [
+    edges: list[Row] = [
         (key, direction[:-1], edge["name"], edge["dtype"], _shape(edge["shape"]))
         for key, entry in found["entries"].items()
         for direction in ("inputs", "outputs")
