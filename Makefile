@@ -10,6 +10,8 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-
 
 BUNDLE   := dist/demo
 PICTURES := dist/demo-pictures
+CONTENTS := skimage:astronaut.png skimage:chelsea.png skimage:coffee.png skimage:rocket.jpg
+STYLES   := riviera-boats pointillist-park red-cascade court-robes ink-guardian cafe
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -20,10 +22,7 @@ help:
 
 demo: $(VENV)/.installed-build
 	$(BIN)/iast-export build --out $(BUNDLE)
-	set --; \
-	for picture in $(BUNDLE)/golden/*-content.png; do set -- "$$@" --content "$$picture"; done; \
-	for codes in $(BUNDLE)/styles/*.f32; do set -- "$$@" --style "$$(basename "$$codes" .f32)"; done; \
-	$(BIN)/iast-export stylize $(BUNDLE) "$$@" --out $(PICTURES)
+	$(BIN)/iast-export stylize $(BUNDLE) $(CONTENTS:%=--content %) $(STYLES:%=--style %) --out $(PICTURES)
 
 test: lint
 	$(BIN)/python -m pytest -q

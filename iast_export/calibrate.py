@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
@@ -26,6 +26,14 @@ MINIMUM_IMAGES = 4
 _FULL_PAIRS_SIDE_PX = 384
 _LEAST_PAIRS = 8
 _SCHEMA_VERSION = 1
+
+
+class Pictures(Protocol):
+    """A sequence of RGB pictures, of which none needs to be in memory; an `ImageSet` is one."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int, /) -> Rgb: ...
 
 
 def latin_square(contents: int, styles: int, pairs: int) -> list[tuple[int, int]]:
@@ -151,12 +159,12 @@ def _subgraph(path: Path, signature: str) -> int:
 
 
 def tier_feeds(
-    tier: Tier, contents: Sequence[Rgb], codes: Sequence[Feeds], pairs: int, multiple_px: int | None
+    tier: Tier, contents: Pictures, codes: Sequence[Feeds], pairs: int, multiple_px: int | None
 ) -> Iterator[Feeds]:
     """One feed per pair, each content scaled so that its longest side is the tier's.
 
     Args:
-        contents: RGB pictures of any size.
+        contents: RGB pictures of any size, each read when its turn comes and then let go.
         codes: every style input by name, per style.
         multiple_px: pad to this multiple (ONNX); None: pad to the tier's square (LiteRT).
     """

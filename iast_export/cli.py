@@ -266,9 +266,7 @@ def _print_verdict(verdict: Verdict) -> None:
 
 @app.command()
 @click.argument("folder", metavar="DIR", type=_PATH)
-@click.option(
-    "--content", "contents", multiple=True, required=True, type=_PATH, help="photograph; may be repeated"
-)
+@click.option("--content", "contents", multiple=True, required=True, help="photograph; may be repeated")
 @click.option("--style", "styles", multiple=True, required=True, help="style id or picture; may be repeated")
 @click.option("--out", required=True, type=_PATH, help="folder for the pictures")
 @click.option("--runtime", type=click.Choice(RUNTIMES), default="litert", show_default=True)
@@ -286,7 +284,7 @@ def _print_verdict(verdict: Verdict) -> None:
 @click.option("--json", "as_json", is_flag=True, help="report as JSON on stdout")
 def stylize(
     folder: Path,
-    contents: tuple[Path, ...],
+    contents: tuple[str, ...],
     styles: tuple[str, ...],
     out: Path,
     runtime: Runtime,
@@ -302,13 +300,20 @@ def stylize(
     Example:
       iast-export stylize dist/demo --content a.jpg --content b.jpg --style cafe --style my.jpg --out pictures
     """
+    from iast_export.imagesets import picture_path
     from iast_export.stylize import BundleEngine
     from iast_export.stylize import stylize as run_stylize
 
     engine = BundleEngine(folder, runtime, precision, threads)
     with console.progress_bar() as progress:
         made = run_stylize(
-            engine, contents, styles, out, strength=strength, scale_down=scale_down, progress=progress
+            engine,
+            [picture_path(c) for c in contents],
+            styles,
+            out,
+            strength=strength,
+            scale_down=scale_down,
+            progress=progress,
         )
     if as_json:
         console.emit_json(

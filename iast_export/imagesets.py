@@ -83,6 +83,10 @@ class ImageSet:
     def __len__(self) -> int:
         return len(self.entries)
 
+    def __getitem__(self, index: int) -> Rgb:
+        """The picture at a position, read from its file each time."""
+        return self.entries[index].load()
+
     def images(self) -> Iterator[tuple[str, Rgb]]:
         """Id and picture, in order.
 
@@ -167,6 +171,17 @@ def _entry(item: dict[str, Any], path: Path, index: int) -> SetImage:
         item["source"],
         crop,
     )
+
+
+def picture_path(text: str) -> Path:
+    """A picture's file: a path, or `package:name` of a photograph in a wheel, such as `skimage:coffee.png`.
+
+    Raises:
+        InputError: the package has no such picture.
+    """
+    if text.partition(":")[0] in _PACKAGES:
+        return _resource(text, text)
+    return Path(text)
 
 
 def _resource(resource: str, where: str) -> Path:

@@ -119,10 +119,7 @@ class Build:
 
     @cached_property
     def network(self) -> StyleNetwork:
-        """The network, its depth plan checked against it."""
-        network = load_network(self.request.network, self.request.checkpoint)
-        check_plan(self.recipe.plan, network.depths, network.size_multiple_px)
-        return network
+        return load_network(self.request.network, self.request.checkpoint)
 
     @property
     def tiers(self) -> tuple[Tier, ...]:
@@ -168,6 +165,21 @@ class Build:
         found = load_set(self.recipe.verify.set)
         check_disjoint(self.calibration_set, found)
         return found
+
+    def check(self) -> None:
+        """Refuses what can't become a bundle before anything is made.
+
+        Raises:
+            RecipeError: a depth plan that the network can't serve.
+            InputError: a network, checkpoint, picture set or style that can't be used.
+        """
+        check_plan(self.recipe.plan, self.network.depths, self.network.size_multiple_px)
+        check_enough(self.calibration_set.name, len(self.calibration_set))
+        self.evaluation_pictures()
+        if not any(s.held_out for s in self.styles) or all(s.held_out for s in self.styles):
+            raise InputError(
+                "styles are needed both for calibration and for evaluation", "give at least three styles"
+            )
 
     def evaluation_pictures(self) -> list[tuple[str, Rgb]]:
         """Id and RGB of the pictures that fidelity is judged on."""
@@ -234,6 +246,7 @@ def run_stages(build: Build, only: str | None = None) -> list[StageResult]:
         InputError: `only` needs a stage whose outputs are missing, stale or altered.
         IastExportError: whatever a stage raises; what earlier stages made stays.
     """
+    build.check()
     _remove_leftovers(build.root)
     results = []
     for stage in STAGES:
@@ -402,9 +415,6 @@ def _ranges_paths(build: Build) -> list[Path]:
 
 def _calibrate(build: Build) -> list[Path]:
     chosen = build.recipe.calibration
-    check_enough(build.calibration_set.name, len(build.calibration_set))
-    check_disjoint(build.calibration_set, build.evaluation_set)
-    contents = [rgb for _, rgb in build.calibration_set.images()]
     codes = [feeds_of(s, build.network.code_shapes) for s in build.styles if not s.held_out]
     method = method_of(chosen.method, chosen.percentile)
     threads = usable_cores()
@@ -420,7 +430,7 @@ def _calibrate(build: Build) -> list[Path]:
             "litert": (observe_litert(tflite, tier.signature, threads), None),
         }
         for runtime, (observe, multiple_px) in observers.items():
-            feeds = tier_feeds(tier, contents, codes, pairs, multiple_px)
+            feeds = tier_feeds(tier, build.calibration_set, codes, pairs, multiple_px)
             what = f"calibrate {tier.id} {runtime}"
             ranges = calibrate_tier(observe, feeds, method, pairs, what, build.progress)
             facts = {"method": chosen.method, "pairs": pairs, "set_sha256": build.calibration_set.sha256}

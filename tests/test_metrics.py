@@ -148,6 +148,16 @@ def test_stored_statistics_stand_in_for_the_artwork() -> None:
     assert metrics.style_distance(result, stored) == metrics.style_distance(result, style)
 
 
+def test_statistics_are_the_same_bits_wherever_the_picture_lies_in_memory() -> None:
+    random = np.random.default_rng(0)
+    picture = _noise(3, 61, 75)
+    first = metrics.style_statistics(picture)
+    held = []
+    for _ in range(20):
+        held.append(np.empty(int(random.integers(1, 100_000)), np.uint8))
+        assert np.array_equal(metrics.style_statistics(picture.copy()), first)
+
+
 def test_a_flat_picture_has_finite_statistics() -> None:
     flat = np.full((32, 32, 3), 90, np.uint8)
     assert np.isfinite(metrics.style_statistics(flat)).all()

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from functools import cache
-from typing import cast
+from typing import Any, cast
 
 import cv2
 import numpy as np
@@ -69,13 +69,13 @@ def style_statistics(rgb: Picture) -> Statistics:
             f"both sides must be at least {MIN_SIDE_PX} px",
         )
     level = np.ascontiguousarray((unit @ _OPPONENT.T).astype(np.float32))
-    parts = _moments(level.reshape(-1, 3), correlate=True)
+    parts = _moments(_planes(level), correlate=True)
     for scale in range(_SCALES):
         if scale:
             level = np.asarray(cv2.pyrDown(level), np.float32)
-        energy = _energy(level).reshape(-1, 3 * _ORIENTATIONS)
+        energy = _energy(level)
         mean, deviation, _, _ = _moments(energy, correlate=False)
-        light = energy[:, 0::3]
+        light = energy[0::3]
         _, _, skew, correlation = _moments(light, correlate=True)
         parts += [mean, deviation, skew, correlation]
     vector = np.concatenate(parts).astype(np.float64)
@@ -132,13 +132,19 @@ def _norm(values: Statistics) -> float:
 
 
 def _energy(level: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Local energy [H, W, 3 * orientations], all colors of the first orientation first."""
+    """Local energy [3 * orientations, H * W], all colors of the first orientation first."""
     planes = []
     for even, odd in _bank():
         real = cv2.filter2D(level, cv2.CV_32F, even, borderType=cv2.BORDER_REFLECT_101)
         imaginary = cv2.filter2D(level, cv2.CV_32F, odd, borderType=cv2.BORDER_REFLECT_101)
-        planes.append(np.sqrt(real * real + imaginary * imaginary))
-    return np.concatenate(planes, axis=2).astype(np.float32, copy=False)
+        # Not cv2.magnitude: its rounding depends on where the memory lies.
+        planes.append(_planes(np.sqrt(real * real + imaginary * imaginary)))
+    return np.concatenate(planes)
+
+
+def _planes(image: Any) -> NDArray[np.float32]:
+    """[H, W, C] as contiguous [C, H * W]."""
+    return np.stack([plane.reshape(-1) for plane in cv2.split(image)])
 
 
 @cache
@@ -157,17 +163,17 @@ def _bank() -> tuple[tuple[NDArray[np.float32], NDArray[np.float32]], ...]:
 
 
 def _moments(values: NDArray[np.float32], correlate: bool) -> list[NDArray[np.float64]]:
-    """Mean, deviation, skewness [C] and correlations [C (C - 1) / 2] of the columns of [N, C]."""
-    mean = values.mean(axis=0, dtype=np.float64)
-    centered = values - mean.astype(np.float32)
+    """Mean, deviation, skewness [C] and correlations [C (C - 1) / 2] of the rows of [C, N]."""
+    mean = values.mean(axis=1, dtype=np.float64)
+    centered = values - mean.astype(np.float32)[:, np.newaxis]
     squares = centered * centered
-    deviation = np.sqrt(squares.mean(axis=0, dtype=np.float64))
+    deviation = np.sqrt(squares.mean(axis=1, dtype=np.float64))
     if not correlate:
         return [mean, deviation, np.empty(0), np.empty(0)]
-    skew = np.cbrt((squares * centered).mean(axis=0, dtype=np.float64))
-    covariance = (centered.T @ centered).astype(np.float64) / len(values)
+    skew = np.cbrt((squares * centered).mean(axis=1, dtype=np.float64))
+    covariance = (centered @ centered.T).astype(np.float64) / values.shape[1]
     spread = np.maximum(deviation, _FLOOR)
-    upper = np.triu_indices(values.shape[1], k=1)
+    upper = np.triu_indices(len(values), k=1)
     return [mean, deviation, skew, np.clip(covariance / np.outer(spread, spread), -1.0, 1.0)[upper]]
 
 

@@ -1,0 +1,134 @@
+"""The command line as a user types it: exit codes, messages with remedies, JSON, help with examples."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from iast_export.cli import app, run
+from iast_export.images import save_png
+from iast_export.pipeline import Request
+from tests.conftest import SMALL_RECIPE
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Path:
+    path = tmp_path / "small.toml"
+    path.write_bytes(SMALL_RECIPE)
+    return path
+
+
+def build_arguments(request: Request, recipe: Path) -> list[str]:
+    return [
+        str(request.checkpoint),
+        "--out",
+        str(request.out),
+        "--recipe",
+        str(recipe),
+        "--styles",
+        str(request.styles),
+    ]
+
+
+@pytest.mark.parametrize("verb", sorted(app.commands))
+def test_every_verb_has_help_with_an_example(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([verb, "--help"]) == 0
+    text = capsys.readouterr().out
+    assert "Example:" in text and f"iast-export {verb}" in text
+
+
+def test_the_documented_verbs_are_all_there() -> None:
+    needed = "build plan export calibrate quantize convert verify bench bundle gate stylize inspect doctor"
+    assert set(needed.split()) <= set(app.commands)
+
+
+def test_build_again_is_fresh_and_prints_the_table(
+    small_bundle: Path, small_request: Request, recipe: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["build", *build_arguments(small_request, recipe)]) == 0
+    text = capsys.readouterr().out
+    assert "bundle     fresh" in text and "LiteRT INT8" in text and "report.html" in text
+    assert run(["verify", *build_arguments(small_request, recipe), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["verify"]["ran"] is False
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["buld"], 2, "build"),
+        (["build", "--out", "x", "--outt", "y"], 2, "--out"),
+        (["build", "--out", "{tmp}/o", "--recipe", "{tmp}/none.toml"], 3, "is missing"),
+        (["build", "--out", "{tmp}/o", "--recipe", "{tmp}/typo.toml"], 2, "perhaps you meant 'tiers'"),
+        (["build", "{tmp}/none.safetensors", "--out", "{tmp}/o"], 3, "is missing"),
+        (["build", "{tmp}/junk.safetensors", "--out", "{tmp}/o"], 3, "junk.safetensors"),
+        (["build", "--out", "{tmp}/o", "--network", "nothing"], 2, "module:factory"),
+        (["build", "--out", "{tmp}/o", "--calibration", "{tmp}/few"], 3, "at least 4"),
+        (["quantize", "--out", "{tmp}/o"], 3, "iast-export export"),
+        (["gate", "{tmp}/o", "--baseline", "{tmp}/b.json"], 3, "not a bundle"),
+        (["inspect", "{tmp}/junk.tflite"], 3, "junk.tflite"),
+        (["inspect", "{tmp}/nowhere"], 3, "nowhere"),
+        (["stylize", "{tmp}/o", "--content", "a.png", "--style", "s", "--out", "{tmp}/p"], 3, "not a bundle"),
+    ],
+)
+def test_what_goes_wrong_has_its_code_and_a_remedy(
+    arguments: list[str], code: int, says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "typo.toml").write_text("teirs = []\n")
+    (tmp_path / "junk.safetensors").write_bytes(b"junk" * 100)
+    (tmp_path / "junk.tflite").write_bytes(b"junk" * 100)
+    (tmp_path / "few").mkdir()
+    save_png(tmp_path / "few" / "one.png", np.zeros((20, 20, 3), np.uint8))
+    found = run([a.replace("{tmp}", str(tmp_path)) for a in arguments])
+    message = capsys.readouterr().err
+    assert (found, says in message) == (code, True), message
+    assert code == 2 or "→" in message
+
+
+def test_the_gate_exit_code_follows_the_rules(small_bundle: Path, tmp_path: Path) -> None:
+    base, junit, markdown = (tmp_path / name for name in ("base.json", "gate.xml", "gate.md"))
+    assert run(["gate", str(small_bundle), "--write-baseline", str(base)]) == 0
+
+    def judged(limit_db: float, baseline: Path = base) -> int:
+        rules = tmp_path / "rules.toml"
+        rules.write_text(
+            f"schema_version = 1\n[accuracy.int8]\nmin_psnr_mean_db = {limit_db}\n[speed]\nmin_samples = 2\n"
+        )
+        files = ["--junit", str(junit), "--markdown", str(markdown), "--rules", str(rules)]
+        return run(["gate", str(small_bundle), "--baseline", str(baseline), *files])
+
+    assert judged(5.0) == 0
+    assert judged(99.0) == 5
+    assert 'failures="' in junit.read_text() and "accuracy below the rule" in markdown.read_text()
+    assert judged(5.0, tmp_path / "none.json") == 7
+    assert run(["gate", str(small_bundle)]) in (5, 7)  # random weights may fail the packaged floors first
+
+
+def test_gate_refuses_an_altered_bundle(bundle_copy: Path, tmp_path: Path) -> None:
+    base = tmp_path / "base.json"
+    assert run(["gate", str(bundle_copy), "--write-baseline", str(base)]) == 0
+    model = bundle_copy / "models" / "tiny-int8.tflite"
+    model.write_bytes(model.read_bytes()[:-1])
+    assert run(["gate", str(bundle_copy), "--baseline", str(base)]) == 3
+
+
+def test_inspect_tells_of_a_bundle_and_of_a_file(
+    small_bundle: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["inspect", str(small_bundle)]) == 0
+    assert "tiny-int8.tflite" in capsys.readouterr().out
+    assert run(["inspect", str(small_bundle / "models" / "tiny-int8.tflite"), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert set(found["entries"]) == {"d4_32px", "d1_64px"}
+    assert 0 < found["shared_weight_bytes"] < found["unique_weight_bytes"]
+
+
+def test_plan_and_doctor_speak_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["plan", "--out", "unused", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["depth"] for row in rows] == [4, 3, 2, 1]
+    assert all(row["gmac_at_256px"] <= 3.0 for row in rows)
+    assert run(["doctor", "--json"]) == 0
+    assert all({"name", "status", "detail", "remedy"} == set(c) for c in json.loads(capsys.readouterr().out))

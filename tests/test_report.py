@@ -1,0 +1,203 @@
+"""The HTML page, JUnit and Markdown: complete, self-contained, the same for the same reports."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from markupsafe import escape
+
+from iast_export.errors import InputError
+from iast_export.gate import gate, make_baseline
+from iast_export.report import format as fmt
+from iast_export.report import junit_xml, markdown_text, write_html
+from iast_export.report.html import Picture, speed_chart
+from iast_export.report.plots import Bar, Group, bar_chart
+from iast_export.reports import BenchmarkReport, ConvertReport, QuantizeReport, Ratio
+from iast_export.verdict import Verdict
+from tests.gate_cases import LANES, TIERS, alter, make_bundle, row_of
+
+VOID = {"meta", "img", "link", "br", "rect", "line"}
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Path:
+    folder = tmp_path / "bundle"
+    folder.mkdir()
+    return make_bundle(folder)
+
+
+@pytest.fixture
+def failing(bundle: Path, tmp_path: Path) -> Verdict:
+    make_baseline(bundle, tmp_path / "b.json")
+    alter(bundle, "verify", row_of(bundle, "verify", "litert", "int8"), drop__ssim_content=0.5)
+    alter(bundle, "benchmark", row_of(bundle, "benchmark", "litert", "int8"), samples_ms=[10.0])
+    return gate(bundle, tmp_path / "b.json")
+
+
+class _Balance(HTMLParser):
+    """Checks that every element is closed in its order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in VOID:
+            assert self.open.pop() == tag
+
+
+def test_the_page_is_whole_and_shows_every_lane_and_file(bundle: Path) -> None:
+    page = write_html(bundle).read_text()
+    balance = _Balance()
+    balance.feed(page)
+    assert balance.open == []
+    for runtime, precision in LANES:
+        assert f"{fmt.runtime_name(runtime)}</td><td>{fmt.precision_name(precision)}" in page
+    for tier in TIERS:
+        assert tier in page
+    assert "models/litert-int8.bin" in page
+    assert "lpips_content was not judged: no weights" in page
+
+
+def test_the_page_needs_nothing_from_outside(bundle: Path) -> None:
+    page = write_html(bundle).read_text()
+    links = re.findall(r'(?:src|href|url)\s*[=(]\s*["\']?([^"\')\s]+)', page)
+    assert links
+    assert all(link.startswith("data:image/jpeg;base64,") for link in links)
+    assert "<script" not in page
+
+
+def test_the_same_reports_make_the_same_bytes(bundle: Path) -> None:
+    first = write_html(bundle).read_bytes()
+    assert write_html(bundle).read_bytes() == first
+
+
+def test_golden_pictures_and_others_are_embedded_small(bundle: Path) -> None:
+    sheet = Picture("six by <six>", np.zeros((900, 1400, 3), np.uint8))
+    page = write_html(bundle, picture_rows=[("sheet", [sheet])]).read_text()
+    assert page.count("<img ") == 3
+    assert "six by &lt;six&gt;" in page
+    assert "d1-512px, style ink, strength 1" in page
+    assert len(page) < 200_000
+
+
+def test_quantization_and_conversion_are_shown_where_they_are_reported(bundle: Path) -> None:
+    facts = {"name": "default", "sha256": "2" * 64, "images": 8}
+    row = {
+        "path": "models/litert-int8.bin",
+        "runtime": "litert",
+        "precision": "int8",
+        "quantized_ops": {"CONV_2D": 12},
+        "islands": ["norm/mean"],
+    }
+    quantized = QuantizeReport.model_validate({"method": "minmax", "set": facts, "rows": [row]})
+    quantized.save(bundle / "reports" / "quantize.json")
+    row = {
+        "path": "models/litert-int8.bin",
+        "precision": "int8",
+        "role": "transfer",
+        "signatures": ["d2_256px"],
+        "file_bytes": 2000,
+        "unique_bytes": 1500,
+        "shared_bytes": 500,
+        "parity": {"d2_256px": 2e-6},
+        "not_delegated": {"d2_256px": 0},
+    }
+    ConvertReport.model_validate({"rows": [row]}).save(bundle / "reports" / "convert.json")
+    page = write_html(bundle).read_text()
+    assert "norm/mean" in page
+    assert "CONV_2D 12" in page
+    assert "2.0e-06" in page
+
+
+def test_a_verdict_is_shown_with_what_to_do(bundle: Path, failing: Verdict) -> None:
+    page = write_html(bundle, verdict=failing).read_text()
+    assert escape(failing.headline) in page
+    assert escape(failing.worst()[0].remedy) in page
+
+
+def test_a_missing_report_is_refused_and_the_old_page_stays(bundle: Path) -> None:
+    path = write_html(bundle)
+    before = path.read_bytes()
+    (bundle / "reports" / "verify.json").unlink()
+    with pytest.raises(InputError, match="is missing"):
+        write_html(bundle)
+    assert path.read_bytes() == before
+
+
+def test_junit_has_a_case_per_check_and_hides_nothing(failing: Verdict) -> None:
+    (suite,) = ElementTree.fromstring(junit_xml(failing))
+    cases = suite.findall("testcase")
+    assert len(cases) == len(failing.checks) == int(suite.attrib["tests"])
+    assert len(suite.findall("testcase/failure")) == failing.count("fail") == int(suite.attrib["failures"])
+    assert (
+        len(suite.findall("testcase/error")) == failing.count("cannot judge") == int(suite.attrib["errors"])
+    )
+    assert suite.find("testcase/skipped") is None
+    failure = suite.find("testcase/failure")
+    assert failure is not None
+    assert "50 %; needed at most 2 %" in failure.attrib["message"]
+
+
+def test_markdown_says_the_verdict_first_and_keeps_its_tables_whole(failing: Verdict) -> None:
+    text = markdown_text(failing)
+    assert text.startswith("## ❌ small: ")
+    assert "can't judge" in text
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    assert all(line.endswith("|") for line in rows)
+    assert len(rows) == 4 + len(failing.checks) + len(failing.worst())
+
+
+def test_markdown_of_a_pass_lists_no_failure(bundle: Path, tmp_path: Path) -> None:
+    make_baseline(bundle, tmp_path / "b.json")
+    text = markdown_text(gate(bundle, tmp_path / "b.json"))
+    assert text.startswith("## ✅ small: pass (exit 0)")
+    assert "**" not in text
+
+
+def test_the_speed_chart_has_a_bar_with_an_interval_per_ratio(bundle: Path) -> None:
+    report = BenchmarkReport.load(bundle / "reports" / "benchmark.json")
+    chart = speed_chart(report)
+    ElementTree.fromstring(chart)
+    assert chart.count("<rect") == sum(row.ratio_to_fp32 is not None for row in report.rows) == 4
+    assert 'class="mark"' in chart
+
+
+@pytest.mark.parametrize("value", [1e-6, 0.7, 3.3, 47.0, 12345.0])
+def test_a_chart_of_any_size_is_well_formed_and_inside_its_frame(value: float) -> None:
+    chart = bar_chart([Group("a & b", [Bar("x<y", value, "text", "int8", value * 0.9, value * 1.1)])], "ms")
+    root = ElementTree.fromstring(chart)
+    width = float(root.attrib["viewBox"].split()[2])
+    for rect in root.iter("{http://www.w3.org/2000/svg}rect"):
+        assert float(rect.attrib["x"]) + float(rect.attrib["width"]) <= width
+    assert len(list(root)) < 30
+
+
+def test_a_chart_of_nothing_is_nothing() -> None:
+    assert bar_chart([], "ms") == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        (fmt.milliseconds(None), "–"),
+        (fmt.milliseconds(3.14159), "3.14 ms"),
+        (fmt.milliseconds(1234.5), "1,234 ms"),
+        (fmt.size(624_000), "624 kB"),
+        (fmt.size(1_330_000), "1.33 MB"),
+        (fmt.ratio(Ratio(value=3.3, low=3.1, high=3.4)), "3.30× (3.10 to 3.40)"),
+        (fmt.percent(0.0123), "+1.23 %"),
+        (fmt.percent(None), "–"),
+    ],
+)
+def test_numbers_read_well(text: str, wanted: str) -> None:
+    assert text == wanted

@@ -1,0 +1,109 @@
+"""Pictures from a bundle: right tier, any lane, strength, golden outputs, refusals."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from iast_export.errors import InputError, UsageError
+from iast_export.images import load_image, save_png
+from iast_export.reports import load_manifest
+from iast_export.stylize import BundleEngine, lanes_of, stylize
+
+LANES = [
+    (r, p)
+    for r, ps in {"onnxruntime": ("fp32", "int8"), "litert": ("fp32", "fp16", "dynamic_int8", "int8")}.items()
+    for p in ps
+]
+
+
+def photo(width: int, height: int) -> np.ndarray:
+    y, x = np.mgrid[0:height, 0:width]
+    return np.stack([x * 255 // width, y * 255 // height, (x + y) % 256], 2).astype(np.uint8)
+
+
+@pytest.mark.parametrize(("runtime", "precision"), LANES)
+def test_every_lane_stylizes_odd_sizes(small_bundle: Path, runtime: str, precision: str) -> None:
+    engine = BundleEngine(small_bundle, runtime, precision)  # type: ignore[arg-type]
+    _, codes = engine.style_codes(engine.manifest.styles[0].id)
+    for width, height, tier in ((32, 17, "d4-32px"), (33, 8, "d1-64px"), (9, 64, "d1-64px")):
+        image, chosen = engine.stylize(photo(width, height), codes)
+        assert (image.shape, chosen.id) == ((height, width, 3), tier)
+
+
+def test_lanes_agree_with_each_other(small_bundle: Path) -> None:
+    picture, images = photo(32, 32), {}
+    for runtime, precision in LANES:
+        engine = BundleEngine(small_bundle, runtime, precision)  # type: ignore[arg-type]
+        _, codes = engine.style_codes(engine.manifest.styles[0].id)
+        images[runtime, precision] = engine.stylize(picture, codes)[0].astype(int)
+    reference = images["onnxruntime", "fp32"]
+    assert np.abs(images["litert", "fp32"] - reference).max() <= 1
+    assert all(np.abs(image - reference).mean() < 4 for image in images.values())
+
+
+@pytest.mark.parametrize("lane", LANES[:1] + LANES[1:2] + LANES[2:3] + LANES[-1:])
+def test_golden_pictures_come_out_again_within_tolerance(small_bundle: Path, lane: tuple[str, str]) -> None:
+    engine = BundleEngine(small_bundle, *lane)  # type: ignore[arg-type]
+    manifest = load_manifest(small_bundle)
+    assert len(manifest.golden) == len(manifest.tiers)
+    for golden in manifest.golden:
+        _, codes = engine.style_codes(golden.style)
+        image, tier = engine.stylize(load_image(small_bundle / golden.content), codes, golden.strength)
+        wanted = load_image(small_bundle / golden.outputs["-".join(lane)])
+        assert tier.id == golden.tier
+        assert np.abs(image.astype(int) - wanted).max() <= golden.tolerance_levels[lane[0]]  # type: ignore[index]
+
+
+def test_a_style_picture_is_encoded_by_the_bundle(small_bundle: Path, style_folder: Path) -> None:
+    picture = sorted(style_folder.glob("*.png"))[0]
+    for runtime in ("onnxruntime", "litert"):
+        engine = BundleEngine(small_bundle, runtime, "fp32")  # type: ignore[arg-type]
+        _, encoded = engine.style_codes(str(picture))
+        _, stored = engine.style_codes(picture.stem)
+        np.testing.assert_allclose(encoded["style_code"], stored["style_code"], atol=1e-4)
+
+
+def test_strength_zero_ignores_the_style(small_bundle: Path) -> None:
+    engine = BundleEngine(small_bundle, "onnxruntime", "fp32")
+    first, second = (engine.style_codes(s.id)[1] for s in engine.manifest.styles[:2])
+    picture = photo(32, 32)
+    assert np.array_equal(engine.stylize(picture, first, 0.0)[0], engine.stylize(picture, second, 0.0)[0])
+
+
+def test_every_content_meets_every_style(small_bundle: Path, tmp_path: Path) -> None:
+    for name, size in (("a", (20, 30)), ("b", (64, 40))):
+        save_png(tmp_path / f"{name}.png", photo(*size))
+    engine = BundleEngine(small_bundle, "litert", "int8")
+    styles = [s.id for s in engine.manifest.styles[:2]]
+    made = stylize(engine, [tmp_path / "a.png", tmp_path / "b.png"], styles, tmp_path / "out")
+    assert {(m.content, m.style) for m in made} == {(c, s) for c in "ab" for s in styles}
+    assert all(m.path.is_file() for m in made) and (tmp_path / "out" / "sheet.png").is_file()
+
+
+def test_what_cannot_be_stylized_is_refused_before_anything_is_written(
+    small_bundle: Path, tmp_path: Path
+) -> None:
+    save_png(tmp_path / "big.png", photo(65, 20))
+    engine = BundleEngine(small_bundle, "litert", "int8")
+    style = engine.manifest.styles[0].id
+    with pytest.raises(InputError, match="largest tier takes 64"):
+        stylize(engine, [tmp_path / "big.png"], [style], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    assert stylize(engine, [tmp_path / "big.png"], [style], tmp_path / "out", scale_down=True)
+    with pytest.raises(UsageError, match="outside 0"):
+        stylize(engine, [tmp_path / "big.png"], [style], tmp_path / "out", strength=1.5)
+    with pytest.raises(UsageError, match="neither a style"):
+        engine.style_codes("no-such-style")
+
+
+def test_an_altered_model_is_refused(bundle_copy: Path) -> None:
+    model = bundle_copy / "models" / "tiny-int8.tflite"
+    model.write_bytes(model.read_bytes() + b"x")
+    engine = BundleEngine(bundle_copy, "litert", "int8")
+    _, codes = engine.style_codes(engine.manifest.styles[0].id)
+    with pytest.raises(InputError, match="was altered"):
+        engine.stylize(photo(20, 20), codes)
+    assert set(lanes_of(engine.manifest)) == {"litert", "onnxruntime"}
