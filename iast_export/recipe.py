@@ -66,7 +66,7 @@ class BenchmarkRecipe(_Part):
 
     threads: Annotated[int, Field(ge=1)] = 1
     warmup: Annotated[int, Field(ge=0)] = 3
-    blocks: Annotated[int, Field(ge=2)] = 12
+    blocks: Annotated[int, Field(ge=2)] = 15
 
 
 _DEFAULT_TIERS = ((4, 256), (3, 384), (2, 512), (1, 1024))
