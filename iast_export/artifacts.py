@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -197,6 +198,7 @@ def stage_key(stage: str, params: Mapping[str, Any], inputs: Sequence[Path]) -> 
     body = {
         "stage": stage,
         "version": __version__,
+        "code": _code_sha256(),
         "params": dict(params),
         "inputs": [[path.name, sha256_file(path)] for path in inputs],
     }
@@ -226,6 +228,13 @@ def record(root: Path, stage: str, key: str, outputs: Sequence[Path]) -> None:
         raise InputError(f"the stage {stage} made nothing", "run it again with -v")
     hashes = {path.relative_to(root).as_posix(): sha256_file(path) for path in outputs}
     StageRecord(stage=stage, key=key, outputs=hashes).save(root)
+
+
+@cache
+def _code_sha256() -> str:
+    """Hash of this package's own sources: changed code makes every stage stale, also between releases."""
+    package = Path(__file__).resolve().parent
+    return sha256_bytes("".join(sha256_file(p) for p in sorted(package.rglob("*.py"))).encode())
 
 
 def _record_path(root: Path, stage: str) -> Path:

@@ -116,13 +116,19 @@ def minmax(histogram: Histogram) -> Range:
 def percentile(histogram: Histogram, share: float) -> Range:
     """The range that keeps `share` percent of the values, the rest clipped alike on both ends.
 
+    Zeros don't count: every range represents them exactly, and after a ReLU they may be nearly all.
+
     Raises:
         UsageError: `share` outside (50, 100].
     """
     if not 50.0 < share <= 100.0:
         raise UsageError(f"a percentile of {share} keeps no useful range", "use a share in (50, 100]")
     seen = histogram.checked()
-    cumulative = np.cumsum(seen.counts)
+    counts = seen.counts.copy()
+    counts[_PER_SIGN - 1] = 0
+    if not counts.any():
+        return Range(seen.low, seen.high)
+    cumulative = np.cumsum(counts)
     tail = cumulative[-1] * (1.0 - share / 100.0) / 2.0
     low = CENTERS[int(np.searchsorted(cumulative, tail, side="right"))]
     high = CENTERS[int(np.searchsorted(cumulative, cumulative[-1] - tail, side="left"))]

@@ -43,7 +43,7 @@ class CalibrationRecipe(_Part):
     """
 
     set: str = "default"
-    method: Method = "minmax"
+    method: Method = "percentile"
     percentile: Annotated[float, Field(gt=50, le=100)] = 99.99
     max_pairs: Annotated[int, Field(ge=1)] = 24
 

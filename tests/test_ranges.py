@@ -67,6 +67,13 @@ def test_minmax_is_exact_and_percentile_drops_the_tail() -> None:
     assert percentile(seen, 99.0).high == pytest.approx(0.99, rel=0.04)
 
 
+def test_a_percentile_survives_a_tensor_that_is_nearly_all_zeros() -> None:
+    data = np.zeros(1_000_000, np.float32)
+    data[:50] = np.linspace(0.1, 2.0, 50)
+    assert percentile(histogram([data]), 99.99).high == pytest.approx(2.0, rel=0.04)
+    assert percentile(histogram([np.zeros(9, np.float32)]), 99.99) == Range(0.0, 0.0)
+
+
 def test_mse_beats_minmax_where_a_lone_outlier_stretches_the_range() -> None:
     data = np.append(np.random.default_rng(0).normal(0, 1, 200_000), 60.0).astype(np.float32)
     seen = histogram([data])
