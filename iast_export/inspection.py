@@ -181,13 +181,18 @@ def _inspect_onnx(path: Path) -> dict[str, Any]:
 
 
 def _onnx_graphs(graph: onnx.GraphProto, key: str = MAIN_ENTRY) -> Iterator[tuple[str, onnx.GraphProto]]:
-    """The graph and every branch inside it, keyed by their place: `graph`, `graph/then`, ..."""
+    """The graph and every branch inside it, keyed by their place: `graph`, `graph/then`, ...
+
+    Where several nodes of a graph have branches, they are numbered: `graph/1/then`, `graph/2/then`, ...
+    """
     yield key, graph
-    for node in graph.node:
+    nodes = [node for node in graph.node if any(a.HasField("g") for a in node.attribute)]
+    for i, node in enumerate(nodes, start=1):
+        place = f"{key}/{i}" if len(nodes) > 1 else key
         for attribute in node.attribute:
             if attribute.HasField("g"):
                 branch = attribute.name.removesuffix("_branch")
-                yield from _onnx_graphs(attribute.g, f"{key}/{branch}")
+                yield from _onnx_graphs(attribute.g, f"{place}/{branch}")
 
 
 def _constant_bytes(graph: onnx.GraphProto) -> dict[str, int]:

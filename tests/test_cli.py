@@ -123,6 +123,10 @@ def test_inspect_tells_of_a_bundle_and_of_a_file(
     found = json.loads(capsys.readouterr().out)
     assert set(found["entries"]) == {"d4_32px", "d1_64px"}
     assert 0 < found["shared_weight_bytes"] < found["unique_weight_bytes"]
+    assert run(["inspect", str(small_bundle / "models" / "tiny-dispatch-int8.onnx"), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert {"graph", "graph/1/then", "graph/2/then"} <= set(found["entries"])
+    assert 0 < found["shared_weight_bytes"] < found["unique_weight_bytes"]
 
 
 def test_plan_and_doctor_speak_json(capsys: pytest.CaptureFixture[str]) -> None:
