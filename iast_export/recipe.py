@@ -55,10 +55,15 @@ class QuantizeRecipe(_Part):
 
 
 class VerifyRecipe(_Part):
-    """What fidelity is measured on."""
+    """What fidelity is measured on.
+
+    `perceptual_weights`: a SqueezeNet 1.1 state dict with torchvision's key names; with it the drop of
+    the perceptual distance to the photograph is judged, without it the report says that it was not.
+    """
 
     set: str = "evaluation"
     images: Annotated[int, Field(ge=1)] = 8
+    perceptual_weights: str | None = None
 
 
 class BenchmarkRecipe(_Part):

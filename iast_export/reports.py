@@ -226,7 +226,11 @@ class BenchmarkReport(Report):
 
 
 class QuantizeRow(Model):
-    """What quantization did to one file. `islands` are the operators left float on purpose."""
+    """What quantization did to one file. `islands` are the operators left float on purpose.
+
+    For LiteRT `delegated` counts per signature the operators that XNNPACK takes, `not_delegated`
+    names those that it leaves to the built-in kernels.
+    """
 
     path: RelativePath
     runtime: Runtime
@@ -234,6 +238,8 @@ class QuantizeRow(Model):
     tier: str | None = None
     quantized_ops: dict[str, Count]
     islands: tuple[str, ...] = ()
+    delegated: dict[str, Count] = Field(default_factory=dict)
+    not_delegated: dict[str, tuple[str, ...]] = Field(default_factory=dict)
 
 
 class QuantizeReport(Report):

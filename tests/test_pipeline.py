@@ -12,12 +12,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from iast_export.artifacts import sha256_file
 from iast_export.errors import InputError, RecipeError
+from iast_export.metrics.perceptual import expected_shapes
 from iast_export.pipeline import STAGE_NAMES, Build, Request, run_stages
 from iast_export.recipe import parse_recipe
-from iast_export.reports import BenchmarkReport, VerifyReport, load_manifest
+from iast_export.reports import BenchmarkReport, QuantizeReport, VerifyReport, load_manifest
 from tests.conftest import SMALL_RECIPE
 
 _TIMED = {"reports/benchmark.json", "reports/report.html", ".stages/bench.json", ".stages/bundle.json"}
@@ -115,3 +117,25 @@ def test_a_killed_build_resumes_to_the_same_bytes(
     run_stages(Build(replace(small_request, out=out)))
     assert hashes(out) == hashes(small_bundle)
     shutil.rmtree(out)
+
+
+def test_users_perceptual_weights_are_judged_with(
+    bundle_copy: Path, small_request: Request, tmp_path: Path
+) -> None:
+    weights = tmp_path / "squeezenet.pt"
+    generator = torch.Generator().manual_seed(0)
+    shapes = expected_shapes()
+    torch.save({k: torch.randn(shape, generator=generator) * 0.1 for k, shape in shapes.items()}, weights)
+    text = SMALL_RECIPE.replace(b"images = 4", f'images = 4\nperceptual_weights = "{weights}"'.encode())
+    recipe = parse_recipe(text, "judged")
+    build = Build(replace(small_request, out=bundle_copy, recipe=recipe))
+    assert "verify" in [r.stage for r in run_stages(build, "verify") if r.ran]
+    rows = VerifyReport.load(bundle_copy / "reports/verify.json").rows
+    assert all(row.drop.lpips_content is not None and set(row.not_judged) == {"identity"} for row in rows)
+
+
+def test_xnnpack_takes_every_integer_operator(small_bundle: Path) -> None:
+    rows = QuantizeReport.load(small_bundle / "reports/quantize.json").rows
+    int8 = next(row for row in rows if row.runtime == "litert" and row.precision == "int8")
+    assert int8.quantized_ops["CONV_2D"] > 0 and all(int8.delegated.values())
+    assert not any(int8.not_delegated.values())

@@ -1,0 +1,175 @@
+"""A build: what is asked for, and what is loaded for it, each thing once."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from iast_export import bundle
+from iast_export.adapters import PACKAGED, load_network
+from iast_export.artifacts import (
+    Progress,
+    no_progress,
+    sha256_bytes,
+    sha256_file,
+)
+from iast_export.calibrate import (
+    check_enough,
+)
+from iast_export.environment import versions
+from iast_export.errors import InputError
+from iast_export.images import Rgb
+from iast_export.imagesets import ImageSet, check_disjoint, load_set
+from iast_export.recipe import Recipe
+from iast_export.reports import (
+    NetworkFacts,
+    SourceFacts,
+    ToolFacts,
+)
+from iast_export.specs import (
+    Tier,
+    check_plan,
+)
+from iast_export.styles import Style, encoded_styles, packaged_styles
+
+if TYPE_CHECKING:
+    from iast_export.adapters import StyleNetwork
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a build is asked for.
+
+    Attributes:
+        out: the bundle's folder.
+        recipe: every choice; its calibration set is overridden by `calibration`.
+        network: `module:factory`.
+        checkpoint: None: the factory's own default.
+        calibration: a set's name, a set file or a folder; None: the recipe's.
+        styles: a folder of style pictures; None: the packaged codes, or drawn pictures.
+    """
+
+    out: Path
+    recipe: Recipe
+    network: str = PACKAGED
+    checkpoint: Path | None = None
+    calibration: str | None = None
+    styles: Path | None = None
+
+
+@dataclass
+class Build:
+    """A request and what is loaded for it, each thing once and only when a stage needs it."""
+
+    request: Request
+    progress: Progress = field(default=no_progress)
+
+    @property
+    def root(self) -> Path:
+        return self.request.out
+
+    @property
+    def recipe(self) -> Recipe:
+        return self.request.recipe
+
+    @property
+    def models(self) -> Path:
+        return self.root / "models"
+
+    @cached_property
+    def network(self) -> StyleNetwork:
+        return load_network(self.request.network, self.request.checkpoint)
+
+    @property
+    def tiers(self) -> tuple[Tier, ...]:
+        return self.recipe.plan
+
+    @cached_property
+    def checkpoint_file(self) -> Path | None:
+        """The file that the weights come from; None for a network that has none."""
+        if self.request.checkpoint is not None:
+            return self.request.checkpoint
+        if self.request.network == PACKAGED:
+            from iast_export.checkpoint import PACKAGED_CHECKPOINT
+
+            return PACKAGED_CHECKPOINT
+        return None
+
+    @cached_property
+    def network_sha256(self) -> str:
+        """Hash of the checkpoint and of the source that defines the network."""
+        source = inspect.getsourcefile(type(self.network))
+        parts = [p for p in (self.checkpoint_file, Path(source) if source else None) if p is not None]
+        return sha256_bytes("".join(sha256_file(p) for p in parts).encode())
+
+    @cached_property
+    def styles(self) -> list[Style]:
+        """All styles of the bundle: packaged, or encoded from pictures."""
+        packaged = self.request.network == PACKAGED and self.request.checkpoint is None
+        if packaged and self.request.styles is None and self.checkpoint_file is not None:
+            return packaged_styles(sha256_file(self.checkpoint_file))
+        return encoded_styles(self.network, self.request.styles)
+
+    @cached_property
+    def calibration_set(self) -> ImageSet:
+        return load_set(self.request.calibration or self.recipe.calibration.set)
+
+    @cached_property
+    def evaluation_set(self) -> ImageSet:
+        """The evaluation pictures, none of which calibrates.
+
+        Raises:
+            InputError: a picture is in both sets.
+        """
+        found = load_set(self.recipe.verify.set)
+        check_disjoint(self.calibration_set, found)
+        return found
+
+    def check(self) -> None:
+        """Refuses what can't become a bundle before anything is made.
+
+        Raises:
+            RecipeError: a depth plan that the network can't serve.
+            InputError: a network, checkpoint, picture set or style that can't be used.
+        """
+        check_plan(self.recipe.plan, self.network.depths, self.network.size_multiple_px)
+        check_enough(self.calibration_set.name, len(self.calibration_set))
+        self.evaluation_pictures()
+        if not any(s.held_out for s in self.styles) or all(s.held_out for s in self.styles):
+            raise InputError(
+                "styles are needed both for calibration and for evaluation", "give at least three styles"
+            )
+
+    def evaluation_pictures(self) -> list[tuple[str, Rgb]]:
+        """Id and RGB of the pictures that fidelity is judged on."""
+        pictures = []
+        for identity, rgb in self.evaluation_set.images():
+            pictures.append((identity, rgb))
+            if len(pictures) == self.recipe.verify.images:
+                return pictures
+        raise InputError(
+            f"the set {self.evaluation_set.name} holds {len(pictures)} pictures, "
+            f"the recipe asks for {self.recipe.verify.images}",
+            "add pictures, or lower [verify] images",
+        )
+
+    @property
+    def facts(self) -> bundle.BundleFacts:
+        shapes = {name: tuple(shape) for name, shape in self.network.code_shapes.items()}
+        network = NetworkFacts(
+            name=type(self.network).__name__,
+            code_shapes=shapes,
+            size_multiple_px=self.network.size_multiple_px,
+        )
+        source = SourceFacts(
+            network=self.request.network,
+            checkpoint_sha256=sha256_file(self.checkpoint_file) if self.checkpoint_file else None,
+            recipe_sha256=self.recipe.sha256,
+            calibration_set=self.calibration_set.name,
+            calibration_set_sha256=self.calibration_set.sha256,
+            tool=ToolFacts(versions=versions()),
+        )
+        return bundle.BundleFacts(self.recipe.name, network, self.tiers, self.styles, source)
