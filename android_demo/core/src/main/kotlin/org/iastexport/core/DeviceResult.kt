@@ -1,0 +1,143 @@
+package org.iastexport.core
+
+import kotlinx.serialization.json.Json
+import kotlinx.serialization.json.JsonNull
+import kotlinx.serialization.json.JsonObjectBuilder
+import kotlinx.serialization.json.JsonPrimitive
+import kotlinx.serialization.json.add
+import kotlinx.serialization.json.addJsonObject
+import kotlinx.serialization.json.buildJsonObject
+import kotlinx.serialization.json.put
+import kotlinx.serialization.json.putJsonArray
+import kotlinx.serialization.json.putJsonObject
+
+/** The phone, as it describes itself; [emulated] is true on an emulator and on a desktop JVM. */
+data class Device(
+    val manufacturer: String,
+    val model: String,
+    val soc: String?,
+    val androidRelease: String,
+    val sdkInt: Int,
+    val abi: String,
+    val cores: Int,
+    val emulated: Boolean,
+)
+
+/** What else bears on a measurement; null where the phone doesn't say. */
+data class DeviceState(val batteryPercent: Int?, val charging: Boolean?, val thermalStatus: String?, val screenOn: Boolean?)
+
+/** How one golden picture came out. [maxLevelDifference] and [differingShare] are null where it didn't run. */
+data class GoldenOutcome(
+    val lane: Lane,
+    val tier: String,
+    val style: String,
+    val accelerator: String,
+    val maxLevelDifference: Int?,
+    val differingShare: Double?,
+    val toleranceLevels: Int,
+    val message: String,
+) {
+    /** `pass` within the tolerance, `fail` beyond it, `error` where it didn't run. */
+    val status: String
+        get() = when {
+            maxLevelDifference == null -> "error"
+            maxLevelDifference <= toleranceLevels -> "pass"
+            else -> "fail"
+        }
+}
+
+/** Raw times of one lane and tier: run plus read-back of one picture, in order. */
+data class BenchmarkSamples(
+    val lane: Lane,
+    val tier: String,
+    val accelerator: String,
+    val threads: Int,
+    val warmupMs: List<Double>,
+    val samplesMs: List<Double>,
+)
+
+/**
+ * What leaves the phone: the JSON that `iast-export device import` reads.
+ *
+ * @property createdAt UTC, `2026-11-20T12:00:00Z`.
+ */
+data class DeviceResult(
+    val createdBy: String,
+    val createdAt: String,
+    val bundle: Bundle,
+    val device: Device,
+    val state: DeviceState,
+    val selftest: List<GoldenOutcome> = emptyList(),
+    val benchmark: List<BenchmarkSamples> = emptyList(),
+) {
+    init {
+        need(selftest.isEmpty() != benchmark.isEmpty()) { "a result holds a self-test or a benchmark, and not nothing" }
+    }
+
+    /** The result as JSON of `device_result.schema.json`, version 1. */
+    fun toJson(): String = PRETTY.encodeToString(
+        kotlinx.serialization.json.JsonObject.serializer(),
+        buildJsonObject {
+            put("schema_version", 1)
+            put("kind", if (selftest.isEmpty()) "benchmark" else "selftest")
+            put("created_by", createdBy)
+            put("created_at", createdAt)
+            putJsonObject("bundle") {
+                put("name", bundle.manifest.name)
+                put("manifest_sha256", bundle.manifestSha256)
+            }
+            putJsonObject("device") { device() }
+            putJsonObject("state") { state() }
+            putJsonArray("selftest") { selftest.forEach { addJsonObject { outcome(it) } } }
+            putJsonArray("benchmark") { benchmark.forEach { addJsonObject { samples(it) } } }
+        },
+    ) + "\n"
+
+    private fun JsonObjectBuilder.device() {
+        put("manufacturer", device.manufacturer)
+        put("model", device.model)
+        put("soc", device.soc)
+        put("android_release", device.androidRelease)
+        put("sdk_int", device.sdkInt)
+        put("abi", device.abi)
+        put("cores", device.cores)
+        put("emulated", device.emulated)
+    }
+
+    private fun JsonObjectBuilder.state() {
+        put("battery_percent", state.batteryPercent?.let { JsonPrimitive(it) } ?: JsonNull)
+        put("charging", state.charging?.let { JsonPrimitive(it) } ?: JsonNull)
+        put("thermal_status", state.thermalStatus)
+        put("screen_on", state.screenOn?.let { JsonPrimitive(it) } ?: JsonNull)
+    }
+
+    private fun JsonObjectBuilder.outcome(item: GoldenOutcome) {
+        lane(item.lane)
+        put("tier", item.tier)
+        put("style", item.style)
+        put("accelerator", item.accelerator)
+        put("status", item.status)
+        put("max_level_difference", item.maxLevelDifference?.let { JsonPrimitive(it) } ?: JsonNull)
+        put("differing_share", item.differingShare?.let { JsonPrimitive(it) } ?: JsonNull)
+        put("tolerance_levels", item.toleranceLevels)
+        put("message", item.message)
+    }
+
+    private fun JsonObjectBuilder.samples(item: BenchmarkSamples) {
+        lane(item.lane)
+        put("tier", item.tier)
+        put("accelerator", item.accelerator)
+        put("threads", item.threads)
+        putJsonArray("warmup_ms") { item.warmupMs.forEach { add(it) } }
+        putJsonArray("samples_ms") { item.samplesMs.forEach { add(it) } }
+    }
+
+    private fun JsonObjectBuilder.lane(lane: Lane) {
+        put("runtime", lane.runtime.id)
+        put("precision", lane.precision.id)
+    }
+
+    private companion object {
+        val PRETTY = Json { prettyPrint = true }
+    }
+}

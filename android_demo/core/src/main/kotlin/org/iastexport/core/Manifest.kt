@@ -1,0 +1,143 @@
+package org.iastexport.core
+
+/** A runtime that a model file is made for; [id] as in the manifest. */
+enum class Runtime(val id: String) { LITERT("litert"), ONNXRUNTIME("onnxruntime") }
+
+/** How a model file stores and computes; [id] as in the manifest. */
+enum class Precision(val id: String) { FP32("fp32"), FP16("fp16"), DYNAMIC_INT8("dynamic_int8"), INT8("int8") }
+
+/** What a model file does; [id] as in the manifest. */
+enum class Role(val id: String) {
+    TRANSFER("transfer"), DISPATCH("dispatch"), STYLE_ENCODER("style_encoder"), LANDMARKS("landmarks")
+}
+
+/** A runtime and a precision: one of the columns of a bundle's reports. */
+data class Lane(val runtime: Runtime, val precision: Precision) {
+    override fun toString() = "${runtime.id}-${precision.id}"
+}
+
+/** A subnetwork: serves pictures whose longest side is at most [maxSidePx]; fixed shapes are [heightPx] x [widthPx]. */
+data class Tier(val id: String, val depth: Int, val maxSidePx: Int, val heightPx: Int, val widthPx: Int)
+
+/** A model file with its hash; [signatures] are LiteRT's keys, [tier] is set where the file serves one tier only. */
+data class ModelFile(
+    val path: String,
+    val bytes: Long,
+    val sha256: String,
+    val runtime: Runtime,
+    val precision: Precision,
+    val role: Role,
+    val signatures: List<String>,
+    val tier: String?,
+)
+
+/** One edge of a model: its name and how its numbers lie. [scale] and [zeroPoint] are set for int8 edges. */
+data class Edge(
+    val path: String,
+    val signature: String?,
+    val isInput: Boolean,
+    val name: String,
+    val dtype: String,
+    val layout: String,
+    val scale: Float?,
+    val zeroPoint: Int?,
+)
+
+/** A ready-made style: where its code and its thumbnail lie. */
+data class StyleEntry(
+    val id: String,
+    val category: String,
+    val title: String,
+    val licence: String,
+    val path: String,
+    val sha256: String,
+    val thumbnail: String?,
+    val thumbnailSha256: String?,
+)
+
+/** A picture and what each lane must make of it, to within [toleranceLevels] of 8-bit levels. */
+data class Golden(
+    val tier: String,
+    val content: String,
+    val style: String,
+    val strength: Float,
+    val outputs: Map<Lane, String>,
+    val toleranceLevels: Map<Runtime, Int>,
+    val sha256: Map<String, String>,
+)
+
+/** A file of the bundle that must arrive whole. [bytes] is null where the manifest gives the hash only. */
+data class Listed(val path: String, val sha256: String, val bytes: Long?)
+
+/**
+ * The bundle's contract, checked: every path is safe, every reference resolves, every rule is one that
+ * this code implements. The app has no number of its own.
+ */
+data class Manifest(
+    val name: String,
+    val createdBy: String,
+    val tiers: List<Tier>,
+    val files: List<ModelFile>,
+    val edges: List<Edge>,
+    val styles: List<StyleEntry>,
+    val goldens: List<Golden>,
+    val codeLength: Int,
+    val takesStrength: Boolean,
+    val sizeMultiplePx: Int,
+    val styleSidePx: Int,
+) {
+    /** Lanes that can stylize, in the manifest's order. */
+    fun lanes(): List<Lane> =
+        files.filter { it.role == Role.TRANSFER }.map { Lane(it.runtime, it.precision) }.distinct()
+
+    /** The transfer model of a lane for a tier; null where the bundle has none. */
+    fun transfer(lane: Lane, tier: Tier): ModelFile? = files.firstOrNull {
+        it.role == Role.TRANSFER && it.runtime == lane.runtime && it.precision == lane.precision &&
+            (it.tier == null || it.tier == tier.id)
+    }
+
+    /** The only file of a role in a runtime; null where the bundle has none. */
+    fun only(role: Role, runtime: Runtime): ModelFile? = files.firstOrNull { it.role == role && it.runtime == runtime }
+
+    /** The edge of a model by name; a LiteRT file has one per signature. */
+    fun edge(file: ModelFile, signature: String?, name: String): Edge =
+        edges.firstOrNull { it.path == file.path && it.signature == signature && it.name == name }
+            ?: throw BundleException("manifest.json lists no edge $name of ${file.path}; build the bundle again")
+
+    /** LiteRT's signature key of a tier. */
+    fun signature(file: ModelFile, tier: Tier): String {
+        val key = tier.id.replace('-', '_')
+        need(key in file.signatures) { "${file.path} has no signature $key; build the bundle again" }
+        return key
+    }
+
+    fun tier(id: String): Tier =
+        tiers.firstOrNull { it.id == id } ?: throw BundleException("the bundle has no tier $id")
+
+    fun style(id: String): StyleEntry =
+        styles.firstOrNull { it.id == id } ?: throw BundleException("the bundle has no style $id")
+
+    /** Everything to copy and to verify, each path once. */
+    fun listed(): List<Listed> {
+        val all = files.map { Listed(it.path, it.sha256, it.bytes) } +
+            styles.map { Listed(it.path, it.sha256, null) } +
+            styles.filter { it.thumbnail != null }.map { Listed(it.thumbnail!!, it.thumbnailSha256!!, null) } +
+            goldens.flatMap { golden -> golden.sha256.map { Listed(it.key, it.value, null) } }
+        return all.distinctBy { it.path }
+    }
+
+    companion object {
+        /** The schema version that this code reads. */
+        const val SCHEMA_VERSION = 1
+
+        /** Where a bundle keeps it. */
+        const val FILE_NAME = "manifest.json"
+
+        /**
+         * Reads and checks a manifest.
+         *
+         * @throws BundleException it is not JSON, of another schema version, incomplete, or breaks the contract.
+         */
+        fun parse(text: String): Manifest = ManifestReader(Fields.parse(text)).read()
+    }
+}

@@ -1,0 +1,174 @@
+package org.iastexport.core
+
+private val SHA256 = Regex("[0-9a-f]{64}")
+private val SEGMENT = Regex("[A-Za-z0-9._-]+")
+private val ID = Regex("[a-z0-9][a-z0-9_-]*")
+private const val STRENGTH = "strength"
+
+/** Whether a path of a bundle stays inside it: relative, forward slashes, no `.` or `..`, plain characters. */
+fun isSafePath(path: String): Boolean =
+    path.length <= 200 && path.split('/').all { SEGMENT.matches(it) && it != "." && it != ".." }
+
+/** Turns the fields of a manifest into a [Manifest], refusing what is missing, unknown or unsafe. */
+internal class ManifestReader(private val root: Fields) {
+
+    fun read(): Manifest {
+        checkVersion()
+        checkRules()
+        val network = root.fields("network")
+        val shapes = network.fields("code_shapes")
+        val manifest = Manifest(
+            name = root.text("name"),
+            createdBy = root.text("created_by"),
+            tiers = root.list("tiers").map(::tier),
+            files = root.list("files").map(::file),
+            edges = root.list("io").map(::edge),
+            styles = root.list("styles").map(::style),
+            goldens = root.list("golden").map(::golden),
+            codeLength = (shapes.keys() - STRENGTH).sumOf { shapes.ints(it).fold(1, Int::times) },
+            takesStrength = STRENGTH in shapes.keys(),
+            sizeMultiplePx = network.int("size_multiple_px", 1..1024),
+            styleSidePx = root.fields("preprocess").int("style_side_px", 1..4096),
+        )
+        return manifest.also(::check)
+    }
+
+    private fun checkVersion() {
+        val version = root.int("schema_version")
+        need(version == Manifest.SCHEMA_VERSION) {
+            "the bundle's schema version is $version, this app reads ${Manifest.SCHEMA_VERSION}: update the " +
+                if (version > Manifest.SCHEMA_VERSION) "app" else "bundle"
+        }
+    }
+
+    /** Every rule of pixels that the core implements, by the name it has in the manifest. */
+    private fun checkRules() {
+        val before = root.fields("preprocess")
+        before.rule("color_order", "RGB")
+        before.rule("alpha", "over_white")
+        before.rule("level_to_value", "level / 255")
+        before.rule("pad_sides", "bottom_right")
+        before.rule("pad_mode", "reflect")
+        before.rule("pad_mode_one_px", "edge")
+        before.rule("style_crop", "center_square")
+        before.rule("scaling", "area_down_linear_up")
+        before.rule("scaling_rounding", "half_up_exact")
+        before.fields("pad_to").rule("litert", "shape_px")
+        before.fields("pad_to").rule("onnxruntime", "size_multiple_px")
+        val after = root.fields("postprocess")
+        after.rule("value_to_level", "floor(value * 255 + 0.5)")
+        after.rule("crop", "top_left")
+        need(after.ints("clip") == listOf(0, 255)) { "manifest.json: postprocess.clip is not [0, 255]: update the app" }
+        for (side in listOf(before, after)) {
+            need(side.floats("value_range") == listOf(0f, 1f)) { "manifest.json: a value range is not [0, 1]: update the app" }
+        }
+    }
+
+    private fun tier(fields: Fields): Tier {
+        val shape = fields.ints("shape_px")
+        need(shape.size == 2 && shape.all { it > 0 }) { "manifest.json: a tier's shape_px is $shape; build the bundle again" }
+        return Tier(fields.text("id"), fields.int("depth", 1..1000), fields.int("max_side_px", 1..16384), shape[0], shape[1])
+    }
+
+    private fun file(fields: Fields) = ModelFile(
+        path = path(fields, "path"),
+        bytes = fields.bytes("bytes"),
+        sha256 = sha256(fields.text("sha256")),
+        runtime = runtime(fields.text("runtime")),
+        precision = precision(fields.text("precision")),
+        role = Role.values().firstOrNull { it.id == fields.text("role") } ?: unknown("role", fields.text("role")),
+        signatures = fields.texts("signatures"),
+        tier = fields.textOrNull("tier"),
+    )
+
+    private fun edge(fields: Fields) = Edge(
+        path = path(fields, "path"),
+        signature = fields.textOrNull("signature"),
+        isInput = fields.text("direction") == "input",
+        name = fields.text("name"),
+        dtype = fields.text("dtype"),
+        layout = fields.text("layout"),
+        scale = fields.floatOrNull("scale"),
+        zeroPoint = fields.intOrNull("zero_point"),
+    )
+
+    private fun style(fields: Fields): StyleEntry {
+        val id = fields.text("id")
+        need(ID.matches(id)) { "manifest.json: \"$id\" is no style id; build the bundle again" }
+        val thumbnail = if (fields.isAbsent("thumbnail")) null else path(fields, "thumbnail")
+        return StyleEntry(
+            id = id,
+            category = fields.text("category"),
+            title = fields.text("title"),
+            licence = fields.text("licence"),
+            path = path(fields, "path"),
+            sha256 = sha256(fields.text("sha256")),
+            thumbnail = thumbnail,
+            thumbnailSha256 = thumbnail?.let { sha256(fields.text("thumbnail_sha256")) },
+        )
+    }
+
+    private fun golden(fields: Fields): Golden {
+        val outputs = fields.textMap("outputs").mapKeys { lane(it.key) }
+        val tolerance = fields.fields("tolerance_levels")
+        val hashes = fields.textMap("sha256").mapValues { sha256(it.value) }
+        val content = path(fields, "content")
+        for (used in outputs.values + content + hashes.keys) {
+            need(isSafePath(used)) { unsafe(used) }
+            need(used in hashes) { "manifest.json: the golden picture $used has no sha256; build the bundle again" }
+        }
+        val strength = fields.float("strength")
+        need(strength in 0f..1f) { "manifest.json: a golden strength is $strength; build the bundle again" }
+        return Golden(
+            tier = fields.text("tier"),
+            content = content,
+            style = fields.text("style"),
+            strength = strength,
+            outputs = outputs,
+            toleranceLevels = tolerance.keys().associate { runtime(it) to tolerance.int(it, 0..255) },
+            sha256 = hashes,
+        )
+    }
+
+    private fun check(manifest: Manifest) {
+        val tiers = manifest.tiers
+        need(tiers.isNotEmpty() && manifest.files.isNotEmpty()) { "the bundle holds no model; build it again" }
+        need(tiers.zipWithNext().all { (a, b) -> a.maxSidePx < b.maxSidePx }) {
+            "manifest.json: tiers are not in rising order of max_side_px; build the bundle again"
+        }
+        unique("tier", tiers.map { it.id })
+        unique("style", manifest.styles.map { it.id })
+        unique("file", manifest.files.map { it.path })
+        for (golden in manifest.goldens) {
+            manifest.tier(golden.tier)
+            manifest.style(golden.style)
+        }
+        manifest.files.mapNotNull { it.tier }.forEach(manifest::tier)
+    }
+
+    private fun unique(what: String, names: List<String>) {
+        val twice = names.groupBy { it }.filterValues { it.size > 1 }.keys
+        need(twice.isEmpty()) { "manifest.json lists the $what ${twice.first()} twice; build the bundle again" }
+    }
+
+    private fun path(fields: Fields, key: String): String =
+        fields.text(key).also { need(isSafePath(it)) { unsafe(it) } }
+
+    private fun unsafe(path: String) = "manifest.json: the path \"$path\" leaves the bundle or is no plain path; don't use this bundle"
+
+    private fun sha256(text: String): String =
+        text.also { need(SHA256.matches(it)) { "manifest.json: \"$it\" is no SHA-256; build the bundle again" } }
+
+    private fun lane(text: String): Lane {
+        val parts = text.split('-')
+        need(parts.size == 2) { "manifest.json: \"$text\" is no runtime-precision; update the app" }
+        return Lane(runtime(parts[0]), precision(parts[1]))
+    }
+
+    private fun runtime(id: String) = Runtime.values().firstOrNull { it.id == id } ?: unknown("runtime", id)
+
+    private fun precision(id: String) = Precision.values().firstOrNull { it.id == id } ?: unknown("precision", id)
+
+    private fun unknown(what: String, id: String): Nothing =
+        throw BundleException("manifest.json names the $what \"$id\", which this app doesn't know: update the app")
+}

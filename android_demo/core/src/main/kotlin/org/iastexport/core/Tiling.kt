@@ -1,0 +1,97 @@
+package org.iastexport.core
+
+import kotlin.math.max
+import kotlin.math.min
+
+/** One axis cut into overlapping tiles of [tilePx]; [starts] rise, the last tile ends at [lengthPx]. */
+class TileAxis(val lengthPx: Int, val tilePx: Int, val overlapPx: Int) {
+    val starts: IntArray
+
+    /** Pixels of every tile along this axis. */
+    val sizePx: Int = min(lengthPx, tilePx)
+
+    init {
+        need(lengthPx > 0 && overlapPx in 0 until tilePx) { "tiles of $tilePx px with $overlapPx px overlap can't cover $lengthPx px" }
+        val step = tilePx - overlapPx
+        val count = if (lengthPx <= tilePx) 1 else (lengthPx - overlapPx + step - 1) / step
+        starts = IntArray(count) { if (count == 1) 0 else (it.toLong() * (lengthPx - tilePx) / (count - 1)).toInt() }
+    }
+
+    /** Weight of a position in the tile that begins at [start]: rises over the overlap, not at the picture's own edge. */
+    fun weight(start: Int, position: Int): Int {
+        val end = start + sizePx
+        val left = if (start == 0) overlapPx + 1 else position - start + 1
+        val right = if (end == lengthPx) overlapPx + 1 else end - position
+        return min(min(left, right), overlapPx + 1)
+    }
+}
+
+/**
+ * Pictures beyond the largest tier, in overlapping tiles that are blended by integer weights.
+ *
+ * The network normalises by the statistics of what it sees, a tile: tones may differ from tile to tile
+ * and from the same picture scaled down. The blend hides the seams, not that.
+ */
+class Tiling(widthPx: Int, heightPx: Int, tilePx: Int, sizeMultiplePx: Int) {
+    private val overlap = max(sizeMultiplePx, tilePx / 8 / sizeMultiplePx * sizeMultiplePx)
+    val across = TileAxis(widthPx, tilePx, overlap)
+    val down = TileAxis(heightPx, tilePx, overlap)
+
+    /** How many tiles there are. */
+    val count: Int get() = across.starts.size * down.starts.size
+
+    /**
+     * Runs [stylize] on every tile and blends the results: `(2 * sum(w * level) + sum(w)) / (2 * sum(w))`.
+     * One row of tiles is held at a time.
+     *
+     * @param stylize makes a picture of the same size.
+     */
+    fun run(picture: Picture, stylize: (Picture) -> Picture): Picture {
+        need(picture.widthPx == across.lengthPx && picture.heightPx == down.lengthPx) { "the tiles are for another picture" }
+        val out = IntArray(picture.argb.size)
+        val band = Band(across.lengthPx, down.sizePx)
+        for ((row, top) in down.starts.withIndex()) {
+            for (left in across.starts) {
+                val tile = stylize(picture.crop(left, top, across.sizePx, down.sizePx))
+                need(tile.widthPx == across.sizePx && tile.heightPx == down.sizePx) { "a tile came back in another size" }
+                add(band, tile, left, top)
+            }
+            val next = down.starts.getOrElse(row + 1) { down.lengthPx }
+            band.flush(next - top, out, top)
+        }
+        return Picture(picture.widthPx, picture.heightPx, out)
+    }
+
+    private fun add(band: Band, tile: Picture, left: Int, top: Int) {
+        val weights = IntArray(tile.widthPx) { across.weight(left, left + it) }
+        for (y in 0 until tile.heightPx) {
+            val weight = down.weight(top, top + y)
+            for (x in 0 until tile.widthPx) band.add(left + x, y, weight * weights[x], tile.argb[y * tile.widthPx + x])
+        }
+    }
+
+    /** Sums of the rows that more than one row of tiles may reach; row 0 is the top of the current tiles. */
+    private class Band(private val widthPx: Int, private val rows: Int) {
+        private val sums = Array(4) { IntArray(widthPx * rows) }
+
+        fun add(x: Int, y: Int, weight: Int, argb: Int) {
+            val i = y * widthPx + x
+            for (c in 0..2) sums[c][i] += weight * channel(argb, c)
+            sums[3][i] += weight
+        }
+
+        /** Writes the first [count] rows to [out] from row [top] on and moves the others up. */
+        fun flush(count: Int, out: IntArray, top: Int) {
+            val size = count * widthPx
+            for (i in 0 until size) {
+                val weight = sums[3][i].toLong()
+                fun level(c: Int) = ((2L * sums[c][i] + weight) / (2L * weight)).toInt()
+                out[top * widthPx + i] = rgb(level(0), level(1), level(2))
+            }
+            for (plane in sums) {
+                System.arraycopy(plane, size, plane, 0, plane.size - size)
+                plane.fill(0, plane.size - size, plane.size)
+            }
+        }
+    }
+}
