@@ -150,7 +150,7 @@ class ResidualBlock(nn.Module):
         self.conv2 = ReflectConv(width, width)
         nn.init.zeros_(self.conv2.conv.bias)  # type: ignore[arg-type]
         with torch.no_grad():
-            self.conv2.conv.weight.mul_(0.3)
+            self.conv2.conv.weight.mul_(0.1)
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.conv2(F.relu(self.conv1(x)))

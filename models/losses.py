@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 CONTENT_LAYERS = {"3_2": 0.2, "4_2": 0.5, "5_1": 0.3}
+DETAIL_LAYERS = {"1_1": 0.5, "2_1": 0.5}
 MOMENT_LAYERS = ("1_1", "2_1", "3_1", "4_1", "5_1")
 GRAM_LAYERS = ("2_1", "3_1", "4_1")
 
@@ -24,11 +25,19 @@ def content_loss(result: Features, photograph: Features) -> Tensor:
     Layers 3_2, 4_2 and 5_1 weigh 0.2 : 0.5 : 0.3 (the published multi-scale weights). Features are
     normalised per channel first, so that colour and contrast may change but structure may not.
     """
+    return _normalised_distance(result, photograph, CONTENT_LAYERS)
+
+
+def detail_loss(result: Features, photograph: Features) -> Tensor:
+    """As `content_loss` on layers 1_1 and 2_1 [N]: edges and fine lines, whatever their colour."""
+    return _normalised_distance(result, photograph, DETAIL_LAYERS)
+
+
+def _normalised_distance(result: Features, photograph: Features, layers: Mapping[str, float]) -> Tensor:
     total = torch.zeros((), device=next(iter(result.values())).device)
-    for layer, weight in CONTENT_LAYERS.items():
-        total = total + weight * (_normalised(result[layer]) - _normalised(photograph[layer])).square().mean(
-            (1, 2, 3)
-        )
+    for layer, weight in layers.items():
+        difference = _normalised(result[layer]) - _normalised(photograph[layer])
+        total = total + weight * difference.square().mean((1, 2, 3))
     return total
 
 

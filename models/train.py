@@ -35,6 +35,8 @@ class LossWeights:
     """Weight of every loss term; all terms are dimensionless."""
 
     content: float
+    detail: float
+    preservation: float  # extra factor on content and detail at strength 0, falling to 0 at strength 1
     style_moments: float
     style_gram: float
     reconstruction: float
@@ -61,6 +63,7 @@ class TrainingRecipe:
     bfloat16: bool
     smallest_crop: float  # of the short side
     loss: LossWeights
+    fresh: tuple[str, ...] = ()  # parameters that start anew although --init gives the others
     network: NetworkConfig = field(default_factory=NetworkConfig)
 
     @classmethod
@@ -69,7 +72,8 @@ class TrainingRecipe:
         raw = tomllib.loads(path.read_text())
         loss = _build(LossWeights, raw.pop("loss", {}), f"{path} [loss]")
         network = _build(NetworkConfig, raw.pop("network", {}), f"{path} [network]")
-        return _build(cls, {**raw, "loss": loss, "network": network}, str(path))
+        fresh = tuple(raw.pop("fresh", ()))
+        return _build(cls, {**raw, "loss": loss, "network": network, "fresh": fresh}, str(path))
 
 
 def _build(cls: Any, values: dict[str, Any], where: str) -> Any:
@@ -193,10 +197,12 @@ class Trainer:
     ) -> tuple[Tensor, dict[str, Tensor]]:
         weights, strength = self.recipe.loss, batch.strength[:, 0]
         ramp = float(np.interp(self.step, *zip(*weights.style_schedule, strict=True)))
+        kept, styled = 1.0 + weights.preservation * (1.0 - strength), strength.square()
         terms = {
-            "content": losses.content_loss(of_image, of_content),
-            "style_moments": losses.style_moment_loss(of_image, of_style) * strength,
-            "style_gram": losses.style_gram_loss(of_image, of_style) * strength,
+            "content": losses.content_loss(of_image, of_content) * kept,
+            "detail": losses.detail_loss(of_image, of_content) * kept,
+            "style_moments": losses.style_moment_loss(of_image, of_style) * styled,
+            "style_gram": losses.style_gram_loss(of_image, of_style) * styled,
             "reconstruction": (image - batch.content).abs().mean((1, 2, 3)) * batch.keep,
             "total_variation": losses.total_variation_loss(image),
             "out_of_range": losses.out_of_range_loss(image),
@@ -206,6 +212,25 @@ class Trainer:
             [getattr(weights, k) * scale.get(k, 1.0) * v.mean() for k, v in terms.items()]
         ).sum()
         return total, {k: v.detach().mean() for k, v in terms.items()}
+
+    def start_from(self, weights: Path) -> list[str]:
+        """Takes another run's moving average, but for what the recipe starts anew; the names taken.
+
+        Raises:
+            ValueError: nothing in the file fits this network.
+        """
+        state = torch.load(weights, map_location=self.device, weights_only=True)["ema"]
+        own = self.net.state_dict()
+        taken = {
+            k: v
+            for k, v in state.items()
+            if k in own and own[k].shape == v.shape and not k.startswith(self.recipe.fresh or ("-",))
+        }
+        if not taken:
+            raise ValueError(f"{weights} shares no parameter with this network")
+        self.net.load_state_dict({**own, **taken})
+        self.ema = {k: v.detach().clone() for k, v in self.net.state_dict().items()}
+        return sorted(taken)
 
     def save(self, run: Path) -> None:
         """Writes weights, average and optimizer aside and renames them."""
@@ -264,6 +289,7 @@ def main() -> None:
     parser.add_argument("--images", type=Path, required=True, help="folder with content/*/ and style/*/")
     parser.add_argument("--vgg", type=Path, required=True, help="5SE.pt of the distilled VGG-19")
     parser.add_argument("--run", type=Path, required=True, help="where the run lives; resumed when it exists")
+    parser.add_argument("--init", type=Path, help="weights.pt of another run to start a new one from")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--limit-s", type=float, default=float("inf"), help="stop (and save) after this long")
     args = parser.parse_args()
@@ -271,6 +297,8 @@ def main() -> None:
     torch.backends.cudnn.benchmark = True
     trainer = Trainer(recipe, DistilledVgg.load(args.vgg), device)
     resumed = trainer.resume(args.run)
+    if args.init and not resumed:
+        print(f"{len(trainer.start_from(args.init))} parameters from {args.init}")
     content_files, style_files = training_files(args.images)
     contents, styles = (CropStore(f, recipe.crop_px, device) for f in (content_files, style_files))
     print(
