@@ -172,4 +172,6 @@ class Build:
             calibration_set_sha256=self.calibration_set.sha256,
             tool=ToolFacts(versions=versions()),
         )
-        return bundle.BundleFacts(self.recipe.name, network, self.tiers, self.styles, source)
+        own = self.recipe.bundle.landmarks
+        landmarks = Path(own) if own else None
+        return bundle.BundleFacts(self.recipe.name, network, self.tiers, self.styles, source, landmarks)

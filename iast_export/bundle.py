@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from iast_export import __version__
-from iast_export.artifacts import Progress, no_progress, sha256_file
+from iast_export.artifacts import Progress, no_progress, read_bytes, sha256_file, write_atomic
 from iast_export.errors import InputError
-from iast_export.images import Rgb, fit_longest_side, save_png
+from iast_export.images import Rgb, center_square, fit_longest_side, save_png
 from iast_export.reports import (
     BENCHMARK_PATH,
     CONVERT_PATH,
@@ -31,16 +31,20 @@ from iast_export.reports import (
 from iast_export.runtimes import open_litert, open_onnx, stylize_rgb
 from iast_export.specs import (
     CONTENT,
+    LANDMARKS,
+    LANDMARKS_SIDE_PX,
     ONNX_PRECISIONS,
     PRECISIONS,
     STRENGTH,
     STYLE_ENCODER_SIDE_PX,
     STYLE_IMAGE,
     STYLIZED,
+    THUMBNAIL_SIDE_PX,
     Precision,
     Runtime,
     Tier,
     dispatch_name,
+    landmarks_name,
     onnx_name,
     tflite_name,
 )
@@ -69,20 +73,62 @@ class BundleFacts:
     tiers: Sequence[Tier]
     styles: Sequence[Style]
     source: SourceFacts
+    landmarks: Path | None = None
 
 
 def write_styles(
     root: Path, styles: Sequence[Style], code_shapes: Mapping[str, tuple[int, ...]]
 ) -> list[Path]:
     """Writes every style's codes to DIR/styles/ID.f32; the paths."""
-    from iast_export.artifacts import write_atomic
-
     paths = []
     for style in styles:
         path = root / "styles" / f"{style.id}.f32"
         write_atomic(path, pack(style.codes, code_shapes))
         paths.append(path)
     return paths
+
+
+def write_thumbnails(
+    root: Path, facts: BundleFacts, picture: Rgb, progress: Progress = no_progress
+) -> list[Path]:
+    """Draws `picture` [H, W, 3] in every style, DIR/styles/ID.png, by the smallest tier in FP32."""
+    tier = facts.tiers[0]
+    square = center_square(picture, min(THUMBNAIL_SIDE_PX, tier.max_side_px))
+    paths = []
+    session = open_onnx(root / "models" / onnx_name(facts.name, tier, "fp32"))
+    for i, style in enumerate(facts.styles):
+        progress("thumbnails", i, len(facts.styles))
+        feeds = feeds_of(style, facts.network.code_shapes)
+        drawn = stylize_rgb(session, square, feeds, multiple_px=facts.network.size_multiple_px)
+        paths.append(root / "styles" / f"{style.id}.png")
+        save_png(paths[-1], drawn)
+    progress("thumbnails", len(facts.styles), len(facts.styles))
+    return paths
+
+
+def write_landmarks(root: Path, facts: BundleFacts) -> list[Path]:
+    """Copies the user's facial landmark model into the bundle, if there is one.
+
+    Raises:
+        InputError: it is missing, or its edges are not those that the app feeds.
+        ToolError: ONNX Runtime can't load it.
+    """
+    if facts.landmarks is None:
+        return []
+    data = read_bytes(facts.landmarks)
+    raw = open_onnx(data).raw
+    inputs, outputs = (
+        [list(item.shape) for item in items] for items in (raw.get_inputs(), raw.get_outputs())
+    )
+    wanted = [[1, 3, LANDMARKS_SIDE_PX, LANDMARKS_SIDE_PX]], [[1, 2 * LANDMARKS]]
+    if (inputs, outputs) != wanted:
+        raise InputError(
+            f"{facts.landmarks} maps {inputs} to {outputs}, {wanted[0]} to {wanted[1]} is needed",
+            "export it with those shapes: RGB in [0, 1], 68 points as x, y in [0, 1] of the crop",
+        )
+    path = root / "models" / landmarks_name(facts.name)
+    write_atomic(path, data)
+    return [path]
 
 
 def write_goldens(
@@ -105,7 +151,7 @@ def write_goldens(
         content_path = root / "golden" / f"{tier.id}-content.png"
         save_png(content_path, content)
         paths.append(content_path)
-        outputs = {}
+        outputs, first = {}, len(paths) - 1
         for runtime, precision in (
             ("onnxruntime", "fp32"),
             ("onnxruntime", "int8"),
@@ -125,6 +171,7 @@ def write_goldens(
                 strength=_GOLDEN_STRENGTH,
                 outputs=outputs,
                 tolerance_levels=dict(TOLERANCE_LEVELS),
+                sha256={p.relative_to(root).as_posix(): sha256_file(p) for p in paths[first:]},
             )
         )
     progress("goldens", len(facts.tiers), len(facts.tiers))
@@ -185,7 +232,9 @@ def write_manifest(root: Path, facts: BundleFacts, golden: Sequence[GoldenEntry]
     return path
 
 
-def model_paths(name: str, tiers: Sequence[Tier]) -> list[tuple[str, Runtime, Precision, str, str | None]]:
+def model_paths(
+    name: str, tiers: Sequence[Tier], landmarks: bool = False
+) -> list[tuple[str, Runtime, Precision, str, str | None]]:
     """Every model file of a bundle: file name, runtime, precision, role, tier id."""
     rows: list[tuple[str, Runtime, Precision, str, str | None]] = []
     for precision in ONNX_PRECISIONS:
@@ -196,12 +245,16 @@ def model_paths(name: str, tiers: Sequence[Tier]) -> list[tuple[str, Runtime, Pr
     ]
     rows.append((f"{name}-style-encoder-fp32.onnx", "onnxruntime", "fp32", "style_encoder", None))
     rows.append((f"{name}-style-encoder-fp32.tflite", "litert", "fp32", "style_encoder", None))
+    if landmarks:
+        rows.append((landmarks_name(name), "onnxruntime", "fp32", "landmarks", None))
     return rows
 
 
 def _model_files(root: Path, facts: BundleFacts) -> list[FileEntry]:
     entries = []
-    for file_name, runtime, precision, role, tier in model_paths(facts.name, facts.tiers):
+    for file_name, runtime, precision, role, tier in model_paths(
+        facts.name, facts.tiers, facts.landmarks is not None
+    ):
         path = root / "models" / file_name
         if not path.is_file():
             raise InputError(f"{path} is missing", "run `iast-export build` again; it makes what is missing")
@@ -232,7 +285,7 @@ def _signatures(path: Path) -> tuple[str, ...]:
 
 
 def _style_entry(root: Path, style: Style) -> StyleEntry:
-    path = f"styles/{style.id}.f32"
+    path, thumbnail = f"styles/{style.id}.f32", f"styles/{style.id}.png"
     return StyleEntry(
         id=style.id,
         category=style.category,
@@ -240,6 +293,8 @@ def _style_entry(root: Path, style: Style) -> StyleEntry:
         sha256=sha256_file(root / path),
         title=style.title,
         licence=style.licence,
+        thumbnail=thumbnail,
+        thumbnail_sha256=sha256_file(root / thumbnail),
     )
 
 

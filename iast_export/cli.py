@@ -13,7 +13,7 @@ import click
 
 from iast_export import __version__, console
 from iast_export.artifacts import write_atomic
-from iast_export.errors import IastExportError
+from iast_export.errors import IastExportError, UsageError
 from iast_export.recipe import load_recipe
 from iast_export.specs import RUNTIMES, Precision, Runtime
 from iast_export.verdict import Verdict
@@ -281,6 +281,9 @@ def _print_verdict(verdict: Verdict) -> None:
 )
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True)
 @click.option("--scale-down", is_flag=True, help="fit pictures beyond the largest tier to it")
+@click.option(
+    "--tile", is_flag=True, help="keep their size instead, in overlapping tiles; tones may differ by tile"
+)
 @click.option("--json", "as_json", is_flag=True, help="report as JSON on stdout")
 def stylize(
     folder: Path,
@@ -292,6 +295,7 @@ def stylize(
     strength: float,
     threads: int,
     scale_down: bool,
+    tile: bool,
     as_json: bool,
 ) -> None:
     """Pictures from a bundle: every content in every style, the tier chosen by resolution.
@@ -304,6 +308,8 @@ def stylize(
     from iast_export.stylize import BundleEngine
     from iast_export.stylize import stylize as run_stylize
 
+    if scale_down and tile:
+        raise UsageError("--scale-down and --tile exclude each other", "give one of them")
     engine = BundleEngine(folder, runtime, precision, threads)
     with console.progress_bar() as progress:
         made = run_stylize(
@@ -312,7 +318,7 @@ def stylize(
             styles,
             out,
             strength=strength,
-            scale_down=scale_down,
+            oversize="scale_down" if scale_down else "tile" if tile else "refuse",
             progress=progress,
         )
     if as_json:

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from iast_export.artifacts import read_bytes, write_atomic
 from iast_export.errors import InputError
+from iast_export.resize import resize
 
 Rgb = npt.NDArray[np.uint8]
 FloatImage = npt.NDArray[np.float32]
@@ -141,7 +142,7 @@ def pad_to_multiple(rgb: Rgb, multiple_px: int) -> Rgb:
 
 
 def fit_longest_side(rgb: Rgb, side_px: int) -> Rgb:
-    """`rgb` scaled so that its longest side is `side_px`: area average down, cubic up.
+    """`rgb` scaled so that its longest side is `side_px`, by `resize.resize`.
 
     Raises:
         InputError: the picture is empty or `side_px` is below 1.
@@ -151,12 +152,11 @@ def fit_longest_side(rgb: Rgb, side_px: int) -> Rgb:
         raise InputError(f"a longest side of {side_px} px was asked", "ask for at least 1 px")
     height, width = rgb.shape[:2]
     longest = max(height, width)
-    size = (max(1, _round(width * side_px, longest)), max(1, _round(height * side_px, longest)))
-    return _resize(rgb, size)
+    return resize(rgb, max(1, _round(height * side_px, longest)), max(1, _round(width * side_px, longest)))
 
 
 def center_square(rgb: Rgb, side_px: int) -> Rgb:
-    """The largest centered square of `rgb`, scaled to `side_px` (area average down, cubic up).
+    """The largest centered square of `rgb`, scaled to `side_px` by `resize.resize`.
 
     Raises:
         InputError: the picture is empty or `side_px` is below 1.
@@ -167,7 +167,7 @@ def center_square(rgb: Rgb, side_px: int) -> Rgb:
     height, width = rgb.shape[:2]
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
-    return _resize(np.ascontiguousarray(rgb[top : top + side, left : left + side]), (side_px, side_px))
+    return resize(rgb[top : top + side, left : left + side], side_px, side_px)
 
 
 def sheet(rows: Sequence[Sequence[Rgb]], labels: Sequence[Sequence[str]] | None = None) -> Rgb:
@@ -209,15 +209,6 @@ def _write(canvas: Rgb, text: str, left: int, top: int, width_px: int) -> None:
     while text and cv2.getTextSize(text, font, scale, 1)[0][0] > width_px:
         text = text[:-1]
     cv2.putText(canvas, text, (left, top + _LABEL_HEIGHT_PX - 8), font, scale, (0, 0, 0), 1, cv2.LINE_AA)
-
-
-def _resize(rgb: Rgb, size: tuple[int, int]) -> Rgb:
-    width, height = size
-    if (height, width) == rgb.shape[:2]:
-        return rgb.copy()
-    shrinks = width <= rgb.shape[1] and height <= rgb.shape[0]
-    how = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
-    return cast(Rgb, cv2.resize(np.ascontiguousarray(rgb), size, interpolation=how))
 
 
 def _round(numerator: int, denominator: int) -> int:

@@ -74,6 +74,16 @@ class BenchmarkRecipe(_Part):
     blocks: Annotated[int, Field(ge=2)] = 15
 
 
+class BundleRecipe(_Part):
+    """What a bundle carries beyond the style network.
+
+    `landmarks`: an ONNX file of your own that finds 68 facial landmarks, float32 [1, 3, 112, 112] RGB in
+    [0, 1] to [1, 136], x and y of each point in [0, 1] of the crop. The Android app corrects faces with it.
+    """
+
+    landmarks: str | None = None
+
+
 _DEFAULT_TIERS = ((4, 256), (3, 384), (2, 512), (1, 1024))
 
 
@@ -88,6 +98,7 @@ class Recipe(_Part):
     quantize: QuantizeRecipe = QuantizeRecipe()
     verify: VerifyRecipe = VerifyRecipe()
     benchmark: BenchmarkRecipe = BenchmarkRecipe()
+    bundle: BundleRecipe = BundleRecipe()
 
     @property
     def plan(self) -> tuple[Tier, ...]:
@@ -152,5 +163,6 @@ def _known_keys(place: tuple[int | str, ...]) -> list[str]:
         "quantize": QuantizeRecipe,
         "verify": VerifyRecipe,
         "benchmark": BenchmarkRecipe,
+        "bundle": BundleRecipe,
     }
     return list(parts[str(place[0])].model_fields if place else Recipe.model_fields)

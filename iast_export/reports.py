@@ -352,7 +352,8 @@ class Preprocess(Model):
     size_multiple_px: Positive
     style_side_px: Positive
     style_crop: Literal["center_square"] = "center_square"
-    style_scaling: Literal["area"] = "area"
+    scaling: Literal["area_down_linear_up"] = "area_down_linear_up"
+    scaling_rounding: Literal["half_up_exact"] = "half_up_exact"
 
 
 class Postprocess(Model):
@@ -373,12 +374,21 @@ class StyleEntry(Model):
     sha256: Sha256
     title: str = ""
     licence: str = ""
+    thumbnail: RelativePath | None = None
+    thumbnail_sha256: Sha256 | None = None
+
+    @model_validator(mode="after")
+    def _hashed(self) -> Self:
+        if (self.thumbnail is None) != (self.thumbnail_sha256 is None):
+            raise ValueError("a thumbnail and its sha256 come together")
+        return self
 
 
 class GoldenEntry(Model):
     """A picture and what the bundle's models made of it; `outputs` keys are `RUNTIME-PRECISION`.
 
-    `tolerance_levels` is the largest difference in 8-bit levels that another machine may show.
+    `tolerance_levels` is the largest difference in 8-bit levels that another machine may show;
+    `sha256` holds the hash of every picture named, so that a self-test can't be made to pass.
     """
 
     tier: str
@@ -387,6 +397,14 @@ class GoldenEntry(Model):
     strength: Annotated[float, Field(ge=0, le=1)]
     outputs: dict[str, RelativePath] = Field(min_length=1)
     tolerance_levels: dict[Runtime, Count]
+    sha256: dict[RelativePath, Sha256]
+
+    @model_validator(mode="after")
+    def _hashed(self) -> Self:
+        missing = sorted({self.content, *self.outputs.values()} ^ set(self.sha256))
+        if missing:
+            raise ValueError(f"golden pictures and their sha256 differ in {', '.join(missing)}")
+        return self
 
 
 class ToolFacts(Model):
@@ -421,6 +439,15 @@ class Manifest(Report):
     golden: tuple[GoldenEntry, ...]
     source: SourceFacts
     reports: dict[str, RelativePath]
+
+    def hashes(self) -> dict[str, str]:
+        """SHA-256 of every file that an app loads, by path: models, styles, thumbnails, goldens."""
+        found = {entry.path: entry.sha256 for entry in self.files}
+        found |= {style.path: style.sha256 for style in self.styles}
+        found |= {s.thumbnail: s.thumbnail_sha256 for s in self.styles if s.thumbnail and s.thumbnail_sha256}
+        for golden in self.golden:
+            found |= golden.sha256
+        return found
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -10,7 +10,7 @@ from iast_export.errors import InputError, RecipeError
 
 Runtime = Literal["onnxruntime", "litert"]
 Precision = Literal["fp32", "fp16", "dynamic_int8", "int8"]
-Role = Literal["transfer", "dispatch", "style_encoder"]
+Role = Literal["transfer", "dispatch", "style_encoder", "landmarks"]
 
 RUNTIMES: tuple[Runtime, ...] = get_args(Runtime)
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
@@ -21,6 +21,9 @@ STRENGTH = "strength"
 STYLIZED = "stylized"
 STYLE_IMAGE = "style"
 STYLE_ENCODER_SIDE_PX = 256
+THUMBNAIL_SIDE_PX = 128
+LANDMARKS_SIDE_PX = 112
+LANDMARKS = 68
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,11 @@ def onnx_name(name: str, tier: Tier, precision: Precision) -> str:
 def dispatch_name(name: str, precision: Precision) -> str:
     """File name of the ONNX model that holds all tiers."""
     return f"{name}-dispatch-{precision}.onnx"
+
+
+def landmarks_name(name: str) -> str:
+    """File name of the facial landmark model, where a bundle has one."""
+    return f"{name}-landmarks68-fp32.onnx"
 
 
 def tflite_name(name: str, precision: Precision) -> str:
@@ -112,5 +120,6 @@ def select_tier(tiers: Sequence[Tier], width_px: int, height_px: int) -> Tier:
     largest = tiers[-1].max_side_px
     raise InputError(
         f"the picture is {width_px}x{height_px} px, the largest tier takes {largest} px",
-        f"scale its longest side down to {largest} px, or build with a larger tier",
+        f"scale its longest side down to {largest} px (--scale-down), tile it (--tile), "
+        "or build with a larger tier",
     )

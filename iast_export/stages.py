@@ -340,7 +340,9 @@ def _bench(build: Build) -> list[Path]:
 
 def _bundle_inputs(build: Build) -> list[Path]:
     names = [row[0] for row in bundle.model_paths(build.recipe.name, build.tiers)]
-    return [*(build.models / name for name in names), *(build.root / name for name in _REPORTS)]
+    own = build.facts.landmarks
+    models = [*(build.models / name for name in names), *([own] if own else [])]
+    return [*models, *(build.root / name for name in _REPORTS)]
 
 
 def _bundle(build: Build) -> list[Path]:
@@ -349,6 +351,8 @@ def _bundle(build: Build) -> list[Path]:
     facts = build.facts
     styles = bundle.write_styles(build.root, build.styles, facts.network.code_shapes)
     _, picture = build.evaluation_pictures()[0]
+    styles += bundle.write_thumbnails(build.root, facts, picture, build.progress)
+    styles += bundle.write_landmarks(build.root, facts)
     golden, pictures = bundle.write_goldens(build.root, facts, picture, build.progress)
     manifest = bundle.write_manifest(build.root, facts, golden)
     return [*styles, *pictures, manifest, write_html(build.root)]

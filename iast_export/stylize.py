@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,9 @@ from iast_export.specs import (
     select_tier,
 )
 from iast_export.styles import Codes, style_id, unpack
+from iast_export.tiling import run_tiled
 
+Oversize = Literal["refuse", "scale_down", "tile"]
 _THUMBNAIL_PX = 256
 
 
@@ -78,14 +80,37 @@ class BundleEngine:
                 self._sessions[tier.id] = open_onnx(self._checked(entry), self.threads)
         return self._sessions[tier.id]
 
-    def stylize(self, rgb: Rgb, codes: Codes, strength: float = 1.0) -> tuple[Rgb, Tier]:
+    def stylize(
+        self, rgb: Rgb, codes: Codes, strength: float = 1.0, oversize: Oversize = "refuse"
+    ) -> tuple[Rgb, Tier]:
         """The picture in the style, and the tier that its resolution chose.
 
+        Args:
+            rgb: [H, W, 3] uint8.
+            codes: of the style.
+            strength: from 0 (the photograph) to 1.
+            oversize: what to do with a picture beyond the largest tier. "scale_down" returns a smaller
+                one; "tile" keeps the size, each tile normalised by its own statistics.
+
         Raises:
-            InputError: the picture is larger than the largest tier.
+            InputError: the picture is larger than the largest tier, and `oversize` is "refuse".
             UsageError: a strength other than 1 on a network that takes none.
         """
-        tier = select_tier(self.tiers, rgb.shape[1], rgb.shape[0])
+        largest = self.tiers[-1]
+        if oversize != "refuse" and max(rgb.shape[:2]) > largest.max_side_px:
+            if oversize == "scale_down":
+                return self._once(fit_longest_side(rgb, largest.max_side_px), codes, strength, largest)
+            multiple = self.manifest.network.size_multiple_px
+            made, _ = run_tiled(
+                rgb,
+                largest.max_side_px,
+                multiple,
+                lambda tile: self._once(tile, codes, strength, largest)[0],
+            )
+            return made, largest
+        return self._once(rgb, codes, strength, select_tier(self.tiers, rgb.shape[1], rgb.shape[0]))
+
+    def _once(self, rgb: Rgb, codes: Codes, strength: float, tier: Tier) -> tuple[Rgb, Tier]:
         feeds: dict[str, NDArray[Any]] = dict(codes)
         if STRENGTH in self.code_shapes:
             feeds[STRENGTH] = np.full((1, 1), strength, np.float32)
@@ -142,14 +167,14 @@ def stylize(
     out: Path,
     *,
     strength: float = 1.0,
-    scale_down: bool = False,
+    oversize: Oversize = "refuse",
     progress: Progress = no_progress,
 ) -> list[Picture]:
     """Writes every content in every style as PNG, and `sheet.png` with all of them.
 
     Args:
         strength: from 0 (the photograph) to 1.
-        scale_down: fit pictures beyond the largest tier to it, instead of refusing them.
+        oversize: what to do with pictures beyond the largest tier, see `BundleEngine.stylize`.
 
     Raises:
         UsageError: a strength outside [0, 1], or two inputs that would write the same file.
@@ -159,7 +184,7 @@ def stylize(
         raise UsageError(
             f"--strength {strength} is outside 0..1", "0 keeps the photograph, 1 is the full style"
         )
-    pictures = {path.stem: _load(path, engine.tiers, scale_down) for path in contents}
+    pictures = {path.stem: _load(path, engine.tiers, oversize) for path in contents}
     codes = dict(engine.style_codes(style) for style in styles)
     if len(pictures) < len(contents) or len(codes) < len(styles):
         raise UsageError("two inputs share one name", "rename one, or run them apart")
@@ -169,7 +194,7 @@ def stylize(
         row = [rgb]
         for name, code in codes.items():
             progress("stylize", len(written), len(pictures) * len(codes))
-            image, tier = engine.stylize(rgb, code, strength)
+            image, tier = engine.stylize(rgb, code, strength, oversize)
             path = out / f"{content}--{name}.png"
             save_png(path, image)
             written.append(Picture(path, content, name, tier.id))
@@ -180,11 +205,10 @@ def stylize(
     return written
 
 
-def _load(path: Path, tiers: Sequence[Tier], scale_down: bool) -> Rgb:
+def _load(path: Path, tiers: Sequence[Tier], oversize: Oversize) -> Rgb:
     rgb = load_image(path)
-    if scale_down and max(rgb.shape[:2]) > tiers[-1].max_side_px:
-        rgb = fit_longest_side(rgb, tiers[-1].max_side_px)
-    select_tier(tiers, rgb.shape[1], rgb.shape[0])
+    if oversize == "refuse":
+        select_tier(tiers, rgb.shape[1], rgb.shape[0])
     return rgb
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from iast_export.artifacts import read_json, sha256_bytes, write_json
+from iast_export.artifacts import read_json, sha256_bytes, sha256_file, write_json
 from iast_export.environment import machine_fingerprint
 from iast_export.images import save_png
 from iast_export.reports import BenchmarkReport, Manifest, VerifyReport
@@ -31,7 +31,10 @@ def make_bundle(folder: Path) -> Path:
     (folder / "styles" / "ink.f32").write_bytes(style)
     for name in ("content", "int8"):
         save_png(folder / "golden" / f"{name}.png", np.full((24, 600, 3), 90, np.uint8))
-    manifest = _manifest(files, sha256_bytes(style))
+    golden = {
+        f"golden/{name}.png": sha256_file(folder / "golden" / f"{name}.png") for name in ("content", "int8")
+    }
+    manifest = _manifest(files, sha256_bytes(style), golden)
     Manifest.model_validate(manifest).save(folder / "manifest.json")
     sizes = {(entry["runtime"], entry["precision"], entry["tier"]): entry["bytes"] for entry in files}
     VerifyReport.model_validate(_verify()).save(folder / "reports" / "verify.json")
@@ -76,7 +79,7 @@ def _file(folder: Path, name: str, runtime: str, precision: str, tier: str | Non
     }
 
 
-def _manifest(files: list[Row], style_sha256: str) -> Row:
+def _manifest(files: list[Row], style_sha256: str, golden_sha256: dict[str, str]) -> Row:
     return {
         "schema_version": 1,
         "name": "small",
@@ -99,6 +102,7 @@ def _manifest(files: list[Row], style_sha256: str) -> Row:
                 "strength": 1.0,
                 "outputs": {"litert-int8": "golden/int8.png"},
                 "tolerance_levels": {"litert": 1},
+                "sha256": golden_sha256,
             }
         ],
         "source": {

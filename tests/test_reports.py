@@ -114,6 +114,7 @@ MANIFEST: dict[str, Any] = {
             "strength": 1.0,
             "outputs": {"litert-int8": "golden/a-litert-int8.png"},
             "tolerance_levels": {"litert": 1},
+            "sha256": {"golden/a.png": SHA, "golden/a-litert-int8.png": SHA},
         }
     ],
     "source": {

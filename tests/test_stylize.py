@@ -92,7 +92,7 @@ def test_what_cannot_be_stylized_is_refused_before_anything_is_written(
     with pytest.raises(InputError, match="largest tier takes 64"):
         stylize(engine, [tmp_path / "big.png"], [style], tmp_path / "out")
     assert not (tmp_path / "out").exists()
-    assert stylize(engine, [tmp_path / "big.png"], [style], tmp_path / "out", scale_down=True)
+    assert stylize(engine, [tmp_path / "big.png"], [style], tmp_path / "out", oversize="scale_down")
     with pytest.raises(UsageError, match="outside 0"):
         stylize(engine, [tmp_path / "big.png"], [style], tmp_path / "out", strength=1.5)
     with pytest.raises(UsageError, match="neither a style"):
@@ -107,3 +107,22 @@ def test_an_altered_model_is_refused(bundle_copy: Path) -> None:
     with pytest.raises(InputError, match="was altered"):
         engine.stylize(photo(20, 20), codes)
     assert set(lanes_of(engine.manifest)) == {"litert", "onnxruntime"}
+
+
+def test_a_large_picture_is_tiled_at_its_own_size(small_bundle: Path, tmp_path: Path) -> None:
+    save_png(tmp_path / "big.png", photo(150, 40))
+    engine = BundleEngine(small_bundle, "litert", "int8")
+    style = engine.manifest.styles[0].id
+    made = stylize(engine, [tmp_path / "big.png"], [style], tmp_path / "out", oversize="tile")
+    image = load_image(made[0].path)
+    assert image.shape == (40, 150, 3) and made[0].tier == "d1-64px"
+    _, codes = engine.style_codes(style)
+    first, _ = engine.stylize(photo(150, 40)[:, :64].copy(), codes)
+    assert np.array_equal(image[:, :40], first[:, :40])  # before the overlap the first tile stands alone
+
+
+def test_a_thumbnail_shows_every_style(small_bundle: Path) -> None:
+    manifest = load_manifest(small_bundle)
+    pictures = [load_image(small_bundle / str(style.thumbnail)) for style in manifest.styles]
+    assert all(picture.shape == (32, 32, 3) for picture in pictures)
+    assert len({picture.tobytes() for picture in pictures}) == len(pictures)

@@ -18,11 +18,9 @@ _TOLERANCE = 1e-6
 
 
 def check_files(folder: Path, manifest: Manifest) -> list[Check]:
-    """Every model and style of the manifest is there and unaltered."""
-    wanted = {entry.path: entry.sha256 for entry in manifest.files}
-    wanted |= {style.path: style.sha256 for style in manifest.styles}
+    """Every model, style, thumbnail and golden picture of the manifest is there and unaltered."""
     checks = []
-    for path, sha256 in wanted.items():
+    for path, sha256 in manifest.hashes().items():
         try:
             found = sha256_file(folder / path)
         except InputError:

@@ -1,13 +1,13 @@
 package org.iastexport.core
 
 private val SHA256 = Regex("[0-9a-f]{64}")
-private val SEGMENT = Regex("[A-Za-z0-9._-]+")
 private val ID = Regex("[a-z0-9][a-z0-9_-]*")
 private const val STRENGTH = "strength"
 
-/** Whether a path of a bundle stays inside it: relative, forward slashes, no `.` or `..`, plain characters. */
+/** Whether a path of a bundle stays inside it: relative, forward slashes, no `.` or `..`, no `\\`, `:` or control character. */
 fun isSafePath(path: String): Boolean =
-    path.length <= 200 && path.split('/').all { SEGMENT.matches(it) && it != "." && it != ".." }
+    path.split('/').all { it.isNotEmpty() && it != "." && it != ".." } &&
+        path.none { it == '\\' || it == ':' || it.isISOControl() }
 
 /** Turns the fields of a manifest into a [Manifest], refusing what is missing, unknown or unsafe. */
 internal class ManifestReader(private val root: Fields) {
