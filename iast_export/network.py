@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -24,16 +25,21 @@ from torch import Tensor, nn
 
 SIZE_MULTIPLE_PX = 4
 _EPS = 1e-3
+M = TypeVar("M", bound=nn.Module)
 
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """Widths of the IAST student, in channels, and its number of residual blocks."""
+    """Widths of the IAST student, in channels, and its number of residual blocks.
+
+    `block_norm`: batch normalisation inside the residual blocks while training; folded when cut.
+    """
 
     width: int = 80
     stem_width: int = 32
     blocks: int = 4
     mid_site_after: int = 2
+    block_norm: bool = False
     encoder_widths: tuple[int, ...] = (32, 64, 96, 128)
     encoder_hidden: int = 192
 
@@ -142,18 +148,38 @@ class FoldedUpsample(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """x + conv(relu(conv(x))), width kept."""
+    """x + conv(relu(conv(x))), width kept; with `norm`, each convolution is batch-normalised.
 
-    def __init__(self, width: int) -> None:
+    Without it the inner ReLU of the deeper blocks dies early in training and the blocks with it.
+    """
+
+    def __init__(self, width: int, norm: bool = False) -> None:
         super().__init__()
         self.conv1 = ReflectConv(width, width)
         self.conv2 = ReflectConv(width, width)
-        nn.init.zeros_(self.conv2.conv.bias)  # type: ignore[arg-type]
+        self.norm1: nn.Module = nn.BatchNorm2d(width, momentum=0.02) if norm else nn.Identity()
+        self.norm2: nn.Module = nn.BatchNorm2d(width, momentum=0.02) if norm else nn.Identity()
         with torch.no_grad():
-            self.conv2.conv.weight.mul_(0.1)
+            if isinstance(self.norm2, nn.BatchNorm2d):
+                self.norm2.weight.fill_(0.2)
+            else:
+                nn.init.zeros_(self.conv2.conv.bias)  # type: ignore[arg-type]
+                self.conv2.conv.weight.mul_(0.1)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.conv2(F.relu(self.conv1(x)))
+        return x + self.norm2(self.conv2(F.relu(self.norm1(self.conv1(x)))))
+
+    def folded(self) -> ResidualBlock:
+        """An equal block in eval mode whose convolutions have taken the normalisations in."""
+        made = ResidualBlock(self.conv1.conv.out_channels)
+        for own, norm, target in (
+            (self.conv1, self.norm1, made.conv1),
+            (self.conv2, self.norm2, made.conv2),
+        ):
+            target.load_state_dict(own.state_dict())
+            if isinstance(norm, nn.BatchNorm2d):
+                target.conv = torch.nn.utils.fuse_conv_bn_eval(target.conv.eval(), _copy(norm).eval())
+        return made
 
 
 def affine_of_statistics(x: Tensor, scale: Tensor, shift: Tensor) -> tuple[Tensor, Tensor]:
@@ -295,7 +321,9 @@ class IAST(nn.Module):
         self.stem = ReflectConv(3, stem, stride=2)
         self.down = ReflectConv(stem, width, stride=2)
         self.fusion = Fusion(width)
-        self.blocks = nn.ModuleList(ResidualBlock(width) for _ in range(self.config.blocks))
+        self.blocks = nn.ModuleList(
+            ResidualBlock(width, self.config.block_norm) for _ in range(self.config.blocks)
+        )
         self.up = UpsampleConv(width, stem)
         self.skip = nn.Conv2d(stem, stem, 1)
         self.refine = ReflectConv(stem, stem)
@@ -334,6 +362,9 @@ class IAST(nn.Module):
         for name, child in shared.named_children():
             if isinstance(child, UpsampleConv):
                 module.add_module(name, FoldedUpsample(child))
+            elif name == "blocks":
+                folded = (block.folded() for block in child.children() if isinstance(block, ResidualBlock))
+                module.add_module(name, nn.ModuleList(folded))
             else:
                 module.add_module(name, _copy(child))
         return module.eval().requires_grad_(False)
@@ -344,7 +375,7 @@ class IAST(nn.Module):
         return self.style_encoder(style), torch.ones(style.shape[0], 1)
 
 
-def _copy(module: nn.Module) -> nn.Module:
+def _copy(module: M) -> M:
     import copy
 
     return copy.deepcopy(module)

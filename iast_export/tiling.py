@@ -33,7 +33,7 @@ class TileAxis:
     def __post_init__(self) -> None:
         if self.length_px < 1 or not 0 <= self.overlap_px < self.tile_px:
             raise InputError(
-                f"tiles of {self.tile_px} px that overlap by {self.overlap_px} can't cover {self.length_px} px",
+                f"tiles of {self.tile_px} px, overlap {self.overlap_px} px, don't cover {self.length_px} px",
                 "use tiles that are larger than their overlap",
             )
 

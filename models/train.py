@@ -158,7 +158,8 @@ class Trainer:
         with torch.no_grad():
             decay = min(self.recipe.ema_decay, (1 + self.step) / (10 + self.step))
             current = self.net.state_dict()
-            torch._foreach_lerp_(list(self.ema.values()), list(current.values()), 1.0 - decay)
+            moving = [k for k, v in current.items() if v.is_floating_point()]
+            torch._foreach_lerp_([self.ema[k] for k in moving], [current[k] for k in moving], 1.0 - decay)
         return {"loss": loss.detach(), **terms}
 
     def _depths(self, rng: np.random.Generator) -> tuple[int, ...]:

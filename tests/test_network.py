@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import nn
 
 from iast_export.adapters import StyleNetwork
 from iast_export.network import IAST, NetworkConfig, UpsampleConv, _pad_edges, affine_of_statistics
@@ -97,3 +98,18 @@ def test_the_gate_lies_between_photograph_and_style(net: IAST) -> None:
     assert gate.shape == (1, 1, 8, 8)
     torch.testing.assert_close(gate, alpha * (1 - attention))
     assert ((gate >= 0) & (gate <= 1)).all()
+
+
+def test_a_cut_folds_the_blocks_normalisation() -> None:
+    net = IAST(NetworkConfig(width=8, stem_width=8, block_norm=True))
+    for block in net.blocks:
+        for norm in (block.norm1, block.norm2):
+            nn.init.uniform_(norm.running_mean, -1, 1)
+            nn.init.uniform_(norm.running_var, 0.5, 2)
+            nn.init.uniform_(norm.weight, -1, 1)
+    content, code = torch.rand(1, 3, 32, 32), torch.randn(1, net.config.code_size)
+    with torch.no_grad():
+        wanted = net.eval().share(4)(content, code, torch.ones(1, 1))
+        made = net.cut(4)(content, code, torch.ones(1, 1))
+    torch.testing.assert_close(made, wanted, atol=1e-5, rtol=1e-5)
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in net.cut(4).modules())

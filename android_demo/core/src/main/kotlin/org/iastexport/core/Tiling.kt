@@ -11,7 +11,7 @@ class TileAxis(val lengthPx: Int, val tilePx: Int, val overlapPx: Int) {
     val sizePx: Int = min(lengthPx, tilePx)
 
     init {
-        need(lengthPx > 0 && overlapPx in 0 until tilePx) { "tiles of $tilePx px that overlap by $overlapPx can't cover $lengthPx px" }
+        need(lengthPx > 0 && overlapPx in 0 until tilePx) { "tiles of $tilePx px overlapping by $overlapPx can't cover $lengthPx px" }
         val step = tilePx - overlapPx
         val count = if (lengthPx <= tilePx) 1 else (lengthPx - overlapPx + step - 1) / step
         starts = IntArray(count) { if (count == 1) 0 else (it.toLong() * (lengthPx - tilePx) / (count - 1)).toInt() }

