@@ -30,6 +30,7 @@ STABLE_PACKAGES = (
     "junit4",
     "libhamcrest-java",
     "aapt",
+    "p7zip-full",
     "android-framework-res",
     "android-libaapt",
     "android-libandroidfw",
