@@ -163,8 +163,8 @@ def encode(network: StyleNetwork, rgb: Rgb) -> Codes:
 
 
 def pack(codes: Codes, code_shapes: Mapping[str, tuple[int, ...]]) -> bytes:
-    """Codes as a bundle keeps them: concatenated in `code_shapes` order, float32 little endian."""
-    names = [name for name in code_shapes if name != STRENGTH]
+    """Codes as a bundle keeps them: concatenated in the order of their names, float32 little endian."""
+    names = sorted(name for name in code_shapes if name != STRENGTH)
     return b"".join(np.ascontiguousarray(codes[name], "<f4").tobytes() for name in names)
 
 
@@ -174,7 +174,7 @@ def unpack(path: Path, code_shapes: Mapping[str, Sequence[int]]) -> Codes:
     Raises:
         InputError: missing, of another length, or not finite.
     """
-    names = [name for name in code_shapes if name != STRENGTH]
+    names = sorted(name for name in code_shapes if name != STRENGTH)
     flat = np.frombuffer(read_bytes(path), "u1")
     sizes = [math.prod(code_shapes[name]) for name in names]
     if flat.size != 4 * sum(sizes):

@@ -66,6 +66,11 @@ data class Golden(
     val sha256: Map<String, String>,
 )
 
+/** One of the tensors that make up a style's code, in the order in which a code's file holds them. */
+data class CodeInput(val name: String, val shape: List<Int>) {
+    val length: Int get() = shape.fold(1, Int::times)
+}
+
 /** A file of the bundle that must arrive whole. [bytes] is null where the manifest gives the hash only. */
 data class Listed(val path: String, val sha256: String, val bytes: Long?)
 
@@ -81,11 +86,21 @@ data class Manifest(
     val edges: List<Edge>,
     val styles: List<StyleEntry>,
     val goldens: List<Golden>,
-    val codeLength: Int,
+    val codes: List<CodeInput>,
     val takesStrength: Boolean,
     val sizeMultiplePx: Int,
     val styleSidePx: Int,
 ) {
+    /** Numbers in a style's code. */
+    val codeLength: Int get() = codes.sumOf { it.length }
+
+    /** A style's code cut into the tensors that the network takes, by name. */
+    fun split(code: FloatArray): Map<CodeInput, FloatArray> {
+        need(code.size == codeLength) { "a code of ${code.size} numbers, $codeLength were needed" }
+        var at = 0
+        return codes.associateWith { input -> code.copyOfRange(at, at + input.length).also { at += input.length } }
+    }
+
     /** Lanes that can stylize, in the manifest's order. */
     fun lanes(): List<Lane> =
         files.filter { it.role == Role.TRANSFER }.map { Lane(it.runtime, it.precision) }.distinct()

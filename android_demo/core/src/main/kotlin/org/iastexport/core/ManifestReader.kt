@@ -25,7 +25,7 @@ internal class ManifestReader(private val root: Fields) {
             edges = root.list("io").map(::edge),
             styles = root.list("styles").map(::style),
             goldens = root.list("golden").map(::golden),
-            codeLength = (shapes.keys() - STRENGTH).sumOf { shapes.ints(it).fold(1, Int::times) },
+            codes = (shapes.keys() - STRENGTH).sorted().map { CodeInput(it, shapes.ints(it)) },
             takesStrength = STRENGTH in shapes.keys(),
             sizeMultiplePx = network.int("size_multiple_px", 1..1024),
             styleSidePx = root.fields("preprocess").int("style_side_px", 1..4096),

@@ -1,0 +1,96 @@
+package org.iastexport.demo
+
+import android.app.Application
+import android.content.Context
+import android.os.Handler
+import android.os.Looper
+import org.iastexport.core.Bundle
+import org.iastexport.core.BundleException
+import org.iastexport.core.BundleSource
+import org.iastexport.core.BundleStore
+import org.iastexport.core.Lane
+import org.iastexport.core.StyleEngine
+import org.iastexport.engine.EngineChoice
+import org.iastexport.engine.openEngine
+import java.io.File
+import java.io.IOException
+import java.io.InputStream
+import java.util.concurrent.Executors
+
+/** Holds what outlives an activity: the worker thread, the installed bundle and the open engine. */
+class DemoApplication : Application() {
+    /** The thread on which bundles are installed and pictures are made; the screen's thread never waits. */
+    private val worker = Executors.newSingleThreadExecutor { task -> Thread(task, "iast-worker") }
+    private val screen = Handler(Looper.getMainLooper())
+    private var bundle: Bundle? = null
+    private var engine: Pair<Pair<Lane, EngineChoice>, StyleEngine>? = null
+
+    /** Does [work] on the worker thread, then [then] on the screen's thread with what came of it. */
+    fun <T> inBackground(work: () -> T, then: (Result<T>) -> Unit) = worker.execute {
+        val result = try {
+            Result.success(work())
+        } catch (error: OutOfMemoryError) {
+            Result.failure(error)
+        } catch (error: Exception) {
+            Result.failure(error)
+        }
+        screen.post { then(result) }
+    }
+
+    /** Does [work] on the screen's thread. */
+    fun onScreen(work: () -> Unit) {
+        screen.post(work)
+    }
+
+    /** The bundle, installed and verified on first use. On the worker thread only. */
+    fun bundle(progress: (Int, Int) -> Unit = { _, _ -> }): Bundle = bundle ?: run {
+        val store = BundleStore(File(filesDir, "bundles"))
+        store.install(AssetSource(this), progress).also {
+            store.prune(it)
+            bundle = it
+        }
+    }
+
+    /** An engine for a lane; the one before is closed when another is asked for. On the worker thread only. */
+    fun engine(lane: Lane, choice: EngineChoice): StyleEngine {
+        val wanted = lane to choice
+        engine?.let { (key, open) -> if (key == wanted) return open }
+        closeEngine()
+        return openEngine(bundle(), lane, choice).also { engine = wanted to it }
+    }
+
+    /** Frees the open engine's memory. On the worker thread only. */
+    fun closeEngine() {
+        engine?.second?.close()
+        engine = null
+    }
+}
+
+/** The demo application of any of its activities. */
+val Context.demo: DemoApplication get() = applicationContext as DemoApplication
+
+/** The bundle among the app's assets, where the Gradle task copyBundle puts it. */
+private class AssetSource(private val context: Context) : BundleSource {
+    override fun open(path: String): InputStream = context.assets.open("$FOLDER/$path")
+
+    private companion object {
+        const val FOLDER = "bundle"
+    }
+}
+
+/** Whether the app was built with a bundle. */
+fun Context.hasBundle(): Boolean = try {
+    assets.open("bundle/manifest.json").close()
+    true
+} catch (_: IOException) {
+    false
+}
+
+/** What to tell a person about a failure. */
+fun Context.words(error: Throwable): String = when {
+    !hasBundle() -> getString(R.string.bundle_missing)
+    error is OutOfMemoryError -> getString(R.string.out_of_memory)
+    error is UnreadablePicture -> getString(R.string.picture_unreadable)
+    error is BundleException -> getString(R.string.bundle_broken, error.message)
+    else -> getString(R.string.failed, error.message ?: error.javaClass.simpleName)
+}

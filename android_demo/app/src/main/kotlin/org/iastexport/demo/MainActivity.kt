@@ -1,0 +1,268 @@
+package org.iastexport.demo
+
+import android.Manifest.permission.WRITE_EXTERNAL_STORAGE
+import android.app.Activity
+import android.content.ActivityNotFoundException
+import android.content.Intent
+import android.content.pm.PackageManager
+import android.net.Uri
+import android.os.Build
+import android.os.Bundle
+import android.provider.MediaStore
+import android.view.View
+import android.widget.AdapterView
+import android.widget.ArrayAdapter
+import android.widget.Button
+import android.widget.LinearLayout
+import android.widget.ProgressBar
+import android.widget.SeekBar
+import android.widget.Spinner
+import android.widget.TextView
+import org.iastexport.core.Lane
+import org.iastexport.core.Oversize
+import org.iastexport.core.Picture
+import org.iastexport.core.TierReason
+import java.io.File
+import org.iastexport.core.Bundle as IastBundle
+
+/** The one screen that paints: picture, style, strength, model, tier; compare, save, share. */
+class MainActivity : Activity() {
+    private var settings = Settings()
+    private var bundle: IastBundle? = null
+    private var painting: Painting? = null
+    private var shot: Uri? = null
+    private var asked = 0
+    private lateinit var pictures: Pictures
+    private lateinit var painter: Painter
+    private lateinit var strip: StyleStrip
+
+    override fun onCreate(state: Bundle?) {
+        super.onCreate(state)
+        setContentView(R.layout.main)
+        settings = Settings.of(state)
+        shot = state?.getParcelable("shot")
+        pictures = Pictures(this)
+        painter = Painter(demo, pictures)
+        strip = StyleStrip(view(R.id.styles)) { chooseStyle(it) }
+        view<Button>(R.id.pick).setOnClickListener { pick(PICK) }
+        view<Button>(R.id.shoot).setOnClickListener { shoot() }
+        view<Button>(R.id.checks).setOnClickListener { startActivity(Intent(this, ChecksActivity::class.java)) }
+        view<Button>(R.id.face).setOnClickListener { startActivityForResult(Intent(this, FaceActivity::class.java), FACE) }
+        view<Button>(R.id.save).setOnClickListener { save { say(getString(R.string.saved)) } }
+        view<Button>(R.id.share).setOnClickListener { save(::share) }
+        onStrength()
+        enable()
+        install()
+    }
+
+    override fun onSaveInstanceState(state: Bundle) {
+        super.onSaveInstanceState(state)
+        settings.save(state)
+        state.putParcelable("shot", shot)
+    }
+
+    @Suppress("UNCHECKED_CAST")
+    private fun <T : View> view(id: Int): T = (findViewById(id) as View) as T
+
+    private fun say(words: String) {
+        view<TextView>(R.id.status).text = words
+    }
+
+    private fun enable() {
+        for (id in listOf(R.id.pick, R.id.shoot, R.id.checks)) view<View>(id).isEnabled = bundle != null
+        for (id in listOf(R.id.save, R.id.share)) view<View>(id).isEnabled = painting != null
+        view<View>(R.id.face).isEnabled = settings.hasPhotograph
+    }
+
+    private fun progress(words: Int, done: Int, all: Int) = demo.onScreen {
+        val bar = view<ProgressBar>(R.id.progress)
+        bar.visibility = if (done < all) View.VISIBLE else View.INVISIBLE
+        bar.max = all
+        bar.progress = done
+        if (done < all && all > 1) say(getString(words, done + 1, all))
+    }
+
+    private fun install() = demo.inBackground({
+        val installed = demo.bundle { done, all -> progress(R.string.installing, done, all) }
+        installed to StyleStrip.tiles(installed)
+    }) { result ->
+        if (isFinishing) return@inBackground
+        result.onFailure { say(words(it)) }.onSuccess { (installed, tiles) ->
+            bundle = installed
+            settings = settings.completed(installed.manifest)
+            strip.show(tiles)
+            strip.mark(settings.style)
+            showChoices(installed)
+            enable()
+            say(getString(R.string.welcome))
+            if (settings.hasPhotograph) paint()
+        }
+    }
+
+    private fun showChoices(installed: IastBundle) {
+        val lanes = installed.manifest.lanes()
+        spinner(R.id.lane, lanes.map(Lane::toString), lanes.indexOf(settings.lane)) { settings.copy(lane = lanes[it]) }
+        val accelerators = listOf(R.string.cpu, R.string.gpu_strict, R.string.gpu_fallback).map(::getString)
+        spinner(R.id.accelerator, accelerators, settings.accelerate.ordinal) { settings.copy(accelerate = Accelerate.values()[it]) }
+        val tiers = installed.manifest.tiers
+        val names = listOf(getString(R.string.tier_auto)) + tiers.map { getString(R.string.tier_by_hand, it.id) }
+        spinner(R.id.tier, names, 1 + tiers.indexOfFirst { it.id == settings.tier }) { settings.copy(tier = tiers.getOrNull(it - 1)?.id) }
+        val sizes = listOf(Oversize.SCALE_DOWN, Oversize.TILE)
+        spinner(R.id.oversize, listOf(R.string.oversize_scale, R.string.oversize_tile).map(::getString), sizes.indexOf(settings.oversize)) {
+            settings.copy(oversize = sizes[it])
+        }
+    }
+
+    private fun spinner(id: Int, names: List<String>, chosen: Int, choose: (Int) -> Settings) = view<Spinner>(id).run {
+        adapter = ArrayAdapter(this@MainActivity, android.R.layout.simple_spinner_dropdown_item, names)
+        setSelection(chosen.coerceAtLeast(0), false)
+        onItemSelectedListener = object : AdapterView.OnItemSelectedListener {
+            override fun onItemSelected(parent: AdapterView<*>?, view: View?, position: Int, id: Long) = change(choose(position))
+
+            override fun onNothingSelected(parent: AdapterView<*>?) = Unit
+        }
+    }
+
+    private fun change(to: Settings) {
+        if (to == settings) return
+        settings = to
+        paint()
+    }
+
+    private fun onStrength() {
+        val bar = view<SeekBar>(R.id.strength)
+        bar.progress = settings.strength
+        view<TextView>(R.id.strength_label).text = getString(R.string.strength_value, settings.strength)
+        bar.setOnSeekBarChangeListener(object : SeekBar.OnSeekBarChangeListener {
+            override fun onProgressChanged(bar: SeekBar, value: Int, byHand: Boolean) {
+                view<TextView>(R.id.strength_label).text = getString(R.string.strength_value, value)
+            }
+
+            override fun onStartTrackingTouch(bar: SeekBar) = Unit
+
+            override fun onStopTrackingTouch(bar: SeekBar) = change(settings.copy(strength = bar.progress))
+        })
+    }
+
+    private fun chooseStyle(id: String?) {
+        if (id == null) return pick(ARTWORK)
+        strip.mark(id)
+        change(settings.copy(style = id))
+    }
+
+    private fun paint() {
+        val installed = bundle ?: return
+        if (!settings.hasPhotograph) return
+        val wanted = settings
+        val ticket = ++asked
+        say(getString(R.string.working))
+        demo.inBackground({
+            // A newer wish is waiting behind this one: leave it to that.
+            if (ticket != asked) null else painter.paint(installed, wanted) { done, all -> progress(R.string.working_tiles, done, all) }
+        }) { result ->
+            if (isFinishing || ticket != asked) return@inBackground
+            result.onFailure { say(words(it)) }.onSuccess { it?.let(::show) }
+        }
+    }
+
+    private fun show(made: Painting) {
+        painting = made
+        view<CompareView>(R.id.compare).show(made.photograph.toBitmap(), made.made.picture.toBitmap())
+        say(reason(made) + "\n" + getString(R.string.time, made.settings.lane.toString(), made.accelerator, made.made.runAndReadBackMs))
+        enable()
+    }
+
+    private fun reason(made: Painting): String {
+        val choice = made.made.choice
+        val (width, height) = made.photograph.widthPx to made.photograph.heightPx
+        return when (choice.reason) {
+            TierReason.SMALLEST_THAT_FITS -> getString(R.string.reason_fits, choice.tier.id, width, height)
+            TierReason.CHOSEN_BY_HAND -> getString(R.string.reason_by_hand, choice.tier.id, width, height)
+            TierReason.SCALED_DOWN -> getString(R.string.reason_scaled, choice.tier.id, width, height)
+            TierReason.TILED -> getString(R.string.reason_tiled, choice.tier.id, width, height, made.made.tiles)
+        }
+    }
+
+    private fun pick(request: Int) {
+        val intent = Intent(Intent.ACTION_OPEN_DOCUMENT).addCategory(Intent.CATEGORY_OPENABLE).setType("image/*")
+        startActivityForResult(intent, request)
+    }
+
+    private fun mayWrite(): Boolean {
+        if (Build.VERSION.SDK_INT >= ANDROID_10) return true
+        if (checkSelfPermission(WRITE_EXTERNAL_STORAGE) == PackageManager.PERMISSION_GRANTED) return true
+        requestPermissions(arrayOf(WRITE_EXTERNAL_STORAGE), 0)
+        return false
+    }
+
+    private fun shoot() {
+        if (!mayWrite()) return
+        try {
+            val place = pictures.newPlace("iast-photo-${System.currentTimeMillis()}.jpg", "image/jpeg")
+            shot = place
+            startActivityForResult(Intent(MediaStore.ACTION_IMAGE_CAPTURE).putExtra(MediaStore.EXTRA_OUTPUT, place), SHOOT)
+        } catch (_: ActivityNotFoundException) {
+            say(getString(R.string.no_camera))
+        } catch (error: java.io.IOException) {
+            say(getString(R.string.save_failed, error.message))
+        }
+    }
+
+    override fun onActivityResult(request: Int, result: Int, data: Intent?) {
+        if (result != RESULT_OK) return
+        when (request) {
+            PICK -> data?.data?.let { take(it) }
+            SHOOT -> shot?.let { take(it) }
+            ARTWORK -> data?.data?.let { takeArtwork(it) }
+            FACE -> takeCorrected()
+        }
+    }
+
+    private fun take(uri: Uri) = demo.inBackground({ pictures.keep(uri); painter.photograph() }) { taken(it) }
+
+    private fun takeCorrected() = demo.inBackground({ painter.photograph() }) { taken(it) }
+
+    private fun taken(result: Result<Picture>) {
+        result.onFailure { say(words(it)) }.onSuccess {
+            settings = settings.copy(hasPhotograph = true)
+            painting = null
+            view<CompareView>(R.id.compare).show(it.toBitmap(), null)
+            enable()
+            paint()
+        }
+    }
+
+    private fun takeArtwork(uri: Uri) = demo.inBackground({
+        val aside = File(filesDir, "artwork.part")
+        val input = contentResolver.openInputStream(uri) ?: throw UnreadablePicture()
+        input.use { source -> aside.outputStream().use { source.copyTo(it) } }
+        painter.keepArtwork(aside)
+    }) { result ->
+        result.onFailure { say(words(it)) }.onSuccess {
+            strip.mark(null)
+            settings = settings.copy(style = null, hasOwnStyle = true)
+            paint()
+        }
+    }
+
+    private fun save(then: (Uri) -> Unit) {
+        val made = painting ?: return
+        if (!mayWrite()) return
+        demo.inBackground({ pictures.save(made.made.picture) }) { result ->
+            result.onFailure { say(getString(R.string.save_failed, it.message)) }.onSuccess(then)
+        }
+    }
+
+    private fun share(uri: Uri) {
+        val intent = Intent(Intent.ACTION_SEND).setType("image/png").putExtra(Intent.EXTRA_STREAM, uri)
+        startActivity(Intent.createChooser(intent.addFlags(Intent.FLAG_GRANT_READ_URI_PERMISSION), getString(R.string.share)))
+    }
+
+    private companion object {
+        const val PICK = 1
+        const val SHOOT = 2
+        const val ARTWORK = 3
+        const val FACE = 4
+        const val ANDROID_10 = 29
+    }
+}

@@ -1,0 +1,101 @@
+package org.iastexport.demo
+
+import android.content.ContentValues
+import android.content.Context
+import android.graphics.Bitmap
+import android.graphics.BitmapFactory
+import android.graphics.Matrix
+import android.media.ExifInterface
+import android.net.Uri
+import android.os.Build
+import android.provider.MediaStore
+import org.iastexport.core.Picture
+import java.io.File
+import java.io.IOException
+
+/** A picture that can't be decoded. */
+class UnreadablePicture : IOException()
+
+/** Pixels of a core picture as Android shows them. */
+fun Picture.toBitmap(): Bitmap = Bitmap.createBitmap(argb, widthPx, heightPx, Bitmap.Config.ARGB_8888)
+
+/** Pixels of a bitmap for the core. */
+fun Bitmap.toPicture(): Picture {
+    val pixels = IntArray(width * height)
+    getPixels(pixels, 0, width, 0, 0, width, height)
+    return Picture(width, height, pixels)
+}
+
+/** Reading, saving and sharing of pictures. */
+class Pictures(private val context: Context) {
+    /** The photograph that is being worked on, kept so that it survives the end of the process. */
+    val current = File(context.filesDir, "photograph")
+
+    /** Keeps a copy of what a person picked. */
+    fun keep(uri: Uri) {
+        val input = context.contentResolver.openInputStream(uri) ?: throw UnreadablePicture()
+        val aside = File(current.path + ".part")
+        input.use { source -> aside.outputStream().use { source.copyTo(it) } }
+        if (!aside.renameTo(current)) throw IOException(current.path)
+    }
+
+    /**
+     * A picture from a file, upright, at most [limitPx] on its longest side (by whole-number sampling).
+     *
+     * @throws UnreadablePicture it can't be decoded.
+     */
+    fun read(file: File, limitPx: Int): Picture {
+        val bounds = BitmapFactory.Options().apply { inJustDecodeBounds = true }
+        BitmapFactory.decodeFile(file.path, bounds)
+        if (bounds.outWidth <= 0 || bounds.outHeight <= 0) throw UnreadablePicture()
+        val options = BitmapFactory.Options().apply {
+            inSampleSize = maxOf(1, (maxOf(bounds.outWidth, bounds.outHeight) + limitPx - 1) / limitPx)
+            inPremultiplied = false
+        }
+        val decoded = BitmapFactory.decodeFile(file.path, options) ?: throw UnreadablePicture()
+        return upright(decoded, file).toPicture()
+    }
+
+    private fun upright(bitmap: Bitmap, file: File): Bitmap {
+        val matrix = Matrix()
+        when (ExifInterface(file.path).getAttributeInt(ExifInterface.TAG_ORIENTATION, ExifInterface.ORIENTATION_NORMAL)) {
+            ExifInterface.ORIENTATION_FLIP_HORIZONTAL -> matrix.setScale(-1f, 1f)
+            ExifInterface.ORIENTATION_ROTATE_180 -> matrix.setRotate(180f)
+            ExifInterface.ORIENTATION_FLIP_VERTICAL -> matrix.setScale(1f, -1f)
+            ExifInterface.ORIENTATION_TRANSPOSE -> matrix.apply { setRotate(90f); postScale(-1f, 1f) }
+            ExifInterface.ORIENTATION_ROTATE_90 -> matrix.setRotate(90f)
+            ExifInterface.ORIENTATION_TRANSVERSE -> matrix.apply { setRotate(270f); postScale(-1f, 1f) }
+            ExifInterface.ORIENTATION_ROTATE_270 -> matrix.setRotate(270f)
+            else -> return bitmap
+        }
+        return Bitmap.createBitmap(bitmap, 0, 0, bitmap.width, bitmap.height, matrix, false)
+    }
+
+    /** A place in the shared Pictures folder for a new picture, for a camera or for [save]. */
+    fun newPlace(name: String, type: String): Uri {
+        val values = ContentValues()
+        values.put(MediaStore.Images.Media.DISPLAY_NAME, name)
+        values.put(MediaStore.Images.Media.MIME_TYPE, type)
+        // MediaStore.MediaColumns.RELATIVE_PATH, by its value: the constant came with Android 10.
+        if (Build.VERSION.SDK_INT >= ANDROID_10) values.put("relative_path", "Pictures/IAST")
+        return context.contentResolver.insert(MediaStore.Images.Media.EXTERNAL_CONTENT_URI, values)
+            ?: throw IOException("the shared Pictures folder")
+    }
+
+    /** Writes a picture as PNG into the shared Pictures folder; what was half written is removed. */
+    fun save(picture: Picture): Uri {
+        val uri = newPlace("iast-${System.currentTimeMillis()}.png", "image/png")
+        try {
+            val output = context.contentResolver.openOutputStream(uri) ?: throw IOException(uri.toString())
+            output.use { if (!picture.toBitmap().compress(Bitmap.CompressFormat.PNG, 100, it)) throw IOException(uri.toString()) }
+        } catch (error: IOException) {
+            context.contentResolver.delete(uri, null, null)
+            throw error
+        }
+        return uri
+    }
+
+    private companion object {
+        const val ANDROID_10 = 29
+    }
+}

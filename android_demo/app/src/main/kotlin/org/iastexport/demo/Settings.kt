@@ -1,0 +1,76 @@
+package org.iastexport.demo
+
+import android.os.Bundle
+import org.iastexport.core.Lane
+import org.iastexport.core.Manifest
+import org.iastexport.core.Oversize
+import org.iastexport.core.Precision
+import org.iastexport.core.Runtime
+import org.iastexport.engine.EngineChoice
+
+/** How an accelerator is chosen. */
+enum class Accelerate { CPU, GPU_STRICT, GPU_FALLBACK }
+
+/** What a person chose; survives rotation and the end of the process. [style] null is the person's own artwork. */
+data class Settings(
+    val style: String? = null,
+    val hasOwnStyle: Boolean = false,
+    val strength: Int = 100,
+    val lane: Lane? = null,
+    val accelerate: Accelerate = Accelerate.CPU,
+    val tier: String? = null,
+    val oversize: Oversize = Oversize.SCALE_DOWN,
+    val hasPhotograph: Boolean = false,
+) {
+    /** How the engine is opened: one thread less than the phone has cores, at most four. */
+    fun engine(): EngineChoice = EngineChoice(
+        threads = (java.lang.Runtime.getRuntime().availableProcessors() - 1).coerceIn(1, 4),
+        gpu = accelerate != Accelerate.CPU,
+        fallback = accelerate == Accelerate.GPU_FALLBACK,
+    )
+
+    /** Fills what was not chosen yet: LiteRT in INT8 where the bundle has it, the first style. */
+    fun completed(manifest: Manifest): Settings {
+        val lanes = manifest.lanes()
+        val preferred = Lane(Runtime.LITERT, Precision.INT8)
+        val known = style?.takeIf { id -> manifest.styles.any { it.id == id } }
+        return copy(
+            lane = lane?.takeIf { it in lanes } ?: preferred.takeIf { it in lanes } ?: lanes.first(),
+            style = known ?: if (hasOwnStyle) null else manifest.styles.first().id,
+            tier = tier?.takeIf { id -> manifest.tiers.any { it.id == id } },
+        )
+    }
+
+    /** Writes into an activity's saved state. */
+    fun save(state: Bundle) {
+        state.putString("style", style)
+        state.putBoolean("own", hasOwnStyle)
+        state.putInt("strength", strength)
+        state.putString("runtime", lane?.runtime?.name)
+        state.putString("precision", lane?.precision?.name)
+        state.putString("accelerate", accelerate.name)
+        state.putString("tier", tier)
+        state.putString("oversize", oversize.name)
+        state.putBoolean("photograph", hasPhotograph)
+    }
+
+    companion object {
+        /** Reads what [save] wrote. */
+        fun of(state: Bundle?): Settings {
+            if (state == null) return Settings()
+            val runtime = state.getString("runtime")
+            val precision = state.getString("precision")
+            val lane = if (runtime == null || precision == null) null else Lane(Runtime.valueOf(runtime), Precision.valueOf(precision))
+            return Settings(
+                style = state.getString("style"),
+                hasOwnStyle = state.getBoolean("own"),
+                strength = state.getInt("strength", 100),
+                lane = lane,
+                accelerate = Accelerate.valueOf(state.getString("accelerate", Accelerate.CPU.name)),
+                tier = state.getString("tier"),
+                oversize = Oversize.valueOf(state.getString("oversize", Oversize.SCALE_DOWN.name)),
+                hasPhotograph = state.getBoolean("photograph"),
+            )
+        }
+    }
+}

@@ -1,0 +1,15 @@
+package org.iastexport.engine
+
+import org.iastexport.core.Bundle
+import org.iastexport.core.Lane
+import org.iastexport.core.Runtime
+import org.iastexport.core.StyleEngine
+
+/** How engines are opened; a bundle's lane decides which one. */
+data class EngineChoice(val threads: Int, val gpu: Boolean = false, val fallback: Boolean = false, val dispatch: Boolean = false)
+
+/** The engine for a lane of [bundle]. */
+fun openEngine(bundle: Bundle, lane: Lane, choice: EngineChoice): StyleEngine = when (lane.runtime) {
+    Runtime.LITERT -> LiteRtEngine(bundle, lane, choice.threads, choice.gpu, choice.fallback)
+    Runtime.ONNXRUNTIME -> OnnxEngine(bundle, lane, choice.threads, choice.dispatch)
+}

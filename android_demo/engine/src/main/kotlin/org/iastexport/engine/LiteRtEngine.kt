@@ -1,0 +1,134 @@
+package org.iastexport.engine
+
+import com.google.ai.edge.litert.Accelerator
+import com.google.ai.edge.litert.CompiledModel
+import com.google.ai.edge.litert.TensorBuffer
+import org.iastexport.core.Bundle
+import org.iastexport.core.BundleException
+import org.iastexport.core.Edge
+import org.iastexport.core.Lane
+import org.iastexport.core.Layout
+import org.iastexport.core.ModelFile
+import org.iastexport.core.PixelCodec
+import org.iastexport.core.Role
+import org.iastexport.core.Runtime
+import org.iastexport.core.StyleEngine
+import org.iastexport.core.Tier
+
+/**
+ * LiteRT's CompiledModel: all tiers in one file, one signature each, buffers made once per tier.
+ *
+ * @param gpu asks for the GPU alone. Where the GPU refuses the model, [fallback] decides: with it the
+ *   CPU computes and [accelerator] says so; without it the engine can't be opened.
+ * @throws BundleException the bundle has no such lane, or the accelerator refuses it.
+ */
+class LiteRtEngine(
+    private val bundle: Bundle,
+    override val lane: Lane,
+    private val threads: Int,
+    gpu: Boolean = false,
+    fallback: Boolean = false,
+) : StyleEngine {
+    override val layout = Layout.NHWC
+    override val accelerator: String
+    private val confined = Confined("iast-litert")
+    private val file: ModelFile = bundle.manifest.transfer(lane, bundle.manifest.tiers.first())
+        ?: throw BundleException("the bundle has no model for $lane; choose another precision")
+    private val model: CompiledModel
+    private val tiers = HashMap<String, Buffers>()
+    private var encoder: Encoder? = null
+
+    init {
+        require(lane.runtime == Runtime.LITERT) { "$lane is not LiteRT's" }
+        val path = bundle.file(file.path).path
+        val (opened, words) = confined.call { open(path, gpu, fallback) }
+        model = opened
+        accelerator = words
+    }
+
+    private fun open(path: String, gpu: Boolean, fallback: Boolean): Pair<CompiledModel, String> {
+        if (!gpu) return onCpu(path) to "cpu"
+        try {
+            return CompiledModel.create(path, CompiledModel.Options(Accelerator.GPU)) to "gpu"
+        } catch (error: Exception) {
+            if (!fallback) throw BundleException("the GPU refuses ${file.path}: ${error.message}; choose the CPU", error)
+            return onCpu(path) to "cpu (the GPU refused: ${error.message})"
+        }
+    }
+
+    private fun onCpu(path: String): CompiledModel {
+        val options = CompiledModel.Options(Accelerator.CPU)
+        options.cpuOptions = CompiledModel.CpuOptions(numThreads = threads)
+        return CompiledModel.create(path, options)
+    }
+
+    override fun run(tier: Tier, content: FloatArray, heightPx: Int, widthPx: Int, code: FloatArray, strength: Float): FloatArray {
+        require(heightPx == tier.heightPx && widthPx == tier.widthPx) { "${tier.id} takes ${tier.widthPx}x${tier.heightPx} px" }
+        return confined.call {
+            val buffers = tiers.getOrPut(tier.id) { buffersOf(tier) }
+            buffers.write("content", content)
+            for ((input, values) in bundle.manifest.split(code)) buffers.write(input.name, values)
+            if (bundle.manifest.takesStrength) buffers.write("strength", floatArrayOf(strength))
+            model.run(buffers.inputs, buffers.outputs, buffers.signature)
+            buffers.read("stylized")
+        }
+    }
+
+    override fun encodeStyle(style: FloatArray): FloatArray = confined.call {
+        val ready = encoder ?: openEncoder().also { encoder = it }
+        ready.buffers.write("style", style)
+        ready.model.run(ready.buffers.inputs, ready.buffers.outputs, ready.buffers.signature)
+        bundle.manifest.codes.map { ready.buffers.read(it.name) }.reduce { a, b -> a + b }
+    }
+
+    private fun buffersOf(tier: Tier): Buffers {
+        val names = bundle.manifest.codes.map { it.name } + if (bundle.manifest.takesStrength) listOf("strength") else emptyList()
+        return Buffers(model, file, bundle.manifest.signature(file, tier), listOf("content") + names, listOf("stylized"))
+    }
+
+    private fun openEncoder(): Encoder {
+        val found = bundle.manifest.only(Role.STYLE_ENCODER, Runtime.LITERT)
+            ?: throw BundleException("this bundle has no style encoder; choose one of its styles")
+        val opened = onCpu(bundle.file(found.path).path)
+        return Encoder(opened, Buffers(opened, found, found.signatures.first(), listOf("style"), bundle.manifest.codes.map { it.name }))
+    }
+
+    override fun close() = confined.close {
+        tiers.values.forEach { it.close() }
+        encoder?.let {
+            it.buffers.close()
+            it.model.close()
+        }
+        model.close()
+    }
+
+    private class Encoder(val model: CompiledModel, val buffers: Buffers)
+
+    /** The buffers of one signature, in the types that the manifest says. */
+    private inner class Buffers(model: CompiledModel, file: ModelFile, val signature: String, inputNames: List<String>, outputNames: List<String>) {
+        val inputs: Map<String, TensorBuffer> = inputNames.associateWith { model.createInputBuffer(it, signature) }
+        val outputs: Map<String, TensorBuffer> = outputNames.associateWith { model.createOutputBuffer(it, signature) }
+        private val edges: Map<String, Edge> = (inputNames + outputNames).associateWith { bundle.manifest.edge(file, signature, it) }
+
+        fun write(name: String, values: FloatArray) {
+            val (scale, zeroPoint) = integers(name) ?: return inputs.getValue(name).writeFloat(values)
+            inputs.getValue(name).writeInt8(PixelCodec.quantize(values, scale, zeroPoint))
+        }
+
+        fun read(name: String): FloatArray {
+            val (scale, zeroPoint) = integers(name) ?: return outputs.getValue(name).readFloat()
+            return PixelCodec.dequantize(outputs.getValue(name).readInt8(), scale, zeroPoint)
+        }
+
+        private fun integers(name: String): Pair<Float, Int>? {
+            val edge = edges.getValue(name)
+            return when (edge.dtype) {
+                "float32" -> null
+                "int8" -> (edge.scale ?: 1f) to (edge.zeroPoint ?: 0)
+                else -> throw BundleException("${edge.path}: $name is ${edge.dtype}, which LiteRT on Android doesn't take; update the app")
+            }
+        }
+
+        fun close() = (inputs.values + outputs.values).forEach { it.close() }
+    }
+}
