@@ -30,16 +30,12 @@ M = TypeVar("M", bound=nn.Module)
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """Widths of the IAST student, in channels, and its number of residual blocks.
-
-    `block_norm`: batch normalisation inside the residual blocks while training; folded when cut.
-    """
+    """Widths of the IAST student, in channels, and its number of residual blocks."""
 
     width: int = 80
     stem_width: int = 32
     blocks: int = 4
     mid_site_after: int = 2
-    block_norm: bool = False
     encoder_widths: tuple[int, ...] = (32, 64, 96, 128)
     encoder_hidden: int = 192
 
@@ -310,20 +306,22 @@ class TransferNet(nn.Module):
 
 
 class IAST(nn.Module):
-    """The supernet: every weight once, cut to a `TransferNet` per depth. A `StyleNetwork`."""
+    """The supernet: every weight once, cut to a `TransferNet` per depth. A `StyleNetwork`.
+
+    `block_norm`: batch normalisation inside the residual blocks, for training only; `cut` and
+    `folded` take it into the convolutions, and no checkpoint that is shipped has it.
+    """
 
     size_multiple_px = SIZE_MULTIPLE_PX
 
-    def __init__(self, config: NetworkConfig | None = None) -> None:
+    def __init__(self, config: NetworkConfig | None = None, *, block_norm: bool = False) -> None:
         super().__init__()
         self.config = config or NetworkConfig()
         width, stem = self.config.width, self.config.stem_width
         self.stem = ReflectConv(3, stem, stride=2)
         self.down = ReflectConv(stem, width, stride=2)
         self.fusion = Fusion(width)
-        self.blocks = nn.ModuleList(
-            ResidualBlock(width, self.config.block_norm) for _ in range(self.config.blocks)
-        )
+        self.blocks = nn.ModuleList(ResidualBlock(width, block_norm) for _ in range(self.config.blocks))
         self.up = UpsampleConv(width, stem)
         self.skip = nn.Conv2d(stem, stem, 1)
         self.refine = ReflectConv(stem, stem)
@@ -348,6 +346,14 @@ class IAST(nn.Module):
         if depth not in self.depths:
             raise ValueError(f"depth {depth} is not one of {self.depths}")
         return TransferNet(self, depth)
+
+    def folded(self) -> IAST:
+        """An equal supernet in eval mode without block normalisation: what is shipped."""
+        made = IAST(self.config)
+        blocks = [block.folded() for block in self.blocks if isinstance(block, ResidualBlock)]
+        for name, child in self.named_children():
+            made.add_module(name, nn.ModuleList(blocks) if name == "blocks" else _copy(child))
+        return made.eval()
 
     def cut(self, depth: int) -> TransferNet:
         """A new static module of `depth` blocks, in eval mode, with copied and folded weights.

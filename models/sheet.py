@@ -24,9 +24,9 @@ def load_weights(path: Path) -> IAST:
         return load_checkpoint(path)
     state = torch.load(path, map_location="cpu", weights_only=True)
     config = {k: tuple(v) if isinstance(v, list) else v for k, v in state["config"].items()}
-    net = IAST(NetworkConfig(**config))
+    net = IAST(NetworkConfig(**config), block_norm=state["block_norm"])
     net.load_state_dict(state["ema"])
-    return net.eval()
+    return net.folded()
 
 
 def square(path: Path, side_px: int) -> np.ndarray:

@@ -63,6 +63,7 @@ class TrainingRecipe:
     bfloat16: bool
     smallest_crop: float  # of the short side
     loss: LossWeights
+    block_norm: bool = True  # batch normalisation in the residual blocks while training
     fresh: tuple[str, ...] = ()  # parameters that start anew although --init gives the others
     network: NetworkConfig = field(default_factory=NetworkConfig)
 
@@ -122,7 +123,7 @@ class Trainer:
         torch.manual_seed(recipe.seed)
         self.recipe, self.device, self.step = recipe, device, 0
         layout = torch.channels_last
-        self.net = IAST(recipe.network).to(device, memory_format=layout)  # type: ignore[call-overload]
+        self.net = IAST(recipe.network, block_norm=recipe.block_norm).to(device, memory_format=layout)  # type: ignore[call-overload]
         self.vgg = vgg.to(device, memory_format=layout)  # type: ignore[call-overload]
         self.layout = layout
         self.ema = {k: v.detach().clone() for k, v in self.net.state_dict().items()}
@@ -241,6 +242,7 @@ class Trainer:
             "net": self.net.state_dict(),
             "ema": self.ema,
             "config": self.net.config.to_dict(),
+            "block_norm": self.recipe.block_norm,
         }
         for name, state in (("weights.pt", weights), ("optimizer.pt", self.optimizer.state_dict())):
             torch.save(state, run / f".{name}")

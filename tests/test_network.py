@@ -101,7 +101,7 @@ def test_the_gate_lies_between_photograph_and_style(net: IAST) -> None:
 
 
 def test_a_cut_folds_the_blocks_normalisation() -> None:
-    net = IAST(NetworkConfig(width=8, stem_width=8, block_norm=True))
+    net = IAST(TINY, block_norm=True)
     for block in net.blocks:
         for norm in (block.norm1, block.norm2):
             nn.init.uniform_(norm.running_mean, -1, 1)
@@ -111,5 +111,8 @@ def test_a_cut_folds_the_blocks_normalisation() -> None:
     with torch.no_grad():
         wanted = net.eval().share(4)(content, code, torch.ones(1, 1))
         made = net.cut(4)(content, code, torch.ones(1, 1))
+        folded = net.folded().cut(4)(content, code, torch.ones(1, 1))
     torch.testing.assert_close(made, wanted, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(folded, wanted, atol=1e-5, rtol=1e-5)
+    assert set(net.folded().state_dict()) == set(IAST(TINY).state_dict())
     assert not any(isinstance(module, nn.BatchNorm2d) for module in net.cut(4).modules())

@@ -57,7 +57,7 @@ class ChecksActivity : Activity() {
 
     private fun summary(words: String, color: Int) = (findViewById(R.id.summary) as TextView).run {
         text = words
-        setTextColor(resources.getColor(color))
+        setTextColor(getColor(color))
     }
 
     private fun selftest() = check("selftest.json", {

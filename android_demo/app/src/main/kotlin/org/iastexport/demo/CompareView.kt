@@ -19,7 +19,7 @@ class CompareView(context: Context, attributes: AttributeSet?) : View(context, a
     private var share = 0.5f
     private val smooth = Paint(Paint.FILTER_BITMAP_FLAG)
     private val line = Paint(Paint.ANTI_ALIAS_FLAG).apply {
-        color = context.resources.getColor(R.color.accent)
+        color = context.getColor(R.color.accent)
         strokeWidth = 3f * context.resources.displayMetrics.density
     }
     private val place = RectF()

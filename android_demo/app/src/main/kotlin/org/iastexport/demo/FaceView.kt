@@ -32,7 +32,7 @@ class FaceView(context: Context, attributes: AttributeSet?) : View(context, attr
     private val smooth = Paint(Paint.FILTER_BITMAP_FLAG)
     private val radius = context.resources.getDimension(R.dimen.handle)
     private val line = Paint(Paint.ANTI_ALIAS_FLAG).apply {
-        color = context.resources.getColor(R.color.accent)
+        color = context.getColor(R.color.accent)
         style = Paint.Style.STROKE
         strokeWidth = context.resources.displayMetrics.density
     }

@@ -33,7 +33,7 @@ class StyleStrip(private val strip: LinearLayout, private val choose: (String?) 
         val own = TextView(strip.context).apply {
             text = resources.getString(R.string.own_style)
             gravity = android.view.Gravity.CENTER
-            setTextColor(resources.getColor(R.color.accent))
+            setTextColor(strip.context.getColor(R.color.accent))
             setBackgroundResource(R.drawable.chosen)
             setOnClickListener { choose(null) }
         }
@@ -68,7 +68,7 @@ class StyleStrip(private val strip: LinearLayout, private val choose: (String?) 
 
     private fun heading(text: String) = TextView(strip.context).apply {
         this.text = text
-        setTextColor(resources.getColor(R.color.ink_soft))
+        setTextColor(strip.context.getColor(R.color.ink_soft))
         textSize = 11f
     }
 

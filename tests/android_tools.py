@@ -1,0 +1,110 @@
+"""What the Android tests run: the Kotlin compiler, the JVM, aapt2; a missing tool is an error."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+DEMO = ROOT / "android_demo"
+TOOLS = DEMO / ".tools"
+JAVA = TOOLS / "debian" / "usr" / "share" / "java"
+ANDROID_23 = JAVA / "com.android.android-23.jar"
+FRAMEWORK = TOOLS / "debian" / "usr" / "share" / "android-framework-res" / "framework-res.apk"
+ONNXRUNTIME = TOOLS / "onnxruntime.jar"
+STUBS = DEMO / "tools" / "stubs"
+CORE, ENGINE, APP = (DEMO / name / "src" / "main" / ("kotlin") for name in ("core", "engine", "app"))
+RES = DEMO / "app" / "src" / "main" / "res"
+MANIFEST = DEMO / "app" / "src" / "main" / "AndroidManifest.xml"
+PACKAGE = "org.iastexport.demo"
+
+
+def need(path: Path) -> Path:
+    """`path`, which the installer must have made."""
+    if not path.exists():
+        raise FileNotFoundError(f"{path} is missing: run `python3 android_demo/tools/install.py`")
+    return path
+
+
+def libraries() -> list[Path]:
+    """Kotlin's standard library and the JSON library, as an app has them."""
+    folder = need(TOOLS / "kotlin")
+    found = [*folder.glob("kotlin-stdlib-*.jar"), *folder.glob("kotlinx-serialization-*.jar")]
+    assert len(found) == 3, found
+    return found
+
+
+def junit() -> list[Path]:
+    return [need(JAVA / "junit4.jar"), need(JAVA / "hamcrest.jar")]
+
+
+def kotlinc(
+    sources: Sequence[Path], out: Path, classpath: Sequence[Path], *, jdk: bool
+) -> subprocess.CompletedProcess[str]:
+    """Compiles with the K2 compiler for JVM 11; without `jdk`, only what `classpath` holds is there."""
+    need(TOOLS / "kotlin")
+    return subprocess.run(
+        [
+            "java",
+            "-Xmx1500m",
+            "-cp",
+            str(TOOLS / "kotlin" / "*"),
+            "org.jetbrains.kotlin.cli.jvm.K2JVMCompiler",
+            *("-language-version", "2.2", "-jvm-target", "11", "-no-stdlib", "-no-reflect"),
+            *(() if jdk else ("-no-jdk",)),
+            "-Werror",
+            "-classpath",
+            os.pathsep.join(map(str, classpath)),
+            "-d",
+            str(out),
+            *map(str, sources),
+        ],
+        capture_output=True,
+        text=True,
+    )
+
+
+def compiled(sources: Sequence[Path], out: Path, classpath: Sequence[Path], *, jdk: bool) -> Path:
+    """As `kotlinc`, and no warning may appear."""
+    done = kotlinc(sources, out, classpath, jdk=jdk)
+    assert done.returncode == 0, done.stderr
+    return out
+
+
+def java(classpath: Sequence[Path], *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["java", "-cp", os.pathsep.join(map(str, classpath)), *arguments], capture_output=True, text=True
+    )
+
+
+def aapt2(*arguments: str) -> subprocess.CompletedProcess[str]:
+    root = need(TOOLS / "debian")
+    lib = root / "usr" / "lib"
+    places = [*lib.glob("*-linux-gnu"), *lib.glob("*-linux-gnu/android"), *(root / "lib").glob("*-linux-gnu")]
+    environment = {**os.environ, "LD_LIBRARY_PATH": os.pathsep.join(map(str, [*places, lib / "p7zip"]))}
+    command = [str(need(root / "usr" / "bin" / "aapt2")), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, env=environment)
+
+
+def old_manifest(text: str) -> str:
+    """The app's manifest for aapt2 of API 29: with a package, without the two elements that came later."""
+    text = text.replace("<manifest ", f'<manifest package="{PACKAGE}" ', 1)
+    text = re.sub(r"<queries>.*?</queries>", "", text, flags=re.DOTALL)
+    return re.sub(r"<uses-native-library.*?/>", "", text, flags=re.DOTALL)
+
+
+def link(folder: Path, resources: Path, manifest: str) -> subprocess.CompletedProcess[str]:
+    """Compiles and links resources and manifest; R.java lands in `folder`/gen."""
+    done = aapt2("compile", "--dir", str(resources), "-o", str(folder / "res.zip"))
+    if done.returncode:
+        return done
+    (folder / "AndroidManifest.xml").write_text(manifest, encoding="utf-8")
+    return aapt2(
+        *("link", "-0", ".tflite", "-0", ".onnx", "-I", str(need(FRAMEWORK))),
+        *("--manifest", str(folder / "AndroidManifest.xml"), "--min-sdk-version", "26"),
+        *("--target-sdk-version", "36", "--java", str(folder / "gen"), "-o", str(folder / "out.apk")),
+        str(folder / "res.zip"),
+    )
