@@ -1,5 +1,6 @@
 # make demo   a virtual environment, the install, a bundle from the packaged checkpoint, pictures
-# make test   every check: lint, types, layers, tests
+# make test   every check: lint, types, layers, tests, the Android demo's (JDK 17 and npm needed, Debian-like)
+# make test-python   the same without the Android demo
 # PYTHON=python3.12 make test   takes another interpreter (3.11 or later)
 
 PYTHON ?= python3
@@ -15,7 +16,7 @@ STYLES   := riviera-boats pointillist-park red-cascade court-robes ink-guardian 
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint clean
+.PHONY: help demo test test-python android-tools lint clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -24,8 +25,14 @@ demo: $(VENV)/.installed-build
 	$(BIN)/iast-export build --out $(BUNDLE)
 	$(BIN)/iast-export stylize $(BUNDLE) $(CONTENTS:%=--content %) $(STYLES:%=--style %) --out $(PICTURES)
 
-test: lint
+test: lint android-tools
 	$(BIN)/python -m pytest -q
+
+test-python: lint
+	$(BIN)/python -m pytest -q --ignore-glob='tests/test_android_*'
+
+android-tools: | $(BIN)/python
+	$(BIN)/python android_demo/tools/install.py
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check
@@ -34,7 +41,7 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/lint-imports
 
 clean:
-	rm -rf $(VENV) dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) dist build android_demo/.tools .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -2,6 +2,7 @@ package org.iastexport.engine
 
 import ai.onnxruntime.OnnxTensor
 import ai.onnxruntime.OrtEnvironment
+import ai.onnxruntime.TensorInfo
 import org.iastexport.core.Bundle
 import org.iastexport.core.BundleException
 import org.iastexport.core.Landmarks
@@ -16,8 +17,6 @@ import java.nio.FloatBuffer
 
 /** The bundle's facial landmark network, where it has one. */
 object LandmarkEngine {
-    private const val SIDE_PX = 112
-
     /**
      * The 68 landmarks of the face that fills [face], a square, in its pixels; null where the bundle has no network.
      *
@@ -26,11 +25,13 @@ object LandmarkEngine {
     fun find(bundle: Bundle, face: Picture): List<Point>? {
         val file = bundle.manifest.only(Role.LANDMARKS, Runtime.ONNXRUNTIME) ?: return null
         val environment = OrtEnvironment.getEnvironment()
-        val values = PixelCodec.toTensor(Resize.to(face.opaque(), SIDE_PX, SIDE_PX), Layout.NCHW)
         environment.createSession(bundle.file(file.path).path).use { session ->
-            val shape = longArrayOf(1, 3, SIDE_PX.toLong(), SIDE_PX.toLong())
+            val (name, node) = session.inputInfo.entries.first()
+            val shape = (node.info as TensorInfo).shape
+            val side = shape.last().toInt()
+            val values = PixelCodec.toTensor(Resize.to(face.opaque(), side, side), Layout.NCHW)
             OnnxTensor.createTensor(environment, FloatBuffer.wrap(values), shape).use { input ->
-                session.run(mapOf(session.inputNames.first() to input)).use { results ->
+                session.run(mapOf(name to input)).use { results ->
                     val buffer = (results.get(0) as OnnxTensor).floatBuffer
                     val found = FloatArray(buffer.remaining()).also { buffer.get(it) }
                     if (found.size != 2 * Landmarks.COUNT || found.any { it.isNaN() }) {

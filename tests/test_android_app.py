@@ -1,0 +1,138 @@
+"""The Android app and engines: compiled against real APIs, resources linked, build files coherent."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+import tomllib
+import tree_sitter
+import tree_sitter_kotlin
+
+from tests import android_tools as tools
+
+STRINGS = tools.RES / "values" / "strings.xml"
+GRADLE = sorted(path for path in tools.DEMO.rglob("*.gradle.kts") if ".tools" not in path.parts)
+
+
+def kotlin_text(folder: Path) -> str:
+    return "\n".join(path.read_text(encoding="utf-8") for path in sorted(folder.rglob("*.kt")))
+
+
+@pytest.fixture(scope="module")
+def linked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the linked resources and R.java."""
+    folder = tmp_path_factory.mktemp("linked")
+    manifest = tools.old_manifest(tools.MANIFEST.read_text(encoding="utf-8"))
+    done = tools.link(folder, tools.RES, manifest)
+    assert done.returncode == 0, done.stderr
+    assert (folder / "out.apk").stat().st_size > 1000
+    return folder
+
+
+def test_core_engine_and_app_compile_against_android_23_and_the_real_onnxruntime(
+    linked: Path, tmp_path: Path
+) -> None:
+    base = [tools.need(tools.ANDROID_23), *tools.libraries()]
+    core = tools.compiled([tools.CORE], tmp_path / "core.jar", base, jdk=False)
+    sources = [tools.ENGINE, tools.APP, tools.STUBS, linked / "gen"]
+    tools.compiled(sources, tmp_path / "app.jar", [*base, core, tools.need(tools.ONNXRUNTIME)], jdk=False)
+
+
+def test_a_wrong_call_of_onnxruntime_is_refused(tmp_path: Path) -> None:
+    source = tmp_path / "Wrong.kt"
+    source.write_text("fun wrong(s: ai.onnxruntime.OrtSession) = s.execute()\n")
+    classpath = [tools.need(tools.ANDROID_23), *tools.libraries(), tools.need(tools.ONNXRUNTIME)]
+    refused = tools.kotlinc([source], tmp_path / "wrong.jar", classpath, jdk=False)
+    assert refused.returncode != 0 and "execute" in refused.stderr
+
+
+def test_a_resource_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    layout = tmp_path / "res" / "layout"
+    layout.mkdir(parents=True)
+    android = 'xmlns:android="http://schemas.android.com/apk/res/android"'
+    sizes = 'android:layout_width="1dp" android:layout_height="1dp"'
+    (layout / "bad.xml").write_text(f'<TextView {android} {sizes} android:text="@string/nothing" />')
+    manifest = f'<manifest {android} package="a.b"><application /></manifest>'
+    done = tools.link(tmp_path, tmp_path / "res", manifest)
+    assert done.returncode != 0 and "nothing" in done.stderr
+
+
+def _names(path: Path) -> dict[str, str]:
+    return {str(item.get("name")): item.text or "" for item in ET.parse(path).getroot()}
+
+
+def test_every_string_is_used_and_translated_with_the_same_arguments() -> None:
+    english = _names(STRINGS)
+    used = set(re.findall(r"R\.string\.(\w+)", kotlin_text(tools.APP)))
+    for path in [*(tools.RES / "layout").glob("*.xml"), tools.MANIFEST]:
+        used |= set(re.findall(r"@string/(\w+)", path.read_text(encoding="utf-8")))
+    assert used == set(english)
+    for path in tools.RES.glob("values-*/strings.xml"):
+        other = _names(path)
+        assert set(other) == set(english)
+        for name, text in english.items():
+            pattern = r"%\d\$[^a-z]*[a-z]"
+            assert sorted(re.findall(pattern, text)) == sorted(re.findall(pattern, other[name])), name
+
+
+def test_every_view_that_code_asks_for_is_in_a_layout() -> None:
+    layouts = "".join(p.read_text(encoding="utf-8") for p in (tools.RES / "layout").glob("*.xml"))
+    wanted = set(re.findall(r"R\.id\.(\w+)", kotlin_text(tools.APP)))
+    assert wanted and wanted <= set(re.findall(r"@\+id/(\w+)", layouts))
+
+
+def test_whatever_a_finger_touches_is_described_and_large_enough() -> None:
+    android = "{http://schemas.android.com/apk/res/android}"
+    touched = 0
+    for path in (tools.RES / "layout").glob("*.xml"):
+        for view in ET.parse(path).iter():
+            kind = view.tag.rsplit(".", 1)[-1]
+            if kind not in ("Button", "Spinner", "SeekBar", "CompareView", "FaceView"):
+                continue
+            touched += 1
+            assert view.get(f"{android}contentDescription") or view.get(f"{android}text"), view.attrib
+            height = view.get(f"{android}minHeight") or view.get(f"{android}layout_height")
+            assert view.get("style") == "@style/Action" or height in ("@dimen/touch", "0dp"), view.attrib
+    assert touched > 12
+
+
+def test_the_app_has_no_number_of_the_contract() -> None:
+    text = kotlin_text(tools.APP) + kotlin_text(tools.ENGINE)
+    assert not re.search(r"\b(255|127|112|256|384|1024)\b", text)
+    assert not re.search(r"\.(tflite|onnx|f32)\b", text)
+
+
+@pytest.mark.parametrize("path", GRADLE, ids=lambda p: p.parent.name + "/" + p.name)
+def test_build_files_are_kotlin(path: Path) -> None:
+    parser = tree_sitter.Parser(tree_sitter.Language(tree_sitter_kotlin.language()))
+    assert not parser.parse(path.read_bytes()).root_node.has_error
+    assert parser.parse(b"plugins { alias( }").root_node.has_error
+
+
+def test_the_version_catalog_is_whole_and_wholly_used() -> None:
+    catalog = tomllib.loads((tools.DEMO / "gradle" / "libs.versions.toml").read_text(encoding="utf-8"))
+    build = "".join(path.read_text(encoding="utf-8") for path in GRADLE)
+    referred = {
+        entry["version"]["ref"] for kind in ("libraries", "plugins") for entry in catalog[kind].values()
+    }
+    direct = set(re.findall(r"libs\.versions\.(\w+)\.get", build))
+    assert referred | direct == set(catalog["versions"])
+    aliases = {f"plugins.{name}" for name in catalog["plugins"]} | set(catalog["libraries"])
+    used = set(re.findall(r"libs\.((?!versions)[\w.]+?)\)", build))
+    assert used == {alias.replace("-", ".") for alias in aliases}
+
+
+def test_packaging_keeps_models_plain_and_fails_without_a_bundle() -> None:
+    build = (tools.DEMO / "app" / "build.gradle.kts").read_text(encoding="utf-8")
+    assert 'noCompress += listOf("tflite", "onnx", "f32")' in build
+    assert "useLegacyPackaging = false" in build
+    assert "iast-export build --out dist/demo" in build and "GradleException" in build
+
+
+def test_stubs_say_that_they_are_stubs_and_stay_out_of_the_build() -> None:
+    stubs = list(tools.STUBS.rglob("*.kt"))
+    assert stubs and all(path.read_text(encoding="utf-8").startswith("/**\n * STUBS") for path in stubs)
+    assert "stubs" not in "".join(path.read_text(encoding="utf-8") for path in GRADLE)
