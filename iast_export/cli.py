@@ -353,6 +353,81 @@ def inspect(target: Path, as_json: bool) -> None:
         console.table(title, columns, rows)
 
 
+@app.group()
+def device() -> None:
+    """Results of phones: run the Android demo's checks over adb, or take in a file.
+
+    \b
+    Example:
+      iast-export device bench dist/demo
+      iast-export device import selftest.json --bundle dist/demo
+    """
+
+
+@device.command("import")
+@click.argument("result", metavar="RESULT.json", type=_PATH)
+@click.option("--bundle", "folder", type=_PATH, required=True, help="the bundle that the app carried")
+@click.option("--json", "as_json", is_flag=True, help="report as JSON on stdout")
+def device_import(result: Path, folder: Path, as_json: bool) -> None:
+    """Validates a phone's self-test or benchmark and adds it to the bundle's report.
+
+    A self-test that did not pass is added too, and ends with exit code 5.
+
+    \b
+    Example:
+      iast-export device import selftest.json --bundle dist/demo
+    """
+    from iast_export.device import import_result
+
+    _tell_device_result(import_result(result, folder), folder, as_json)
+
+
+@device.command("bench")
+@click.argument("folder", metavar="DIR", type=_PATH)
+@click.option("--selftest", is_flag=True, help="the self-test instead of the benchmark")
+@click.option("--serial", help="of the phone, where several are connected")
+@click.option("--core-mask", metavar="HEX", help="cores the app may use, such as f0 for 4 to 7")
+@click.option("--samples", type=click.IntRange(1, 1000), default=30, show_default=True)
+@click.option("--timeout-s", type=click.IntRange(1), default=1800, show_default=True)
+@click.option("--out", type=_PATH, help="also keep the phone's own file here")
+@click.option("--json", "as_json", is_flag=True, help="report as JSON on stdout")
+def device_bench(
+    folder: Path,
+    selftest: bool,
+    serial: str | None,
+    core_mask: str | None,
+    samples: int,
+    timeout_s: int,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """Runs the installed app on a phone over adb and adds its result to the bundle's report.
+
+    \b
+    Example:
+      iast-export device bench dist/demo
+      iast-export device bench dist/demo --selftest
+      iast-export device bench dist/demo --serial R58N --core-mask f0 --out pixel.json
+    """
+    from iast_export.device import BenchOptions, bench
+
+    options = BenchOptions(
+        "selftest" if selftest else "benchmark", serial, core_mask, samples, float(timeout_s)
+    )
+    with console.progress_bar() as progress:
+        path = bench(folder, options, out, progress)
+    _tell_device_result(path, folder, as_json)
+
+
+def _tell_device_result(path: Path, folder: Path, as_json: bool) -> None:
+    from iast_export.device.importing import describe
+
+    if as_json:
+        console.emit_json(describe(path))
+        return
+    console.out.print(f"result  {path}\nreport  {folder / 'reports' / 'report.html'}")
+
+
 @app.command()
 @click.option("--json", "as_json", is_flag=True, help="report as JSON on stdout")
 def doctor(as_json: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -13,6 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from iast_export.artifacts import write_atomic
+from iast_export.device_reports import DEVICE_FOLDER, DeviceResult
 from iast_export.images import Rgb, fit_longest_side, load_image
 from iast_export.report import format as fmt
 from iast_export.report.plots import Bar, Group, bar_chart
@@ -56,6 +58,20 @@ class ReportParts:
     convert: ConvertReport | None = None
     picture_rows: Sequence[tuple[str, Sequence[Picture]]] = field(default_factory=tuple)
     verdict: Verdict | None = None
+    devices: Sequence[DeviceResult] = ()
+
+
+@dataclass(frozen=True)
+class DeviceLane:
+    """A lane and tier on a phone; the ratio is to FP32 of the same runtime in the same result."""
+
+    runtime: str
+    precision: str
+    tier: str
+    accelerator: str
+    samples: int
+    median_ms: float
+    ratio: str
 
 
 def write_html(
@@ -84,6 +100,7 @@ def write_html(
         convert=ConvertReport.load(convert) if convert.is_file() else None,
         picture_rows=[*picture_rows, *golden_rows(folder, manifest)],
         verdict=verdict,
+        devices=[DeviceResult.load(one) for one in sorted((folder / DEVICE_FOLDER).glob("*.json"))],
     )
     path = folder / HTML_PATH
     write_atomic(path, html_report(parts).encode("utf-8"))
@@ -115,8 +132,22 @@ def html_report(parts: ReportParts) -> str:
             (title, [(one.caption, _data_uri(one.rgb)) for one in pictures])
             for title, pictures in parts.picture_rows
         ],
+        device_lanes=device_lanes,
         total_bytes=sum(entry.bytes for entry in parts.manifest.files),
     )
+
+
+def device_lanes(result: DeviceResult) -> list[DeviceLane]:
+    """A phone's benchmark, formatted; without FP32 of the same runtime and tier there is no ratio."""
+    medians = {(r.runtime, r.precision, r.tier): statistics.median(r.samples_ms) for r in result.benchmark}
+    lanes = []
+    for row in result.benchmark:
+        own = medians[row.runtime, row.precision, row.tier]
+        base = medians.get((row.runtime, "fp32", row.tier))
+        ratio = "–" if base is None or row.precision == "fp32" else f"{base / own:.2f}×"
+        count = len(row.samples_ms)
+        lanes.append(DeviceLane(row.runtime, row.precision, row.tier, row.accelerator, count, own, ratio))
+    return lanes
 
 
 def speed_chart(report: BenchmarkReport) -> str:

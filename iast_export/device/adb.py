@@ -1,0 +1,231 @@
+"""Runs the Android demo's self-test or benchmark over adb and fetches the result."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from iast_export.artifacts import Progress, no_progress
+from iast_export.device.importing import import_result
+from iast_export.errors import InputError, ToolError, UsageError
+
+PACKAGE = "org.iastexport.demo"
+REMOTE = f"/sdcard/Android/data/{PACKAGE}/files"
+Kind = Literal["selftest", "benchmark"]
+_POLL_S = 2.0
+
+
+@dataclass(frozen=True)
+class BenchOptions:
+    """What to run and how long to wait.
+
+    Attributes:
+        kind: "selftest" or "benchmark".
+        serial: of the phone, where several are connected.
+        core_mask: hexadecimal, such as "f0": the cores that the app may use, by `taskset` on the phone.
+        samples: timed runs per lane and tier; a 90th percentile needs 29.
+        timeout_s: how long to wait for the result.
+        poll_s: how often to look for it.
+    """
+
+    kind: Kind = "benchmark"
+    serial: str | None = None
+    core_mask: str | None = None
+    samples: int = 30
+    timeout_s: float = 1800.0
+    poll_s: float = _POLL_S
+
+
+class Adb:
+    """One phone behind `adb`.
+
+    Raises:
+        ToolError: adb is not installed, or no single phone is ready.
+    """
+
+    def __init__(self, serial: str | None) -> None:
+        found = shutil.which("adb")
+        if found is None:
+            raise ToolError("adb is not installed", "install Android's platform tools and put adb on PATH")
+        self._command = [found]
+        self.serial = self._choose(serial)
+        self._command += ["-s", self.serial]
+
+    def run(self, *arguments: str) -> str:
+        """What adb printed.
+
+        Raises:
+            ToolError: it failed.
+        """
+        done = subprocess.run(
+            [*self._command, *arguments], capture_output=True, text=True, stdin=subprocess.DEVNULL
+        )
+        if done.returncode:
+            words = (done.stderr or done.stdout).strip()
+            raise ToolError(
+                f"adb {' '.join(arguments)} failed: {words}", "check the cable and the phone's screen"
+            )
+        return done.stdout
+
+    def shell(self, *words: str) -> str:
+        """What a command on the phone printed."""
+        return self.run("shell", *words)
+
+    def _choose(self, serial: str | None) -> str:
+        rows = [line.split() for line in self.run("devices").splitlines()[1:] if line.strip()]
+        states = {row[0]: row[1] for row in rows if len(row) >= 2}
+        if not states:
+            raise ToolError("no phone is connected", "connect one and allow USB debugging in its settings")
+        if serial is None and len(states) > 1:
+            raise UsageError(
+                f"{len(states)} phones are connected: {', '.join(states)}", "name one with --serial"
+            )
+        chosen = serial or next(iter(states))
+        if chosen not in states:
+            raise UsageError(
+                f"no phone {chosen} among {', '.join(states)}", "name one of these with --serial"
+            )
+        if states[chosen] != "device":
+            remedy = "unlock the phone and confirm this computer"
+            raise ToolError(f"the phone {chosen} is {states[chosen]}", remedy)
+        return chosen
+
+
+def bench(
+    folder: Path, options: BenchOptions, out: Path | None = None, progress: Progress = no_progress
+) -> Path:
+    """Runs the app on a phone, fetches its result and adds it to the bundle in `folder`.
+
+    The app must be installed and carry this bundle. Screen, battery and thermal state are recorded
+    before and after, as the phone's `dumpsys` tells them.
+
+    Args:
+        folder: the bundle.
+        options: what to run.
+        out: a second place for the phone's own file.
+
+    Returns:
+        Where the result lies in the bundle.
+
+    Raises:
+        UsageError: several phones and no choice, or a core mask that is no hexadecimal number.
+        ToolError: adb or the phone failed, the app is not installed, or the result did not come in time.
+        InputError: the result is not valid, or of another bundle.
+        AccuracyError: a self-test did not pass.
+    """
+    _check_mask(options.core_mask)
+    phone = Adb(options.serial)
+    if not _answers(phone, "pm", "path", PACKAGE):
+        raise ToolError(
+            f"the app {PACKAGE} is not on the phone",
+            "build it with this bundle (android_demo/README.md) and run `adb install app-debug.apk`",
+        )
+    remote = f"{REMOTE}/{options.kind}.json"
+    phone.shell("rm", "-f", remote)
+    phone.shell("am", "force-stop", PACKAGE)
+    before = observe(phone)
+    action = f"{PACKAGE}.{options.kind.upper()}"
+    phone.shell(
+        *("am", "start", "-W", "-n", f"{PACKAGE}/.ChecksActivity", "-a", action),
+        *("--ei", "samples", str(options.samples)),
+    )
+    if options.core_mask is not None:
+        _confine(phone, options.core_mask)
+    _wait(phone, remote, options, progress)
+    host = {"before": before, "after": observe(phone), "core_mask": options.core_mask}
+    with tempfile.TemporaryDirectory() as aside:
+        local = Path(aside) / f"{options.kind}.json"
+        phone.run("pull", remote, str(local))
+        if not local.is_file():
+            raise ToolError(
+                f"adb pulled no file from {remote}", "pull it by hand, then `iast-export device import`"
+            )
+        if out is not None:
+            out.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(local, out)
+        return import_result(local, folder, host)
+
+
+def _check_mask(mask: str | None) -> None:
+    if mask is None:
+        return
+    try:
+        empty = int(mask, 16) == 0
+    except ValueError:
+        empty = True
+    if empty:
+        raise UsageError(
+            f"--core-mask {mask!r} names no core", "give hexadecimal bits, such as f0 for cores 4 to 7"
+        )
+
+
+def _answers(phone: Adb, *words: str) -> str:
+    """What a command on the phone printed; empty where it failed, as `pm path` does without the app."""
+    try:
+        return phone.shell(*words).strip()
+    except ToolError:
+        return ""
+
+
+def _confine(phone: Adb, mask: str) -> None:
+    pid = _answers(phone, "pidof", PACKAGE)
+    if not pid.isdigit():
+        raise ToolError("the app ended at once", "start it by hand and read what it says")
+    said = phone.shell("taskset", "-ap", mask, pid)
+    if "failed" in said.lower():
+        raise ToolError(f"the phone refuses the core mask {mask}: {said.strip()}", "leave --core-mask out")
+
+
+def _wait(phone: Adb, remote: str, options: BenchOptions, progress: Progress) -> None:
+    started = time.monotonic()
+    limit = int(options.timeout_s)
+    while not _answers(phone, "ls", remote):
+        waited = time.monotonic() - started
+        if not _answers(phone, "pidof", PACKAGE):
+            raise ToolError("the app ended without a result", "start it by hand and read what it says")
+        if waited > options.timeout_s:
+            raise ToolError(
+                f"no result after {limit} s", "keep the screen on, or give more time with --timeout-s"
+            )
+        progress(f"{options.kind} on {phone.serial}", int(waited), limit)
+        time.sleep(options.poll_s)
+    progress(f"{options.kind} on {phone.serial}", limit, limit)
+
+
+def observe(phone: Adb) -> dict[str, Any]:
+    """Screen, battery and thermal state of a phone; None where it doesn't say."""
+    battery = _fields(_answers(phone, "dumpsys", "battery"))
+    thermal = _fields(_answers(phone, "dumpsys", "thermalservice"))
+    power = _fields(_answers(phone, "dumpsys", "power"), "=")
+    awake = power.get("mWakefulness")
+    return {
+        "screen_on": None if awake is None else awake == "Awake",
+        "battery_percent": _number(battery.get("level"), int),
+        "battery_celsius": _number(battery.get("temperature"), lambda text: int(text) / 10),
+        "thermal_status": _number(thermal.get("Thermal Status"), int),
+    }
+
+
+def _fields(text: str, separator: str = ":") -> dict[str, str]:
+    """`name: value` lines; the first of each name counts."""
+    found: dict[str, str] = {}
+    for line in text.splitlines():
+        name, mark, value = line.strip().partition(separator)
+        if mark:
+            found.setdefault(name.strip(), value.strip())
+    return found
+
+
+def _number(text: str | None, read: Callable[[str], Any]) -> Any:
+    if text is None:
+        return None
+    try:
+        return read(text)
+    except ValueError as error:
+        raise InputError(f"the phone reports {text!r} where a number was expected", "report this") from error

@@ -1,0 +1,83 @@
+"""Takes a phone's result into a bundle: checked, kept as it is, shown in the report as that phone's."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from iast_export.artifacts import read_bytes, sha256_file, write_atomic
+from iast_export.device_reports import DEVICE_FOLDER, DeviceResult
+from iast_export.errors import AccuracyError, InputError
+from iast_export.report import write_html
+from iast_export.reports import MANIFEST_NAME, load_manifest
+
+
+def import_result(path: Path, folder: Path, host: dict[str, Any] | None = None) -> Path:
+    """Adds the result in `path` to the bundle in `folder` and draws its report anew.
+
+    Args:
+        path: JSON that the Android demo wrote.
+        folder: the bundle that the app carried.
+        host: what was seen of the phone from outside, kept with the result.
+
+    Returns:
+        Where the result lies now: DIR/reports/device/MODEL-KIND-TIME.json.
+
+    Raises:
+        InputError: not a valid result, of another bundle, of lanes or tiers that the bundle lacks,
+            or another result has its name already.
+        AccuracyError: the result was added, and holds a self-test that did not pass.
+    """
+    result = DeviceResult.load(path)
+    _check_belongs(result, folder)
+    if host is not None:
+        result = DeviceResult.model_validate_json(
+            json.dumps({**result.model_dump(mode="json"), "host": host}), strict=True
+        )
+    target = folder / DEVICE_FOLDER / _name(result)
+    data = result.to_json()
+    if target.is_file() and read_bytes(target) != data:
+        raise InputError(f"{target} holds another result of the same phone and second", "move it away first")
+    write_atomic(target, data)
+    write_html(folder)
+    wrong = [row for row in result.selftest if row.status != "pass"]
+    if wrong:
+        first = wrong[0]
+        raise AccuracyError(
+            f"{result.device.model}: {len(wrong)} of {len(result.selftest)} self-tests did not pass, first "
+            f"{first.runtime} {first.precision} {first.tier}: {first.status} {first.message}".rstrip(),
+            f"the result is kept in {target}; see the report, and don't ship that lane to that phone",
+        )
+    return target
+
+
+def _name(result: DeviceResult) -> str:
+    words = [result.device.manufacturer, result.device.model, result.kind, result.created_at]
+    return re.sub(r"[^a-z0-9]+", "-", " ".join(words).lower()).strip("-") + ".json"
+
+
+def _check_belongs(result: DeviceResult, folder: Path) -> None:
+    manifest = load_manifest(folder)
+    found = sha256_file(folder / MANIFEST_NAME)
+    if result.bundle.manifest_sha256 != found:
+        raise InputError(
+            f"the result is of a bundle whose manifest is {result.bundle.manifest_sha256[:16]}, "
+            f"{folder} has {found[:16]}",
+            "build the app with this bundle (copyBundle), install it and run it again",
+        )
+    lanes = {(entry.runtime, entry.precision) for entry in manifest.files if entry.role == "transfer"}
+    tiers = {tier.id for tier in manifest.tiers}
+    for row in result.rows:
+        if (row.runtime, row.precision) not in lanes or row.tier not in tiers:
+            raise InputError(
+                f"the result names {row.runtime} {row.precision} {row.tier}, which the bundle doesn't have",
+                "use the result that the app wrote, unchanged",
+            )
+
+
+def describe(path: Path) -> dict[str, Any]:
+    """A stored result as plain values, for machines."""
+    found: dict[str, Any] = json.loads(read_bytes(path))
+    return found
