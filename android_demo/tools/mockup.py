@@ -1,0 +1,207 @@
+"""Draws the app's screens from its real layout, string, color and size files: mock-ups, not screenshots.
+
+    python3 android_demo/tools/mockup.py BUNDLE PHOTOGRAPH OUT [--night] [--lang de]
+
+Writes OUT/main.html, checks.html and face.html, and PNG pictures of them where Chromium is installed.
+The pictures come from a real bundle; what Android would draw itself (buttons, spinners) is imitated.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import html
+import json
+import re
+import shutil
+import subprocess
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+RES = Path(__file__).resolve().parents[1] / "app" / "src" / "main" / "res"
+ANDROID = "{http://schemas.android.com/apk/res/android}"
+WIDTH, HEIGHT = 412, 892
+LABEL = "mock-up drawn from the layout files, not a screenshot"
+CSS = """
+* { box-sizing: border-box; margin: 0; font-family: Roboto, "Noto Sans", "DejaVu Sans", sans-serif; }
+body { width: %(width)dpx; background: %(paper)s; color: %(ink)s; }
+.phone { height: %(height)dpx; display: flex; }
+.label { font-size: 11px; padding: 5px; text-align: center; background: %(accent)s; color: %(on_accent)s; }
+button { border: 0; border-radius: 4px; background: %(panel)s; color: %(ink)s; margin: 3px; min-height: 48px; }
+.spinner { display: flex; justify-content: space-between; align-items: center; padding: 0 8px; overflow: hidden;
+  white-space: nowrap; min-height: 48px; }
+.spinner::after { content: "\\25BE"; color: %(ink_soft)s; padding-left: 6px; }
+input { width: 100%%; accent-color: %(accent)s; }
+.strip { display: flex; overflow: hidden; } .kind { font-size: 11px; color: %(ink_soft)s; }
+.strip img { width: 66px; height: 66px; object-fit: cover; border: 3px solid transparent; border-radius: 6px; }
+.strip img.on { border-color: %(accent)s; }
+.picture { position: relative; display: flex; align-items: center; justify-content: center; min-height: 0;
+  border-radius: 12px; background: %(panel)s; overflow: hidden; }
+.picture img { position: absolute; max-width: 100%%; max-height: 100%%; }
+pre { font: 11px/1.6 monospace; white-space: pre-wrap; }
+"""
+
+
+def values(name: str, folder: str = "values") -> dict[str, str]:
+    """A resource file as name -> text."""
+    path = RES / folder / name
+    return {str(item.get("name")): item.text or "" for item in ET.parse(path).getroot()} if path.exists() else {}
+
+
+class Screen:
+    """Turns one layout file into HTML: LinearLayouts become flex boxes, weights become flex-grow."""
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        self.bundle = Path(args.bundle)
+        self.manifest = json.loads((self.bundle / "manifest.json").read_text())
+        night = {**values("colors.xml"), **(values("colors.xml", "values-night") if args.night else {})}
+        self.colors = night
+        self.strings = {**values("strings.xml"), **(values("strings.xml", f"values-{args.lang}") if args.lang else {})}
+        self.sizes = values("dimens.xml")
+        self.styles = {
+            str(style.get("name")): {f"{ANDROID}{i.get('name', '').split(':')[1]}": i.text or "" for i in style}
+            for style in ET.parse(RES / "values" / "themes.xml").getroot()
+        }
+        self.photograph = args.photograph
+        self.painting = args.painting
+
+    def resolve(self, text: str | None) -> str:
+        """A value with its @string, @color and @dimen looked up; dp and sp become px."""
+        text = text or ""
+        for kind, table in (("string", self.strings), ("color", self.colors), ("dimen", self.sizes)):
+            if text.startswith(f"@{kind}/"):
+                text = table[text.split("/")[1]]
+        return re.sub(r"^(\d+)[ds]p$", r"\1px", text)
+
+    def view(self, node: ET.Element, row: bool) -> str:
+        """One view with what it holds."""
+        style = str(node.get("style", ""))
+        own = {**self.styles.get(style.removeprefix("@style/"), {}), **node.attrib}
+        kind, css = node.tag.rsplit(".", 1)[-1], self.box(own, row)
+        name = str(own.get(f"{ANDROID}id", "")).split("/")[-1]
+        text = html.escape(self.resolve(own.get(f"{ANDROID}text")))
+        if kind == "LinearLayout" and name == "styles":
+            return f'<div class="strip" style="{css}">{self.strip()}</div>'
+        if kind in ("LinearLayout", "HorizontalScrollView", "ScrollView"):
+            inner = own.get(f"{ANDROID}orientation") == "horizontal"
+            direction = "row" if inner else "column"
+            held = "".join(self.view(child, inner) for child in node)
+            return f'<div style="display:flex;flex-direction:{direction};{css}">{held}</div>'
+        if kind == "Button":
+            return f'<button style="{css}">{text}</button>'
+        if kind == "TextView":
+            return f'<div style="{css}">{self.filled(name) or text}</div>'
+        if kind == "Spinner":
+            return f'<div class="spinner" style="{css}">{html.escape(self.choice(name))}</div>'
+        if kind == "SeekBar":
+            return f'<input type="range" value="80" style="{css}">'
+        if kind in ("CompareView", "FaceView"):
+            return f'<div class="picture" style="{css}">{self.pictures(kind)}</div>'
+        return ""
+
+    def box(self, own: dict[str, str], row: bool) -> str:
+        """Sizes, weight, padding, margin and text of a view as CSS."""
+        css = []
+        for side, axis in (("width", row), ("height", not row)):
+            size = self.resolve(own.get(f"{ANDROID}layout_{side}"))
+            grows = size == "match_parent" or (axis and own.get(f"{ANDROID}layout_weight"))
+            if grows:
+                css.append("flex:1 1 0;min-width:0" if axis else f"{side}:100%")
+            elif size.endswith("px") and size != "0px":
+                css.append(f"{side}:{size}")
+        names = {"padding": "padding", "paddingTop": "padding-top", "layout_marginTop": "margin-top",
+                 "textColor": "color", "textSize": "font-size", "minHeight": "min-height"}  # fmt: skip
+        css += [f"{to}:{self.resolve(own[ANDROID + name])}" for name, to in names.items() if ANDROID + name in own]
+        return ";".join(css)
+
+    def strip(self) -> str:
+        kinds: dict[str, list[dict[str, str]]] = {}
+        for style in self.manifest["styles"]:
+            kinds.setdefault(style["category"], []).append(style)
+        first = self.manifest["styles"][0]["id"]
+        parts = []
+        for kind, styles in kinds.items():
+            images = "".join(
+                f'<img class="{"on" if s["id"] == first else ""}" src="{uri(self.bundle / s["thumbnail"])}">'
+                for s in styles
+            )
+            parts.append(f'<div><div class="kind">{html.escape(kind)}</div><div class="strip">{images}</div></div>')
+        return "".join(parts)
+
+    def choice(self, name: str) -> str:
+        tier = self.strings["tier_auto"]
+        return {"lane": "litert-int8", "accelerator": self.strings["cpu"], "tier": tier}.get(
+            name, self.strings["oversize_scale"]
+        )
+
+    def filled(self, name: str) -> str:
+        """What the running app would say, with times left open: none was ever measured on a phone."""
+        if name == "status":
+            tier = self.manifest["tiers"][-1]["id"]
+            return html.escape(fill(self.strings["reason_fits"], tier, 600, 400)) + "<br>" + html.escape(
+                fill(self.strings["time"], "litert-int8", "cpu", "…")
+            )
+        if name == "strength_label":
+            return html.escape(fill(self.strings["strength_value"], 80))
+        if name == "lines":
+            rows = [("pass", f"{g['tier']}", lane) for g in self.manifest["golden"] for lane in g["outputs"]]
+            lines = [fill(self.strings["outcome_line"], "…", lane, tier, "…", 1, "") for _, tier, lane in rows]
+            return f"<pre>{html.escape(chr(10).join(lines))}</pre>"
+        return ""
+
+    def pictures(self, kind: str) -> str:
+        photograph = f'<img src="{uri(self.photograph)}">'
+        if kind == "FaceView":
+            return photograph
+        half = "clip-path:inset(0 0 0 50%)"
+        line = f'<div style="position:absolute;width:3px;height:100%;background:{self.colors["accent"]}"></div>'
+        return f'{photograph}<img src="{uri(self.painting)}" style="{half}">{line}'
+
+    def page(self, name: str) -> str:
+        root = ET.parse(RES / "layout" / f"{name}.xml").getroot()
+        css = CSS % {**self.colors, "width": WIDTH, "height": HEIGHT}
+        body = self.view(root, row=True)
+        return f"<!doctype html><meta charset=utf-8><style>{css}</style><div class=label>{LABEL}</div><div class=phone>{body}</div>"
+
+
+def fill(text: str, *arguments: object) -> str:
+    """A string resource with its arguments in place."""
+    return re.sub(r"%(\d)\$[^a-z]*[a-z]", lambda m: str(arguments[int(m.group(1)) - 1]), text).replace("%%", "%")
+
+
+def uri(path: Path | str) -> str:
+    data = Path(path).read_bytes()
+    return f"data:image/png;base64,{base64.b64encode(data).decode()}"
+
+
+def shoot(page: Path) -> None:
+    """A PNG beside the page, where Chromium is installed."""
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        print(f"{page}: no Chromium, so no PNG")
+        return
+    command = [chromium, "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    command += [f"--window-size={WIDTH},{HEIGHT + 24}", "--force-device-scale-factor=1.5", "--hide-scrollbars"]
+    command += [f"--screenshot={page.with_suffix('.png')}", page.resolve().as_uri()]
+    subprocess.run(command, check=True, capture_output=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("bundle", type=Path)
+    parser.add_argument("photograph", type=Path, help="PNG of a photograph")
+    parser.add_argument("painting", type=Path, help="PNG of the same in a style, as `iast-export stylize` made it")
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--night", action="store_true")
+    parser.add_argument("--lang", default="")
+    args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
+    screen = Screen(args)
+    for layout in sorted((RES / "layout").glob("*.xml")):
+        page = args.out / f"{layout.stem}{'-night' if args.night else ''}.html"
+        page.write_text(screen.page(layout.stem), encoding="utf-8")
+        shoot(page)
+
+
+if __name__ == "__main__":
+    main()
