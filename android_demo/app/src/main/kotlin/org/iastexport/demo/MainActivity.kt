@@ -31,7 +31,7 @@ class MainActivity : Activity() {
     private var bundle: IastBundle? = null
     private var painting: Painting? = null
     private var shot: Uri? = null
-    private var asked = 0
+    @Volatile private var asked = 0 // counts wishes; the worker thread leaves out those that are no longer the last
     private lateinit var pictures: Pictures
     private lateinit var painter: Painter
     private lateinit var strip: StyleStrip
@@ -157,7 +157,6 @@ class MainActivity : Activity() {
         val ticket = ++asked
         say(getString(R.string.working))
         demo.inBackground({
-            // A newer wish is waiting behind this one: leave it to that.
             if (ticket != asked) null else painter.paint(installed, wanted) { done, all -> progress(R.string.working_tiles, done, all) }
         }) { result ->
             if (isFinishing || ticket != asked) return@inBackground

@@ -58,7 +58,7 @@ class Pictures(private val context: Context) {
 
     private fun upright(bitmap: Bitmap, file: File): Bitmap {
         val matrix = Matrix()
-        when (ExifInterface(file.path).getAttributeInt(ExifInterface.TAG_ORIENTATION, ExifInterface.ORIENTATION_NORMAL)) {
+        when (orientation(file)) {
             ExifInterface.ORIENTATION_FLIP_HORIZONTAL -> matrix.setScale(-1f, 1f)
             ExifInterface.ORIENTATION_ROTATE_180 -> matrix.setRotate(180f)
             ExifInterface.ORIENTATION_FLIP_VERTICAL -> matrix.setScale(1f, -1f)
@@ -69,6 +69,12 @@ class Pictures(private val context: Context) {
             else -> return bitmap
         }
         return Bitmap.createBitmap(bitmap, 0, 0, bitmap.width, bitmap.height, matrix, false)
+    }
+
+    private fun orientation(file: File): Int = try {
+        ExifInterface(file.path).getAttributeInt(ExifInterface.TAG_ORIENTATION, ExifInterface.ORIENTATION_NORMAL)
+    } catch (_: IOException) {
+        ExifInterface.ORIENTATION_NORMAL // a format without EXIF is upright
     }
 
     /** A place in the shared Pictures folder for a new picture, for a camera or for [save]. */
