@@ -33,29 +33,32 @@ STYLES_DIR = PACKAGED_CHECKPOINT.parent / "styles"
 
 @torch.no_grad()
 def scores(net: IAST, contents: list[Rgb], artworks: list[Rgb]) -> dict[str, Any]:
-    """SSIM to the photograph and style distance per depth, means over all contents x artworks."""
+    """SSIM to the photograph and style distance per depth and strength, means over all contents x artworks.
+
+    Doing nothing scores SSIM 1, so neither figure means anything without the other.
+    """
     codes = [net.encode_style(torch.from_numpy(to_tensor(a)))[0] for a in artworks]
     references = [style_statistics(a) for a in artworks]
-    one = torch.ones(1, 1)
     found: dict[str, Any] = {"photographs": len(contents), "artworks": len(artworks), "side_px": 256}
     untouched = [style_distance(c, r) for c in contents for r in references]
     found["style_distance_of_the_photograph"] = round(float(np.mean(untouched)), 4)
-    for depth in net.depths:
-        module = net.cut(depth)
+    ends = (net.depths[0], net.depths[-1])
+    for depth, strength in [*((d, 1.0) for d in net.depths), *((d, s) for s in (0.5, 0.3) for d in ends)]:
+        module, given = net.cut(depth), torch.full((1, 1), strength)
         ssims, distances = [], []
         for content in contents:
             for code, reference in zip(codes, references, strict=True):
-                image = to_levels(module(torch.from_numpy(to_tensor(content)), code, one).numpy())
+                image = to_levels(module(torch.from_numpy(to_tensor(content)), code, given).numpy())
                 ssims.append(ssim_content(image, content))
                 distances.append(style_distance(image, reference))
-        found[f"depth_{depth}"] = {
+        found[f"depth_{depth}_strength_{strength:g}".replace(".", "_")] = {
             "ssim_content": round(float(np.mean(ssims)), 4),
             "style_distance": round(float(np.mean(distances)), 4),
         }
     return found
 
 
-def card(net: IAST, run: Path, images: Path) -> dict[str, Any]:
+def card(net: IAST, run: Path, images: Path, note: str) -> dict[str, Any]:
     """The checkpoint's facts: what it was trained on, under which terms, and how it scores."""
     photographs, artworks = training_files(images)
     kodak = sorted((images / "content" / "kodak24").glob("*.jpg"))
@@ -79,6 +82,7 @@ def card(net: IAST, run: Path, images: Path) -> dict[str, Any]:
             "recipe": "models/recipes/iast.toml",
             "steps": int(state["step"]),
             "device": "2 CPU cores",
+            "note": note,
         },
         "metrics": scores(net, *pictures),
     }
@@ -122,10 +126,11 @@ def main() -> None:
     parser.add_argument("--run", type=Path, required=True)
     parser.add_argument("--images", type=Path, required=True)
     parser.add_argument("--csv", type=Path, required=True)
+    parser.add_argument("--note", default="", help="what the run started from, for the card")
     parser.add_argument("--styles", type=Path, default=Path("models/recipes/styles.toml"))
     args = parser.parse_args()
     net = load_weights(args.run / "weights.pt")
-    facts = card(net, args.run, args.images)
+    facts = card(net, args.run, args.images, args.note)
     save_checkpoint(net, PACKAGED_CHECKPOINT, facts)
     write_styles(net, args.styles, args.images, args.csv)
     print(toml_text(facts["metrics"]))

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
+import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -136,3 +139,25 @@ def test_stubs_say_that_they_are_stubs_and_stay_out_of_the_build() -> None:
     stubs = list(tools.STUBS.rglob("*.kt"))
     assert stubs and all(path.read_text(encoding="utf-8").startswith("/**\n * STUBS") for path in stubs)
     assert "stubs" not in "".join(path.read_text(encoding="utf-8") for path in GRADLE)
+
+
+def test_mock_ups_are_drawn_from_the_layouts_and_say_what_they_are(
+    small_bundle: Path, tmp_path: Path
+) -> None:
+    picture = tmp_path / "photo.png"
+    shutil.copy(small_bundle / "golden" / "d1-64px-content.png", picture)
+    script = tools.DEMO / "tools" / "mockup.py"
+    command = [sys.executable, script, small_bundle, picture, picture, tmp_path / "out", "--lang", "de"]
+    done = subprocess.run(list(map(str, command)), env={"PATH": ""}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    for layout in (tools.RES / "layout").glob("*.xml"):
+        page = (tmp_path / "out" / f"{layout.stem}.html").read_text(encoding="utf-8")
+        assert "not a screenshot" in page and "@string" not in page and "@dimen" not in page
+        assert page.count("<button") == layout.read_text(encoding="utf-8").count("<Button")
+
+
+def test_the_readme_shows_pictures_that_are_there() -> None:
+    text = (tools.DEMO / "README.md").read_text(encoding="utf-8")
+    pictures = re.findall(r"!\[[^]]*]\(([^)]+)\)", text)
+    assert pictures and all((tools.DEMO / picture).is_file() for picture in pictures)
+    assert "nothing ran on a phone" in text and "stubs" in text

@@ -1,6 +1,6 @@
 """Draws the app's screens from its real layout, string, color and size files: mock-ups, not screenshots.
 
-    python3 android_demo/tools/mockup.py BUNDLE PHOTOGRAPH OUT [--night] [--lang de]
+    python3 android_demo/tools/mockup.py BUNDLE PHOTOGRAPH PAINTING OUT [--night] [--lang de]
 
 Writes OUT/main.html, checks.html and face.html, and PNG pictures of them where Chromium is installed.
 The pictures come from a real bundle; what Android would draw itself (buttons, spinners) is imitated.
@@ -137,15 +137,18 @@ class Screen:
     def filled(self, name: str) -> str:
         """What the running app would say, with times left open: none was ever measured on a phone."""
         if name == "status":
-            tier = self.manifest["tiers"][-1]["id"]
-            return html.escape(fill(self.strings["reason_fits"], tier, 600, 400)) + "<br>" + html.escape(
-                fill(self.strings["time"], "litert-int8", "cpu", "…")
-            )
+            width, height = size_px(self.photograph)
+            tier = next(t["id"] for t in self.manifest["tiers"] if max(width, height) <= t["max_side_px"])
+            lines = fill(self.strings["reason_fits"], tier, width, height), fill(self.strings["time"], "litert-int8", "cpu", "…")
+            return "<br>".join(map(html.escape, lines))
         if name == "strength_label":
             return html.escape(fill(self.strings["strength_value"], 80))
         if name == "lines":
-            rows = [("pass", f"{g['tier']}", lane) for g in self.manifest["golden"] for lane in g["outputs"]]
-            lines = [fill(self.strings["outcome_line"], "…", lane, tier, "…", 1, "") for _, tier, lane in rows]
+            rows = [(g, lane) for g in self.manifest["golden"] for lane in g["outputs"]]
+            lines = [
+                fill(self.strings["outcome_line"], "…", lane, g["tier"], "…", g["tolerance_levels"][lane.split("-")[0]], "")
+                for g, lane in rows
+            ]
             return f"<pre>{html.escape(chr(10).join(lines))}</pre>"
         return ""
 
@@ -167,6 +170,12 @@ class Screen:
 def fill(text: str, *arguments: object) -> str:
     """A string resource with its arguments in place."""
     return re.sub(r"%(\d)\$[^a-z]*[a-z]", lambda m: str(arguments[int(m.group(1)) - 1]), text).replace("%%", "%")
+
+
+def size_px(path: Path) -> tuple[int, int]:
+    """Width and height of a PNG, from its header."""
+    header = Path(path).read_bytes()[16:24]
+    return int.from_bytes(header[:4], "big"), int.from_bytes(header[4:], "big")
 
 
 def uri(path: Path | str) -> str:

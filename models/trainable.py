@@ -1,0 +1,39 @@
+"""What the training loop asks of a network, teacher or student."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple, Protocol, runtime_checkable
+
+from torch import Tensor
+
+from models.losses import Features
+
+
+class Rendered(NamedTuple):
+    """A picture and what distillation and the scores look at."""
+
+    image: Tensor  # [N, 3, H, W] before the clamp
+    features: Mapping[str, Tensor]  # by name, for feature distillation
+    attention: Tensor  # A [N, 1, h, w] in (0, 1)
+    alpha: Tensor  # alpha [N, 1, h, w] in (0, 1), without the user's strength
+
+
+@runtime_checkable
+class Trainable(Protocol):
+    """A style-transfer network whose depths are trained together."""
+
+    @property
+    def depths(self) -> tuple[int, ...]:
+        """Depths that can be rendered, shallowest first."""
+        ...
+
+    def encode(self, style: Tensor, of_style: Features) -> Tensor:
+        """The style code [N, ...] of artworks, whose perceptual features are given."""
+        ...
+
+    def render(
+        self, content: Tensor, of_content: Features, code: Tensor, strength: Tensor, depth: int
+    ) -> Rendered:
+        """Pictures of photographs [N, 3, H, W] at a strength [N, 1], by one depth."""
+        ...
