@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import re
+import shutil
 import subprocess
+import tempfile
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -16,10 +20,12 @@ ANDROID_23 = JAVA / "com.android.android-23.jar"
 FRAMEWORK = TOOLS / "debian" / "usr" / "share" / "android-framework-res" / "framework-res.apk"
 ONNXRUNTIME = TOOLS / "onnxruntime.jar"
 STUBS = DEMO / "tools" / "stubs"
-CORE, ENGINE, APP = (DEMO / name / "src" / "main" / ("kotlin") for name in ("core", "engine", "app"))
+CORE, ENGINE, APP = (DEMO / name / "src" / "main" / "kotlin" for name in ("core", "engine", "app"))
 RES = DEMO / "app" / "src" / "main" / "res"
 MANIFEST = DEMO / "app" / "src" / "main" / "AndroidManifest.xml"
 PACKAGE = "org.iastexport.demo"
+# The compiler lives for seconds: the quick JIT alone halves its time.
+SHORT_LIVED = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
 
 
 def need(path: Path) -> Path:
@@ -48,10 +54,8 @@ def kotlinc(
     need(TOOLS / "kotlin")
     return subprocess.run(
         [
-            "java",
-            "-Xmx1500m",
-            "-cp",
-            str(TOOLS / "kotlin" / "*"),
+            *("java", "-Xmx1500m", *SHORT_LIVED),
+            *("-cp", str(TOOLS / "kotlin" / "*")),
             "org.jetbrains.kotlin.cli.jvm.K2JVMCompiler",
             *("-language-version", "2.2", "-jvm-target", "11", "-no-stdlib", "-no-reflect"),
             *(() if jdk else ("-no-jdk",)),
@@ -74,9 +78,19 @@ def compiled(sources: Sequence[Path], out: Path, classpath: Sequence[Path], *, j
     return out
 
 
+@cache
+def core_23() -> Path:
+    """The core, compiled once per test run against the real Android API 23, without a JDK."""
+    folder = Path(tempfile.mkdtemp(prefix="iast-core-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return compiled([CORE], folder / "core.jar", [need(ANDROID_23), *libraries()], jdk=False)
+
+
 def java(classpath: Sequence[Path], *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        ["java", "-cp", os.pathsep.join(map(str, classpath)), *arguments], capture_output=True, text=True
+        ["java", *SHORT_LIVED, "-cp", os.pathsep.join(map(str, classpath)), *arguments],
+        capture_output=True,
+        text=True,
     )
 
 

@@ -39,7 +39,7 @@ def test_core_engine_and_app_compile_against_android_23_and_the_real_onnxruntime
     linked: Path, tmp_path: Path
 ) -> None:
     base = [tools.need(tools.ANDROID_23), *tools.libraries()]
-    core = tools.compiled([tools.CORE], tmp_path / "core.jar", base, jdk=False)
+    core = tools.core_23()
     sources = [tools.ENGINE, tools.APP, tools.STUBS, linked / "gen"]
     tools.compiled(sources, tmp_path / "app.jar", [*base, core, tools.need(tools.ONNXRUNTIME)], jdk=False)
 

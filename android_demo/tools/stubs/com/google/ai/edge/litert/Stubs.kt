@@ -11,14 +11,10 @@ private fun stub(): Nothing = throw UnsupportedOperationException("a stub, not L
 
 enum class Accelerator { NONE, CPU, GPU, NPU }
 
-class LiteRtException(message: String) : Exception(message)
+class LiteRtException internal constructor(message: String) : Exception(message)
 
 class Environment private constructor() : AutoCloseable {
     override fun close() = stub()
-
-    companion object {
-        fun create(): Environment = stub()
-    }
 }
 
 class TensorBuffer private constructor() : AutoCloseable {
@@ -34,21 +30,25 @@ class TensorBuffer private constructor() : AutoCloseable {
 }
 
 class CompiledModel private constructor() : AutoCloseable {
-    class CpuOptions(val numThreads: Int? = null)
+    data class CpuOptions(
+        val numThreads: Int? = null,
+        val xnnPackFlags: Int? = null,
+        val xnnPackWeightCachePath: String? = null,
+    )
 
     class Options(vararg accelerators: Accelerator) {
         var cpuOptions: CpuOptions? = null
     }
 
-    fun createInputBuffer(inputName: String, signature: String = ""): TensorBuffer = stub()
+    fun createInputBuffer(inputName: String, signature: String? = null): TensorBuffer = stub()
 
-    fun createOutputBuffer(outputName: String, signature: String = ""): TensorBuffer = stub()
+    fun createOutputBuffer(outputName: String, signature: String? = null): TensorBuffer = stub()
 
-    fun run(inputs: Map<String, TensorBuffer>, outputs: Map<String, TensorBuffer>, signature: String = ""): Unit = stub()
+    fun run(inputs: Map<String, TensorBuffer>, outputs: Map<String, TensorBuffer>, signature: String? = null): Unit = stub()
 
     override fun close() = stub()
 
     companion object {
-        fun create(filePath: String, options: Options, optionalEnv: Environment? = null): CompiledModel = stub()
+        fun create(filePath: String, options: Options = Options(Accelerator.CPU), optionalEnv: Environment? = null): CompiledModel = stub()
     }
 }
