@@ -19,7 +19,7 @@ from iast_export.errors import AccuracyError, InputError, ToolError, UsageError
 from tests.gate_cases import make_bundle
 
 STANDIN = Path(__file__).parent / "testdata" / "standin_adb.py"
-QUICK = {"timeout_s": 0.5, "poll_s": 0.01}
+QUICK = {"timeout_s": 60.0, "poll_s": 0.01}
 
 
 @pytest.fixture
@@ -210,7 +210,7 @@ def _alter(name: str, text: str | None) -> Any:
         (_alter("devices", "A unauthorized\n"), {}, ToolError, "confirm this computer"),
         (_alter("app", None), {}, ToolError, "adb install"),
         (_alter("crashes", ""), {}, ToolError, "ended without a result"),
-        (_alter("results/benchmark.json", None), {}, ToolError, "no result after"),
+        (_alter("results/benchmark.json", None), {"timeout_s": 0.5}, ToolError, "no result after"),
         (_alter("no-taskset", ""), {"core_mask": "f0"}, ToolError, "refuses the core mask"),
         (_alter("app", ""), {"core_mask": "0"}, UsageError, "names no core"),
         (_alter("app", ""), {"core_mask": "big"}, UsageError, "names no core"),
@@ -218,7 +218,7 @@ def _alter(name: str, text: str | None) -> Any:
     ],
 )
 def test_what_can_go_wrong_with_a_phone_is_said(
-    phone: Path, bundle: Path, change: Any, options: dict[str, str], error: type[Exception], words: str
+    phone: Path, bundle: Path, change: Any, options: dict[str, Any], error: type[Exception], words: str
 ) -> None:
     change(phone)
     if words == "ended without a result":
