@@ -10,6 +10,7 @@ fetched checks the code; none of it is part of the app, and none is redistribute
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 import subprocess
 import sys
@@ -23,15 +24,22 @@ KOTLIN = "kotlin-jupyter-kernel==0.19.0.944"  # carries the Kotlin compiler and 
 KOTLIN_SHA256 = "dc654a426a28e6621aeb0bd7772d268a9a877aabae4a17b73383752a416281a3"
 ONNXRUNTIME = "com.github.asus4.onnxruntime@0.4.9"  # carries ONNX Runtime 1.29's real Java classes
 ONNXRUNTIME_SHA256 = "e59788788818fdde1b2e522e766a21ba0f7d8391de55737abf81e32cc801785d"
-ANDROID_SHA256 = "8af1b6df556971dda0a6da3536ea526a838e0c363afcdd454213d8bce94793e3"
-# Debian packages, by suite. aapt2 needs its libraries; the framework resources are those of API 29.
-STABLE = "bookworm"
-STABLE_PACKAGES = (
-    "junit4",
-    "libhamcrest-java",
+# What the evidence rests on is the same file on every machine: pinned. It comes from the first suite that
+# still holds it. libandroid-23-java is the real android.jar of API 23; the framework is that of API 29.
+PINNED = {
+    ("bookworm",): {
+        "android-framework-res": "267dad38b2e01b2705bd106023cfb5e6410175ebe35c60f3186eef521248bc6b",
+        "junit4": "2f516bef5fa0f714da4f8b95c367c00aea64159c099c5157579fb95823dbcc56",
+        "libhamcrest-java": "a3e84b0462e4bd75bfcd34dd46c9a5db6b9e7174da2d120339f4dc89aab90a56",
+    },
+    ("bullseye", "sid"): {
+        "libandroid-23-java": "8af1b6df556971dda0a6da3536ea526a838e0c363afcdd454213d8bce94793e3",
+    },
+}
+# aapt2 and its libraries differ by processor and get security updates: apt checks Debian's signature on them.
+SIGNED_SUITE = "bookworm"
+SIGNED = (
     "aapt",
-    "p7zip-full",
-    "android-framework-res",
     "android-libaapt",
     "android-libandroidfw",
     "android-libbacktrace",
@@ -41,12 +49,20 @@ STABLE_PACKAGES = (
     "android-libunwind",
     "android-libutils",
     "android-libziparchive",
-    "libprotobuf-lite32",
-    "libpng16-16",
     "libexpat1",
+    "libpng16-16",
+    "libprotobuf-lite32",
+    "p7zip-full",
 )
-ANDROID_SUITE = "bullseye"
-ANDROID_PACKAGE = "libandroid-23-java"  # the real android.jar of API 23
+KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+NEEDED = {
+    "java": "openjdk-17-jdk-headless",
+    "npm": "npm",
+    "apt-get": "Debian, or a container of it",
+    "dpkg": "Debian, or a container of it",
+}
+JAVA = 17
+TIMEOUT_S = 900
 
 
 class Missing(Exception):
@@ -77,16 +93,35 @@ def pins() -> str:
 
 def check_commands() -> None:
     """Stops unless the machine has what can't be fetched without root."""
-    for command, package in (("java", "openjdk-17-jre-headless"), ("npm", "npm"), ("apt-get", "a Debian-like system")):
+    for command, package in NEEDED.items():
         if shutil.which(command) is None:
             raise Missing(f"{command} is missing; install {package} and run this again")
+    if not KEYRING.is_file():
+        raise Missing(f"{KEYRING} is missing; install debian-archive-keyring and run this again")
+    said = subprocess.run(["java", "-version"], check=False, capture_output=True, text=True).stderr
+    found = re.search(r'version "(\d+)', said)
+    if found is None or int(found.group(1)) < JAVA:
+        raise Missing(f"Java {JAVA} or later is needed, `java -version` says: {said.strip()}; install {NEEDED['java']}")
 
 
 def run(*command: str, cwd: Path | None = None) -> None:
     """Runs a command; its output appears only where it failed."""
-    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    words = " ".join(command[:6])
+    try:
+        done = subprocess.run(
+            command,
+            cwd=cwd,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            timeout=TIMEOUT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise Missing(f"`{words} ...` took longer than {TIMEOUT_S} s; check the network and run this again") from error
     if done.returncode:
-        raise Missing(f"`{' '.join(command[:6])} ...` failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+        said = f"{done.stdout[-2000:]}{done.stderr[-2000:]}"
+        raise Missing(f"`{words} ...` failed; check the network and run this again:\n{said}")
 
 
 def check_sha256(path: Path, wanted: str) -> None:
@@ -110,9 +145,8 @@ def install_kotlin() -> None:
     shutil.rmtree(folder)
 
 
-def mirror() -> str:
+def mirror(folder: Path = Path("/etc/apt")) -> str:
     """The address of the Debian mirror that this machine is set up with."""
-    folder = Path("/etc/apt")
     files = [folder / "sources.list", *sorted((folder / "sources.list.d").glob("*"))]
     for file in files:
         for line in file.read_text().splitlines() if file.is_file() else ():
@@ -121,31 +155,56 @@ def mirror() -> str:
                 address = next((w for w in words[1:] if "://" in w or w.startswith("file:")), "")
                 if address.rstrip("/").endswith("/debian"):
                     return address
-    raise Missing("no Debian mirror is configured in /etc/apt; these checks need a Debian-like system")
+    raise Missing(f"no Debian mirror is configured in {folder}; these checks need Debian, or a container of it")
 
 
 def install_debian() -> None:
     """Debian packages unpacked into .tools/debian, without root and without touching the system."""
-    for suite, packages in ((STABLE, STABLE_PACKAGES), (ANDROID_SUITE, (ANDROID_PACKAGE,))):
-        state = TOOLS / "apt" / suite
-        for part in ("lists/partial", "cache/archives/partial", "debs"):
-            (state / part).mkdir(parents=True)
-        keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
-        (state / "sources.list").write_text(f"deb [signed-by={keyring}] {mirror()} {suite} main\n")
-        options = [
-            f"-oDir::Etc::SourceList={state / 'sources.list'}",
-            "-oDir::Etc::SourceParts=/dev/null",
-            f"-oDir::State::Lists={state / 'lists'}",
-            f"-oDir::Cache={state / 'cache'}",
-            "-oAPT::Sandbox::User=root",
-        ]
-        run("apt-get", *options, "update", "-qq")
-        run("apt-get", *options, "download", "-qq", *packages, cwd=state / "debs")
-        for deb in sorted((state / "debs").glob("*.deb")):
-            if deb.name.startswith(ANDROID_PACKAGE):
-                check_sha256(deb, ANDROID_SHA256)
-            run("dpkg", "-x", str(deb), str(TOOLS / "debian"))
+    debs = fetch((SIGNED_SUITE,), SIGNED)
+    for suites, pins in PINNED.items():
+        found = fetch(suites, tuple(pins))
+        for deb in found:
+            check_sha256(deb, pins[deb.name.split("_")[0]])
+        debs += found
+    for deb in debs:
+        run("dpkg", "-x", str(deb), str(TOOLS / "debian"))
     shutil.rmtree(TOOLS / "apt")
+
+
+def fetch(suites: tuple[str, ...], packages: tuple[str, ...]) -> list[Path]:
+    """Packages of the first suite that holds them all, downloaded by apt with a list of its own.
+
+    apt checks Debian's signature.
+    """
+    first, *others = suites
+    try:
+        return download(first, packages)
+    except Missing:
+        if not others:
+            raise
+        return fetch(tuple(others), packages)
+
+
+def download(suite: str, packages: tuple[str, ...]) -> list[Path]:
+    """Packages of one suite as files in .tools/apt."""
+    state = TOOLS / "apt" / f"{suite}-{packages[0]}"
+    for part in ("lists/partial", "cache/archives/partial", "debs"):
+        (state / part).mkdir(parents=True)
+    (state / "sources.list").write_text(f"deb [signed-by={KEYRING}] {mirror()} {suite} main\n")
+    options = [
+        f"-oDir::Etc::SourceList={state / 'sources.list'}",
+        "-oDir::Etc::SourceParts=/dev/null",
+        f"-oDir::State::Lists={state / 'lists'}",
+        f"-oDir::Cache={state / 'cache'}",
+        "-oAPT::Sandbox::User=root",
+        "-oAPT::Update::Error-Mode=any",
+    ]
+    run("apt-get", *options, "update", "-qq")
+    run("apt-get", *options, "download", "-qq", *packages, cwd=state / "debs")
+    debs = sorted((state / "debs").glob("*.deb"))
+    if len(debs) != len(packages):
+        raise Missing(f"{suite} gave {len(debs)} of {len(packages)} packages; run this again")
+    return debs
 
 
 def install_onnxruntime() -> None:
