@@ -88,6 +88,15 @@ def test_a_benchmark_gets_its_ratio_from_its_own_samples(bundle: Path, tmp_path:
     assert (bundle / "reports" / "report.html").read_text().count("3.00×") == before
 
 
+def test_times_of_an_emulated_device_are_never_shown(bundle: Path, tmp_path: Path) -> None:
+    result = result_of(bundle, "benchmark")
+    result["device"]["emulated"] = True
+    path = import_result(write(tmp_path / "r.json", result), bundle)
+    page = (bundle / "reports" / "report.html").read_text()
+    assert "On an emulated device: Maker" in page and "not shown" in page
+    assert "5 ms" not in page and DeviceResult.load(path).benchmark
+
+
 def test_a_failed_self_test_is_kept_and_ends_with_exit_code_5(bundle: Path, tmp_path: Path) -> None:
     result = result_of(bundle)
     result["selftest"][0] |= {"status": "fail", "max_level_difference": 9}
