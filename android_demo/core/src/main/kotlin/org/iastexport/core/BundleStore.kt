@@ -4,6 +4,7 @@ import java.io.File
 import java.io.FileOutputStream
 import java.io.IOException
 import java.io.InputStream
+import java.io.OutputStream
 import java.security.MessageDigest
 
 /** Where a bundle comes from: the app's assets, a folder, a download. */
@@ -17,15 +18,23 @@ class FolderSource(private val folder: File) : BundleSource {
     override fun open(path: String): InputStream = File(folder, path).inputStream()
 }
 
-/** Lower-case hexadecimal SHA-256 of a stream, read to its end; [copyTo] receives the same bytes. */
-internal fun sha256(input: InputStream, copyTo: FileOutputStream? = null): String {
+/**
+ * Lower-case hexadecimal SHA-256 of a stream, read to its end; [copyTo] receives the same bytes.
+ *
+ * @throws BundleException the bytes can't be written (reading that fails stays an IOException).
+ */
+internal fun sha256(input: InputStream, copyTo: OutputStream? = null): String {
     val digest = MessageDigest.getInstance("SHA-256")
     val buffer = ByteArray(1 shl 16)
     while (true) {
         val count = input.read(buffer)
         if (count < 0) break
         digest.update(buffer, 0, count)
-        copyTo?.write(buffer, 0, count)
+        try {
+            copyTo?.write(buffer, 0, count)
+        } catch (error: IOException) {
+            throw BundleException("the bundle can't be copied: ${error.message}; free some space and start again", error)
+        }
     }
     return digest.digest().joinToString("") { byte -> (byte.toInt() and 0xFF).toString(16).padStart(2, '0') }
 }

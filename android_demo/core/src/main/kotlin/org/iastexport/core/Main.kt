@@ -1,6 +1,7 @@
 package org.iastexport.core
 
 import java.io.File
+import java.io.IOException
 import kotlin.system.exitProcess
 
 private const val USAGE = """The pixel side of iast-export's Android core, around runtimes that run elsewhere.
@@ -129,6 +130,9 @@ fun main(args: Array<String>) {
         2
     } catch (error: BundleException) {
         System.err.println("error: ${error.message}")
+        3
+    } catch (error: IOException) {
+        System.err.println("error: ${error.message}; check the path")
         3
     }
     exitProcess(code)

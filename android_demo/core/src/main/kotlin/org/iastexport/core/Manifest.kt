@@ -133,13 +133,14 @@ data class Manifest(
         styles.firstOrNull { it.id == id } ?: throw BundleException("the bundle has no style $id")
 
     /** Everything to copy and to verify, each path once. */
-    fun listed(): List<Listed> {
-        val all = files.map { Listed(it.path, it.sha256, it.bytes) } +
+    fun listed(): List<Listed> = everyListed().distinctBy { it.path }
+
+    /** As [listed], a path as often as the manifest names it. */
+    internal fun everyListed(): List<Listed> =
+        files.map { Listed(it.path, it.sha256, it.bytes) } +
             styles.map { Listed(it.path, it.sha256, null) } +
             styles.filter { it.thumbnail != null }.map { Listed(it.thumbnail!!, it.thumbnailSha256!!, null) } +
             goldens.flatMap { golden -> golden.sha256.map { Listed(it.key, it.value, null) } }
-        return all.distinctBy { it.path }
-    }
 
     companion object {
         /** The schema version that this code reads. */

@@ -4,6 +4,9 @@ private val SHA256 = Regex("[0-9a-f]{64}")
 private val ID = Regex("[a-z0-9][a-z0-9_-]*")
 private const val STRENGTH = "strength"
 
+/** Most numbers of a style's code tensor: four megabytes. */
+private const val MOST_NUMBERS = 1 shl 20
+
 /** Whether a path of a bundle stays inside it: relative, forward slashes, no `.` or `..`, no `\\`, `:` or control character. */
 fun isSafePath(path: String): Boolean =
     path.split('/').all { it.isNotEmpty() && it != "." && it != ".." } &&
@@ -25,7 +28,7 @@ internal class ManifestReader(private val root: Fields) {
             edges = root.list("io").map(::edge),
             styles = root.list("styles").map(::style),
             goldens = root.list("golden").map(::golden),
-            codes = (shapes.keys() - STRENGTH).sorted().map { CodeInput(it, shapes.ints(it)) },
+            codes = (shapes.keys() - STRENGTH).sorted().map { code(it, shapes) },
             takesStrength = STRENGTH in shapes.keys(),
             sizeMultiplePx = network.int("size_multiple_px", 1..1024),
             styleSidePx = root.fields("preprocess").int("style_side_px", 1..4096),
@@ -64,10 +67,22 @@ internal class ManifestReader(private val root: Fields) {
         }
     }
 
+    private fun code(name: String, shapes: Fields): CodeInput {
+        val shape = shapes.ints(name)
+        need(shape.isNotEmpty() && shape.all { it in 1..MOST_NUMBERS } && shape.fold(1L, Long::times) <= MOST_NUMBERS) {
+            "manifest.json: the shape of $name is $shape; build the bundle again"
+        }
+        return CodeInput(name, shape)
+    }
+
     private fun tier(fields: Fields): Tier {
         val shape = fields.ints("shape_px")
-        need(shape.size == 2 && shape.all { it > 0 }) { "manifest.json: a tier's shape_px is $shape; build the bundle again" }
-        return Tier(fields.text("id"), fields.int("depth", 1..1000), fields.int("max_side_px", 1..16384), shape[0], shape[1])
+        need(shape.size == 2) { "manifest.json: a tier's shape_px is $shape; build the bundle again" }
+        val maxSidePx = fields.int("max_side_px", 1..16384)
+        need(shape.all { it in maxSidePx..16384 }) {
+            "manifest.json: a tier's shape_px $shape doesn't hold its max_side_px $maxSidePx; build the bundle again"
+        }
+        return Tier(fields.text("id"), fields.int("depth", 1..1000), maxSidePx, shape[0], shape[1])
     }
 
     private fun file(fields: Fields) = ModelFile(
@@ -90,7 +105,12 @@ internal class ManifestReader(private val root: Fields) {
         layout = fields.text("layout"),
         scale = fields.floatOrNull("scale"),
         zeroPoint = fields.intOrNull("zero_point"),
-    )
+    ).also {
+        val quantized = it.scale != null && it.scale > 0f && it.zeroPoint in -128..127
+        need(quantized || it.dtype != "int8") {
+            "manifest.json: ${it.name} of ${it.path} is int8 with scale ${it.scale} and zero_point ${it.zeroPoint}; build the bundle again"
+        }
+    }
 
     private fun style(fields: Fields): StyleEntry {
         val id = fields.text("id")
@@ -111,6 +131,9 @@ internal class ManifestReader(private val root: Fields) {
     private fun golden(fields: Fields): Golden {
         val outputs = fields.textMap("outputs").mapKeys { lane(it.key) }
         val tolerance = fields.fields("tolerance_levels")
+        for (lane in outputs.keys) need(lane.runtime.id in tolerance.keys()) {
+            "manifest.json: a golden picture has no tolerance for ${lane.runtime.id}; build the bundle again"
+        }
         val hashes = fields.textMap("sha256").mapValues { sha256(it.value) }
         val content = path(fields, "content")
         for (used in outputs.values + content + hashes.keys) {
@@ -140,10 +163,22 @@ internal class ManifestReader(private val root: Fields) {
         unique("style", manifest.styles.map { it.id })
         unique("file", manifest.files.map { it.path })
         for (golden in manifest.goldens) {
-            manifest.tier(golden.tier)
+            val tier = manifest.tier(golden.tier)
             manifest.style(golden.style)
+            for (lane in golden.outputs.keys) need(manifest.transfer(lane, tier) != null) {
+                "manifest.json: a golden picture is for $lane at ${tier.id}, which the bundle has no model for; build it again"
+            }
         }
         manifest.files.mapNotNull { it.tier }.forEach(manifest::tier)
+        checkListed(manifest.everyListed())
+    }
+
+    /** One path, one hash; and none may be the manifest, which is written last as the sign that all is there. */
+    private fun checkListed(listed: List<Listed>) {
+        for ((path, same) in listed.groupBy { it.path }) {
+            need(path != Manifest.FILE_NAME) { "manifest.json lists itself; build the bundle again" }
+            need(same.distinctBy { it.sha256 }.size == 1) { "manifest.json gives $path two hashes; build the bundle again" }
+        }
     }
 
     private fun unique(what: String, names: List<String>) {

@@ -4,12 +4,12 @@ package org.iastexport.core
 class Picture(val widthPx: Int, val heightPx: Int, val argb: IntArray) {
     init {
         need(widthPx > 0 && heightPx > 0) { "a picture of ${widthPx}x$heightPx px is empty; use a real picture" }
-        need(argb.size == widthPx * heightPx) { "${argb.size} pixels for ${widthPx}x$heightPx px" }
+        need(argb.size.toLong() == widthPx.toLong() * heightPx) { "${argb.size} pixels for ${widthPx}x$heightPx px" }
     }
 
     /** The rectangle from ([left], [top]); it must lie inside. */
     fun crop(left: Int, top: Int, widthPx: Int, heightPx: Int): Picture {
-        need(left >= 0 && top >= 0 && left + widthPx <= this.widthPx && top + heightPx <= this.heightPx) {
+        need(left >= 0 && top >= 0 && widthPx > 0 && heightPx > 0 && left + widthPx <= this.widthPx && top + heightPx <= this.heightPx) {
             "a crop of ${widthPx}x$heightPx px at $left, $top leaves the picture of ${this.widthPx}x${this.heightPx} px"
         }
         val out = IntArray(widthPx * heightPx)
@@ -17,8 +17,8 @@ class Picture(val widthPx: Int, val heightPx: Int, val argb: IntArray) {
         return Picture(widthPx, heightPx, out)
     }
 
-    /** The same picture, every pixel opaque: transparency is laid over white. */
-    fun opaque(): Picture = Picture(widthPx, heightPx, IntArray(argb.size) { PixelCodec.overWhite(argb[it]) })
+    /** The picture with transparency laid over white; the same object where every pixel is opaque already. */
+    fun opaque(): Picture = if (argb.all { it ushr 24 == 255 }) this else Picture(widthPx, heightPx, IntArray(argb.size) { PixelCodec.overWhite(argb[it]) })
 }
 
 /** Packs three levels of 0..255 into an opaque ARGB int. */

@@ -43,7 +43,8 @@ class SelfTest(private val bundle: Bundle, private val open: EngineFactory) {
         return try {
             val difference = compare(golden, lane, engine.getOrThrow())
             result(difference.worst, difference.share, "")
-        } catch (error: Exception) {
+        } catch (error: Throwable) {
+            // A missing native library or too little memory is an Error, and what a phone must report.
             result(null, null, error.message ?: error.javaClass.simpleName)
         }
     }
@@ -95,8 +96,9 @@ class DeviceBenchmark(private val bundle: Bundle, private val open: EngineFactor
         progress: (Int, Int) -> Unit = { _, _ -> },
     ): List<BenchmarkSamples> {
         need(lanes.isNotEmpty() && samples > 0 && warmup >= 0) { "nothing to measure: choose at least one lane and one sample" }
-        val engines = lanes.map { open(it) }
+        val engines = ArrayList<StyleEngine>(lanes.size)
         try {
+            lanes.forEach { engines += open(it) }
             val goldens = bundle.manifest.goldens.distinctBy { it.tier }
             need(goldens.isNotEmpty()) { "the bundle holds no golden picture to measure on; build it again" }
             return goldens.flatMapIndexed { i, golden ->

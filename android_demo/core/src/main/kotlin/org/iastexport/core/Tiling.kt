@@ -24,6 +24,13 @@ class TileAxis(val lengthPx: Int, val tilePx: Int, val overlapPx: Int) {
         val right = if (end == lengthPx) overlapPx + 1 else end - position
         return min(min(left, right), overlapPx + 1)
     }
+
+    /** Sum of the tiles' weights at every position. */
+    fun totals(): IntArray {
+        val sums = IntArray(lengthPx)
+        for (start in starts) for (position in start until start + sizePx) sums[position] += weight(start, position)
+        return sums
+    }
 }
 
 /**
@@ -34,6 +41,12 @@ class TileAxis(val lengthPx: Int, val tilePx: Int, val overlapPx: Int) {
  */
 class Tiling(widthPx: Int, heightPx: Int, tilePx: Int, sizeMultiplePx: Int) {
     private val overlap = max(sizeMultiplePx, tilePx / 8 / sizeMultiplePx * sizeMultiplePx)
+
+    init {
+        // At most two tiles per axis weigh in full at one pixel: 4 * 255 * (overlap + 1)^2 must stay an Int.
+        need(overlap < MOST_OVERLAP_PX) { "tiles of $tilePx px are too large to blend; choose a smaller tier" }
+    }
+
     val across = TileAxis(widthPx, tilePx, overlap)
     val down = TileAxis(heightPx, tilePx, overlap)
 
@@ -49,7 +62,7 @@ class Tiling(widthPx: Int, heightPx: Int, tilePx: Int, sizeMultiplePx: Int) {
     fun run(picture: Picture, stylize: (Picture) -> Picture): Picture {
         need(picture.widthPx == across.lengthPx && picture.heightPx == down.lengthPx) { "the tiles are for another picture" }
         val out = IntArray(picture.argb.size)
-        val band = Band(across.lengthPx, down.sizePx)
+        val band = Band(across.totals(), down.totals(), down.sizePx)
         for ((row, top) in down.starts.withIndex()) {
             for (left in across.starts) {
                 val tile = stylize(picture.crop(left, top, across.sizePx, down.sizePx))
@@ -57,7 +70,7 @@ class Tiling(widthPx: Int, heightPx: Int, tilePx: Int, sizeMultiplePx: Int) {
                 add(band, tile, left, top)
             }
             val next = down.starts.getOrElse(row + 1) { down.lengthPx }
-            band.flush(next - top, out, top)
+            band.flush(next - top, top, out)
         }
         return Picture(picture.widthPx, picture.heightPx, out)
     }
@@ -70,21 +83,28 @@ class Tiling(widthPx: Int, heightPx: Int, tilePx: Int, sizeMultiplePx: Int) {
         }
     }
 
-    /** Sums of the rows that more than one row of tiles may reach; row 0 is the top of the current tiles. */
-    private class Band(private val widthPx: Int, private val rows: Int) {
-        private val sums = Array(4) { IntArray(widthPx * rows) }
+    private companion object {
+        const val MOST_OVERLAP_PX = 1400
+    }
+
+    /**
+     * Sums of weighted levels of the rows that tiles may still reach; row 0 is the top of the current tiles.
+     * The weights' own sum needs no plane: a weight is a product, so its sum is the product of both axes' [totals][TileAxis.totals].
+     */
+    private class Band(private val acrossTotals: IntArray, private val downTotals: IntArray, rows: Int) {
+        private val widthPx = acrossTotals.size
+        private val sums = Array(3) { IntArray(widthPx * rows) }
 
         fun add(x: Int, y: Int, weight: Int, argb: Int) {
             val i = y * widthPx + x
             for (c in 0..2) sums[c][i] += weight * channel(argb, c)
-            sums[3][i] += weight
         }
 
         /** Writes the first [count] rows to [out] from row [top] on and moves the others up. */
-        fun flush(count: Int, out: IntArray, top: Int) {
+        fun flush(count: Int, top: Int, out: IntArray) {
             val size = count * widthPx
             for (i in 0 until size) {
-                val weight = sums[3][i].toLong()
+                val weight = acrossTotals[i % widthPx].toLong() * downTotals[top + i / widthPx]
                 fun level(c: Int) = ((2L * sums[c][i] + weight) / (2L * weight)).toInt()
                 out[top * widthPx + i] = rgb(level(0), level(1), level(2))
             }

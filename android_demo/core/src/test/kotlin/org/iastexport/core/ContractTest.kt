@@ -48,6 +48,49 @@ class ContractTest {
     }
 
     @Test
+    fun aManifestThatContradictsItselfIsRefused() {
+        val text = cases[0].getValue("manifest").toString()
+        val other = "cd".repeat(32)
+        val contradictions = listOf(
+            Triple("\"shape_px\":[32,32]", "\"shape_px\":[32,16]", "doesn't hold its max_side_px 32"),
+            Triple("\"style_code\":[1,4]", "\"style_code\":[1,-4]", "the shape of style_code is [1, -4]"),
+            Triple("\"style_code\":[1,4]", "\"style_code\":[65536,65536]", "the shape of style_code"),
+            Triple("\"zero_point\":-128", "\"zero_point\":-129", "is int8 with scale"),
+            Triple("\"zero_point\":-128", "\"zero_point\":null", "is int8 with scale"),
+            Triple("\"scale\":0.00392156862745098", "\"scale\":0.0", "is int8 with scale 0.0"),
+            Triple("\"scale\":0.00392156862745098", "\"scale\":NaN", "a finite number was needed"),
+            Triple("\"litert\":1,", "", "no tolerance for litert"),
+            Triple("\"litert-int8\":", "\"litert-fp16\":", "which the bundle has no model for"),
+            Triple("models/a.onnx", "manifest.json", "lists itself"),
+            Triple("styles/ink.png", "styles/ink.f32", "gives styles/ink.f32 two hashes"),
+        )
+        for ((found, wrong, words) in contradictions) {
+            check(found in text) { found }
+            val altered = text.replace(found, wrong).replace("\"thumbnail_sha256\":\"${"ab".repeat(32)}\"", "\"thumbnail_sha256\":\"$other\"")
+            refuses(words) { Manifest.parse(altered) }
+        }
+        Manifest.parse(text.replace("\"thumbnail_sha256\":\"${"ab".repeat(32)}\"", "\"thumbnail_sha256\":\"$other\""))
+    }
+
+    @Test
+    fun whatTheManifestLacksIsSaid() {
+        refuses("no tier d9") { good.tier("d9") }
+        refuses("no style oil") { good.style("oil") }
+        refuses("no signature d2_32px") { good.signature(good.files[0], good.tiers[0]) }
+        refuses("lists no edge depth") { good.edge(good.files[1], "d2_32px", "depth") }
+        refuses("a code of 3 numbers, 4 were needed") { good.split(FloatArray(3)) }
+        assertEquals(null, good.transfer(Lane(Runtime.LITERT, Precision.FP16), good.tiers[0]))
+        assertEquals(null, good.only(Role.LANDMARKS, Runtime.ONNXRUNTIME))
+    }
+
+    @Test
+    fun aCodeIsCutByTheNamesOfItsTensors() {
+        val two = good.copy(codes = listOf(CodeInput("a", listOf(1, 3)), CodeInput("b", listOf(1, 2, 1))))
+        val parts = two.split(floatArrayOf(1f, 2f, 3f, 4f, 5f)).map { it.key.name to it.value.toList() }
+        assertEquals(listOf("a" to listOf(1f, 2f, 3f), "b" to listOf(4f, 5f)), parts)
+    }
+
+    @Test
     fun pathsStayInside() {
         assertTrue(isSafePath("models/a-b.c_d.tflite"))
         for (path in listOf("", "/a", "a/", "../a", "a/../b", "a/./b", "a\\b", "c:a", "a//b", "a\nb")) {

@@ -89,12 +89,11 @@ class PixelsTest {
     @Test
     fun fittingGivesTheSizes() {
         for (case in SharedCases.list("fit_cases.json")) {
-            val width = case.int("width_px")
-            val height = case.int("height_px")
-            if (width.toLong() * height > 1_000_000) continue
-            val made = Resize.fitLongestSide(Picture(width, height, IntArray(width * height)), case.int("side_px"))
-            assertEquals(case.getValue("expect").ints(), listOf(made.widthPx, made.heightPx))
+            val (width, height) = Resize.fittedSize(case.int("width_px"), case.int("height_px"), case.int("side_px"))
+            assertEquals(case.getValue("expect").ints(), listOf(width, height))
         }
+        val made = Resize.fitLongestSide(noise(30, 7), 10)
+        assertEquals(10 to 2, made.widthPx to made.heightPx)
     }
 
     @Test
@@ -127,6 +126,64 @@ class PixelsTest {
     fun blendingUnchangedTilesGivesThePicture() {
         val picture = noise(61, 47)
         assertArrayEquals(picture.argb, Tiling(61, 47, 16, 2).run(picture) { it }.argb)
+    }
+
+    @Test
+    fun whatNoPictureCanBeIsRefused() {
+        refuses("is empty") { Picture(0, 3, IntArray(0)) }
+        refuses("5 pixels for 2x3 px") { Picture(2, 3, IntArray(5)) }
+        refuses("0 pixels for 65536x65536 px") { Picture(65536, 65536, IntArray(0)) }
+        refuses("leaves the picture") { noise(4, 4).crop(2, 0, 3, 4) }
+        refuses("leaves the picture") { noise(4, 4).crop(0, 0, 0, 4) }
+        refuses("at least 1 px") { Resize.to(noise(2, 2), 0, 4) }
+        refuses("too many for a phone") { Resize.to(noise(2, 2), 65536, 65536) }
+        refuses("returned 3 numbers for 2x1 px") { PixelCodec.toPicture(FloatArray(3), 2, 1, Layout.NHWC) }
+    }
+
+    @Test
+    fun anOpaquePictureIsNotCopied() {
+        val opaque = noise(3, 3)
+        assertSame(opaque, opaque.opaque())
+        val clear = Picture(1, 1, intArrayOf(0))
+        assertEquals(listOf(255, 255, 255), clear.opaque().levels())
+    }
+
+    @Test
+    fun valuesBeyondTheRangeAreClipped() {
+        assertEquals(listOf(0, 0, 255, 255), listOf(-9f, -0.1f, 1.1f, 1e30f).map(PixelCodec::level))
+        assertEquals(listOf(-128, 127), PixelCodec.quantize(floatArrayOf(-1e30f, 1e30f), 0.1f, 3).map { it.toInt() })
+    }
+
+    @Test
+    fun tilesThatCannotCoverAreRefused() {
+        refuses("can't cover") { TileAxis(10, 4, 4) }
+        refuses("can't cover") { TileAxis(0, 4, 1) }
+        refuses("too large to blend") { Tiling(20000, 20000, 16384, 4) }
+        refuses("for another picture") { Tiling(20, 20, 8, 2).run(noise(19, 20)) { it } }
+    }
+
+    @Test
+    fun sumsOfTheLargestTilesStayWhole() {
+        // Two tiles that overlap nearly whole, the largest overlap in one direction: every level is the brightest.
+        val white = Picture(8001, 33, IntArray(8001 * 33) { -1 })
+        val axis = TileAxis(8001, 8000, 1000)
+        assertEquals(listOf(0, 1), axis.starts.toList())
+        assertArrayEquals(white.argb, Tiling(8001, 33, 8000, 4).run(white) { it }.argb)
+    }
+
+    @Test
+    fun picturesOfTheCommandLineAreReadBack() {
+        val file = java.io.File.createTempFile("picture", ".ppm")
+        try {
+            Ppm.write(file, noise(5, 3))
+            assertArrayEquals(noise(5, 3).argb, Ppm.read(file).argb)
+            file.writeBytes(file.readBytes().dropLast(1).toByteArray())
+            refuses("no binary PPM") { Ppm.read(file) }
+            file.writeText("P3 1 1 255 0 0 0")
+            refuses("no binary PPM") { Ppm.read(file) }
+        } finally {
+            file.delete()
+        }
     }
 
     @Test
