@@ -288,7 +288,7 @@ def test_7_a_rule_for_a_score_that_was_not_judged_can_not_pass(
     assert verdict.worst()[0].measured == "no model"
 
 
-@pytest.mark.parametrize("name", ["models/litert-int8.bin", "styles/ink.f32"])
+@pytest.mark.parametrize("name", ["models/litert-int8.bin", "styles/ink.f32", "golden/int8.png"])
 def test_3_an_altered_or_missing_file_fails_before_all_else(bundle: Path, baseline: Path, name: str) -> None:
     alter(bundle, "verify", row_of(bundle, "verify", "litert", "int8"), drop__ssim_content=0.5)
     data = bytearray((bundle / name).read_bytes())
