@@ -73,6 +73,28 @@ class ContractTest {
     }
 
     @Test
+    fun fieldsOfAnotherTypeAreRefused() {
+        val text = cases[0].getValue("manifest").toString()
+        val wrong = listOf(
+            Triple("\"depth\":2", "\"depth\":\"2\"", "tiers.0.depth is \"2\", a whole number"),
+            Triple("\"depth\":2", "\"depth\":2.5", "tiers.0.depth is 2.5, a whole number"),
+            Triple("\"bytes\":10", "\"bytes\":-1", "files.0.bytes is -1, a size above 0"),
+            Triple("\"shape_px\":[32,32]", "\"shape_px\":[32,\"32\"]", "a list of whole numbers"),
+            Triple("\"shape_px\":[32,32]", "\"shape_px\":[32]", "a tier's shape_px is [32]"),
+            Triple("\"signatures\":[]", "\"signatures\":[1]", "files.0.signatures is [1], a list of texts"),
+            Triple("\"strength\":1.0", "\"strength\":1e999", "a finite number"),
+            Triple("\"litert-int8\":", "\"litert-int8-x\":", "is no runtime-precision"),
+            Triple("\"clip\":[0,255]", "\"clip\":[0,254]", "postprocess.clip is not [0, 255]: update the app"),
+        )
+        for ((found, altered, words) in wrong) {
+            check(found in text) { found }
+            refuses(words) { Manifest.parse(text.replace(found, altered)) }
+        }
+        refuses("is no object") { Manifest.parse("[]") }
+        refuses("is not JSON") { Manifest.parse("") }
+    }
+
+    @Test
     fun whatTheManifestLacksIsSaid() {
         refuses("no tier d9") { good.tier("d9") }
         refuses("no style oil") { good.style("oil") }

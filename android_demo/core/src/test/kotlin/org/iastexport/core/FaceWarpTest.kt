@@ -57,4 +57,27 @@ class FaceWarpTest {
 
     @Test
     fun unequalListsAreRefused() = refuses("can't move") { FaceWarp(face, face.drop(1)) }
+
+    @Test
+    fun aPlaceThatIsNoneIsRefused() = refuses("put the landmarks anew") {
+        FaceWarp(face, face.map { Point(Double.NaN, it.y) })
+    }
+
+    @Test
+    fun picturesOfAnySizeAreWarpedWhole() {
+        for ((width, height) in listOf(1 to 1, 7 to 9, 8 to 8, 17 to 3)) {
+            val flat = Picture(width, height, IntArray(width * height) { rgb(10, 200, 30) })
+            val made = FaceWarp(listOf(Point(1.0, 1.0)), listOf(Point(2.0, 1.5))).apply(flat)
+            assertArrayEquals(flat.argb, made.argb)
+        }
+    }
+
+    @Test
+    fun aWarpAndItsOppositeGiveThePictureBackNearly() {
+        val smooth = Picture(160, 160, IntArray(160 * 160) { rgb(it % 160, it / 160, (it % 160 + it / 160) / 2) })
+        val to = face.mapIndexed { i, p -> if (i in 48..67) Point(p.x, p.y + 3.0) else p }
+        val back = FaceWarp(to, face).apply(FaceWarp(face, to).apply(smooth))
+        assertTrue(LevelDifference.between(smooth, back).worst in 0..3)
+        assertTrue(LevelDifference.between(smooth, FaceWarp(face, to).apply(smooth)).worst >= 2)
+    }
 }
