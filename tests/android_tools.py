@@ -79,11 +79,24 @@ def compiled(sources: Sequence[Path], out: Path, classpath: Sequence[Path], *, j
 
 
 @cache
+def scratch() -> Path:
+    """A folder for what is compiled once per test run."""
+    folder = Path(tempfile.mkdtemp(prefix="iast-android-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+@cache
+def _compilation_23() -> tuple[subprocess.CompletedProcess[str], Path]:
+    jar = scratch() / "core-23.jar"
+    return kotlinc([CORE], jar, [need(ANDROID_23), *libraries()], jdk=False), jar
+
+
 def core_23() -> Path:
     """The core, compiled once per test run against the real Android API 23, without a JDK."""
-    folder = Path(tempfile.mkdtemp(prefix="iast-core-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return compiled([CORE], folder / "core.jar", [need(ANDROID_23), *libraries()], jdk=False)
+    done, jar = _compilation_23()
+    assert done.returncode == 0, done.stderr
+    return jar
 
 
 def java(classpath: Sequence[Path], *arguments: str) -> subprocess.CompletedProcess[str]:
