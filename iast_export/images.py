@@ -135,10 +135,15 @@ def pad_to(rgb: Rgb, height_px: int, width_px: int) -> Rgb:
     return np.pad(padded, columns, mode="reflect") if width > 1 else np.pad(padded, columns, mode="edge")
 
 
+def padded_side_px(side_px: int, multiple_px: int) -> int:
+    """The next multiple of `multiple_px`, at least two of them: one alone is one pixel inside a network."""
+    return max(2, -(-side_px // multiple_px)) * multiple_px
+
+
 def pad_to_multiple(rgb: Rgb, multiple_px: int) -> Rgb:
-    """`rgb` padded as by `pad_to` up to the next multiples of `multiple_px`."""
+    """`rgb` padded as by `pad_to` up to `padded_side_px` of either side."""
     height, width = rgb.shape[:2]
-    return pad_to(rgb, -(-height // multiple_px) * multiple_px, -(-width // multiple_px) * multiple_px)
+    return pad_to(rgb, padded_side_px(height, multiple_px), padded_side_px(width, multiple_px))
 
 
 def fit_longest_side(rgb: Rgb, side_px: int) -> Rgb:

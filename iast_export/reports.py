@@ -332,9 +332,12 @@ class IoEntry(Model):
 
 
 class PadTo(Model):
-    """What each runtime's picture is padded to: the next multiple, or the tier's fixed shape."""
+    """What each runtime's picture is padded to: the next multiple from the second on, or the tier's shape.
 
-    onnxruntime: Literal["size_multiple_px"] = "size_multiple_px"
+    One multiple alone becomes one pixel inside a network, which it can't reflect.
+    """
+
+    onnxruntime: Literal["size_multiple_px_at_least_twice"] = "size_multiple_px_at_least_twice"
     litert: Literal["shape_px"] = "shape_px"
 
 

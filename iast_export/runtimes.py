@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from iast_export.environment import machine_fingerprint
 from iast_export.errors import InputError, ToolError, UsageError
-from iast_export.images import pad_to, to_levels, to_tensor
+from iast_export.images import pad_to, padded_side_px, to_levels, to_tensor
 from iast_export.specs import CONTENT, STYLE_IMAGE, STYLIZED
 
 if TYPE_CHECKING:
@@ -314,7 +314,7 @@ def _target_shape_px(
     if (multiple_px is None) == (fixed_shape_px is None):
         raise UsageError("multiple_px and fixed_shape_px exclude each other", "give exactly one")
     if multiple_px is not None:
-        return -(-height // multiple_px) * multiple_px, -(-width // multiple_px) * multiple_px
+        return padded_side_px(height, multiple_px), padded_side_px(width, multiple_px)
     assert fixed_shape_px is not None
     if height > fixed_shape_px[0] or width > fixed_shape_px[1]:
         raise InputError(

@@ -239,7 +239,7 @@ def good_manifest() -> Case:
             "pad_sides": "bottom_right",
             "pad_mode": "reflect",
             "pad_mode_one_px": "edge",
-            "pad_to": {"onnxruntime": "size_multiple_px", "litert": "shape_px"},
+            "pad_to": {"onnxruntime": "size_multiple_px_at_least_twice", "litert": "shape_px"},
             "size_multiple_px": 4,
             "style_side_px": 256,
             "style_crop": "center_square",

@@ -10,10 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from iast_export.images import Rgb, load_image, save_png, to_tensor
+from iast_export.images import Rgb, load_image, pad_to, padded_side_px, save_png, to_tensor
 from iast_export.imagesets import picture_path
 from iast_export.reports import load_manifest
-from iast_export.runtimes import pad_to
 from iast_export.specs import CONTENT, STRENGTH, STYLIZED, Runtime, Tier, select_tier
 from iast_export.stylize import BundleEngine
 from iast_export.tiling import run_tiled
@@ -99,7 +98,9 @@ def test_the_self_test_passes_on_real_results_and_fails_on_altered_ones(
 
 
 def _padded(content: Rgb, runtime: str, tier: Tier) -> np.ndarray:
-    height, width = tier.shape_px if runtime == "litert" else (-(-s // 4) * 4 for s in content.shape[:2])
+    height, width = (
+        tier.shape_px if runtime == "litert" else (padded_side_px(s, 4) for s in content.shape[:2])
+    )
     return to_tensor(pad_to(content, height, width))
 
 

@@ -28,7 +28,12 @@ def photo(width: int, height: int) -> np.ndarray:
 def test_every_lane_stylizes_odd_sizes(small_bundle: Path, runtime: str, precision: str) -> None:
     engine = BundleEngine(small_bundle, runtime, precision)  # type: ignore[arg-type]
     _, codes = engine.style_codes(engine.manifest.styles[0].id)
-    for width, height, tier in ((32, 17, "d4-32px"), (33, 8, "d1-64px"), (9, 64, "d1-64px")):
+    for width, height, tier in (
+        (32, 17, "d4-32px"),
+        (33, 3, "d1-64px"),
+        (9, 64, "d1-64px"),
+        (1, 1, "d4-32px"),
+    ):
         image, chosen = engine.stylize(photo(width, height), codes)
         assert (image.shape, chosen.id) == ((height, width, 3), tier)
 

@@ -57,7 +57,7 @@ internal class ManifestReader(private val root: Fields) {
         before.rule("scaling", "area_down_linear_up")
         before.rule("scaling_rounding", "half_up_exact")
         before.fields("pad_to").rule("litert", "shape_px")
-        before.fields("pad_to").rule("onnxruntime", "size_multiple_px")
+        before.fields("pad_to").rule("onnxruntime", "size_multiple_px_at_least_twice")
         val after = root.fields("postprocess")
         after.rule("value_to_level", "floor(value * 255 + 0.5)")
         after.rule("crop", "top_left")

@@ -106,6 +106,6 @@ object Padding {
         return Picture(widthPx, heightPx, out)
     }
 
-    /** The smallest multiple of [multiple] that is at least [size]. */
-    fun roundUp(size: Int, multiple: Int): Int = (size + multiple - 1) / multiple * multiple
+    /** The next multiple of [multiple], at least two of them: one alone is one pixel inside a network, which it can't reflect. */
+    fun roundUp(size: Int, multiple: Int): Int = maxOf(2, (size + multiple - 1) / multiple) * multiple
 }

@@ -41,7 +41,12 @@ class LiteRtEngine(
     init {
         require(lane.runtime == Runtime.LITERT) { "$lane is not LiteRT's" }
         val path = bundle.file(file.path).path
-        val (opened, words) = confined.call { open(path, gpu, fallback) }
+        val (opened, words) = try {
+            confined.call { open(path, gpu, fallback) }
+        } catch (error: Throwable) {
+            confined.close()
+            throw error
+        }
         model = opened
         accelerator = words
     }
