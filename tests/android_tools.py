@@ -107,6 +107,17 @@ def java(classpath: Sequence[Path], *arguments: str) -> subprocess.CompletedProc
     )
 
 
+def start_java(classpath: Sequence[Path], *arguments: str) -> subprocess.Popen[str]:
+    """A JVM to talk with over its standard input and output."""
+    return subprocess.Popen(
+        ["java", *SHORT_LIVED, "-cp", os.pathsep.join(map(str, classpath)), *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
 def aapt2(*arguments: str) -> subprocess.CompletedProcess[str]:
     root = need(TOOLS / "debian")
     lib = root / "usr" / "lib"
@@ -135,3 +146,31 @@ def link(folder: Path, resources: Path, manifest: str) -> subprocess.CompletedPr
         *("--target-sdk-version", "36", "--java", str(folder / "gen"), "-o", str(folder / "out.apk")),
         str(folder / "res.zip"),
     )
+
+
+@cache
+def _linking() -> tuple[subprocess.CompletedProcess[str], Path]:
+    folder = scratch() / "linked"
+    folder.mkdir()
+    return link(folder, RES, old_manifest(MANIFEST.read_text(encoding="utf-8"))), folder
+
+
+def linked() -> Path:
+    """A folder with the app's linked resources (out.apk) and R.java (gen), made once per test run."""
+    done, folder = _linking()
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@cache
+def _compilation_app() -> tuple[subprocess.CompletedProcess[str], Path]:
+    jar = scratch() / "app-23.jar"
+    classpath = [need(ANDROID_23), *libraries(), core_23(), need(ONNXRUNTIME)]
+    return kotlinc([ENGINE, APP, STUBS, linked() / "gen"], jar, classpath, jdk=False), jar
+
+
+def app_23() -> Path:
+    """Engines and app, compiled once per test run: API 23, ONNX Runtime's classes, LiteRT's stubs."""
+    done, jar = _compilation_app()
+    assert done.returncode == 0, done.stderr
+    return jar

@@ -14,7 +14,7 @@ enum class Accelerator { NONE, CPU, GPU, NPU }
 class LiteRtException internal constructor(message: String) : Exception(message)
 
 class Environment private constructor() : AutoCloseable {
-    override fun close() = stub()
+    override fun close(): Unit = stub()
 }
 
 class TensorBuffer private constructor() : AutoCloseable {
@@ -26,7 +26,7 @@ class TensorBuffer private constructor() : AutoCloseable {
 
     fun readInt8(): ByteArray = stub()
 
-    override fun close() = stub()
+    override fun close(): Unit = stub()
 }
 
 class CompiledModel private constructor() : AutoCloseable {
@@ -46,7 +46,7 @@ class CompiledModel private constructor() : AutoCloseable {
 
     fun run(inputs: Map<String, TensorBuffer>, outputs: Map<String, TensorBuffer>, signature: String? = null): Unit = stub()
 
-    override fun close() = stub()
+    override fun close(): Unit = stub()
 
     companion object {
         fun create(filePath: String, options: Options = Options(Accelerator.CPU), optionalEnv: Environment? = null): CompiledModel = stub()

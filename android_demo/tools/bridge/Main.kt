@@ -1,0 +1,78 @@
+package org.iastexport.bridge
+
+import org.iastexport.core.Bundle
+import org.iastexport.core.BundleException
+import org.iastexport.core.Device
+import org.iastexport.core.DeviceBenchmark
+import org.iastexport.core.DeviceResult
+import org.iastexport.core.DeviceState
+import org.iastexport.core.Lane
+import org.iastexport.core.Oversize
+import org.iastexport.core.Ppm
+import org.iastexport.core.SelfTest
+import org.iastexport.core.StylePipeline
+import org.iastexport.engine.EngineChoice
+import org.iastexport.engine.LandmarkEngine
+import org.iastexport.engine.openEngine
+import java.io.File
+
+/** How an engine is opened: cpu, gpu (strict), fallback, dispatch. */
+private fun choice(mode: String) =
+    EngineChoice(threads = 2, gpu = mode == "gpu" || mode == "fallback", fallback = mode == "fallback", dispatch = mode == "dispatch")
+
+private fun lane(bundle: Bundle, name: String): Lane = bundle.manifest.lanes().first { it.toString() == name }
+
+/** stylize BUNDLE LANE MODE STYLE STRENGTH OVERSIZE IN.ppm OUT.ppm; STYLE is an id or an artwork (PPM). */
+private fun stylize(args: List<String>) {
+    val bundle = Bundle.open(File(args[1]))
+    openEngine(bundle, lane(bundle, args[2]), choice(args[3])).use { engine ->
+        val pipeline = StylePipeline(bundle, engine)
+        val code = if (File(args[4]).isFile) pipeline.encodeStyle(Ppm.read(File(args[4]))) else bundle.code(args[4])
+        val made = pipeline.stylize(Ppm.read(File(args[7])), code, args[5].toFloat(), Oversize.valueOf(args[6]))
+        Ppm.write(File(args[8]), made.picture)
+        Bridge.say("done ${made.choice.tier.id} ${made.choice.reason} ${made.tiles} ${engine.accelerator}")
+    }
+}
+
+/** A result as the app writes it, of a device that says that it is none. */
+private fun result(bundle: Bundle, make: (Device, DeviceState) -> DeviceResult): String {
+    val device = Device("bridge", "desktop JVM", null, "none", 0, System.getProperty("os.arch"), 2, emulated = true)
+    return make(device, DeviceState(null, null, null, null)).toJson().also { check(bundle.manifestSha256 in it) }
+}
+
+private fun selftest(args: List<String>) {
+    val bundle = Bundle.open(File(args[1]))
+    val outcomes = SelfTest(bundle) { openEngine(bundle, it, choice(args[2])) }.run()
+    File(args[3]).writeText(result(bundle) { device, state -> DeviceResult("bridge", "2026-01-01T00:00:00Z", bundle, device, state, selftest = outcomes) })
+}
+
+private fun benchmark(args: List<String>) {
+    val bundle = Bundle.open(File(args[1]))
+    val samples = DeviceBenchmark(bundle) { openEngine(bundle, it, choice("cpu")) }
+        .run(bundle.manifest.lanes(), threads = 2, warmup = 1, samples = args[2].toInt())
+    File(args[3]).writeText(result(bundle) { device, state -> DeviceResult("bridge", "2026-01-01T00:00:01Z", bundle, device, state, benchmark = samples) })
+}
+
+private fun landmarks(args: List<String>) {
+    val points = LandmarkEngine.find(Bundle.open(File(args[1])), Ppm.read(File(args[2])))
+    Bridge.say(points?.joinToString(" ") { "${it.x},${it.y}" } ?: "none")
+}
+
+/** Runs the commands of a file, a line each, words split by tabs; ends by saying how much was left open. */
+fun main(args: Array<String>) {
+    for (line in File(args[0]).readLines()) {
+        val words = line.split('\t')
+        try {
+            when (words[0]) {
+                "stylize" -> stylize(words)
+                "selftest" -> selftest(words)
+                "benchmark" -> benchmark(words)
+                "landmarks" -> landmarks(words)
+                else -> error("no command ${words[0]}")
+            }
+        } catch (error: BundleException) {
+            Bridge.say("refused ${error.message}")
+        }
+    }
+    Bridge.say("open ${Bridge.open.get()}")
+}
