@@ -134,16 +134,28 @@ def old_manifest(text: str) -> str:
     return re.sub(r"<uses-native-library.*?/>", "", text, flags=re.DOTALL)
 
 
-def link(folder: Path, resources: Path, manifest: str) -> subprocess.CompletedProcess[str]:
-    """Compiles and links resources and manifest; R.java lands in `folder`/gen."""
+def plain_suffixes() -> list[str]:
+    """The files that the Gradle build leaves uncompressed."""
+    build = (DEMO / "app" / "build.gradle.kts").read_text(encoding="utf-8")
+    listed = re.search(r"noCompress \+= listOf\((.*?)\)", build)
+    assert listed, "app/build.gradle.kts has no noCompress"
+    return [f".{name}" for name in re.findall(r'"(\w+)"', listed.group(1))]
+
+
+def link(
+    folder: Path, resources: Path, manifest: str, *more: str, plain: Sequence[str] = ()
+) -> subprocess.CompletedProcess[str]:
+    """Compiles and links resources and manifest to `folder`/out.apk; R.java lands in `folder`/gen."""
     done = aapt2("compile", "--dir", str(resources), "-o", str(folder / "res.zip"))
     if done.returncode:
         return done
     (folder / "AndroidManifest.xml").write_text(manifest, encoding="utf-8")
     return aapt2(
-        *("link", "-0", ".tflite", "-0", ".onnx", "-I", str(need(FRAMEWORK))),
-        *("--manifest", str(folder / "AndroidManifest.xml"), "--min-sdk-version", "26"),
-        *("--target-sdk-version", "36", "--java", str(folder / "gen"), "-o", str(folder / "out.apk")),
+        *("link", "-I", str(need(FRAMEWORK)), "-o", str(folder / "out.apk")),
+        *("--manifest", str(folder / "AndroidManifest.xml"), "--java", str(folder / "gen")),
+        *("--min-sdk-version", "26", "--target-sdk-version", "36"),
+        *(word for suffix in plain for word in ("-0", suffix)),
+        *more,
         str(folder / "res.zip"),
     )
 
@@ -152,7 +164,8 @@ def link(folder: Path, resources: Path, manifest: str) -> subprocess.CompletedPr
 def _linking() -> tuple[subprocess.CompletedProcess[str], Path]:
     folder = scratch() / "linked"
     folder.mkdir()
-    return link(folder, RES, old_manifest(MANIFEST.read_text(encoding="utf-8"))), folder
+    manifest = old_manifest(MANIFEST.read_text(encoding="utf-8"))
+    return link(folder, RES, manifest, plain=plain_suffixes()), folder
 
 
 def linked() -> Path:

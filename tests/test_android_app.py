@@ -7,13 +7,17 @@ import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
+import zipfile
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import tomllib
 import tree_sitter
 import tree_sitter_kotlin
 
+from iast_export.device import adb
+from iast_export.device.adb import Kind
 from tests import android_tools as tools
 
 STRINGS = tools.RES / "values" / "strings.xml"
@@ -113,11 +117,51 @@ def test_the_version_catalog_is_whole_and_wholly_used() -> None:
     assert used == {alias.replace("-", ".") for alias in aliases}
 
 
-def test_packaging_keeps_models_plain_and_fails_without_a_bundle() -> None:
+def test_packaging_keeps_models_plain(tmp_path: Path) -> None:
+    """A stored asset is mapped as it is; the same package without the Gradle file's list compresses it."""
+    assets = tmp_path / "assets" / "bundle" / "models"
+    assets.mkdir(parents=True)
+    for suffix in (".tflite", ".onnx", ".f32", ".json"):
+        (assets / f"a{suffix}").write_bytes(bytes(4096))
+    manifest = tools.old_manifest(tools.MANIFEST.read_text(encoding="utf-8"))
+    for plain, stored in ((tools.plain_suffixes(), {".tflite", ".onnx", ".f32"}), ([], set())):
+        done = tools.link(tmp_path, tools.RES, manifest, "-A", str(tmp_path / "assets"), plain=plain)
+        assert done.returncode == 0, done.stderr
+        with zipfile.ZipFile(tmp_path / "out.apk") as package:
+            entries = [item for item in package.infolist() if item.filename.startswith("assets/bundle")]
+        assert len(entries) == 4
+        found = {Path(e.filename).suffix for e in entries if e.compress_type == zipfile.ZIP_STORED}
+        assert found == stored
+
+
+def test_packaging_aligns_libraries_and_fails_without_a_bundle() -> None:
     build = (tools.DEMO / "app" / "build.gradle.kts").read_text(encoding="utf-8")
-    assert 'noCompress += listOf("tflite", "onnx", "f32")' in build
     assert "useLegacyPackaging = false" in build
     assert "iast-export build --out dist/demo" in build and "GradleException" in build
+
+
+def test_the_phone_s_side_and_the_computer_s_agree_on_names() -> None:
+    """What `iast-export device bench` starts, waits for and reads is what the app answers to and writes."""
+    android = "{http://schemas.android.com/apk/res/android}"
+    root = ET.parse(tools.MANIFEST).getroot()
+    activity = next(a for a in root.iter("activity") if a.get(f"{android}name") == ".ChecksActivity")
+    actions = {str(action.get(f"{android}name")) for action in activity.iter("action")}
+    kinds = get_args(Kind)
+    assert actions == {f"{adb.PACKAGE}.{kind.upper()}" for kind in kinds}
+    assert activity.get(f"{android}exported") == "true"
+    assert activity.get(f"{android}permission") == "android.permission.DUMP", "only the shell may start it"
+    code = (tools.APP / "org/iastexport/demo/ChecksActivity.kt").read_text(encoding="utf-8")
+    assert f'const val PACKAGE = "{adb.PACKAGE}"' in code and 'getIntExtra("samples"' in code
+    assert all(f'"{kind}.json"' in code for kind in kinds)
+    build = (tools.DEMO / "app" / "build.gradle.kts").read_text(encoding="utf-8")
+    assert f'applicationId = "{adb.PACKAGE}"' in build and adb.PACKAGE == tools.PACKAGE
+
+
+def test_app_and_package_are_of_one_version() -> None:
+    project = tomllib.loads((tools.ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    build = (tools.DEMO / "app" / "build.gradle.kts").read_text(encoding="utf-8")
+    assert f'versionName = "{project["version"]}"' in build
+    assert f'"iast-demo {project["version"]}"' in kotlin_text(tools.APP)
 
 
 def test_stubs_say_that_they_are_stubs_and_stay_out_of_the_build() -> None:
