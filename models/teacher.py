@@ -105,12 +105,16 @@ class InstanceMaps(nn.Module):
 
 
 class StyledBlock(nn.Module):
-    """x + conv(relu(affine(norm(conv(x))))), the affine moved towards the style where the gate is open."""
+    """x + conv(relu(affine(norm(conv(x))))), the affine moved towards the style where the gate is open.
+
+    The norm is one of batches: normalising by instance made white blobs in skies and on cheeks, where
+    a feature can hide its size from the statistics.
+    """
 
     def __init__(self, width: int, hidden: int) -> None:
         super().__init__()
         self.conv1, self.conv2 = conv3x3(width, width), conv3x3(width, width)
-        self.norm = nn.InstanceNorm2d(width, affine=True)
+        self.norm = nn.BatchNorm2d(width, momentum=0.02)
         self.affine = nn.Linear(hidden, 2 * width)
         nn.init.normal_(self.affine.weight, std=0.02)
         nn.init.zeros_(self.affine.bias)
