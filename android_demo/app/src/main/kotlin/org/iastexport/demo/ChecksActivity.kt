@@ -27,6 +27,7 @@ class ChecksActivity : Activity() {
     override fun onCreate(state: Bundle?) {
         super.onCreate(state)
         setContentView(R.layout.checks)
+        keepClearOfBars(findViewById(R.id.root) as View)
         (findViewById(R.id.selftest) as Button).setOnClickListener { selftest() }
         (findViewById(R.id.benchmark) as Button).setOnClickListener { benchmark(DEFAULT_SAMPLES) }
         if (state == null) obey(intent)
@@ -88,7 +89,7 @@ class ChecksActivity : Activity() {
         val file = File(getExternalFilesDir(null) ?: filesDir, name)
         file.delete()
         demo.inBackground({
-            demo.closeEngine()
+            demo.closeEngine() // two models at once take more memory than need be
             work().also { write(it, file) }
         }) { result ->
             enable(true)

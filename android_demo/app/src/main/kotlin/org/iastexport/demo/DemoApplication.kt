@@ -1,9 +1,11 @@
 package org.iastexport.demo
 
+import android.app.Activity
 import android.app.Application
 import android.content.Context
 import android.os.Handler
 import android.os.Looper
+import android.view.View
 import org.iastexport.core.Bundle
 import org.iastexport.core.BundleException
 import org.iastexport.core.BundleSource
@@ -30,6 +32,8 @@ class DemoApplication : Application() {
         val result = try {
             Result.success(work())
         } catch (error: OutOfMemoryError) {
+            Result.failure(error)
+        } catch (error: LinkageError) { // a runtime without native code for this phone's processor
             Result.failure(error)
         } catch (error: Exception) {
             Result.failure(error)
@@ -64,6 +68,12 @@ class DemoApplication : Application() {
         engine?.second?.close()
         engine = null
     }
+
+    /** In the background, memory is worth more to other apps than an open model is to this one. */
+    override fun onTrimMemory(level: Int) {
+        super.onTrimMemory(level)
+        if (level >= TRIM_MEMORY_BACKGROUND) inBackground(::closeEngine) {}
+    }
 }
 
 /** The demo application of any of its activities. */
@@ -78,6 +88,18 @@ private class AssetSource(private val context: Context) : BundleSource {
     }
 }
 
+/** Lays a screen out between the bars of the system, which lie over it since Android 15, with the usual gap. */
+fun Activity.keepClearOfBars(root: View) {
+    val gap = resources.getDimensionPixelSize(R.dimen.gap)
+    root.setOnApplyWindowInsetsListener { view, insets ->
+        view.setPadding(
+            gap + insets.systemWindowInsetLeft, gap + insets.systemWindowInsetTop,
+            gap + insets.systemWindowInsetRight, gap + insets.systemWindowInsetBottom,
+        )
+        insets
+    }
+}
+
 /** Whether the app was built with a bundle. */
 fun Context.hasBundle(): Boolean = try {
     assets.open("bundle/manifest.json").close()
@@ -86,11 +108,12 @@ fun Context.hasBundle(): Boolean = try {
     false
 }
 
-/** What to tell a person about a failure. */
-fun Context.words(error: Throwable): String = when {
+/** What to tell a person about a failure; [installing] the bundle, or using it. */
+fun Context.words(error: Throwable, installing: Boolean = false): String = when {
     !hasBundle() -> getString(R.string.bundle_missing)
     error is OutOfMemoryError -> getString(R.string.out_of_memory)
     error is UnreadablePicture -> getString(R.string.picture_unreadable)
-    error is BundleException -> getString(R.string.bundle_broken, error.message)
+    error is BundleException -> getString(if (installing) R.string.bundle_broken else R.string.failed, error.message)
+    error is LinkageError -> getString(R.string.runtime_missing, error.message)
     else -> getString(R.string.failed, error.message ?: error.javaClass.simpleName)
 }

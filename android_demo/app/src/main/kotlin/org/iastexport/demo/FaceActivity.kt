@@ -3,6 +3,7 @@ package org.iastexport.demo
 import android.app.Activity
 import android.graphics.Bitmap
 import android.os.Bundle
+import android.view.View
 import android.widget.Button
 import android.widget.TextView
 import org.iastexport.core.FaceWarp
@@ -20,28 +21,31 @@ class FaceActivity : Activity() {
     private lateinit var pictures: Pictures
     private lateinit var face: FaceView
     private var photograph: Picture? = null
-    private var corrected: Picture? = null
-    private var start: List<Point> = emptyList()
+    private var original: Bitmap? = null
+    private var corrected: Bitmap? = null
+    private var start: List<Point> = emptyList() // where the face is
+    private var moved: List<Point> = emptyList() // where it is to be
+    private var asked = 0
 
     override fun onCreate(state: Bundle?) {
         super.onCreate(state)
         setContentView(R.layout.face)
+        keepClearOfBars(findViewById(R.id.root) as View)
         pictures = Pictures(this)
         face = findViewById(R.id.view) as FaceView
         face.together = state?.getBoolean("together") ?: true
-        face.onMoved = { if (face.together) start = face.points else warp() }
+        face.onMoved = ::follow
         (findViewById(R.id.mode) as Button).setOnClickListener { mode(!face.together) }
         (findViewById(R.id.reset) as Button).setOnClickListener { place() }
         (findViewById(R.id.done) as Button).setOnClickListener { finishWithPicture() }
         start = points(state?.getDoubleArray("start"))
-        val moved = points(state?.getDoubleArray("points"))
-        demo.inBackground({ pictures.read(pictures.current, LIMIT_PX) }) { result ->
-            if (isFinishing) return@inBackground
-            result.onFailure { say(words(it)) }.onSuccess {
-                photograph = it
-                face.show(it.toBitmap())
-                mode(face.together)
-                if (start.isEmpty()) place() else face.points = moved.also { if (!face.together) warp() }
+        moved = points(state?.getDoubleArray("moved"))
+        demo.inBackground({ pictures.read(pictures.current, LIMIT_PX).let { it to it.toBitmap() } }) { result ->
+            if (isDestroyed) return@inBackground
+            result.onFailure { say(words(it)) }.onSuccess { (picture, bitmap) ->
+                photograph = picture
+                original = bitmap
+                if (start.isEmpty()) place() else mode(face.together)
             }
         }
     }
@@ -50,7 +54,7 @@ class FaceActivity : Activity() {
         super.onSaveInstanceState(state)
         state.putBoolean("together", face.together)
         state.putDoubleArray("start", numbers(start))
-        state.putDoubleArray("points", numbers(face.points))
+        state.putDoubleArray("moved", numbers(moved))
     }
 
     private fun numbers(points: List<Point>) = points.flatMap { listOf(it.x, it.y) }.toDoubleArray()
@@ -63,38 +67,56 @@ class FaceActivity : Activity() {
         (findViewById(R.id.about) as TextView).text = words
     }
 
+    /** Placing points shows the photograph as it is, moving them the photograph as it becomes. */
     private fun mode(together: Boolean) {
         face.together = together
+        face.points = if (together) start else moved
         (findViewById(R.id.mode) as Button).setText(if (together) R.string.face_move else R.string.face_place)
+        original?.let(face::show)
+        if (!together) warp()
+    }
+
+    /** What a finger did: placed points take the correction along, a moved one changes it. */
+    private fun follow() {
+        if (face.together) {
+            moved = moved.zip(start.zip(face.points)) { to, (old, new) -> Point(to.x + new.x - old.x, to.y + new.y - old.y) }
+            start = face.points
+        } else {
+            moved = face.points
+        }
+        warp()
     }
 
     /** Points anew: by the landmark network on the picture's central square, else the template there. */
     private fun place() {
         val picture = photograph ?: return
         corrected = null
-        face.show(picture.toBitmap())
+        asked += 1
         val side = minOf(picture.widthPx, picture.heightPx)
         val left = (picture.widthPx - side) / 2
         val top = (picture.heightPx - side) / 2
         demo.inBackground({ LandmarkEngine.find(demo.bundle(), picture.crop(left, top, side, side)) }) { result ->
-            if (isFinishing) return@inBackground
+            if (isDestroyed) return@inBackground
             val found = result.getOrNull()?.map { Point(it.x + left, it.y + top) }
-            say(getString(if (found != null) R.string.face_found else R.string.face_by_hand) + " " + getString(R.string.face_about))
-            val points = found ?: Landmarks.template(left + 0.2 * side, top + 0.2 * side, 0.6 * side)
-            start = points
-            face.points = points
+            val told = result.exceptionOrNull()?.let(::words) ?: getString(if (found != null) R.string.face_found else R.string.face_by_hand)
+            say(told + " " + getString(R.string.face_about))
+            start = found ?: Landmarks.template(left + 0.2 * side, top + 0.2 * side, 0.6 * side)
+            moved = start
+            mode(true)
         }
     }
 
     private fun warp() {
         val picture = photograph ?: return
-        val (from, to) = start to face.points
-        if (from.size != to.size || from.isEmpty()) return
-        demo.inBackground({ FaceWarp(from, to).apply(picture) }) { result ->
-            if (isFinishing) return@inBackground
+        val (from, to) = start to moved
+        val ticket = ++asked
+        corrected = null
+        if (from == to || from.size != to.size) return
+        demo.inBackground({ FaceWarp(from, to).apply(picture).toBitmap() }) { result ->
+            if (isDestroyed || ticket != asked) return@inBackground
             result.onFailure { say(words(it)) }.onSuccess {
                 corrected = it
-                face.show(it.toBitmap())
+                if (!face.together) face.show(it)
             }
         }
     }
@@ -103,7 +125,7 @@ class FaceActivity : Activity() {
         val made = corrected ?: return finish()
         demo.inBackground({
             val aside = File(filesDir, "corrected.png")
-            aside.outputStream().use { made.toBitmap().compress(Bitmap.CompressFormat.PNG, 100, it) }
+            aside.outputStream().use { made.compress(Bitmap.CompressFormat.PNG, 100, it) }
             check(aside.renameTo(pictures.current)) { pictures.current.path }
         }) { result ->
             result.onFailure { say(words(it)) }.onSuccess {

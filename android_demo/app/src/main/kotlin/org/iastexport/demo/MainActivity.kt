@@ -5,6 +5,7 @@ import android.app.Activity
 import android.content.ActivityNotFoundException
 import android.content.Intent
 import android.content.pm.PackageManager
+import android.graphics.Bitmap
 import android.net.Uri
 import android.os.Build
 import android.os.Bundle
@@ -18,11 +19,10 @@ import android.widget.ProgressBar
 import android.widget.SeekBar
 import android.widget.Spinner
 import android.widget.TextView
-import org.iastexport.core.Lane
 import org.iastexport.core.Oversize
-import org.iastexport.core.Picture
 import org.iastexport.core.TierReason
 import java.io.File
+import java.util.concurrent.CancellationException
 import org.iastexport.core.Bundle as IastBundle
 
 /** The one screen that paints: picture, style, strength, model, tier; compare, save, share. */
@@ -39,6 +39,9 @@ class MainActivity : Activity() {
     override fun onCreate(state: Bundle?) {
         super.onCreate(state)
         setContentView(R.layout.main)
+        keepClearOfBars(view(R.id.root))
+        @Suppress("DEPRECATION") // its successor is a library's
+        painting = lastNonConfigurationInstance as? Painting
         settings = Settings.of(state)
         shot = state?.getParcelable("shot")
         pictures = Pictures(this)
@@ -53,6 +56,15 @@ class MainActivity : Activity() {
         onStrength()
         enable()
         install()
+    }
+
+    /** A turned phone keeps its painting; only the end of the process paints it again. */
+    @Suppress("OVERRIDE_DEPRECATION")
+    override fun onRetainNonConfigurationInstance(): Any? = painting
+
+    override fun onDestroy() {
+        asked += 1 // nobody waits for what is still being painted
+        super.onDestroy()
     }
 
     override fun onSaveInstanceState(state: Bundle) {
@@ -86,8 +98,8 @@ class MainActivity : Activity() {
         val installed = demo.bundle { done, all -> progress(R.string.installing, done, all) }
         installed to StyleStrip.tiles(installed)
     }) { result ->
-        if (isFinishing) return@inBackground
-        result.onFailure { say(words(it)) }.onSuccess { (installed, tiles) ->
+        if (isDestroyed) return@inBackground
+        result.onFailure { say(words(it, installing = true)) }.onSuccess { (installed, tiles) ->
             bundle = installed
             settings = settings.completed(installed.manifest)
             strip.show(tiles)
@@ -95,13 +107,18 @@ class MainActivity : Activity() {
             showChoices(installed)
             enable()
             say(getString(R.string.welcome))
-            if (settings.hasPhotograph) paint()
+            val kept = painting
+            if (kept?.settings == settings) show(kept) else if (settings.hasPhotograph) paint()
         }
     }
 
     private fun showChoices(installed: IastBundle) {
-        val lanes = installed.manifest.lanes()
-        spinner(R.id.lane, lanes.map(Lane::toString), lanes.indexOf(settings.lane)) { settings.copy(lane = lanes[it]) }
+        view<View>(R.id.strength).isEnabled = installed.manifest.takesStrength
+        val models = Settings.choices(installed.manifest)
+        val words = models.map { (lane, whole) -> if (whole) getString(R.string.lane_dispatch, lane.toString()) else lane.toString() }
+        spinner(R.id.lane, words, models.indexOf(settings.lane to settings.dispatch)) {
+            settings.copy(lane = models[it].first, dispatch = models[it].second)
+        }
         val accelerators = listOf(R.string.cpu, R.string.gpu_strict, R.string.gpu_fallback).map(::getString)
         spinner(R.id.accelerator, accelerators, settings.accelerate.ordinal) { settings.copy(accelerate = Accelerate.values()[it]) }
         val tiers = installed.manifest.tiers
@@ -157,16 +174,20 @@ class MainActivity : Activity() {
         val ticket = ++asked
         say(getString(R.string.working))
         demo.inBackground({
-            if (ticket != asked) null else painter.paint(installed, wanted) { done, all -> progress(R.string.working_tiles, done, all) }
+            if (ticket != asked) null else painter.paint(installed, wanted) { done, all ->
+                if (ticket != asked) throw CancellationException()
+                progress(R.string.working_tiles, done, all)
+            }
         }) { result ->
-            if (isFinishing || ticket != asked) return@inBackground
+            if (isDestroyed || ticket != asked) return@inBackground
+            view<View>(R.id.progress).visibility = View.INVISIBLE
             result.onFailure { say(words(it)) }.onSuccess { it?.let(::show) }
         }
     }
 
     private fun show(made: Painting) {
         painting = made
-        view<CompareView>(R.id.compare).show(made.photograph.toBitmap(), made.made.picture.toBitmap())
+        view<CompareView>(R.id.compare).show(made.before, made.after)
         say(reason(made) + "\n" + getString(R.string.time, made.settings.lane.toString(), made.accelerator, made.made.runAndReadBackMs))
         enable()
     }
@@ -187,28 +208,40 @@ class MainActivity : Activity() {
         startActivityForResult(intent, request)
     }
 
-    private fun mayWrite(): Boolean {
+    private fun mayWrite(request: Int): Boolean {
         if (Build.VERSION.SDK_INT >= ANDROID_10) return true
         if (checkSelfPermission(WRITE_EXTERNAL_STORAGE) == PackageManager.PERMISSION_GRANTED) return true
-        requestPermissions(arrayOf(WRITE_EXTERNAL_STORAGE), 0)
+        requestPermissions(arrayOf(WRITE_EXTERNAL_STORAGE), request)
         return false
     }
 
+    override fun onRequestPermissionsResult(request: Int, permissions: Array<String>, results: IntArray) {
+        if (results.firstOrNull() != PackageManager.PERMISSION_GRANTED) return say(getString(R.string.storage_denied))
+        if (request == SHOOT) shoot() else say(getString(R.string.storage_granted))
+    }
+
     private fun shoot() {
-        if (!mayWrite()) return
+        if (!mayWrite(SHOOT)) return
         try {
             val place = pictures.newPlace("iast-photo-${System.currentTimeMillis()}.jpg", "image/jpeg")
             shot = place
             startActivityForResult(Intent(MediaStore.ACTION_IMAGE_CAPTURE).putExtra(MediaStore.EXTRA_OUTPUT, place), SHOOT)
         } catch (_: ActivityNotFoundException) {
+            forgetShot()
             say(getString(R.string.no_camera))
-        } catch (error: java.io.IOException) {
+        } catch (error: Exception) { // no card, no space, no provider: each phone throws its own
             say(getString(R.string.save_failed, error.message))
         }
     }
 
+    /** Removes the place that was made for a photograph which nobody took. */
+    private fun forgetShot() {
+        shot?.let { contentResolver.delete(it, null, null) }
+        shot = null
+    }
+
     override fun onActivityResult(request: Int, result: Int, data: Intent?) {
-        if (result != RESULT_OK) return
+        if (result != RESULT_OK) return if (request == SHOOT) forgetShot() else Unit
         when (request) {
             PICK -> data?.data?.let { take(it) }
             SHOOT -> shot?.let { take(it) }
@@ -217,15 +250,16 @@ class MainActivity : Activity() {
         }
     }
 
-    private fun take(uri: Uri) = demo.inBackground({ pictures.keep(uri); painter.photograph() }) { taken(it) }
+    private fun take(uri: Uri) = demo.inBackground({ pictures.keep(uri); painter.photograph().toBitmap() }) { taken(it) }
 
-    private fun takeCorrected() = demo.inBackground({ painter.photograph() }) { taken(it) }
+    private fun takeCorrected() = demo.inBackground({ painter.photograph().toBitmap() }) { taken(it) }
 
-    private fun taken(result: Result<Picture>) {
+    private fun taken(result: Result<Bitmap>) {
+        if (isDestroyed) return
         result.onFailure { say(words(it)) }.onSuccess {
             settings = settings.copy(hasPhotograph = true)
             painting = null
-            view<CompareView>(R.id.compare).show(it.toBitmap(), null)
+            view<CompareView>(R.id.compare).show(it, null)
             enable()
             paint()
         }
@@ -246,9 +280,14 @@ class MainActivity : Activity() {
 
     private fun save(then: (Uri) -> Unit) {
         val made = painting ?: return
-        if (!mayWrite()) return
-        demo.inBackground({ pictures.save(made.made.picture) }) { result ->
-            result.onFailure { say(getString(R.string.save_failed, it.message)) }.onSuccess(then)
+        made.saved?.let { return then(it) }
+        if (!mayWrite(SAVE)) return
+        demo.inBackground({ pictures.save(made.after) }) { result ->
+            if (isDestroyed) return@inBackground
+            result.onFailure { say(getString(R.string.save_failed, it.message)) }.onSuccess {
+                made.saved = it
+                then(it)
+            }
         }
     }
 
@@ -262,6 +301,7 @@ class MainActivity : Activity() {
         const val SHOOT = 2
         const val ARTWORK = 3
         const val FACE = 4
+        const val SAVE = 5
         const val ANDROID_10 = 29
     }
 }

@@ -1,5 +1,7 @@
 package org.iastexport.demo
 
+import android.graphics.Bitmap
+import android.net.Uri
 import org.iastexport.core.Bundle
 import org.iastexport.core.Picture
 import org.iastexport.core.StylePipeline
@@ -8,7 +10,14 @@ import java.io.File
 import java.io.IOException
 
 /** What one painting needs and what came of it. */
-class Painting(val photograph: Picture, val made: Stylized, val accelerator: String, val settings: Settings)
+class Painting(val photograph: Picture, val made: Stylized, val accelerator: String, val settings: Settings) {
+    /** Both as Android shows them; made with the painting, off the screen's thread, where memory may run out. */
+    val before: Bitmap = photograph.toBitmap()
+    val after: Bitmap = made.picture.toBitmap()
+
+    /** Where it was saved; null before. */
+    var saved: Uri? = null
+}
 
 /** Makes paintings on the worker thread, and says how far it is. */
 class Painter(private val app: DemoApplication, private val pictures: Pictures) {
@@ -20,11 +29,6 @@ class Painter(private val app: DemoApplication, private val pictures: Pictures) 
         val stamp = pictures.current.lastModified()
         read?.let { (at, picture) -> if (at == stamp) return picture }
         return pictures.read(pictures.current, LIMIT_PX).also { read = stamp to it }
-    }
-
-    /** Replaces the photograph, for example by one whose face was corrected. */
-    fun replace(picture: Picture) {
-        read = pictures.current.lastModified() to picture
     }
 
     /** Keeps the current file as the person's own artwork. */

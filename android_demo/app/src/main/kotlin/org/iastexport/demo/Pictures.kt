@@ -89,11 +89,11 @@ class Pictures(private val context: Context) {
     }
 
     /** Writes a picture as PNG into the shared Pictures folder; what was half written is removed. */
-    fun save(picture: Picture): Uri {
+    fun save(bitmap: Bitmap): Uri {
         val uri = newPlace("iast-${System.currentTimeMillis()}.png", "image/png")
         try {
             val output = context.contentResolver.openOutputStream(uri) ?: throw IOException(uri.toString())
-            output.use { if (!picture.toBitmap().compress(Bitmap.CompressFormat.PNG, 100, it)) throw IOException(uri.toString()) }
+            output.use { if (!bitmap.compress(Bitmap.CompressFormat.PNG, 100, it)) throw IOException(uri.toString()) }
         } catch (error: IOException) {
             context.contentResolver.delete(uri, null, null)
             throw error

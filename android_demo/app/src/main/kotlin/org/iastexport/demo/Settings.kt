@@ -5,6 +5,7 @@ import org.iastexport.core.Lane
 import org.iastexport.core.Manifest
 import org.iastexport.core.Oversize
 import org.iastexport.core.Precision
+import org.iastexport.core.Role
 import org.iastexport.core.Runtime
 import org.iastexport.engine.EngineChoice
 
@@ -15,8 +16,9 @@ enum class Accelerate { CPU, GPU_STRICT, GPU_FALLBACK }
 data class Settings(
     val style: String? = null,
     val hasOwnStyle: Boolean = false,
-    val strength: Int = 100,
+    val strength: Int = FULL,
     val lane: Lane? = null,
+    val dispatch: Boolean = false,
     val accelerate: Accelerate = Accelerate.CPU,
     val tier: String? = null,
     val oversize: Oversize = Oversize.SCALE_DOWN,
@@ -27,15 +29,19 @@ data class Settings(
         threads = (java.lang.Runtime.getRuntime().availableProcessors() - 1).coerceIn(1, 4),
         gpu = accelerate != Accelerate.CPU,
         fallback = accelerate == Accelerate.GPU_FALLBACK,
+        dispatch = dispatch,
     )
 
     /** Fills what was not chosen yet: LiteRT in INT8 where the bundle has it, the first style. */
     fun completed(manifest: Manifest): Settings {
         val lanes = manifest.lanes()
+        val kept = (lane to dispatch) in choices(manifest)
         val preferred = Lane(Runtime.LITERT, Precision.INT8)
         val known = style?.takeIf { id -> manifest.styles.any { it.id == id } }
         return copy(
-            lane = lane?.takeIf { it in lanes } ?: preferred.takeIf { it in lanes } ?: lanes.first(),
+            lane = lane?.takeIf { kept } ?: preferred.takeIf { it in lanes } ?: lanes.first(),
+            dispatch = dispatch && kept,
+            strength = if (manifest.takesStrength) strength else FULL,
             style = known ?: if (hasOwnStyle) null else manifest.styles.first().id,
             tier = tier?.takeIf { id -> manifest.tiers.any { it.id == id } },
         )
@@ -48,6 +54,7 @@ data class Settings(
         state.putInt("strength", strength)
         state.putString("runtime", lane?.runtime?.name)
         state.putString("precision", lane?.precision?.name)
+        state.putBoolean("dispatch", dispatch)
         state.putString("accelerate", accelerate.name)
         state.putString("tier", tier)
         state.putString("oversize", oversize.name)
@@ -55,6 +62,14 @@ data class Settings(
     }
 
     companion object {
+        private const val FULL = 100 // per cent
+
+        /** What can compute: every lane with its files per tier, and with its one file for all tiers where there is one. */
+        fun choices(manifest: Manifest): List<Pair<Lane, Boolean>> = manifest.lanes().flatMap { lane ->
+            val whole = manifest.files.any { it.role == Role.DISPATCH && Lane(it.runtime, it.precision) == lane }
+            if (whole) listOf(lane to false, lane to true) else listOf(lane to false)
+        }
+
         /** Reads what [save] wrote. */
         fun of(state: Bundle?): Settings {
             if (state == null) return Settings()
@@ -64,8 +79,9 @@ data class Settings(
             return Settings(
                 style = state.getString("style"),
                 hasOwnStyle = state.getBoolean("own"),
-                strength = state.getInt("strength", 100),
+                strength = state.getInt("strength", FULL),
                 lane = lane,
+                dispatch = state.getBoolean("dispatch"),
                 accelerate = Accelerate.valueOf(state.getString("accelerate", Accelerate.CPU.name)),
                 tier = state.getString("tier"),
                 oversize = Oversize.valueOf(state.getString("oversize", Oversize.SCALE_DOWN.name)),

@@ -1,6 +1,7 @@
 package org.iastexport.engine
 
 import org.iastexport.core.Bundle
+import org.iastexport.core.BundleException
 import org.iastexport.core.Lane
 import org.iastexport.core.Runtime
 import org.iastexport.core.StyleEngine
@@ -8,8 +9,17 @@ import org.iastexport.core.StyleEngine
 /** How engines are opened; a bundle's lane decides which one. */
 data class EngineChoice(val threads: Int, val gpu: Boolean = false, val fallback: Boolean = false, val dispatch: Boolean = false)
 
-/** The engine for a lane of [bundle]. */
+/**
+ * The engine for a lane of [bundle].
+ *
+ * @throws BundleException the bundle has no such lane, or the accelerator that was asked for can't compute it.
+ */
 fun openEngine(bundle: Bundle, lane: Lane, choice: EngineChoice): StyleEngine = when (lane.runtime) {
     Runtime.LITERT -> LiteRtEngine(bundle, lane, choice.threads, choice.gpu, choice.fallback)
-    Runtime.ONNXRUNTIME -> OnnxEngine(bundle, lane, choice.threads, choice.dispatch)
+    Runtime.ONNXRUNTIME -> {
+        if (choice.gpu && !choice.fallback) {
+            throw BundleException("ONNX Runtime computes on the CPU alone here; choose the CPU, or a LiteRT model")
+        }
+        OnnxEngine(bundle, lane, choice.threads, choice.dispatch, if (choice.gpu) "cpu (ONNX Runtime takes no GPU here)" else "cpu")
+    }
 }

@@ -13,12 +13,14 @@ import org.iastexport.core.Role
 import org.iastexport.core.Runtime
 import org.iastexport.core.StyleEngine
 import org.iastexport.core.Tier
+import org.iastexport.core.TierRule
 import java.nio.FloatBuffer
 
 /**
  * ONNX Runtime on the CPU: one file per tier, or the dispatching file that chooses the depth by itself.
  *
- * @param dispatch takes the dispatching file: one session for all tiers.
+ * @param dispatch takes the dispatching file: one session for all tiers, which chooses by size and so takes
+ *   no tier that was chosen by hand.
  * @throws BundleException the bundle has no such lane, or ONNX Runtime refuses a file.
  */
 class OnnxEngine(
@@ -26,9 +28,9 @@ class OnnxEngine(
     override val lane: Lane,
     private val threads: Int,
     private val dispatch: Boolean = false,
+    override val accelerator: String = "cpu",
 ) : StyleEngine {
     override val layout = Layout.NCHW
-    override val accelerator = "cpu"
     private val confined = Confined("iast-onnxruntime")
     private val environment = OrtEnvironment.getEnvironment()
     private val sessions = HashMap<String, OrtSession>()
@@ -48,6 +50,9 @@ class OnnxEngine(
 
     override fun run(tier: Tier, content: FloatArray, heightPx: Int, widthPx: Int, code: FloatArray, strength: Float): FloatArray =
         confined.call {
+            if (dispatch && TierRule.select(bundle.manifest.tiers, widthPx, heightPx) != tier) {
+                throw BundleException("the file for all tiers chooses the tier by size; leave the choice to it, or take the files per tier")
+            }
             val feeds = HashMap<String, OnnxTensor>()
             try {
                 feeds["content"] = tensor(content, longArrayOf(1, 3, heightPx.toLong(), widthPx.toLong()))
@@ -72,15 +77,16 @@ class OnnxEngine(
         OnnxTensor.createTensor(environment, FloatBuffer.wrap(values), shape)
 
     private fun session(file: ModelFile): OrtSession = sessions.getOrPut(file.path) {
-        val options = OrtSession.SessionOptions()
-        options.setIntraOpNumThreads(threads)
-        options.setInterOpNumThreads(1)
-        // Without it, 8-bit products saturate on x86 processors (emulators) that lack VNNI. Arm ignores it.
-        options.addConfigEntry("session.x64quantprecision", "1")
-        try {
-            environment.createSession(bundle.file(file.path).path, options)
-        } catch (error: OrtException) {
-            throw BundleException("ONNX Runtime refuses ${file.path}: ${error.message}; update the app or the bundle", error)
+        OrtSession.SessionOptions().use { options ->
+            options.setIntraOpNumThreads(threads)
+            options.setInterOpNumThreads(1)
+            // Without it, 8-bit products saturate on x86 processors (emulators) that lack VNNI. Arm ignores it.
+            options.addConfigEntry("session.x64quantprecision", "1")
+            try {
+                environment.createSession(bundle.file(file.path).path, options)
+            } catch (error: OrtException) {
+                throw BundleException("ONNX Runtime refuses ${file.path}: ${error.message}; update the app or the bundle", error)
+            }
         }
     }
 
