@@ -68,9 +68,13 @@ def run(arguments: list[str]) -> int:
 
 
 def _build_options(command: F) -> F:
+    return _with_options(command, out_required=True)
+
+
+def _with_options(command: F, *, out_required: bool) -> F:
     options = [
         click.argument("checkpoint", required=False, type=_PATH),
-        click.option("--out", required=True, type=_PATH, help="the bundle's folder"),
+        click.option("--out", required=out_required, type=_PATH, help="the bundle's folder"),
         click.option("--recipe", type=_PATH, help="TOML with every choice; default: the packaged one"),
         click.option("--calibration", metavar="SET", help="set name, set file or folder of photographs"),
         click.option("--styles", type=_PATH, help="folder of style pictures; default: the packaged styles"),
@@ -150,7 +154,6 @@ _STAGE_HELP = {
     "convert": "TFLite FP32: one file, one fixed-shape signature per tier, weights shared.",
     "calibrate": "Activation ranges per tier and runtime, from photographs x styles.",
     "quantize": "INT8 in both runtimes, and FP16 and dynamic INT8 in LiteRT.",
-    "verify": "Fidelity and task scores against FP32, on pictures that calibrated nothing.",
     "bench": "Latency against FP32 of the same runtime, interleaved; memory; size.",
     "bundle": "Styles, golden pictures, manifest and HTML report.",
 }
@@ -173,6 +176,81 @@ def _stage_command(name: str, text: str) -> None:
 
 for _name, _text in _STAGE_HELP.items():
     _stage_command(_name, _text)
+
+
+def verify(
+    verbose: bool,
+    as_json: bool,
+    as_ladder: bool,
+    tiers: tuple[str, ...],
+    pictures: int | None,
+    **options: Any,
+) -> None:
+    """Fidelity and task scores against FP32, on pictures that calibrated nothing.
+
+    One stage alone, on the artifacts of the earlier ones in --out. With --ladder a finished bundle DIR
+    instead: the same pictures through PyTorch, ONNX FP32, ONNX INT8 with optimizations off and on,
+    LiteRT FP32, LiteRT INT8 with reference kernels and with XNNPACK, each step's error to the step
+    before. Exit code 5: a step that should not change the picture does; 7: a step could not run.
+
+    \b
+    Example:
+      iast-export verify --out dist/demo
+      iast-export verify dist/demo --ladder --tier d4-256px --json
+    """
+    if as_ladder:
+        _climb(options, tiers, pictures or 2, as_json)
+        return
+    if options["out"] is None:
+        raise UsageError("Missing option '--out'", "give the bundle's folder, or --ladder with a bundle")
+    if tiers or pictures:
+        raise UsageError("--tier and --pictures need --ladder", "add --ladder, or leave them out")
+    _run_stages(_request(**options), "verify", verbose, as_json)
+
+
+_LADDER_OPTIONS = (
+    click.option("--ladder", "as_ladder", is_flag=True, help="PyTorch to INT8 step by step, of a bundle DIR"),
+    click.option("--tier", "tiers", multiple=True, help="with --ladder: this tier alone; may be repeated"),
+    click.option("--pictures", type=click.IntRange(1), help="with --ladder: how many  [default: 2]"),
+)
+_verify = _with_options(verify, out_required=False)
+for _option in _LADDER_OPTIONS:
+    _verify = _option(_verify)
+app.command("verify")(_verify)
+
+
+def _climb(options: dict[str, Any], tiers: tuple[str, ...], pictures: int, as_json: bool) -> None:
+    from iast_export.ladder import climb
+    from iast_export.report import write_html
+    from iast_export.report.ladder import ladder_table
+
+    given, out = options["checkpoint"], options["out"]
+    folder, checkpoint = (out, given) if out is not None else (given, None)
+    if folder is None:
+        raise UsageError("--ladder needs a bundle", "write `iast-export verify DIR --ladder`")
+    if options["calibration"] or options["styles"]:
+        raise UsageError("--ladder takes no --calibration and no --styles", "leave them out")
+    with console.progress_bar() as progress:
+        report = climb(
+            folder,
+            load_recipe(options["recipe"]).verify.set,
+            pictures,
+            network=options["network"],
+            checkpoint=checkpoint,
+            tiers=tiers,
+            progress=progress,
+        )
+    write_html(folder)
+    if as_json:
+        console.emit_json(report.model_dump(mode="json"))
+    else:
+        console.table(f"{folder}: parity ladder", *ladder_table(report))
+        processor = report.processor
+        lacks = ", ".join(processor.lacks) or "nothing"
+        console.out.print(f"processor {processor.cpu}: lacks {lacks}; {processor.remark}", markup=False)
+        for row in (*report.gaps, *report.anomalies):
+            console.out.print(f"{row.tier}: {row.step}: {row.not_run or row.anomaly}", markup=False)
+    raise click.exceptions.Exit(7 if report.gaps else 5 if report.anomalies else 0)
 
 
 @app.command()

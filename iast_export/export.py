@@ -21,7 +21,15 @@ from torch import Tensor, nn
 from iast_export.adapters import StyleNetwork
 from iast_export.dispatch import merge_dispatch
 from iast_export.errors import InputError, ToolError
-from iast_export.onnx_graph import check_model, pool_initializers, prune, save_model, stable_names, strip
+from iast_export.onnx_graph import (
+    check_model,
+    name_edges,
+    pool_initializers,
+    prune,
+    save_model,
+    stable_names,
+    strip,
+)
 from iast_export.onnx_rewrites import rewrite
 from iast_export.runtimes import Session, TorchSession, open_onnx
 from iast_export.specs import (
@@ -37,6 +45,8 @@ OPSET = 18
 PARITY_TOLERANCE = 1e-4
 _LARGEST_MINIMUM = 64
 _TRACED_STEPS = (8, 11)
+# The exporter lets an input and a tensor inside share a name; none inside begins like this.
+_EDGE = "edge."
 
 __all__ = ["PARITY_TOLERANCE", "export_style_encoder", "export_tier", "merge_dispatch", "pseudo_photograph"]
 
@@ -245,8 +255,8 @@ def _traced(
     """The module as a clean ONNX model."""
     arguments: dict[str, Any] = {
         "dynamo": True,
-        "input_names": list(inputs),
-        "output_names": list(outputs),
+        "input_names": [_EDGE + name for name in inputs],
+        "output_names": [_EDGE + name for name in outputs],
         "opset_version": OPSET,
         "external_data": False,
         "verbose": False,
@@ -264,6 +274,7 @@ def _traced(
             "keep Python branches and sizes out of forward(); see torch.export's notes on dynamic shapes",
         ) from error
     _clean(model)
+    name_edges(model.graph, {_EDGE + name: name for name in (*inputs, *outputs)})
     _check_edges(model, inputs, outputs)
     return model
 

@@ -140,6 +140,17 @@ def stable_names(graph: onnx.GraphProto) -> None:
         node.name = node.output[0]
 
 
+def name_edges(graph: onnx.GraphProto, names: dict[str, str]) -> None:
+    """Gives inputs and outputs their final names, in place; a tensor inside that has one yields it."""
+    made = {name for node in graph.node for name in node.output}
+    inside = made | {item.name for item in graph.initializer}
+    yielded = {name: f"{name}.inside" for name in names.values() if name in inside - set(names)}
+    rename(graph, yielded)
+    rename(graph, names)
+    for node in graph.node:
+        node.name = node.output[0]
+
+
 def pool_initializers(graph: onnx.GraphProto) -> None:
     """Keeps one of each group of initializers that are equal in type, shape and bytes, in place."""
     first: dict[tuple[int, tuple[int, ...], bytes], str] = {}

@@ -133,6 +133,29 @@ def runtime_operators(path: Path) -> dict[str, int]:
     return dict(sorted(_count(graph).items()))
 
 
+def own_weight_zero_points(graph: onnx.GraphProto) -> None:
+    """Gives every dequantized int8 weight a zero point of its own, in place.
+
+    Where two share one, ONNX Runtime fails to load the model under session.x64quantprecision: it
+    names the unsigned form after the signed one and finds the name taken the second time.
+    """
+    values = {item.name: item for item in graph.initializer}
+    seen: set[str] = set()
+    for node in graph.node:
+        if node.op_type != "DequantizeLinear" or len(node.input) < 3:
+            continue
+        weight, zero_point = values.get(node.input[0]), values.get(node.input[2])
+        if weight is None or zero_point is None or weight.data_type != onnx.TensorProto.INT8:
+            continue
+        if zero_point.name in seen:
+            copy = onnx.TensorProto()
+            copy.CopyFrom(zero_point)
+            copy.name = f"{weight.name}_zero_point"
+            graph.initializer.append(copy)
+            node.input[2] = copy.name
+        seen.add(node.input[2])
+
+
 def _count(graph: onnx.GraphProto) -> Counter[str]:
     counts = Counter(node.op_type for node in graph.node)
     for node in graph.node:
@@ -189,6 +212,7 @@ class _Writer:
         )
         prune(graph)
         pool_initializers(graph)
+        own_weight_zero_points(graph)
         return helper.make_model(graph, opset_imports=source.opset_import, ir_version=source.ir_version)
 
     def _write(self, node: onnx.NodeProto) -> None:
@@ -212,7 +236,7 @@ class _Writer:
 
     def _write_float(self, node: onnx.NodeProto) -> None:
         result, inputs = node.output[0], [self._float(name) for name in node.input]
-        if node.op_type == "Conv" and result in self.plan.roots:
+        if result in self.plan.roots and self._convolution(result) is not None:
             self._copy(node, inputs, f"{result}_in_float")
             keep_float(self.emitter, f"{result}_in_float", result)
         else:

@@ -16,6 +16,7 @@ from markupsafe import Markup
 from iast_export.artifacts import write_atomic
 from iast_export.device_reports import DEVICE_FOLDER, DeviceResult
 from iast_export.images import Rgb, fit_longest_side, load_image
+from iast_export.ladder_reports import LADDER_PATH, STEP_NAMES, LadderReport
 from iast_export.report import format as fmt
 from iast_export.report.plots import Bar, Group, bar_chart
 from iast_export.reports import (
@@ -59,6 +60,7 @@ class ReportParts:
     picture_rows: Sequence[tuple[str, Sequence[Picture]]] = field(default_factory=tuple)
     verdict: Verdict | None = None
     devices: Sequence[DeviceResult] = ()
+    ladder: LadderReport | None = None
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ def write_html(
         InputError: the manifest, a report or a golden picture is missing or can't be read.
     """
     manifest = load_manifest(folder)
-    quantize, convert = folder / QUANTIZE_PATH, folder / CONVERT_PATH
+    quantize, convert, ladder = (folder / name for name in (QUANTIZE_PATH, CONVERT_PATH, LADDER_PATH))
     parts = ReportParts(
         manifest=manifest,
         verify=VerifyReport.load(folder / VERIFY_PATH),
@@ -101,6 +103,7 @@ def write_html(
         picture_rows=[*picture_rows, *golden_rows(folder, manifest)],
         verdict=verdict,
         devices=[DeviceResult.load(one) for one in sorted((folder / DEVICE_FOLDER).glob("*.json"))],
+        ladder=LadderReport.load(ladder) if ladder.is_file() else None,
     )
     path = folder / HTML_PATH
     write_atomic(path, html_report(parts).encode("utf-8"))
@@ -133,6 +136,7 @@ def html_report(parts: ReportParts) -> str:
             for title, pictures in parts.picture_rows
         ],
         device_lanes=device_lanes,
+        step_names=STEP_NAMES,
         total_bytes=sum(entry.bytes for entry in parts.manifest.files),
     )
 
