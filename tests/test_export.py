@@ -103,6 +103,18 @@ class _Wrapped:
         return (torch.ones(1, 1),)
 
 
+class _Namesake(nn.Module):
+    """Its parameter has the name of an input, its buffer that of the output."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gain = nn.Parameter(torch.full((1, 3, 1, 1), 0.25))
+        self.register_buffer("stylized", torch.full((1, 3, 1, 1), 0.125))
+
+    def forward(self, content: Tensor, gain: Tensor) -> Tensor:
+        return content * self.gain * gain + self.stylized
+
+
 class _FixedSize(nn.Module):
     def forward(self, content: Tensor, gain: Tensor) -> Tensor:
         return content * gain + torch.zeros(1, 3, 32, 32)
@@ -121,6 +133,17 @@ class _Deciding(nn.Module):
 class _Shrinking(nn.Module):
     def forward(self, content: Tensor, gain: Tensor) -> Tensor:
         return content[:, :, ::2] * gain
+
+
+def test_a_tensor_inside_never_has_the_name_of_an_input_or_output(tmp_path: Path) -> None:
+    export_tier(_Wrapped(_Namesake().eval().requires_grad_(False)), Tier(1, 32), tmp_path / "x.onnx")
+    graph = onnx.load(str(tmp_path / "x.onnx")).graph
+    assert [item.name for item in (*graph.input, *graph.output)] == ["content", "gain", "stylized"]
+    assert not {"content", "gain", "stylized"} & {item.name for item in graph.initializer}
+    content = pseudo_photograph(16, 16)
+    feeds = {"content": content, "gain": np.full((1, 1), 2.0, np.float32)}
+    found = open_onnx(tmp_path / "x.onnx").run(feeds)["stylized"]
+    np.testing.assert_allclose(found, content * 0.5 + 0.125, atol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,13 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from iast_export import ladder as module
 from iast_export.cli import run
-from iast_export.ladder import LIMIT_LEVELS, anomaly, bundle_inputs, compare, load_source, processor
+from iast_export.ladder import cpu as module
+from iast_export.ladder.cpu import processor
+from iast_export.ladder.inputs import bundle_inputs
+from iast_export.ladder.judge import LIMIT_LEVELS, anomaly, compare
+from iast_export.ladder.steps import load_source
 from iast_export.ladder_reports import LADDER_PATH, STEP_NAMES, LadderReport, LadderRow, StepError
-from iast_export.quantize.onnx_qdq import own_weight_zero_points
 from iast_export.reports import load_manifest
 from iast_export.specs import Tier, onnx_name
 from tests.tiny_networks import TINY_CONFIG
@@ -165,17 +167,3 @@ def test_every_picture_has_a_style_and_the_checkpoint_is_the_bundles(
     source = load_source(manifest, checkpoint=tiny_checkpoint)
     assert source.network is not None and source.network.cut(1) is not None
     assert TINY_CONFIG.width == 8
-
-
-def test_int8_weights_never_share_a_zero_point(small_bundle: Path) -> None:
-    graph = onnx.load(small_bundle / "models" / onnx_name("tiny", Tier(4, 32), "int8")).graph
-    kinds = {item.name: item.data_type for item in graph.initializer}
-    used = [
-        node.input[2]
-        for node in graph.node
-        if node.op_type == "DequantizeLinear" and kinds.get(node.input[0]) == onnx.TensorProto.INT8
-    ]
-    assert len(used) == len(set(used)) > 1
-    before = graph.SerializeToString()
-    own_weight_zero_points(graph)
-    assert graph.SerializeToString() == before

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime as ort
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,11 +16,19 @@ from onnx import TensorProto, helper, numpy_helper
 from iast_export.dispatch import merge_dispatch
 from iast_export.errors import InputError
 from iast_export.export import pseudo_photograph
+from iast_export.onnx_graph import pool_initializers
 from iast_export.quantize.onnx_layers import activation_parameters, quantize_weight
-from iast_export.quantize.onnx_qdq import quantize_onnx, runtime_operators, tensors_to_calibrate
+from iast_export.quantize.onnx_qdq import (
+    own_weight_zero_points,
+    quantize_onnx,
+    runtime_operators,
+    tensors_to_calibrate,
+)
 from iast_export.runtimes import open_onnx
 from iast_export.specs import Tier
 from tests.tiny_networks import tiny_codes, tiny_onnx
+
+EDGES = ("content", "stylized")
 
 
 @dataclass(frozen=True)
@@ -78,6 +87,60 @@ def test_depthwise_convolutions_are_islands_with_a_reason(tmp_path: Path) -> Non
     text = "\n".join(summary.islands)
     assert "depthwise and grouped" in text and "normalization statistics" in text and "smooth" in text
     assert summary.quantized_ops["Conv"] == 5 and summary.quantized_ops["Pad"] >= 2
+
+
+def exact_session(model: onnx.ModelProto) -> ort.InferenceSession:
+    """A session whose 8-bit products don't saturate, as machines without VNNI open every INT8 file."""
+    options = ort.SessionOptions()
+    options.log_severity_level = 4
+    options.add_session_config_entry("session.x64quantprecision", "1")
+    return ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+
+
+def test_weights_that_share_a_zero_point_get_one_each_and_load_without_saturation(tmp_path: Path) -> None:
+    source = tiny_onnx("iast", 2, 32)
+    quantize_onnx(source, measured(source, "iast"), tmp_path / "int8.onnx")
+    model = onnx.load(tmp_path / "int8.onnx")
+    exact_session(model)
+    pool_initializers(model.graph)
+    with pytest.raises(Exception, match="replace the existing tensor"):
+        exact_session(model)
+    own_weight_zero_points(model.graph)
+    exact_session(model)
+    kinds = {item.name: item.data_type for item in model.graph.initializer}
+    used = [
+        node.input[2]
+        for node in model.graph.node
+        if node.op_type == "DequantizeLinear" and kinds.get(node.input[0]) == TensorProto.INT8
+    ]
+    assert len(used) == len(set(used)) > 1
+    before = model.SerializeToString(deterministic=True)
+    own_weight_zero_points(model.graph)
+    assert model.SerializeToString(deterministic=True) == before
+
+
+def test_a_clamped_depthwise_convolution_between_integers_stays_float(tmp_path: Path) -> None:
+    """ONNX Runtime would quantize its weights by itself, slower and farther off."""
+    kernels = {"a": (8, 3, 3, 3), "b": (8, 1, 3, 3), "c": (3, 8, 3, 3)}
+    rng = np.random.default_rng(0)
+    weights = [
+        numpy_helper.from_array((rng.normal(size=shape) / 9).astype(np.float32), name)
+        for name, shape in kernels.items()
+    ]
+    nodes = [
+        helper.make_node("Conv", ["content", "a"], ["wide"], pads=[1] * 4),
+        helper.make_node("Conv", ["wide", "b"], ["deep"], pads=[1] * 4, group=8),
+        helper.make_node("Relu", ["deep"], ["clamped"]),
+        helper.make_node("Conv", ["clamped", "c"], ["stylized"], pads=[1] * 4),
+    ]
+    edges = [helper.make_tensor_value_info(n, TensorProto.FLOAT, [1, 3, "h", "w"]) for n in EDGES]
+    graph = helper.make_graph(nodes, "g", edges[:1], edges[1:], weights)
+    source = tmp_path / "depthwise.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9), source)
+    ranges = dict.fromkeys(tensors_to_calibrate(source), Span(-1.0, 1.0))
+    summary = quantize_onnx(source, ranges, tmp_path / "int8.onnx")
+    assert summary.quantized_ops["Conv"] == summary.runtime_ops["QLinearConv"] == 2
+    assert summary.runtime_ops.get("Conv", 0) + summary.runtime_ops.get("FusedConv", 0) == 1
 
 
 def test_quantizing_twice_gives_the_same_bytes(tmp_path: Path) -> None:

@@ -1,0 +1,139 @@
+"""The parity ladder: the same pictures through every form of a tier, each step's error attributed.
+
+    PyTorch ─ ONNX FP32 ─ ONNX INT8, optimizations off ─ ONNX INT8, optimizations on
+                  └────── LiteRT FP32 ─ LiteRT INT8, reference kernels ─ LiteRT INT8, XNNPACK
+
+The step from FP32 to INT8 is the loss that quantization costs. The step after it runs the same file on
+other kernels and should change next to nothing: where it does, a kernel or an optimization is at fault,
+not the quantization. Products of 8-bit integers are kept from saturating in every ONNX Runtime step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from iast_export.artifacts import Progress, no_progress
+from iast_export.environment import usable_cores
+from iast_export.errors import CannotJudgeError, IastExportError, InputError
+from iast_export.images import Rgb, center_square
+from iast_export.imagesets import load_set
+from iast_export.ladder.cpu import processor
+from iast_export.ladder.inputs import LadderInput, bundle_inputs
+from iast_export.ladder.judge import LIMIT_DB, LIMIT_LEVELS, row
+from iast_export.ladder.steps import Source, load_source, openers
+from iast_export.ladder_reports import LADDER_PATH, LadderReport, LadderRow, Step
+from iast_export.reports import Manifest, SetFacts, load_manifest
+from iast_export.runtimes import Session, stylize_rgb
+from iast_export.specs import Tier
+
+__all__ = ["LadderInput", "Source", "climb", "ladder", "load_source"]
+
+
+def climb(
+    folder: Path,
+    set_name: str,
+    pictures: int,
+    *,
+    network: str | None = None,
+    checkpoint: Path | None = None,
+    tiers: Sequence[str] = (),
+    progress: Progress = no_progress,
+) -> LadderReport:
+    """The ladder of a bundle, written to DIR/reports/ladder.json.
+
+    Args:
+        folder: the bundle.
+        set_name: the image set to judge on.
+        pictures: how many of it.
+        network: `module:factory`; None: the one that the bundle was made from.
+        checkpoint: of that network; None: the factory's own default.
+        tiers: ids; empty: all.
+        progress: told after every step.
+
+    Raises:
+        InputError: no bundle, no such tier or set, too few pictures.
+    """
+    manifest, found = load_manifest(folder), load_set(set_name)
+    report = ladder(
+        folder,
+        manifest,
+        load_source(manifest, network, checkpoint),
+        bundle_inputs(folder, manifest, found, pictures),
+        SetFacts(name=found.name, sha256=found.sha256, images=pictures),
+        tiers=tiers,
+        threads=usable_cores(),
+        progress=progress,
+    )
+    report.save(folder / LADDER_PATH)
+    return report
+
+
+def ladder(
+    folder: Path,
+    manifest: Manifest,
+    source: Source,
+    inputs: Sequence[LadderInput],
+    set_facts: SetFacts,
+    *,
+    tiers: Sequence[str] = (),
+    threads: int = 1,
+    progress: Progress = no_progress,
+) -> LadderReport:
+    """Every step of every tier of a bundle, with its error to the step before and to PyTorch.
+
+    Args:
+        folder: the bundle.
+        manifest: of the bundle.
+        source: the network it was made from; see `load_source`.
+        inputs: what all steps see.
+        set_facts: the image set that `inputs` come from.
+        tiers: ids of the tiers to judge; empty: all.
+        threads: of each session.
+        progress: told after every step.
+
+    Raises:
+        CannotJudgeError: no picture to judge on.
+        InputError: a tier that the bundle doesn't have.
+    """
+    if not inputs:
+        raise CannotJudgeError("there is no picture to judge the ladder on", "give at least one")
+    chosen = _chosen(manifest, tiers)
+    rows: list[LadderRow] = []
+    for tier in chosen:
+        steps = openers(folder, manifest, source, tier, threads)
+        pictures: dict[Step, list[Rgb]] = {}
+        reasons: dict[Step, str] = {}
+        for step, opener in steps.items():
+            try:
+                pictures[step] = _pictures(opener(), tier, inputs)
+            except IastExportError as error:
+                reasons[step] = " ".join(error.message.split())
+            rows.append(row(tier.id, step, pictures, reasons))
+            progress("ladder", len(rows), len(chosen) * len(steps))
+    return LadderReport(
+        set=set_facts,
+        pictures=len(inputs),
+        styles=tuple(dict.fromkeys(one.style for one in inputs)),
+        processor=processor(),
+        limit_levels=dict(LIMIT_LEVELS),
+        limit_db=LIMIT_DB,
+        rows=tuple(rows),
+    )
+
+
+def _chosen(manifest: Manifest, tiers: Sequence[str]) -> list[Tier]:
+    known = {entry.id: Tier(entry.depth, entry.max_side_px) for entry in manifest.tiers}
+    unknown = [name for name in tiers if name not in known]
+    if unknown:
+        raise InputError(f"the bundle has no tier {', '.join(unknown)}", f"choose of {', '.join(known)}")
+    return [tier for name, tier in known.items() if not tiers or name in tiers]
+
+
+def _pictures(session: Session, tier: Tier, inputs: Sequence[LadderInput]) -> list[Rgb]:
+    return [
+        stylize_rgb(
+            session, center_square(one.content, tier.max_side_px), one.feeds, fixed_shape_px=tier.shape_px
+        )
+        for one in inputs
+    ]

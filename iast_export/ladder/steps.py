@@ -1,0 +1,139 @@
+"""How each step of the ladder is opened: three forms of a tier on four sets of kernels."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from iast_export.artifacts import sha256_file
+from iast_export.errors import IastExportError, InputError, ToolError
+from iast_export.ladder_reports import Step
+from iast_export.reports import Manifest
+from iast_export.runtimes import (
+    LiteRtSession,
+    OnnxSession,
+    Session,
+    TorchSession,
+    onnx_session_options,
+    open_litert,
+)
+from iast_export.specs import Tier, onnx_name, tflite_name
+
+if TYPE_CHECKING:
+    from iast_export.adapters import StyleNetwork
+
+Open = Callable[[], Session]
+
+
+@dataclass(frozen=True)
+class Source:
+    """The PyTorch network of a bundle, or why it can't be had."""
+
+    network: StyleNetwork | None
+    reason: str = ""
+
+
+def load_source(manifest: Manifest, network: str | None = None, checkpoint: Path | None = None) -> Source:
+    """The PyTorch network that a bundle was made from, if it is the same one.
+
+    Args:
+        manifest: of the bundle.
+        network: `module:factory`; None: the one that the manifest names.
+        checkpoint: None: the factory's own default.
+
+    Returns:
+        The network, or the reason why there is none: another checkpoint, a factory that can't be
+        imported, no torch.
+    """
+    from iast_export.adapters import PACKAGED, load_network
+
+    target = network or manifest.source.network
+    if checkpoint is None and target == PACKAGED:
+        from iast_export.checkpoint import PACKAGED_CHECKPOINT
+
+        checkpoint = PACKAGED_CHECKPOINT
+    wanted = manifest.source.checkpoint_sha256
+    try:
+        found = sha256_file(checkpoint) if checkpoint is not None else None
+        if found != wanted:
+            return Source(
+                None, f"the bundle was made from checkpoint {_short(wanted)}, here is {_short(found)}"
+            )
+        return Source(load_network(target, checkpoint))
+    except IastExportError as error:
+        return Source(None, " ".join(error.message.split()))
+    except ImportError as error:
+        return Source(None, f"{error}")
+
+
+def _short(digest: str | None) -> str:
+    return "none" if digest is None else digest[:16]
+
+
+def openers(
+    folder: Path, manifest: Manifest, source: Source, tier: Tier, threads: int = 1
+) -> dict[Step, Open]:
+    """How each step of a tier is opened, in the ladder's order."""
+    name, models = manifest.name, folder / "models"
+    onnx32, onnx8 = (models / onnx_name(name, tier, p) for p in ("fp32", "int8"))
+    lite32, lite8 = (models / tflite_name(name, p) for p in ("fp32", "int8"))
+    return {
+        "pytorch": lambda: _open_torch(source, tier),
+        "onnx_fp32": lambda: _open_onnx(onnx32, threads, optimize=True),
+        "onnx_int8_plain": lambda: _open_onnx(onnx8, threads, optimize=False),
+        "onnx_int8": lambda: _open_onnx(onnx8, threads, optimize=True),
+        "litert_fp32": lambda: open_litert(lite32, tier.signature, threads),
+        "litert_int8_reference": lambda: open_reference(lite8, tier.signature),
+        "litert_int8": lambda: open_litert(lite8, tier.signature, threads),
+    }
+
+
+def _open_torch(source: Source, tier: Tier) -> Session:
+    if source.network is None:
+        raise InputError(source.reason, "give the network and the checkpoint that the bundle was made from")
+    return TorchSession(source.network.cut(tier.depth), tuple(source.network.code_shapes))
+
+
+def _open_onnx(path: Path, threads: int, *, optimize: bool) -> Session:
+    import onnxruntime as ort
+
+    if not path.is_file():
+        raise InputError(f"{path} is missing", "run `iast-export build`, which makes what is missing")
+    options = onnx_session_options(threads)
+    if not optimize:
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.add_session_config_entry("session.x64quantprecision", "1")
+    try:
+        raw = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime raises classes of its own, without a common base
+        raise ToolError(f"ONNX Runtime can't load {path}: {error}", "build the file again") from error
+    return OnnxSession(raw, [item.name for item in raw.get_outputs()])
+
+
+def open_reference(path: Path, signature: str) -> LiteRtSession:
+    """A LiteRT session on the plain reference kernels: no delegate, no SIMD; slow.
+
+    Raises:
+        InputError: no such file or signature.
+        ToolError: LiteRT refuses the model.
+    """
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    if not path.is_file():
+        raise InputError(f"{path} is missing", "run `iast-export build`, which makes what is missing")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            interpreter = Interpreter(
+                model_path=str(path), experimental_op_resolver_type=OpResolverType.BUILTIN_REF
+            )
+        return LiteRtSession(interpreter, signature)
+    except (RuntimeError, ValueError) as error:
+        raise ToolError(
+            f"LiteRT's reference kernels can't load {path}: {error}", "convert the file again"
+        ) from error
