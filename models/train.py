@@ -47,7 +47,7 @@ def train(
     """
     recipe, started, saved = trainer.recipe, time.monotonic(), time.monotonic()
     sums: dict[str, Tensor] = {}
-    count = 0
+    count, first = 0, trainer.step
     while trainer.step < recipe.steps and not any_process(
         time.monotonic() - started >= limit_s, trainer.device
     ):
@@ -60,7 +60,7 @@ def train(
         if time.monotonic() - saved > recipe.save_every_s:
             trainer.save(run)
             saved = time.monotonic()
-    if count and trainer.step >= recipe.steps:
+    if first < trainer.step == recipe.steps:
         rng = trainer.rng()
         trainer.recalibrate(draw(rng) for _ in range(recipe.recalibrate_batches))
     trainer.save(run)

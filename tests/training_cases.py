@@ -21,7 +21,7 @@ RECIPES = Path(__file__).parents[1] / "models" / "recipes"
 CPU = torch.device("cpu")
 TINY: dict[str, Any] = {
     "student": NetworkConfig(width=8, stem_width=8, encoder_widths=(8, 8, 8, 8), encoder_hidden=16),
-    "teacher": TeacherConfig(widths=(8, 8, 8, 8), blocks=(0, 1, 1, 1), code_hidden=16, map_hidden=8),
+    "teacher": TeacherConfig(widths=(16, 16, 32, 32), blocks=(0, 0, 1, 0), code_hidden=16, map_hidden=8),
 }
 
 

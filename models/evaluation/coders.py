@@ -108,7 +108,9 @@ def coder_files(folder: Path, levels: tuple[int, ...] = LEVELS) -> list[Path]:
 
 def _state(path: Path) -> Mapping[str, Tensor]:
     if not path.is_file():
-        raise InputError(f"{path} is missing", "give the folder of the distilled VGG, or leave its methods out")
+        raise InputError(
+            f"{path} is missing", "give the folder of the distilled VGG, or leave its methods out"
+        )
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises classes of many kinds here

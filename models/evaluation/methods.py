@@ -69,9 +69,7 @@ class Photograph:
     fingerprint = "photograph-1"
     size_multiple_px = 1
 
-    def pictures(
-        self, content: Rgb, style: Rgb, strengths: Sequence[float]
-    ) -> Iterator[tuple[float, Rgb]]:
+    def pictures(self, content: Rgb, style: Rgb, strengths: Sequence[float]) -> Iterator[tuple[float, Rgb]]:
         """The photograph itself."""
         for strength in strengths:
             yield strength, content
@@ -99,9 +97,7 @@ class Network:
         return self._code[1]
 
     @torch.no_grad()
-    def pictures(
-        self, content: Rgb, style: Rgb, strengths: Sequence[float]
-    ) -> Iterator[tuple[float, Rgb]]:
+    def pictures(self, content: Rgb, style: Rgb, strengths: Sequence[float]) -> Iterator[tuple[float, Rgb]]:
         """A picture per strength."""
         photograph = torch.from_numpy(to_tensor(content))
         code = self.code(style)[0]
@@ -133,9 +129,7 @@ class BundleLane:
         self.fingerprint = fingerprint_of("bundle-1", self.name, *shas)
         self.parameters = 0
 
-    def pictures(
-        self, content: Rgb, style: Rgb, strengths: Sequence[float]
-    ) -> Iterator[tuple[float, Rgb]]:
+    def pictures(self, content: Rgb, style: Rgb, strengths: Sequence[float]) -> Iterator[tuple[float, Rgb]]:
         """A picture per strength."""
         picture = to_tensor(center_square(style, STYLE_ENCODER_SIDE_PX))
         codes = self._encoder.run({STYLE_IMAGE: picture})

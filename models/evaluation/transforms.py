@@ -70,9 +70,7 @@ class AdaIn:
         return cls(Coder.load(folder, 4), fingerprint_of("adain-1", *files))
 
     @torch.no_grad()
-    def pictures(
-        self, content: Rgb, style: Rgb, strengths: Sequence[float]
-    ) -> Iterator[tuple[float, Rgb]]:
+    def pictures(self, content: Rgb, style: Rgb, strengths: Sequence[float]) -> Iterator[tuple[float, Rgb]]:
         """A picture per strength."""
         own, of_style = (self.coder.encoder(torch.from_numpy(to_tensor(x))) for x in (content, style))
         styled = adain(own, of_style)
@@ -100,9 +98,7 @@ class Wct:
         return cls([Coder.load(folder, level) for level in LEVELS], fingerprint_of("wct-1", *files))
 
     @torch.no_grad()
-    def pictures(
-        self, content: Rgb, style: Rgb, strengths: Sequence[float]
-    ) -> Iterator[tuple[float, Rgb]]:
+    def pictures(self, content: Rgb, style: Rgb, strengths: Sequence[float]) -> Iterator[tuple[float, Rgb]]:
         """A picture per strength."""
         artwork = torch.from_numpy(to_tensor(style))
         of_style = [coder.encoder(artwork) for coder in self.coders]
