@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from training_cases import CPU, RECIPES, draw_pictures, list_faces, stores, tiny, vgg
 
 from models.batch import Batch
 from models.data import held_out, training_files
@@ -24,6 +23,7 @@ from models.objective import Helpers
 from models.recipe import TrainingRecipe
 from models.train import train
 from models.trainer import Trainer
+from training_cases import CPU, RECIPES, draw_pictures, list_faces, stores, tiny, vgg
 
 ALL = sorted(path.relative_to(RECIPES).as_posix() for path in RECIPES.rglob("*.toml"))
 TRAINED = [name for name in ALL if name != "styles.toml"]
@@ -179,7 +179,6 @@ def test_a_journal_keeps_the_table_and_the_sheets_of_a_resumed_run(
 
 
 def test_curves_go_to_tensorboard(tmp_path: Path) -> None:
-    pytest.importorskip("tensorboard")
     with Journal(tmp_path, False, True, board=True) as journal:
         journal.write({"step": 1, "loss": 1.5})
         journal.picture("sheet", np.zeros((8, 8, 3), np.uint8), 1)

@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from training_cases import RECIPES, stores, tiny, vgg
 
 from models.batch import Batch
 from models.objective import Helpers
@@ -15,6 +14,7 @@ from models.processes import join, leave, world
 from models.recipe import TrainingRecipe
 from models.train import train
 from models.trainer import Trainer
+from training_cases import RECIPES, stores, tiny, vgg
 
 
 def main() -> None:

@@ -6,19 +6,16 @@ A method turns a photograph and an artwork, both squares of one size, into one p
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-import numpy as np
 import torch
 from torch import nn
 
-from iast_export.artifacts import sha256_file
-from iast_export.checkpoint import load_checkpoint
 from iast_export.errors import InputError
 from iast_export.images import Rgb, center_square, to_levels, to_tensor
-from iast_export.specs import STRENGTH, STYLE_ENCODER_SIDE_PX, STYLE_IMAGE, Precision, Runtime
+from iast_export.specs import STYLE_ENCODER_SIDE_PX, STYLE_IMAGE, Precision, Runtime
 from iast_export.stylize import BundleEngine
 
 OUR_STRENGTHS = (0.1, 0.2, 0.35, 0.5, 0.7, 1.0)
