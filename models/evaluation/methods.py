@@ -15,10 +15,12 @@ from torch import nn
 
 from iast_export.errors import InputError
 from iast_export.images import Rgb, center_square, to_levels, to_tensor
+from iast_export.reports import load_manifest
 from iast_export.specs import STYLE_ENCODER_SIDE_PX, STYLE_IMAGE, Precision, Runtime
 from iast_export.stylize import BundleEngine
 
 OUR_STRENGTHS = (0.1, 0.2, 0.35, 0.5, 0.7, 1.0)
+FEW_STRENGTHS = (0.5, 1.0)
 
 
 @runtime_checkable
@@ -132,3 +134,12 @@ class BundleLane:
         codes = self._encoder.run({STYLE_IMAGE: picture})
         for strength in strengths:
             yield strength, self._engine._once(content, codes, strength, self._tier)[0]
+
+
+def bundle_depths(folder: Path) -> list[int]:
+    """Depths of a bundle's tiers.
+
+    Raises:
+        InputError: no bundle there.
+    """
+    return [tier.depth for tier in load_manifest(folder).tiers]

@@ -1,4 +1,4 @@
-"""PCA knowledge distillation (Chiu and Gurari, CVPR 2022), MobileNet form: a photorealistic peer of 73 K parameters.
+"""PCA knowledge distillation (Chiu and Gurari, CVPR 2022), MobileNet form: a small photorealistic peer.
 
 Features of four levels are whitened and colored (ZCA) from the deepest to the shallowest while they are
 decoded; what a 3x3 mean takes away from each level's input is added back as detail. The published

@@ -84,7 +84,10 @@ class Wct:
     name = "wct"
 
     def __init__(
-        self, coders: Sequence[Coder], fingerprint: str, strengths: Sequence[float] = (0.2, 0.4, 0.6, 1.0)
+        self,
+        coders: Sequence[Coder],
+        fingerprint: str,
+        strengths: Sequence[float] = (0.05, 0.1, 0.2, 0.5, 1.0),
     ):
         self.coders = sorted(coders, key=lambda c: -c.level)
         self.fingerprint, self.strengths = fingerprint, tuple(strengths)
