@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from tqdm import tqdm
 from models.data import read_rgb, training_files
 
 _LEAST_SIDE_PX = 40  # of a face, for its landmarks to be found
+_ANIMALS = ("afhq",)  # sets whose faces no landmark network knows
 _ROOM = (1.3, 2.4)  # side of a crop over that of its face
 
 
@@ -27,19 +29,29 @@ class FaceStore:
     """Listed photographs in memory; gives random crops that hold a whole face, and its box."""
 
     def __init__(self, listing: Path, images: Path, crop_px: int, device: torch.device) -> None:
-        """`listing`: {"content/set/file.jpg": [left, top, right, bottom]} in pixels, from `find_faces`.
+        """`listing`: {"content/set/file.jpg": [left, top, right, bottom]}, from `find_faces`.
+
+        Boxes are shares of width and height, so that a scaled copy of the pictures serves too.
 
         Raises:
-            ValueError: it lists no face.
+            ValueError: it lists no face, or a box that is no share of its picture.
             OSError: a photograph is missing.
         """
         boxes: dict[str, list[float]] = json.loads(listing.read_text())
         if not boxes:
             raise ValueError(f"{listing} lists no face: run python -m models.face_crops on more photographs")
-        self.crop_px, self.boxes = crop_px, [np.asarray(b, np.float64) for b in boxes.values()]
+        if any(min(box) < 0.0 or max(box) > 1.0 for box in boxes.values()):
+            raise ValueError(
+                f"{listing} has boxes outside 0..1: write it again with python -m models.face_crops"
+            )
+        self.crop_px = crop_px
         self.images = [
             torch.from_numpy(read_rgb(images / name)).permute(2, 0, 1).contiguous().to(device)
             for name in boxes
+        ]
+        self.boxes = [
+            np.asarray(box, np.float64) * np.array([image.shape[2], image.shape[1]] * 2)
+            for box, image in zip(boxes.values(), self.images, strict=True)
         ]
 
     def batch(self, count: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
@@ -75,14 +87,18 @@ def _start(low: float, high: float, side: int, limit: int, rng: np.random.Genera
 
 
 def find_faces(images: Path, detector: Path) -> dict[str, list[float]]:
-    """The box of the best face of each training photograph that shows one large enough."""
+    """The box, in shares of width and height, of the best face of each photograph with one large enough."""
     from models.face_measuring import FaceDetector
 
     finder, found = FaceDetector(detector), {}
-    for path in tqdm(training_files(images)[0], desc="faces"):
-        for face in finder.detect(read_rgb(path), least_score=0.95)[:1]:
+    people = [p for p in training_files(images)[0] if p.parent.name not in _ANIMALS]
+    for path in tqdm(people, desc="faces", disable=bool(os.environ.get("CI"))):
+        rgb = read_rgb(path)
+        size = np.array([rgb.shape[1], rgb.shape[0]] * 2)
+        for face in finder.detect(rgb, least_score=0.95)[:1]:
             if min(face.box[2] - face.box[0], face.box[3] - face.box[1]) >= _LEAST_SIDE_PX:
-                found[path.relative_to(images).as_posix()] = [round(float(v), 1) for v in face.box]
+                box = np.clip(np.asarray(face.box) / size, 0.0, 1.0)
+                found[path.relative_to(images).as_posix()] = [round(float(v), 5) for v in box]
     return found
 
 

@@ -11,7 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from iast_export.network import IAST
+from models.grown import GrownTeacher
 from models.losses import Features
+from models.mobilenet_student import MobileStudent
 from models.recipe import TrainingRecipe, config_of
 from models.teacher import StandaloneTeacher, Teacher
 from models.trainable import Rendered
@@ -52,6 +54,10 @@ def build(recipe: TrainingRecipe, backbones: Mapping[str, nn.Module] | None = No
 def _of_kind(kind: str, config: Any, block_norm: bool, backbones: Mapping[str, nn.Module]) -> nn.Module:
     if kind == "teacher":
         return Teacher(config, *(_backbone(name, backbones) for name in (config.content, config.style)))
+    if kind == "grown":
+        return GrownTeacher(config)
+    if kind == "mobilenet":
+        return MobileStudent(config)  # its blocks are normalised in any case
     return Student(IAST(config, block_norm=block_norm))
 
 
@@ -65,14 +71,14 @@ def _backbone(name: str, backbones: Mapping[str, nn.Module]) -> nn.Module | None
 
 
 def core(module: nn.Module) -> nn.Module:
-    """What a run saves: the supernet of a student, the teacher itself."""
+    """What a run saves: the supernet of a student; other kinds are their own."""
     return module.net if isinstance(module, Student) else module
 
 
 def code_size(module: nn.Module) -> int:
     """Length of a style code."""
     net: Any = core(module)
-    return int(net.code_size if isinstance(net, Teacher) else net.config.code_size)
+    return int(net.code_size if hasattr(net, "code_size") else net.config.code_size)
 
 
 def learned(net: nn.Module) -> dict[str, Tensor]:
@@ -95,7 +101,8 @@ def take(net: nn.Module, state: Mapping[str, Tensor]) -> None:
 
 def saved(module: nn.Module, recipe: TrainingRecipe) -> dict[str, Any]:
     """What `load_trainable` needs besides the weights."""
-    config: Any = core(module).config
+    net: Any = core(module)
+    config = net.grown_config if isinstance(net, GrownTeacher) else net.config
     return {"kind": recipe.kind, "config": config.to_dict(), "block_norm": recipe.block_norm}
 
 
@@ -116,9 +123,9 @@ def style_network(module: nn.Module, vgg: nn.Module | None = None) -> Any:
         ValueError: a teacher that reads the perceptual features, and no perceptual network given.
     """
     own = copy.deepcopy(core(module)).cpu().float()
-    if isinstance(own, IAST):
+    if type(own) is IAST:
         return own.eval().folded()
-    if not isinstance(own, Teacher):
+    if not isinstance(own, (Teacher, GrownTeacher)):
         return own.eval()
     if vgg is None:
         raise ValueError("the teacher reads the perceptual network's features: give --vgg 5SE.pt")

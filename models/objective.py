@@ -142,7 +142,11 @@ class Objective(nn.Module):
         self.module.train()
         for name in _DISTILLED:
             if name in own and name in others:
-                self.adapters[name] = nn.Conv2d(own[name].shape[1], others[name].shape[1], 1).to(device)
+                adapter = nn.Conv2d(own[name].shape[1], others[name].shape[1], 1).to(device)
+                # From zero: a random map would cost fifty times what silence costs, and drown the rest.
+                nn.init.zeros_(adapter.weight)
+                nn.init.zeros_(adapter.bias)  # type: ignore[arg-type]
+                self.adapters[name] = adapter
         if not self.adapters:
             raise ValueError(f"student {sorted(own)} and teacher {sorted(others)} share no feature map")
 
@@ -229,12 +233,18 @@ class Objective(nn.Module):
         if self.recipe.loss.teacher_image > 0:
             found["teacher_image"] = torch.stack([F.l1_loss(i, target) for i in images]).mean()
         distances = [
-            _relative_distance(adapter(made[0].features[k].float()), taught.features[k].float())
+            _relative_distance(adapter(_of_unit_size(made[0].features[k])), taught.features[k].float())
             for k, adapter in self.adapters.items()
         ]
         if distances:
             found["teacher_features"] = torch.stack(distances).mean()
         return found
+
+
+def _of_unit_size(x: Tensor) -> Tensor:
+    """Features [N, C, H, W] over each sample's root mean square."""
+    x = x.float()
+    return x * torch.rsqrt(x.square().mean((1, 2, 3), keepdim=True) + 1e-6)
 
 
 def _relative_distance(x: Tensor, target: Tensor) -> Tensor:

@@ -10,9 +10,16 @@ from typing import Any
 import tomllib
 
 from iast_export.network import NetworkConfig
+from models.grown import GrownConfig
+from models.mobilenet_student import MobileConfig
 from models.teacher import TeacherConfig
 
-KINDS: dict[str, Any] = {"student": NetworkConfig, "teacher": TeacherConfig}
+KINDS: dict[str, Any] = {
+    "student": NetworkConfig,
+    "mobilenet": MobileConfig,  # the student with textbook blocks
+    "teacher": TeacherConfig,
+    "grown": GrownConfig,  # a teacher that begins as a trained student
+}
 
 FACE_TERMS = ("face_geometry", "face_parts", "face_identity")
 

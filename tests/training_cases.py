@@ -13,6 +13,7 @@ import torch
 
 from iast_export.network import NetworkConfig
 from models.data import CropStore, training_files
+from models.mobilenet_student import MobileConfig
 from models.perceptual import DistilledVgg
 from models.recipe import TrainingRecipe
 from models.teacher import TeacherConfig
@@ -21,6 +22,9 @@ RECIPES = Path(__file__).parents[1] / "models" / "recipes"
 CPU = torch.device("cpu")
 TINY: dict[str, Any] = {
     "student": NetworkConfig(width=8, stem_width=8, encoder_widths=(8, 8, 8, 8), encoder_hidden=16),
+    "mobilenet": MobileConfig(
+        width=8, stem_width=8, encoder_widths=(8, 8, 8, 8), encoder_hidden=16, expansion=2, kernel=3
+    ),
     "teacher": TeacherConfig(widths=(16, 16, 32, 32), blocks=(0, 0, 1, 0), code_hidden=16, map_hidden=8),
 }
 
@@ -61,5 +65,5 @@ def list_faces(images: Path) -> Path:
     """A listing that calls the middle of two photographs a face."""
     path = images / "faces.json"
     names = [f"content/bsds500/x_{i:04d}.jpg" for i in (1, 2)]
-    path.write_text(json.dumps({name: [30.0, 20.0, 50.0, 44.0] for name in names}))
+    path.write_text(json.dumps({name: [0.375, 0.3125, 0.625, 0.6875] for name in names}))
     return path
