@@ -175,10 +175,10 @@ class Findings:
         """The whole report."""
         facts = self.facts
         head = (
-            f"{facts['pictures']} pictures of {facts['side_px']} px: "
-            f"{facts['photographs']} Kodak photographs, {facts['faces']} faces, each with some of {facts['artworks']} artworks; none trained anything. "
-            f"FID-768 to {facts['artworks_for_fid']} held-out artworks. Milliseconds on one thread, in turn, "
-            "PyTorch but for bundle lanes."
+            f"{facts['pictures']} pictures of {facts['side_px']} px: {facts['photographs']} Kodak "
+            f"photographs and {facts['faces']} faces, each with some of {facts['artworks']} artworks; none "
+            f"trained anything. FID-768 to {facts['artworks_for_fid']} held-out artworks. Milliseconds on "
+            "one thread, in turn, PyTorch but for bundle lanes."
         )
         parts = [head, table_of_rows(self.rows(), self.times, {j.name: j.parameters for j in self.judged})]
         for name, found in self.matches().items():
