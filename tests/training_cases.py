@@ -13,6 +13,7 @@ import torch
 
 from iast_export.network import NetworkConfig
 from models.data import CropStore, training_files
+from models.grown import GrownConfig
 from models.mobilenet_student import MobileConfig
 from models.perceptual import DistilledVgg
 from models.recipe import TrainingRecipe
@@ -25,6 +26,7 @@ TINY: dict[str, Any] = {
     "mobilenet": MobileConfig(
         width=8, stem_width=8, encoder_widths=(8, 8, 8, 8), encoder_hidden=16, expansion=2, kernel=3
     ),
+    "grown": GrownConfig(width=8, stem_width=8, blocks=2, more_blocks=1),
     "teacher": TeacherConfig(widths=(16, 16, 32, 32), blocks=(0, 0, 1, 0), code_hidden=16, map_hidden=8),
 }
 
