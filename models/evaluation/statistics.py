@@ -82,6 +82,7 @@ def at_style(style: Array, score: Array, target: float) -> float:
     its weakest setting's score, which has more of the style than asked for; one that never comes
     down to it gives NaN.
     """
+    target *= 1.0 + 1e-9  # a curve's own end is reached whatever the rounding
     if style[0] <= target:
         return float(score[0])
     for i in range(1, len(style)):
