@@ -241,7 +241,8 @@ class StyleEncoder(nn.Module):
             code[:, 0] = 1.0
             self.head.bias.copy_(code.flatten())
 
-    def forward(self, style: Tensor) -> Tensor:
+    def pooled(self, style: Tensor) -> Tensor:
+        """Channel means and deviations [N, 2 * sum of the widths] of the artwork, before the dense layers."""
         x = style * 2.0 - 1.0
         pooled = []
         for i, conv in enumerate(self.convs):
@@ -250,7 +251,10 @@ class StyleEncoder(nn.Module):
                 mean = x.mean((2, 3))
                 variance = F.relu((x * x).mean((2, 3)) - mean * mean)
                 pooled += [mean, torch.sqrt(variance + _EPS)]
-        return self.head(F.relu(self.hidden(torch.cat(pooled, 1))))
+        return torch.cat(pooled, 1)
+
+    def forward(self, style: Tensor) -> Tensor:
+        return self.head(F.relu(self.hidden(self.pooled(style))))
 
 
 class Parts(NamedTuple):

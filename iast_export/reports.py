@@ -369,7 +369,10 @@ class Postprocess(Model):
 
 
 class StyleEntry(Model):
-    """A ready-made style: its codes but `strength`, concatenated, float32 little endian."""
+    """A ready-made style: its codes but `strength`, concatenated, float32 little endian.
+
+    `licence` and `source` are the artwork's.
+    """
 
     id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
     category: str
@@ -377,6 +380,7 @@ class StyleEntry(Model):
     sha256: Sha256
     title: str = ""
     licence: str = ""
+    source: str = ""
     thumbnail: RelativePath | None = None
     thumbnail_sha256: Sha256 | None = None
 
