@@ -196,7 +196,7 @@ def test_a_refined_code_must_be_of_the_bundles_checkpoint(
     with pytest.raises(InputError, match=message):
         add_style(bundle_copy, NEW, artwork, code=code)
     code.write_bytes(b"no tensors")
-    with pytest.raises(InputError, match="models.styles refine"):
+    with pytest.raises(InputError, match=r"models\.styles refine"):
         add_style(bundle_copy, NEW, artwork, code=code)
 
 
