@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import html
 import re
 import shutil
 import subprocess
@@ -18,8 +20,10 @@ import tree_sitter_kotlin
 
 from iast_export.device import adb
 from iast_export.device.adb import Kind
+from iast_export.reports import load_manifest
 from tests import android_tools as tools
 
+LAYOUTS = sorted(tools.RES.glob("layout*/*.xml"))
 STRINGS = tools.RES / "values" / "strings.xml"
 GRADLE = sorted(path for path in tools.DEMO.rglob("*.gradle.kts") if ".tools" not in path.parts)
 
@@ -59,7 +63,7 @@ def _names(path: Path) -> dict[str, str]:
 def test_every_string_is_used_and_translated_with_the_same_arguments() -> None:
     english = _names(STRINGS)
     used = set(re.findall(r"R\.string\.(\w+)", kotlin_text(tools.APP)))
-    for path in [*(tools.RES / "layout").glob("*.xml"), tools.MANIFEST]:
+    for path in [*LAYOUTS, tools.MANIFEST]:
         used |= set(re.findall(r"@string/(\w+)", path.read_text(encoding="utf-8")))
     assert used == set(english)
     for path in tools.RES.glob("values-*/strings.xml"):
@@ -71,15 +75,18 @@ def test_every_string_is_used_and_translated_with_the_same_arguments() -> None:
 
 
 def test_every_view_that_code_asks_for_is_in_a_layout() -> None:
-    layouts = "".join(p.read_text(encoding="utf-8") for p in (tools.RES / "layout").glob("*.xml"))
+    """Whichever way the phone is held: a screen laid out twice has the same views in both."""
+    views = {p: set(re.findall(r"@\+id/(\w+)", p.read_text(encoding="utf-8"))) for p in LAYOUTS}
     wanted = set(re.findall(r"R\.id\.(\w+)", kotlin_text(tools.APP)))
-    assert wanted and wanted <= set(re.findall(r"@\+id/(\w+)", layouts))
+    assert wanted and wanted <= set().union(*views.values())
+    for path, ids in views.items():
+        assert ids == views[tools.RES / "layout" / path.name], path
 
 
 def test_whatever_a_finger_touches_is_described_and_large_enough() -> None:
     android = "{http://schemas.android.com/apk/res/android}"
     touched = 0
-    for path in (tools.RES / "layout").glob("*.xml"):
+    for path in LAYOUTS:
         for view in ET.parse(path).iter():
             kind = view.tag.rsplit(".", 1)[-1]
             if kind not in ("Button", "Spinner", "SeekBar", "CompareView", "FaceView"):
@@ -87,7 +94,8 @@ def test_whatever_a_finger_touches_is_described_and_large_enough() -> None:
             touched += 1
             assert view.get(f"{android}contentDescription") or view.get(f"{android}text"), view.attrib
             height = view.get(f"{android}minHeight") or view.get(f"{android}layout_height")
-            assert view.get("style") == "@style/Action" or height in ("@dimen/touch", "0dp"), view.attrib
+            large = height in ("@dimen/touch", "0dp", "match_parent")
+            assert large or view.get("style") == "@style/Action", view.attrib
     assert touched > 12
 
 
@@ -170,19 +178,33 @@ def test_stubs_say_that_they_are_stubs_and_stay_out_of_the_build() -> None:
     assert "stubs" not in "".join(path.read_text(encoding="utf-8") for path in GRADLE)
 
 
+@pytest.mark.parametrize("land", [False, True])
 def test_mock_ups_are_drawn_from_the_layouts_and_say_what_they_are(
-    small_bundle: Path, tmp_path: Path
+    small_bundle: Path, tmp_path: Path, land: bool
 ) -> None:
-    picture = tmp_path / "photo.png"
-    shutil.copy(small_bundle / "golden" / "d1-64px-content.png", picture)
+    style = load_manifest(small_bundle).styles[1]
+    painting = tmp_path / f"photo--{style.id}.png"
+    shutil.copy(small_bundle / "golden" / "d1-64px-content.png", painting)
+    (tmp_path / "points.txt").write_text("1.0,2.0 3.0,4.0 5.0,6.0 0-1 0-2-closed\n")
     script = tools.DEMO / "tools" / "mockup.py"
-    command = [sys.executable, script, small_bundle, picture, picture, tmp_path / "out", "--lang", "de"]
+    command = [sys.executable, script, small_bundle, painting, painting, tmp_path / "out", "--lang", "de"]
+    command += ["--face", painting, "--points", tmp_path / "points.txt", *(["--land"] if land else [])]
     done = subprocess.run(list(map(str, command)), env={"PATH": ""}, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+    pages = {path.name: path.read_text(encoding="utf-8") for path in (tmp_path / "out").iterdir()}
+    german = _names(tools.RES / "values-de" / "strings.xml")
     for layout in (tools.RES / "layout").glob("*.xml"):
-        page = (tmp_path / "out" / f"{layout.stem}.html").read_text(encoding="utf-8")
-        assert "not a screenshot" in page and "@string" not in page and "@dimen" not in page
-        assert page.count("<button") == layout.read_text(encoding="utf-8").count("<Button")
+        page = pages.pop(f"{layout.stem}{'-land' if land else ''}-de.html")
+        assert "not a screenshot" in page and not re.search("@(string|dimen|color)", page)
+        sideways = tools.RES / "layout-land" / layout.name
+        source = (sideways if land and sideways.is_file() else layout).read_text(encoding="utf-8")
+        shown = [german[name] for name in re.findall(r'<Button[^>]*@string/(\w+)"', source)]
+        assert shown and re.findall(r"<button[^>]*>(.*?)</button>", page) == [html.escape(t) for t in shown]
+        assert page.count("<circle") == (3 if layout.stem == "face" else 0)
+        marked = re.search(r'<img class="on" src="data:image/png;base64,([^"]+)"', page)
+        thumbnail = base64.b64encode((small_bundle / str(style.thumbnail)).read_bytes()).decode()
+        assert (marked.group(1) == thumbnail) if marked else layout.stem != "main"
+    assert not pages
 
 
 def test_the_readme_shows_pictures_that_are_there() -> None:

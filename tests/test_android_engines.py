@@ -214,3 +214,16 @@ def test_what_can_t_be_opened_is_refused_in_words_and_left_closed(bundle_copy: P
     assert len(said) == 1 and said[0].startswith("refused models/tiny-d4-32px-int8.onnx was altered")
     assert not runtimes.requests, "an altered file reached the runtime"
     assert not (tmp_path / "1.out.ppm").exists()
+
+
+def test_the_plain_face_has_its_68_points_inside_its_box(tmp_path: Path) -> None:
+    """What handles start from, and what the face mock-up shows."""
+    said, _ = bridge(tmp_path, [("template", 10, 20, 100)])
+    words = said[0].split()
+    points = np.array([word.split(",") for word in words if "," in word], float)
+    assert points.shape == (68, 2)
+    assert points.min(0).tolist() >= [10, 20] and points.max() <= 120 and len(set(map(tuple, points))) == 68
+    runs = [list(map(int, word.split("-")[:2])) for word in words if "," not in word]
+    assert [i for first, last in runs for i in range(first, last + 1)] == list(range(68))
+    eyes, mouth = points[36:48].mean(0), points[48:].mean(0)
+    assert eyes[1] < points[27:36, 1].mean() < mouth[1] < points[8, 1] and abs(eyes[0] - mouth[0]) < 1

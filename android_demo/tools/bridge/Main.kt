@@ -6,6 +6,7 @@ import org.iastexport.core.Device
 import org.iastexport.core.DeviceBenchmark
 import org.iastexport.core.DeviceResult
 import org.iastexport.core.DeviceState
+import org.iastexport.core.Landmarks
 import org.iastexport.core.Lane
 import org.iastexport.core.Oversize
 import org.iastexport.core.Ppm
@@ -58,6 +59,13 @@ private fun landmarks(args: List<String>) {
     Bridge.say(points?.joinToString(" ") { "${it.x},${it.y}" } ?: "none")
 }
 
+/** template LEFT TOP SIZE: the plain face that handles start from, as the mock-ups read it. */
+private fun template(args: List<String>) {
+    val points = Landmarks.template(args[1].toDouble(), args[2].toDouble(), args[3].toDouble())
+    val runs = Landmarks.CONTOURS.map { (run, closes) -> "${run.first}-${run.last}" + if (closes) "-closed" else "" }
+    Bridge.say((points.map { "${it.x},${it.y}" } + runs).joinToString(" "))
+}
+
 /** Runs the commands of a file, a line each, words split by tabs; ends by saying how much was left open. */
 fun main(args: Array<String>) {
     for (line in File(args[0]).readLines()) {
@@ -68,6 +76,7 @@ fun main(args: Array<String>) {
                 "selftest" -> selftest(words)
                 "benchmark" -> benchmark(words)
                 "landmarks" -> landmarks(words)
+                "template" -> template(words)
                 else -> error("no command ${words[0]}")
             }
         } catch (error: BundleException) {
