@@ -1,6 +1,7 @@
-"""Turns a training run into what the wheel ships: checkpoint, card, ready-made style codes.
+r"""Turns a training run into what the wheel ships: checkpoint, card, ready-made style codes.
 
-    python -m models.release --run runs/student --recipe models/recipes/student.toml --images DIR --csv images.csv
+    python -m models.release --run runs/student --recipe models/recipes/student.toml \
+        --images DIR --csv images.csv
 
 The card's metrics are measured here, on Kodak-24 and artworks that trained nothing.
 """
@@ -127,7 +128,7 @@ def main() -> None:
     parser.add_argument("--run", type=Path, required=True)
     parser.add_argument("--images", type=Path, required=True)
     parser.add_argument("--csv", type=Path, required=True)
-    parser.add_argument("--recipe", type=Path, required=True, help="that the run was trained by, for the card")
+    parser.add_argument("--recipe", type=Path, required=True, help="of the run, for the card")
     parser.add_argument("--note", default="", help="what the run started from, for the card")
     parser.add_argument("--styles", type=Path, default=Path("models/recipes/styles.toml"))
     args = parser.parse_args()

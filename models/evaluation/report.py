@@ -189,7 +189,8 @@ class Findings:
 
     def json(self) -> dict[str, Any]:
         """The same for machines."""
-        return as_json(self.rows(), self.matches(), self.times, self.facts)
+        found = as_json(self.rows(), self.matches(), self.times, self.facts)
+        return {**found, "parameters": {j.name: j.parameters for j in self.judged}}
 
     def drawn(self) -> list[Judged]:
         """Methods with a curve on all pictures."""
