@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from iast_export.errors import InputError
 from iast_export.network import IAST
 from models.batch import Batch
 from models.data import CropStore
@@ -77,7 +78,8 @@ def judging_recipe(path: Path) -> TrainingRecipe:
     recipe = TrainingRecipe.read(path)
     off = ("teacher_image", "teacher_features", "adversarial")
     faces = ("face_geometry", "face_parts", "face_identity")
-    loss = replace(recipe.loss, **dict.fromkeys((*off, *faces), 0.0))
+    zeros: dict[str, Any] = dict.fromkeys((*off, *faces), 0.0)
+    loss = replace(recipe.loss, **zeros)
     return replace(recipe, kind="student", loss=loss, block_norm=False, bfloat16=False)
 
 
@@ -91,7 +93,7 @@ def optimise(
     """Trains the module's source; the loss of every step.
 
     Raises:
-        FloatingPointError: a loss is not finite.
+        InputError: a loss is not finite.
     """
     objective = Objective(recipe, module, Helpers(vgg))
     optimizer = torch.optim.Adam(module.source.parameters(), effort.learning_rate)
@@ -106,7 +108,8 @@ def optimise(
         rng = np.random.default_rng((effort.seed, step))
         loss, _, _ = objective(draw(rng), _depths(module.depths, rng), recipe.steps)
         if not torch.isfinite(loss):
-            raise FloatingPointError(f"step {step}: the loss is {loss.item()}")
+            remedy = "check the pictures and the checkpoint"
+            raise InputError(f"step {step}: the loss is {loss.item()}", remedy)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
@@ -170,7 +173,7 @@ def trained_adapter(
     styles = CropStore(files.training, ENCODER_SIDE_PX, torch.device("cpu"))
     with torch.no_grad():
         middle = squares(files.training, ENCODER_SIDE_PX)
-        adapter.look_at(torch.cat([net.style_encoder.pooled(s) for s in middle.split(8)]))
+        adapter.look_at(torch.cat([net.style_encoder.pooled(s) for s in torch.split(middle, 8)]))
 
     def draw(rng: np.random.Generator) -> Batch:
         content = contents.batch(effort.batch, rng, recipe.smallest_crop)
