@@ -77,7 +77,7 @@ def _summary_writer(folder: Path) -> Any:
         raise SystemExit(
             "TensorBoard is not installed: pip install -e '.[train]', or give --no-tensorboard"
         ) from error
-    return SummaryWriter(str(folder))  # type: ignore[no-untyped-call]
+    return SummaryWriter(str(folder))
 
 
 class Sampler:

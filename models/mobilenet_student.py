@@ -13,6 +13,7 @@ import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -215,7 +216,9 @@ def factory(checkpoint: Path | None) -> MobileStudent:
     try:
         state = torch.load(checkpoint, map_location="cpu", weights_only=True)
         known = {f.name for f in fields(MobileConfig)}
-        config = {k: tuple(v) if isinstance(v, list) else v for k, v in state["config"].items() if k in known}
+        config: Any = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in state["config"].items() if k in known
+        }
         net = MobileStudent(MobileConfig(**config))
         net.load_state_dict(state["ema"])
     except Exception as error:  # torch raises classes of many kinds here

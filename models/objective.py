@@ -175,7 +175,8 @@ class Objective(nn.Module):
             made = [self.trained.render(content, of_content, code, batch.strength, d) for d in depths]
             images = [rendered.image.float() for rendered in made]
             features = [vgg(image) for image in images]
-        total, terms = torch.zeros((), device=content.device), {}
+        total = torch.zeros((), device=content.device)
+        terms: dict[str, Tensor] = {}
         for rendered, image, of_image in zip(made, images, features, strict=True):
             seen = Seen(batch, rendered, image, of_image, of_content, of_style, self.recipe.loss)
             part, named = self._judged(seen, step)

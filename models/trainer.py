@@ -53,7 +53,7 @@ class Trainer:
             self.parallel = DistributedDataParallel(self.objective, find_unused_parameters=True)
 
     def _placed(self, module: nn.Module) -> nn.Module:
-        return module.to(self.device, memory_format=_LAYOUT)  # type: ignore[call-overload, no-any-return]
+        return module.to(self.device, memory_format=_LAYOUT)  # type: ignore[call-overload]
 
     def rng(self) -> np.random.Generator:
         """The stream that the current step's pictures are drawn from: the same after a resume.

@@ -23,7 +23,7 @@ class FastStyle:
     photograph, and time, can be judged; `targets` is empty.
     """
 
-    strengths = (1.0,)
+    strengths: tuple[float, ...] = (1.0,)
     size_multiple_px = 4
     targets: frozenset[str] = frozenset()
 

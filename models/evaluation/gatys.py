@@ -68,7 +68,7 @@ class Gatys:
                 ]
             ).mean()
             loss = losses.content_loss(features, of_content, _CONTENT).mean() + strength * style
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             optimizer.step()
             with torch.no_grad():
                 image.clamp_(0.0, 1.0)

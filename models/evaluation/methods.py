@@ -63,7 +63,7 @@ class Photograph:
     """Nothing done: SSIM 1, and the style distance that all others start from."""
 
     name = "photograph"
-    strengths = (0.0,)
+    strengths: tuple[float, ...] = (0.0,)
     parameters = 0
     fingerprint = "photograph-1"
     size_multiple_px = 1

@@ -61,8 +61,8 @@ def judge(
             if strength not in missing:
                 continue
             styled = targets is None or pair.style.name in targets
-            features = judges.features(picture) if strength in fid_strengths(method) else None
-            store.put(strength, pair.key, judges.scores(pair, picture, styled=styled), features)
+            seen = judges.features(picture) if strength in fid_strengths(method) else None
+            store.put(strength, pair.key, judges.scores(pair, picture, styled=styled), seen)
             if kept:
                 kept(strength, pair, picture)
     found = {s: {p.key: store.get(s, p.key) or {} for p in pairs} for s in method.strengths}
