@@ -293,6 +293,7 @@ def _style_entry(root: Path, style: Style) -> StyleEntry:
         sha256=sha256_file(root / path),
         title=style.title,
         licence=style.licence,
+        source=style.source,
         thumbnail=thumbnail,
         thumbnail_sha256=sha256_file(root / thumbnail),
     )

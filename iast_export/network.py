@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -241,7 +241,8 @@ class StyleEncoder(nn.Module):
             code[:, 0] = 1.0
             self.head.bias.copy_(code.flatten())
 
-    def forward(self, style: Tensor) -> Tensor:
+    def pooled(self, style: Tensor) -> Tensor:
+        """Channel means and deviations [N, 2 * sum of the widths] of the artwork, before the dense layers."""
         x = style * 2.0 - 1.0
         pooled = []
         for i, conv in enumerate(self.convs):
@@ -250,7 +251,19 @@ class StyleEncoder(nn.Module):
                 mean = x.mean((2, 3))
                 variance = F.relu((x * x).mean((2, 3)) - mean * mean)
                 pooled += [mean, torch.sqrt(variance + _EPS)]
-        return self.head(F.relu(self.hidden(torch.cat(pooled, 1))))
+        return torch.cat(pooled, 1)
+
+    def forward(self, style: Tensor) -> Tensor:
+        return self.head(F.relu(self.hidden(self.pooled(style))))
+
+
+class Parts(NamedTuple):
+    """A picture and what it was made of."""
+
+    image: Tensor  # [N, 3, H, W] before the clamp
+    trunk: Tensor  # [N, width, H/4, W/4], the last features at a quarter of the size
+    attention: Tensor  # A [N, 1, H/4, W/4] in (0, 1)
+    alpha: Tensor  # alpha [N, 1, H/4, W/4] in (0, 1), without the user's strength
 
 
 class TransferNet(nn.Module):
@@ -284,25 +297,26 @@ class TransferNet(nn.Module):
         gain, offset = affine_of_statistics(x, *self._site(code, site))
         return x + gate * ((gain - 1.0) * x + offset)
 
-    def raw(self, content: Tensor, style_code: Tensor, strength: Tensor) -> Tensor:
-        """The picture before it is clamped to [0, 1]; the training loss sees this."""
+    def parts(self, content: Tensor, style_code: Tensor, strength: Tensor) -> Parts:
+        """The picture before it is clamped to [0, 1], and what training looks at on the way."""
         half = F.relu(self.stem(content))
         f_c = F.relu(self.down(half))
         gain, offset = affine_of_statistics(f_c, *self._site(style_code, 0))
         f_cs = gain * f_c + offset
-        gate = self.fusion(f_c, f_cs, strength)
+        attention, alpha = self.fusion.attention_and_strength(f_c, f_cs)
+        gate = strength.view(-1, 1, 1, 1) * alpha * (1.0 - attention)
         x = f_c + gate * (f_cs - f_c)
         for i, block in enumerate(self.blocks, start=1):
             x = block(x)
             if i == self.mid_site_after and i < self.depth:
                 x = self._restyle(x, style_code, 1, gate)
-        x = self._restyle(x, style_code, self.exit_site, gate)
-        x = F.relu(self.up(F.relu(x)) + self.skip(half))
+        trunk = self._restyle(x, style_code, self.exit_site, gate)
+        x = F.relu(self.up(F.relu(trunk)) + self.skip(half))
         x = F.relu(self.refine(x))
-        return self.to_rgb(x)
+        return Parts(self.to_rgb(x), trunk, attention, alpha)
 
     def forward(self, content: Tensor, style_code: Tensor, strength: Tensor) -> Tensor:
-        return torch.clamp(self.raw(content, style_code, strength), 0.0, 1.0)
+        return torch.clamp(self.parts(content, style_code, strength).image, 0.0, 1.0)
 
 
 class IAST(nn.Module):

@@ -6,6 +6,7 @@ bundle and can't leave it. The manifest's JSON Schema is published at data/manif
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -14,7 +15,7 @@ from typing_extensions import Self
 
 from iast_export.artifacts import json_bytes, read_json, write_atomic
 from iast_export.errors import InputError
-from iast_export.specs import Precision, Role, Runtime
+from iast_export.specs import PRECISIONS, RUNTIMES, Precision, Role, Runtime
 
 SCHEMA_VERSION = 1
 MANIFEST_NAME = "manifest.json"
@@ -22,6 +23,8 @@ VERIFY_PATH = "reports/verify.json"
 BENCHMARK_PATH = "reports/benchmark.json"
 QUANTIZE_PATH = "reports/quantize.json"
 CONVERT_PATH = "reports/convert.json"
+
+_LANES: dict[str, tuple[Runtime, Precision]] = {f"{r}-{p}": (r, p) for r in RUNTIMES for p in PRECISIONS}
 
 _PATH_PATTERN = r"^(?!/)(?!.*(^|/)\.{1,2}(/|$))(?!.*//)[^\\:\x00-\x1f]*[^\\:/\x00-\x1f]$"
 
@@ -298,6 +301,12 @@ class TierEntry(Model):
     max_side_px: Positive
     shape_px: tuple[Positive, Positive]
 
+    @model_validator(mode="after")
+    def _holds(self) -> Self:
+        if min(self.shape_px) < self.max_side_px:
+            raise ValueError(f"shape_px {self.shape_px} does not hold max_side_px {self.max_side_px}")
+        return self
+
 
 class FileEntry(Model):
     """A model file of the bundle; `signatures` are LiteRT's (empty for ONNX)."""
@@ -329,6 +338,13 @@ class IoEntry(Model):
     scale: Annotated[float, Field(gt=0)] | None = None
     zero_point: int | None = None
     value_range: tuple[float, float] | None = None
+
+    @model_validator(mode="after")
+    def _quantized(self) -> Self:
+        known = self.scale is not None and self.zero_point is not None and -128 <= self.zero_point <= 127
+        if self.dtype == "int8" and not known:
+            raise ValueError(f"{self.name} is int8 with scale {self.scale} and zero_point {self.zero_point}")
+        return self
 
 
 class PadTo(Model):
@@ -369,7 +385,10 @@ class Postprocess(Model):
 
 
 class StyleEntry(Model):
-    """A ready-made style: its codes but `strength`, concatenated, float32 little endian."""
+    """A ready-made style: its codes but `strength`, concatenated, float32 little endian.
+
+    `licence` and `source` are the artwork's.
+    """
 
     id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
     category: str
@@ -377,6 +396,7 @@ class StyleEntry(Model):
     sha256: Sha256
     title: str = ""
     licence: str = ""
+    source: str = ""
     thumbnail: RelativePath | None = None
     thumbnail_sha256: Sha256 | None = None
 
@@ -407,7 +427,17 @@ class GoldenEntry(Model):
         missing = sorted({self.content, *self.outputs.values()} ^ set(self.sha256))
         if missing:
             raise ValueError(f"golden pictures and their sha256 differ in {', '.join(missing)}")
+        unknown = [key for key in self.outputs if key not in _LANES]
+        if unknown:
+            raise ValueError(f"{unknown[0]} is no RUNTIME-PRECISION")
+        untold = sorted({runtime for runtime, _ in self.lanes()} - set(self.tolerance_levels))
+        if untold:
+            raise ValueError(f"no tolerance_levels for {', '.join(untold)}")
         return self
+
+    def lanes(self) -> list[tuple[Runtime, Precision]]:
+        """Runtime and precision of every output."""
+        return [_LANES[key] for key in self.outputs]
 
 
 class ToolFacts(Model):
@@ -445,12 +475,38 @@ class Manifest(Report):
 
     def hashes(self) -> dict[str, str]:
         """SHA-256 of every file that an app loads, by path: models, styles, thumbnails, goldens."""
-        found = {entry.path: entry.sha256 for entry in self.files}
-        found |= {style.path: style.sha256 for style in self.styles}
-        found |= {s.thumbnail: s.thumbnail_sha256 for s in self.styles if s.thumbnail and s.thumbnail_sha256}
+        return dict(self._listed())
+
+    def _listed(self) -> Iterator[tuple[str, str]]:
+        yield from ((entry.path, entry.sha256) for entry in self.files)
+        for style in self.styles:
+            yield style.path, style.sha256
+            if style.thumbnail and style.thumbnail_sha256:
+                yield style.thumbnail, style.thumbnail_sha256
         for golden in self.golden:
-            found |= golden.sha256
-        return found
+            yield from golden.sha256.items()
+
+    @model_validator(mode="after")
+    def _one_hash_each(self) -> Self:
+        first: dict[str, str] = {}
+        for path, sha256 in self._listed():
+            if path == MANIFEST_NAME:
+                raise ValueError("the manifest lists itself")
+            if first.setdefault(path, sha256) != sha256:
+                raise ValueError(f"{path} has two hashes")
+        return self
+
+    @model_validator(mode="after")
+    def _goldens_have_models(self) -> Self:
+        """A tier's own file, or one that holds every tier."""
+        made = {
+            (entry.runtime, entry.precision, entry.tier) for entry in self.files if entry.role == "transfer"
+        }
+        for golden in self.golden:
+            for runtime, precision in golden.lanes():
+                if not made & {(runtime, precision, golden.tier), (runtime, precision, None)}:
+                    raise ValueError(f"no model for the golden {runtime}-{precision} at {golden.tier}")
+        return self
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -158,7 +158,7 @@ def encode(network: StyleNetwork, rgb: Rgb) -> Codes:
         )
     codes = {name: t.detach().numpy().astype(np.float32) for name, t in zip(shapes, tensors, strict=True)}
     codes.pop(STRENGTH, None)
-    _check_finite(codes, "the style encoder's result")
+    check_finite(codes, "the style encoder's result")
     return codes
 
 
@@ -186,11 +186,16 @@ def unpack(path: Path, code_shapes: Mapping[str, Sequence[int]]) -> Codes:
         name: part.astype(np.float32).reshape(tuple(code_shapes[name]))
         for name, part in zip(names, parts, strict=True)
     }
-    _check_finite(codes, str(path))
+    check_finite(codes, str(path))
     return codes
 
 
-def _check_finite(codes: Codes, where: str) -> None:
+def check_finite(codes: Codes, where: str) -> None:
+    """Refuses codes with NaN or infinity in them; `where` is for the message.
+
+    Raises:
+        InputError: a code is not finite.
+    """
     for name, code in codes.items():
         if not np.isfinite(code).all():
             raise InputError(

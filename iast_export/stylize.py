@@ -136,8 +136,17 @@ class BundleEngine:
         if not Path(style).is_file():
             known = ", ".join(s.id for s in self.manifest.styles)
             raise UsageError(f"{style!r} is neither a style of the bundle nor a picture", f"styles: {known}")
-        picture = to_tensor(center_square(load_image(Path(style)), STYLE_ENCODER_SIDE_PX))
-        return style_id(Path(style)), self._encoder().run({STYLE_IMAGE: picture})
+        return style_id(Path(style)), self.encode(load_image(Path(style)))
+
+    def encode(self, rgb: Rgb) -> Codes:
+        """Codes of an artwork [H, W, 3] by the bundle's style encoder, from its middle square.
+
+        Raises:
+            UsageError: the bundle has no style encoder.
+            InputError: the encoder's file is missing or altered.
+        """
+        picture = to_tensor(center_square(rgb, STYLE_ENCODER_SIDE_PX))
+        return self._encoder().run({STYLE_IMAGE: picture})
 
     def _encoder(self) -> Session:
         entry = next(

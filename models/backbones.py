@@ -47,6 +47,9 @@ DISTILLED_VGG_LEVELS = (
 class _Normalise(nn.Module):
     """RGB in [0, 1] to ImageNet's mean 0 and deviation 1."""
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("mean", torch.tensor(_MEAN).view(1, 3, 1, 1), persistent=False)

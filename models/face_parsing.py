@@ -132,6 +132,9 @@ class FaceParser(nn.Module):
 
     side_px = 512
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.cp, self.ffm, self.conv_out = _ContextPath(), _Fusion(256), _Output(256, 256)

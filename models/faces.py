@@ -72,6 +72,8 @@ class _DenseBlock(nn.Module):
 class LandmarkNetwork(nn.Module):
     """Face crops [N, 3, 112, 112], float RGB in [0, 1] -> landmarks [N, 136]: x, y by turns, in [0, 1]."""
 
+    mean: Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.blocks = nn.ModuleList(

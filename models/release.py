@@ -1,6 +1,7 @@
-"""Turns a training run into what the wheel ships: checkpoint, card, ready-made style codes.
+r"""Turns a training run into what the wheel ships: checkpoint, card, ready-made style codes.
 
-    python -m models.release --run runs/iast --images DIR --csv images.csv
+    python -m models.release --run runs/student --recipe models/recipes/student.toml \
+        --images DIR --csv images.csv
 
 The card's metrics are measured here, on Kodak-24 and artworks that trained nothing.
 """
@@ -58,7 +59,7 @@ def scores(net: IAST, contents: list[Rgb], artworks: list[Rgb]) -> dict[str, Any
     return found
 
 
-def card(net: IAST, run: Path, images: Path, note: str) -> dict[str, Any]:
+def card(net: IAST, run: Path, images: Path, recipe: Path, note: str) -> dict[str, Any]:
     """The checkpoint's facts: what it was trained on, under which terms, and how it scores."""
     photographs, artworks = training_files(images)
     kodak = sorted((images / "content" / "kodak24").glob("*.jpg"))
@@ -77,9 +78,10 @@ def card(net: IAST, run: Path, images: Path, note: str) -> dict[str, Any]:
             "Art Institute of Chicago and other open-access oils (CC0), KaoKore (CC BY-SA 4.0)",
             "held_out": "Kodak-24, all faces, all cartoon scenes, every eighth other artwork",
             "perceptual_network": "VGG-19 distilled by Collaborative-Distillation (CVPR 2020, MIT)",
+            "face_network": "68 landmarks of face-api.js (MIT), in the training of recipes with face terms",
         },
         "training": {
-            "recipe": "models/recipes/iast.toml",
+            "recipe": recipe.as_posix(),
             "steps": int(state["step"]),
             "device": "2 CPU cores",
             "note": note,
@@ -126,11 +128,12 @@ def main() -> None:
     parser.add_argument("--run", type=Path, required=True)
     parser.add_argument("--images", type=Path, required=True)
     parser.add_argument("--csv", type=Path, required=True)
+    parser.add_argument("--recipe", type=Path, required=True, help="of the run, for the card")
     parser.add_argument("--note", default="", help="what the run started from, for the card")
     parser.add_argument("--styles", type=Path, default=Path("models/recipes/styles.toml"))
     args = parser.parse_args()
     net = load_weights(args.run / "weights.pt")
-    facts = card(net, args.run, args.images, args.note)
+    facts = card(net, args.run, args.images, args.recipe, args.note)
     save_checkpoint(net, PACKAGED_CHECKPOINT, facts)
     write_styles(net, args.styles, args.images, args.csv)
     print(toml_text(facts["metrics"]))

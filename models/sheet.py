@@ -7,26 +7,27 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import torch
 
-from iast_export.network import IAST, NetworkConfig
 from models.data import read_rgb, test_artworks
+from models.networks import load_trainable, style_network
+from models.perceptual import DistilledVgg
 
 
-def load_weights(path: Path) -> IAST:
-    """The moving average of a training run, or a released safetensors checkpoint."""
+def load_weights(path: Path, vgg: Path | None = None) -> Any:
+    """A `StyleNetwork`: the moving average of a training run, or a released safetensors checkpoint.
+
+    A teacher's needs the distilled VGG's weights.
+    """
     if path.suffix == ".safetensors":
         from iast_export.checkpoint import load_checkpoint
 
         return load_checkpoint(path)
-    state = torch.load(path, map_location="cpu", weights_only=True)
-    config = {k: tuple(v) if isinstance(v, list) else v for k, v in state["config"].items()}
-    net = IAST(NetworkConfig(**config), block_norm=state["block_norm"])
-    net.load_state_dict(state["ema"])
-    return net.folded()
+    return style_network(load_trainable(path), DistilledVgg.load(vgg) if vgg else None)
 
 
 def square(path: Path, side_px: int) -> np.ndarray:
@@ -46,7 +47,7 @@ def to_tensor(rgb: np.ndarray) -> torch.Tensor:
 
 @torch.no_grad()
 def draw_sheet(
-    net: IAST, contents: list[np.ndarray], styles: list[np.ndarray], depth: int, strength: float
+    net: Any, contents: list[np.ndarray], styles: list[np.ndarray], depth: int, strength: float
 ) -> np.ndarray:
     """Rows are photographs, columns artworks; the first row and column show the originals."""
     module = net.cut(depth)
@@ -70,19 +71,21 @@ def main() -> None:
         "--images", type=Path, required=True, help="folder with content/kodak24, faces and style"
     )
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--depths", type=int, nargs="+", default=[4, 1])
+    parser.add_argument("--depths", type=int, nargs="+", help="by default deepest and shallowest")
+    parser.add_argument("--vgg", type=Path, help="5SE.pt of the distilled VGG-19, for a teacher")
     parser.add_argument("--count", type=int, default=6)
     parser.add_argument("--side-px", type=int, default=256)
     parser.add_argument("--strength", type=float, default=1.0)
     args = parser.parse_args()
-    net = load_weights(args.weights)
+    net = load_weights(args.weights, args.vgg)
+    depths = args.depths or sorted({net.depths[-1], net.depths[0]}, reverse=True)
     photographs = sorted((args.images / "content" / "kodak24").glob("*.jpg"))
     faces = sorted((args.images / "faces").glob("*/*.jpg"))
     chosen = photographs[3 :: max(1, len(photographs) // (args.count - 2))][: args.count - 2] + faces[:2]
     artworks = test_artworks(args.images)
     artworks = artworks[:: max(1, len(artworks) // args.count)][: args.count]
     contents, styles = ([square(p, args.side_px) for p in paths] for paths in (chosen, artworks))
-    sheets = [draw_sheet(net, contents, styles, depth, args.strength) for depth in args.depths]
+    sheets = [draw_sheet(net, contents, styles, depth, args.strength) for depth in depths]
     cv2.imwrite(str(args.out), cv2.cvtColor(np.hstack(sheets), cv2.COLOR_RGB2BGR))
 
 

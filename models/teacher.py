@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -280,7 +281,7 @@ class StandaloneTeacher(nn.Module):
 
     depths = (1,)
 
-    def __init__(self, teacher: Teacher, perceptual: nn.Module) -> None:
+    def __init__(self, teacher: Any, perceptual: nn.Module) -> None:
         super().__init__()
         self.teacher, self.perceptual = teacher, perceptual
         self.size_multiple_px = teacher.size_multiple_px

@@ -287,6 +287,12 @@ def good_manifest() -> Case:
     }
 
 
+TWO_HASHES = {
+    **good_manifest()["golden"][0],
+    "content": "styles/ink.f32",
+    "sha256": {"styles/ink.f32": "cd" * 32, "golden/o.png": SHA},
+}
+
 # What is altered (a path of keys), the value (None removes the key), and what is wrong with it.
 BAD: list[tuple[list[str | int], Any, str]] = [
     (["schema_version"], 2, "another schema version"),
@@ -318,6 +324,15 @@ BAD: list[tuple[list[str | int], Any, str]] = [
     (["postprocess", "value_to_level"], "round(value * 255)", "another rounding"),
     (["network", "code_shapes"], None, "no code shapes"),
     (["name"], 7, "a name that is no text"),
+    (["tiers", 0, "shape_px"], [32, 16], "a shape below its tier's side"),
+    (["io", 0, "zero_point"], -129, "a zero point outside int8"),
+    (["io", 0, "zero_point"], None, "an int8 edge without a zero point"),
+    (["io", 0, "scale"], 0.0, "an int8 edge without a scale"),
+    (["golden", 0, "tolerance_levels"], {"onnxruntime": 2}, "a golden without its tolerance"),
+    (["golden", 0, "outputs"], {"litert-fp16": "golden/o.png"}, "a golden without a model"),
+    (["golden", 0, "outputs"], {"coreml-int8": "golden/o.png"}, "a golden of an unknown runtime"),
+    (["files", 0, "path"], "manifest.json", "a manifest that lists itself"),
+    (["golden", 0], TWO_HASHES, "a path with two hashes"),
 ]
 
 

@@ -1,68 +1,110 @@
-"""The training loop: loss falls on a fixed batch, a resumed run goes the same way, data stay apart."""
+"""The training loop: every recipe learns, a resumed run goes the same way, processes agree."""
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-import cv2
 import numpy as np
 import pytest
 import torch
 
-from iast_export.network import NetworkConfig
-from models import losses
-from models.data import CropStore, held_out, training_files
-from models.perceptual import DistilledVgg
-from models.train import Batch, Trainer, TrainingRecipe
+from models.batch import Batch
+from models.data import held_out, training_files
+from models.face_crops import FaceStore
+from models.faces import LandmarkNetwork
+from models.journal import Journal, Sampler
+from models.networks import Student, build, load_trainable, style_network
+from models.objective import Helpers
+from models.recipe import TrainingRecipe
+from models.train import train
+from models.trainer import Trainer
+from training_cases import CPU, RECIPES, draw_pictures, list_faces, stores, tiny, vgg
 
-RECIPE = Path(__file__).parents[1] / "models" / "recipes" / "iast.toml"
-CPU = torch.device("cpu")
+ALL = sorted(path.relative_to(RECIPES).as_posix() for path in RECIPES.rglob("*.toml"))
+TRAINED = [name for name in ALL if name != "styles.toml"]
 
 
 @pytest.fixture(scope="module")
 def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("images")
-    rng = np.random.default_rng(0)
-    for folder, name in (("content/bsds500", "bsds_"), ("style/oil", "oil_")):
-        (root / folder).mkdir(parents=True)
-        for i in range(1, 4):
-            coarse = rng.integers(0, 255, (6, 8, 3), dtype=np.uint8)
-            cv2.imwrite(str(root / folder / f"{name}{i:04d}.jpg"), cv2.resize(coarse, (80, 64)))
-    return root
+    return draw_pictures(tmp_path_factory.mktemp("images"))
 
 
 @pytest.fixture(scope="module")
 def recipe() -> TrainingRecipe:
-    tiny = NetworkConfig(width=8, stem_width=8, encoder_widths=(8, 8, 8, 8), encoder_hidden=16)
-    full = TrainingRecipe.read(RECIPE)
-    loss = replace(full.loss, style_schedule=[[0, 1.0]])
-    return replace(
-        full, batch=2, crop_px=32, warmup_steps=1, network=tiny, loss=loss, bfloat16=False, sandwich=True
+    return tiny(TrainingRecipe.read(RECIPES / "iast.toml"), sandwich=True)
+
+
+def helpers(recipe: TrainingRecipe) -> Helpers:
+    torch.manual_seed(2)
+    teacher = build(tiny(TrainingRecipe.read(RECIPES / "teacher.toml")))
+    return Helpers(
+        vgg(),
+        teacher if recipe.loss.distills else None,
+        LandmarkNetwork() if recipe.loss.faces else None,
     )
 
 
 def trainer(recipe: TrainingRecipe) -> Trainer:
-    torch.manual_seed(1)
-    return Trainer(recipe, DistilledVgg().eval().requires_grad_(False), CPU)
+    return Trainer(recipe, helpers(recipe), CPU)
 
 
-def test_loss_falls_on_a_fixed_batch_in_20_steps(images: Path, recipe: TrainingRecipe) -> None:
-    contents, styles = (CropStore(files, recipe.crop_px, CPU) for files in training_files(images))
+def source(images: Path, recipe: TrainingRecipe) -> Any:
+    contents, styles = stores(images, recipe)
+    faces = FaceStore(list_faces(images), images, recipe.crop_px, CPU) if recipe.loss.faces else None
+    return lambda rng: Batch.draw(contents, styles, recipe, rng, faces)
+
+
+def with_terms(recipe: TrainingRecipe, **weights: float) -> TrainingRecipe:
+    return replace(recipe, loss=replace(recipe.loss, **weights))
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_every_recipe_lowers_its_loss_on_a_fixed_batch_in_20_steps(images: Path, name: str) -> None:
+    recipe = tiny(TrainingRecipe.read(RECIPES / name), learning_rate=2e-3)
     subject = trainer(recipe)
-    rng = np.random.default_rng(0)
-    batch = Batch.draw(contents, styles, recipe, rng)
-    values = [subject.train_step(batch, np.random.default_rng(5))["loss"].item() for _ in range(20)]
+    batch = source(images, recipe)(np.random.default_rng(0))
+    subject._depths = lambda: subject.objective.trained.depths[-1:]  # type: ignore[method-assign]
+    values = [subject.train_step(batch)["loss"].item() for _ in range(20)]
     assert np.mean(values[-3:]) < 0.9 * np.mean(values[:3])
 
 
-def test_a_resumed_run_takes_the_same_steps(images: Path, recipe: TrainingRecipe, tmp_path: Path) -> None:
-    contents, styles = (CropStore(files, recipe.crop_px, CPU) for files in training_files(images))
+def test_face_terms_are_computed_where_they_weigh_and_only_there(
+    images: Path, recipe: TrainingRecipe
+) -> None:
+    plain = trainer(recipe).train_step(source(images, recipe)(np.random.default_rng(0)))
+    assert not any(name.startswith("face") for name in plain)
+    faced = with_terms(replace(recipe, face_samples=1), face_geometry=1.0, face_identity=0.5)
+    terms = trainer(faced).train_step(source(images, faced)(np.random.default_rng(0)))
+    assert terms["face_geometry"] >= 0 and "face_identity" in terms and "face_parts" not in terms
+    with pytest.raises(ValueError, match="--faces LISTING"):
+        trainer(faced).train_step(source(images, recipe)(np.random.default_rng(0)))
+
+
+def test_a_recipe_is_refused_without_the_network_its_losses_need(recipe: TrainingRecipe) -> None:
+    with pytest.raises(ValueError, match="--teacher"):
+        Trainer(with_terms(recipe, teacher_image=1.0), Helpers(vgg()), CPU)
+    with pytest.raises(ValueError, match="--landmarks"):
+        Trainer(with_terms(recipe, face_parts=1.0), Helpers(vgg()), CPU)
+    with pytest.raises(ValueError, match="--backbone resnet50=PATH"):
+        other = tiny(TrainingRecipe.read(RECIPES / "teacher.toml"))
+        build(replace(other, network=replace(other.network, content="resnet50")))
+
+
+@pytest.mark.parametrize("terms", [{}, {"teacher_features": 1.0, "teacher_image": 1.0, "adversarial": 0.1}])
+def test_a_resumed_run_takes_the_same_steps(
+    images: Path, recipe: TrainingRecipe, tmp_path: Path, terms: dict[str, float]
+) -> None:
+    recipe = with_terms(recipe, **terms)
+    draw = source(images, recipe)
 
     def go(subject: Trainer, steps: int) -> None:
         for _ in range(steps):
-            rng = subject.rng()
-            subject.train_step(Batch.draw(contents, styles, recipe, rng), rng)
+            subject.train_step(draw(subject.rng()))
 
     whole, first, second = trainer(recipe), trainer(recipe), trainer(recipe)
     go(whole, 4)
@@ -71,8 +113,99 @@ def test_a_resumed_run_takes_the_same_steps(images: Path, recipe: TrainingRecipe
     assert second.resume(tmp_path)
     assert second.step == 2
     go(second, 2)
-    for key, value in whole.net.state_dict().items():
-        torch.testing.assert_close(second.net.state_dict()[key], value, atol=1e-6, rtol=1e-5)
+    for key, value in whole.objective.state_dict().items():
+        torch.testing.assert_close(second.objective.state_dict()[key], value, atol=1e-6, rtol=1e-5)
+    for key, value in whole.ema.items():
+        torch.testing.assert_close(second.ema[key], value, atol=1e-6, rtol=1e-5)
+
+
+def test_a_run_starts_from_another_but_for_what_is_fresh(recipe: TrainingRecipe, tmp_path: Path) -> None:
+    first = trainer(recipe)
+    first.save(tmp_path)
+    second = trainer(replace(recipe, seed=1, fresh=("blocks.",)))
+    taken = second.start_from(tmp_path / "weights.pt")
+    assert torch.equal(second.net.stem.conv.weight, first.net.stem.conv.weight)
+    assert not any(name.startswith("blocks.") for name in taken)
+    assert not torch.equal(second.net.blocks[0].conv1.conv.weight, first.net.blocks[0].conv1.conv.weight)
+
+
+def test_the_end_recalibrates_normalisation_and_leaves_a_network_that_loads(
+    images: Path, recipe: TrainingRecipe, tmp_path: Path
+) -> None:
+    recipe = replace(recipe, steps=2, log_every=1)
+    subject = trainer(recipe)
+    rows = list(train(subject, source(images, recipe), tmp_path, limit_s=1e9))
+    assert [row["step"] for row in rows] == [1.0, 2.0]
+    state = torch.load(tmp_path / "weights.pt", weights_only=True)["ema"]
+    # 2 batches over four depths: the first block runs in all, the last in the deepest alone.
+    assert state["blocks.0.norm1.num_batches_tracked"] == 8
+    assert state["blocks.3.norm1.num_batches_tracked"] == 2
+    loaded = load_trainable(tmp_path / "weights.pt")
+    assert isinstance(loaded, Student)
+    net = style_network(loaded)
+    picture = torch.rand(1, 3, 32, 32)
+    image = net.cut(4)(picture, *net.encode_style(picture))
+    assert image.shape == picture.shape and torch.isfinite(image).all()
+
+
+def test_recalibrated_statistics_are_those_of_the_average(images: Path, recipe: TrainingRecipe) -> None:
+    subject = trainer(recipe)
+    batch = source(images, recipe)(np.random.default_rng(3))
+    assert subject.recalibrate([batch]) == 8
+    module = subject.averaged().eval()
+    seen: list[torch.Tensor] = []
+    module.net.blocks[0].norm1.register_forward_hook(lambda _m, x, _y: seen.append(x[0]))
+    code = module.encode(batch.style, {})
+    module.render(batch.content, {}, code, batch.strength, 1)
+    torch.testing.assert_close(
+        subject.ema["blocks.0.norm1.running_mean"], seen[0].mean((0, 2, 3)), atol=1e-5, rtol=1e-4
+    )
+
+
+def test_a_journal_keeps_the_table_and_the_sheets_of_a_resumed_run(
+    images: Path, recipe: TrainingRecipe, tmp_path: Path
+) -> None:
+    subject = trainer(recipe)
+    sampler = Sampler(images, every=1)
+    for step, resumed in ((1, False), (2, True)):
+        subject.step = step
+        with Journal(tmp_path, resumed, True, board=False) as journal:
+            journal.write({"step": step, "loss": 1.5})
+            assert sampler.draw(subject, journal) == tmp_path / f"sheet-{step:06d}.png"
+            assert sampler.draw(subject, journal) is None
+    assert (tmp_path / "log.csv").read_text().split() == ["step,loss", "1,1.5", "2,1.5"]
+    with pytest.raises(FileNotFoundError, match="sheet_every = 0"):
+        Sampler(images / "style", every=1)
+
+
+def test_curves_go_to_tensorboard(tmp_path: Path) -> None:
+    with Journal(tmp_path, False, True, board=True) as journal:
+        journal.write({"step": 1, "loss": 1.5})
+        journal.picture("sheet", np.zeros((8, 8, 3), np.uint8), 1)
+    assert next((tmp_path / "tensorboard").glob("events.*")).stat().st_size > 100
+
+
+def test_two_processes_end_with_the_same_network_trained_on_both_halves(
+    images: Path, recipe: TrainingRecipe, tmp_path: Path
+) -> None:
+    worker = Path(__file__).parent / "two_processes.py"
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "0"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(
+        [*command, "--standalone", str(worker), str(images), str(tmp_path)],
+        env=environment, capture_output=True, text=True, timeout=240,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    one, two = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1))
+    for key, value in one["net"].items():
+        if "running" not in key:  # each process normalises by its own pictures
+            torch.testing.assert_close(two["net"][key], value, atol=0.0, rtol=0.0)
+    assert one["first_content"] != two["first_content"]
+    assert one["loss"] != two["loss"]
+    saved = torch.load(tmp_path / "run" / "weights.pt", weights_only=True)
+    assert saved["step"] == 3
+    # One process with both halves in turn takes the same first step as two with one each.
+    assert one["first_gradient"] == pytest.approx((one["own_gradient"] + two["own_gradient"]) / 2, rel=1e-3)
 
 
 def test_held_out_artworks_never_train(images: Path) -> None:
@@ -84,18 +217,24 @@ def test_held_out_artworks_never_train(images: Path) -> None:
         training_files(images / "content")
 
 
-def test_an_unknown_key_in_a_recipe_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [("batch =", "bach =", "unknown key 'bach'; perhaps you meant 'batch'"),
+     ("seed =", 'kind = "pupil"\nseed =', "kind 'pupil' is none of"),
+     ("steps =", "# steps =", "missing 1 required positional argument: 'steps'"),
+     ("detail =", "detale =", r"\[loss\]: unknown key 'detale'")],
+)  # fmt: skip
+def test_a_malformed_recipe_is_told_what_is_wrong(tmp_path: Path, old: str, new: str, message: str) -> None:
     path = tmp_path / "r.toml"
-    path.write_text(RECIPE.read_text().replace("batch =", "bach ="))
-    with pytest.raises(ValueError, match="bach"):
+    path.write_text((RECIPES / "iast.toml").read_text().replace(old, new, 1))
+    with pytest.raises(ValueError, match=message):
         TrainingRecipe.read(path)
 
 
-def test_losses_are_zero_on_equal_features_and_known_otherwise() -> None:
-    layers = sorted({*losses.CONTENT_LAYERS, *losses.MOMENT_LAYERS, *losses.GRAM_LAYERS})
-    features = {k: torch.rand(2, 4, 8, 8) for k in layers}
-    for loss in (losses.content_loss, losses.style_moment_loss, losses.style_gram_loss):
-        torch.testing.assert_close(loss(features, features), torch.zeros(2))
-    assert losses.out_of_range_loss(torch.full((1, 3, 2, 2), 1.5)).item() == pytest.approx(0.5)
-    assert losses.total_variation_loss(torch.ones(1, 3, 4, 4)).item() == 0.0
-    assert losses.gram(torch.ones(1, 2, 3, 3)).tolist() == [[[1.0, 1.0], [1.0, 1.0]]]
+def test_a_face_crop_holds_its_face(images: Path) -> None:
+    store = FaceStore(list_faces(images), images, 32, CPU)
+    crops, boxes = store.batch(6, np.random.default_rng(0))
+    assert crops.shape == (6, 3, 32, 32) and crops.min() >= 0 and crops.max() <= 1
+    assert (boxes >= -1e-3).all() and (boxes <= 32 + 1e-3).all()
+    sides = torch.maximum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
+    assert (sides > 32 / 2.5).all()

@@ -1,0 +1,55 @@
+"""The discriminator in training: learns to tell artworks from results, given the style code."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from models import losses
+from models.batch import Batch
+from models.discriminator import PatchDiscriminator
+from models.objective import Drawn
+from models.processes import average
+
+_BETAS = (0.5, 0.99)
+
+
+class Critic:
+    """A patch discriminator and its optimizer."""
+
+    def __init__(self, code_size: int, learning_rate: float, device: torch.device) -> None:
+        layout = torch.channels_last
+        self.net = PatchDiscriminator(code_size).to(device, memory_format=layout)  # type: ignore[call-overload]
+        self.optimizer = torch.optim.Adam(self.net.parameters(), learning_rate, _BETAS)
+
+    def frozen(self) -> PatchDiscriminator:
+        """The network, its own parameters without gradients: for the step of what it judges."""
+        net: PatchDiscriminator = self.net.requires_grad_(False)
+        return net
+
+    def learn(self, batch: Batch, drawn: Drawn) -> Tensor:
+        """One step on the batch's artworks and on results; the loss, detached.
+
+        Samples at low strength are left out: nobody asks them to look painted.
+        """
+        self.net.requires_grad_(True)
+        chosen = batch.strength[:, 0] >= 0.5
+        self.optimizer.zero_grad(set_to_none=True)
+        code = drawn.code[chosen]
+        real, made = (self.net(x[chosen], code) for x in (batch.style, drawn.image))
+        loss = losses.discriminator_loss(real, made)
+        loss.backward()
+        average(p.grad for p in self.net.parameters() if p.grad is not None)
+        self.optimizer.step()
+        return loss.detach()
+
+    def state(self) -> dict[str, Any]:
+        """Network and optimizer, to save."""
+        return {"net": self.net.state_dict(), "optimizer": self.optimizer.state_dict()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Loads what `state` gave."""
+        self.net.load_state_dict(state["net"])
+        self.optimizer.load_state_dict(state["optimizer"])

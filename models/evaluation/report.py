@@ -1,0 +1,237 @@
+"""What was judged, as Markdown for people and JSON for machines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from models.evaluation.fid import frechet_distance
+from models.evaluation.judges import LABELS
+from models.evaluation.run import Judged
+from models.evaluation.statistics import Interval, Matched, curve, dominates, matched, relative
+
+# Published for IAST (Gatys, AdaIN, WCT beside it); marks, not results of ours.
+PUBLISHED = {"ssim": 0.79, "identity": 0.91}
+# The style distance that all are compared at, and per method the score there and the share of the curve won.
+Match = tuple[Interval, list[tuple[Matched, "float | None"]]]
+_COLUMNS = ("style", "ssim", "squeeze", "identity", "deformation")
+
+
+@dataclass(frozen=True)
+class Row:
+    """A method at one strength."""
+
+    method: str
+    strength: float
+    pictures: int
+    scores: dict[str, float | None]
+    fid768: float | None
+
+
+def rows_of(judged: Sequence[Judged], artworks: np.ndarray | None) -> list[Row]:
+    """Means of every method and strength; FID-768 only over as many pictures as most methods have."""
+    most = max((len(f) for j in judged for f in j.features.values()), default=0)
+    rows = []
+    for method in judged:
+        for strength in method.strengths:
+            features = list(method.features.get(strength, {}).values())
+            whole = artworks is not None and len(features) == most and most > 1
+            fid = frechet_distance(np.stack(features), artworks) if whole and artworks is not None else None
+            means = {name: method.mean(strength, name) for name in _COLUMNS}
+            rows.append(Row(method.name, strength, len(method.scores[strength]), means, fid))
+    return rows
+
+
+def compare(
+    judged: Sequence[Judged], ours: str, reference: str, score: str, photographs: Sequence[str]
+) -> Match | None:
+    """Everything at the reference's style distance, on the named photographs; None if one is missing."""
+    by_name = {j.name: j for j in judged}
+    if ours not in by_name or reference not in by_name or len(photographs) < 2:
+        return None
+    curves = []
+    for method in judged:
+        found = [key.split("+")[0] for key in method.scores[method.strengths[0]]]
+        scored = all(score in s for s in method.scores[method.strengths[0]].values() if s)
+        if set(photographs) <= set(found) and (scored or score in ("identity", "deformation")):
+            first = next(iter(method.scores[method.strengths[0]].values()))
+            if "style" in first:
+                curves.append(curve(method, score, photographs))
+    own = next((c for c in curves if c.name == ours), None)
+    mark = next((c for c in curves if c.name == reference), None)
+    if own is None or mark is None:
+        return None
+    others = [c for c in curves if c is not own]
+    target, rows = matched(own, others, mark, score)
+    shares = [None, *[dominates(own, c, score) for c in others]]
+    return target, list(zip(rows, shares, strict=True))
+
+
+def table_of_rows(rows: Sequence[Row], times: Mapping[str, float], parameters: Mapping[str, int]) -> str:
+    """Preservation and style side by side, a line per method and strength."""
+    lines = [
+        "| method | strength | style distance | SSIM | SqueezeNet | identity | deformation "
+        "| FID-768 | ms | parameters |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    seen: set[str] = set()
+    for row in rows:
+        cells = [_number(row.scores[name]) for name in _COLUMNS]
+        fid = "" if row.fid768 is None else f"{row.fid768:.2f}"
+        first = row.method not in seen
+        seen.add(row.method)
+        time = f"{times[row.method]:.0f}" if first and row.method in times else ""
+        count = f"{parameters[row.method] / 1e6:.2f} M" if first and parameters.get(row.method) else ""
+        lines.append(f"| {row.method} | {row.strength:g} | {' | '.join(cells)} | {fid} | {time} | {count} |")
+    return "\n".join(lines)
+
+
+def table_of_matches(found: Match, reference: str, score: str) -> str:
+    """What each method keeps where its style distance equals the reference's."""
+    target, rows = found
+    ours = rows[0][0].name
+    label = LABELS[score]
+    lines = [
+        f"At the style distance of {reference}, {target}, over {rows[0][0].pictures} photographs:",
+        "",
+        f"| method | {label} | {ours} keeps more by | share of the curve where {ours} wins |",
+        "| --- | --- | --- | ---: |",
+    ]
+    for row, share in rows:
+        value = str(row.value) if row.value else "does not reach it"
+        gain = f"{row.gain.value:+.3f} ({row.gain.low:+.3f} to {row.gain.high:+.3f})" if row.gain else ""
+        lines.append(f"| {row.name} | {value} | {gain} | {'' if share is None else f'{share:.0%}'} |")
+    own = rows[0][0].value
+    if score in PUBLISHED and own:
+        away = own.value - PUBLISHED[score]
+        lines += ["", f"Published mark: {PUBLISHED[score]:.2f}; {ours} is {away:+.3f} from it."]
+    return "\n".join(lines)
+
+
+def table_of_losses(judged: Sequence[Judged], pairs: Sequence[tuple[str, str]], strength: float) -> str:
+    """How much worse the second network of each pair is, per score; positive is worse."""
+    by_name = {j.name: j for j in judged}
+    lines = [
+        f"Relative loss at strength {strength:g}, positive is worse (95 % interval over photographs):",
+        "",
+        f"| from | to | {' | '.join(LABELS[name] for name in _COLUMNS)} |",
+        f"| --- | --- | {' | '.join('---:' for _ in _COLUMNS)} |",
+    ]
+    for first, second in pairs:
+        if first not in by_name or second not in by_name:
+            continue
+        found = [relative(by_name[first], by_name[second], name, strength) for name in _COLUMNS]
+        cells = ["" if f is None else f"{f.value:+.1%} ({f.low:+.1%} to {f.high:+.1%})" for f in found]
+        lines.append(f"| {first} | {second} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class Findings:
+    """A whole run, judged: what is written and printed."""
+
+    facts: dict[str, Any]
+    judged: Sequence[Judged]
+    times: Mapping[str, float]
+    artworks: np.ndarray | None
+    everyone: Sequence[str]
+    people: Sequence[str]
+    reference: str = "adain"
+
+    @property
+    def ours(self) -> str:
+        """The network that all others are compared with: the student's deepest, or what stands for it."""
+        names = [j.name for j in self.judged]
+        own = [n for n in names if n.startswith("student")]
+        return own[0] if own else names[-1]
+
+    def rows(self) -> list[Row]:
+        """A row per method and strength."""
+        return rows_of(self.judged, self.artworks)
+
+    def matches(self) -> dict[str, Match]:
+        """Per score everything at the reference's style distance; the slowest's pictures apart."""
+        groups = {"ssim": self.everyone, "squeeze": self.everyone}
+        groups |= {"identity": self.people, "deformation": self.people}
+        found = {k: compare(self.judged, self.ours, self.reference, k, v) for k, v in groups.items()}
+        few = _on_fewest(self.judged)
+        if few:
+            names = sorted({key.split("+")[0] for key in few[0].scores[few[0].strengths[0]]})
+            found["ssim, pictures of the slowest"] = compare(few, self.ours, self.reference, "ssim", names)
+        return {k: v for k, v in found.items() if v is not None}
+
+    def losses(self) -> str:
+        """How much the student loses against the teacher, shallower against deeper, INT8 against FP32."""
+        names = [j.name for j in self.judged]
+        pairs = [("teacher", self.ours)]
+        pairs += [(self.ours, n) for n in names if n.startswith("student") and n != self.ours]
+        pairs += [(f"student-d{n.rsplit('-d', 1)[1]}", n) for n in names if n.startswith("bundle-")]
+        return table_of_losses(self.judged, [p for p in pairs if set(p) <= set(names)], 1.0)
+
+    def markdown(self) -> str:
+        """The whole report."""
+        facts = self.facts
+        head = (
+            f"{facts['pictures']} pictures of {facts['side_px']} px: {facts['photographs']} Kodak "
+            f"photographs and {facts['faces']} faces, each with some of {facts['artworks']} artworks; none "
+            f"trained anything. FID-768 to {facts['artworks_for_fid']} held-out artworks. Milliseconds on "
+            "one thread, in turn, PyTorch but for bundle lanes."
+        )
+        parts = [head, table_of_rows(self.rows(), self.times, {j.name: j.parameters for j in self.judged})]
+        for name, found in self.matches().items():
+            title = "On the pictures that the slowest method was judged on. " if "," in name else ""
+            parts.append(title + table_of_matches(found, self.reference, name.split(",")[0]))
+        losses = self.losses()
+        return "\n\n".join([*parts, *([losses] if losses.count("\n") > 3 else [])]) + "\n"
+
+    def json(self) -> dict[str, Any]:
+        """The same for machines."""
+        found = as_json(self.rows(), self.matches(), self.times, self.facts)
+        return {**found, "parameters": {j.name: j.parameters for j in self.judged}}
+
+    def drawn(self) -> list[Judged]:
+        """Methods with a curve on all pictures."""
+        most = max(len(j.scores[j.strengths[0]]) for j in self.judged)
+        whole = [j for j in self.judged if len(j.scores[j.strengths[0]]) == most]
+        return [j for j in whole if j.mean(j.strengths[0], "style") is not None]
+
+
+def _on_fewest(judged: Sequence[Judged]) -> list[Judged]:
+    """Everything on the pairs of the method that was judged on the fewest, where there is such a one."""
+    least = min(judged, key=lambda j: len(j.scores[j.strengths[0]]))
+    keys = set(least.scores[least.strengths[0]])
+    if all(len(j.scores[j.strengths[0]]) == len(keys) for j in judged):
+        return []
+    cut = []
+    for j in judged:
+        scores = {s: {k: v for k, v in found.items() if k in keys} for s, found in j.scores.items()}
+        cut.append(Judged(j.name, j.strengths, j.parameters, scores, {}))
+    return cut
+
+
+def as_json(
+    rows: Sequence[Row],
+    matches: Mapping[str, Match],
+    times: Mapping[str, float],
+    facts: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Everything for machines."""
+    return {
+        "facts": dict(facts),
+        "rows": [asdict(row) for row in rows],
+        "milliseconds": dict(times),
+        "at_equal_style": {
+            score: {
+                "style_distance": asdict(target),
+                "methods": [{**asdict(row), "share_won": share} for row, share in found],
+            }
+            for score, (target, found) in matches.items()
+        },
+    }
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"

@@ -1,0 +1,180 @@
+"""Curves of preservation against style, compared at equal style, with bootstrap intervals over photographs.
+
+Doing nothing keeps the photograph whole, so no preservation score means anything without the style
+distance beside it: methods are compared where their style distances are equal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from iast_export.errors import InputError
+from models.evaluation.judges import HIGHER_IS_BETTER
+from models.evaluation.run import Judged
+
+RESAMPLES = 2000
+_SEED = 20261121
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate with its 95 % bootstrap interval."""
+
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f})"
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Per photograph and strength the mean score over its artworks: [photographs, strengths] each."""
+
+    name: str
+    strengths: tuple[float, ...]
+    style: Array
+    score: Array
+
+
+def curve(judged: Judged, score: str, photographs: Sequence[str]) -> Curve:
+    """The method's curve on the named photographs.
+
+    Raises:
+        InputError: a photograph was not judged on this score.
+    """
+    rows = []
+    for name in photographs:
+        row = []
+        for strength in judged.strengths:
+            found = [s for key, s in judged.scores[strength].items() if key.split("+")[0] == name]
+            if not found or any(score not in s or "style" not in s for s in found):
+                raise InputError(
+                    f"{judged.name} has no {score} on {name}", "judge it on the same pictures first"
+                )
+            row.append([np.mean([s["style"] for s in found]), np.mean([s[score] for s in found])])
+        rows.append(row)
+    values = np.asarray(rows, np.float64)
+    return Curve(judged.name, judged.strengths, values[:, :, 0], values[:, :, 1])
+
+
+def resamples(count: int) -> NDArray[np.int64]:
+    """Photographs drawn with replacement [RESAMPLES, count], the same for every method."""
+    return np.random.default_rng(_SEED).integers(count, size=(RESAMPLES, count))
+
+
+def interval(values: Array, estimate: float) -> Interval:
+    """The 2.5 and 97.5 percentiles of resampled values around the estimate; NaN where any is."""
+    low, high = np.percentile(values, (2.5, 97.5))
+    return Interval(estimate, float(low), float(high))
+
+
+def at_style(style: Array, score: Array, target: float) -> float:
+    """The score where a curve [strengths], weak to strong, comes to a style distance.
+
+    Linear between neighbouring strengths. A curve that is below the distance from the start gives
+    its weakest setting's score, which has more of the style than asked for; one that never comes
+    down to it gives NaN.
+    """
+    target *= 1.0 + 1e-9  # a curve's own end is reached whatever the rounding
+    if style[0] <= target:
+        return float(score[0])
+    for i in range(1, len(style)):
+        if style[i] <= target:
+            share = (style[i - 1] - target) / (style[i - 1] - style[i])
+            return float(score[i - 1] + share * (score[i] - score[i - 1]))
+    return float("nan")
+
+
+@dataclass(frozen=True)
+class Matched:
+    """A method's score where its style distance equals the reference's; None: it does not get there."""
+
+    name: str
+    score: str
+    value: Interval | None
+    gain: Interval | None  # ours minus this one, positive is better for ours
+    pictures: int
+
+
+def matched(
+    ours: Curve, others: Sequence[Curve], reference: Curve, score: str
+) -> tuple[Interval, list[Matched]]:
+    """Scores of all methods at the style distance of the reference's strongest setting.
+
+    The style distance is taken anew in each resample of the photographs, so the interval holds its
+    uncertainty too. Returns that distance, and a row per method, ours first.
+    """
+    draws = resamples(len(ours.style))
+    target = float(reference.style[:, -1].mean())
+    targets = reference.style[:, -1][draws].mean(1)
+    sign = 1.0 if HIGHER_IS_BETTER[score] else -1.0
+
+    def values(found: Curve) -> tuple[float, Array]:
+        once = at_style(found.style.mean(0), found.score.mean(0), target)
+        many = [
+            at_style(found.style[d].mean(0), found.score[d].mean(0), t)
+            for d, t in zip(draws, targets, strict=True)
+        ]
+        return once, np.asarray(many)
+
+    own_once, own_many = values(ours)
+    rows = []
+    for found in (ours, *others):
+        once, many = (own_once, own_many) if found is ours else values(found)
+        reached = np.isfinite(many)
+        if not np.isfinite(once) or reached.mean() < 0.95:
+            rows.append(Matched(found.name, score, None, None, len(found.style)))
+            continue
+        gains = sign * (own_many - many)
+        both = np.isfinite(gains)
+        compared = found is not ours and both.mean() >= 0.95
+        gain = interval(gains[both], sign * (own_once - once)) if compared else None
+        rows.append(Matched(found.name, score, interval(many[reached], once), gain, len(found.style)))
+    return interval(targets, target), rows
+
+
+def dominates(ours: Curve, other: Curve, score: str, points: int = 9) -> float | None:
+    """Share of the style distances that both reach at which ours keeps more; 1 is dominance."""
+    low = max(ours.style.mean(0).min(), other.style.mean(0).min())
+    high = min(ours.style.mean(0).max(), other.style.mean(0).max())
+    if not low < high:
+        return None
+    sign = 1.0 if HIGHER_IS_BETTER[score] else -1.0
+    wins = []
+    for target in np.linspace(low, high, points):
+        one, two = (at_style(c.style.mean(0), c.score.mean(0), target) for c in (ours, other))
+        if np.isfinite(one) and np.isfinite(two):
+            wins.append(sign * (one - two) > 0)
+    return float(np.mean(wins)) if wins else None
+
+
+def relative(first: Judged, second: Judged, score: str, strength: float) -> Interval | None:
+    """How much worse the second is, as a share of the first's score, at one strength; None if not judged.
+
+    Positive is worse. Resampled over photographs, on the pairs that both have.
+    """
+    if strength not in first.scores or strength not in second.scores:
+        return None
+    both = [
+        (key.split("+")[0], s[score], second.scores[strength][key][score])
+        for key, s in first.scores[strength].items()
+        if score in s and score in second.scores[strength].get(key, {})
+    ]
+    names = sorted({name for name, _, _ in both})
+    if len(names) < 2:
+        return None
+    means = np.asarray([np.mean([(a, b) for n, a, b in both if n == name], 0) for name in names])
+    sign = 1.0 if HIGHER_IS_BETTER[score] else -1.0
+
+    def loss(rows: Array) -> Array:
+        return np.asarray(sign * (rows[..., 0] - rows[..., 1]) / np.abs(rows[..., 0]))
+
+    many = loss(means[resamples(len(names))].mean(1))
+    return interval(many, float(loss(means.mean(0))))

@@ -1,0 +1,253 @@
+"""The total loss of a step: which pictures are rendered, which terms they are judged by.
+
+A term whose weight is 0 is not computed. The whole is one module, so that a data-parallel wrapper
+sees every trained parameter and one forward pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from models import losses
+from models.batch import Batch
+from models.faces import FaceTerms
+from models.losses import Features
+from models.recipe import LossWeights, TrainingRecipe
+from models.trainable import Rendered
+
+
+@dataclass(frozen=True)
+class Seen:
+    """All that a term may look at."""
+
+    batch: Batch
+    rendered: Rendered
+    image: Tensor  # [N, 3, H, W] float, before the clamp
+    of_image: Features
+    of_content: Features
+    of_style: Features
+    weights: LossWeights
+
+    @property
+    def kept(self) -> Tensor:
+        """Factor [N] on content and detail: more at low strength."""
+        return 1.0 + self.weights.preservation * (1.0 - self.batch.strength[:, 0])
+
+    @property
+    def styled(self) -> Tensor:
+        """Factor [N] on the style terms."""
+        return self.batch.strength[:, 0].square()
+
+
+def _content(seen: Seen) -> Tensor:
+    layers = dict(seen.weights.content_layers) or losses.CONTENT_LAYERS
+    plain = losses.content_loss(seen.of_image, seen.of_content, layers)
+    share = seen.weights.attention
+    if share == 0.0:
+        return plain
+    # Detached: A says where detail counts, and must not learn to look away.
+    attention = seen.rendered.attention.detach()
+    attended = losses.attended_content_loss(seen.of_image, seen.of_content, attention, layers)
+    return (1.0 - share) * plain + share * attended
+
+
+class Drawn(NamedTuple):
+    """What the discriminator learns from, detached."""
+
+    image: Tensor
+    code: Tensor
+
+
+# Every term: a value per sample [N], or one value.
+TERMS: Mapping[str, Callable[[Seen], Tensor]] = {
+    "content": lambda s: _content(s) * s.kept,
+    "detail": lambda s: losses.detail_loss(s.of_image, s.of_content) * s.kept,
+    "pixel": lambda s: losses.pixel_loss(s.image, s.batch.content) * s.kept,
+    "style_moments": lambda s: losses.style_moment_loss(s.of_image, s.of_style) * s.styled,
+    "style_gram": lambda s: losses.style_gram_loss(s.of_image, s.of_style) * s.styled,
+    "reconstruction": lambda s: (s.image - s.batch.content).abs().mean((1, 2, 3)) * s.batch.keep,
+    "total_variation": lambda s: losses.total_variation_loss(s.image),
+    "out_of_range": lambda s: losses.out_of_range_loss(s.image),
+}
+_SCHEDULED = ("style_moments", "style_gram")
+_DISTILLED = ("stride_4",)  # features that both student and teacher name
+
+
+@dataclass(frozen=True)
+class Helpers:
+    """Frozen networks that the losses look through; in no module's list, so neither trained nor saved."""
+
+    vgg: Any
+    teacher: Any = None  # a `Trainable`, for a recipe that distils
+    landmarks: Any = None  # `models.faces.LandmarkNetwork`, for a recipe with a face term
+
+    def on(self, device: torch.device) -> Helpers:
+        """The same on a device, in eval mode, without gradients."""
+        placed = {
+            name: module.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
+            for name, module in vars(self).items()
+            if module is not None
+        }
+        return replace(self, **placed)
+
+
+class Objective(nn.Module):
+    """Loss of a `Trainable` over the depths of a step; holds what is trained beside the network."""
+
+    def __init__(self, recipe: TrainingRecipe, module: nn.Module, helpers: Helpers) -> None:
+        """Makes the 1x1 convolutions of feature distillation, where the recipe wants it.
+
+        Raises:
+            ValueError: the recipe needs a teacher or a landmark network and there is none, or the
+                other way round.
+        """
+        super().__init__()
+        if recipe.loss.distills != (helpers.teacher is not None):
+            raise ValueError("give --teacher WEIGHTS to a recipe that distils, and only to such a one")
+        if recipe.loss.faces != (helpers.landmarks is not None):
+            raise ValueError("give --landmarks NPZ to a recipe with a face term, and only to such a one")
+        self.recipe, self.module, self.helpers = recipe, module, helpers
+        self.adapters = nn.ModuleDict()
+        self._adapt()
+
+    @property
+    def trained(self) -> Any:
+        """The network, as a `Trainable`."""
+        return self.module
+
+    @property
+    def vgg(self) -> Any:
+        """The perceptual network."""
+        return self.helpers.vgg
+
+    def style_factor(self, step: int) -> float:
+        """What the schedule multiplies both style terms by."""
+        return losses.style_factor(step, self.recipe.loss.style_schedule)
+
+    @torch.no_grad()
+    def _adapt(self) -> None:
+        teacher: Any = self.helpers.teacher
+        if self.recipe.loss.teacher_features == 0.0:
+            return
+        device = next(self.module.parameters()).device
+        picture = torch.rand(2, 3, self.recipe.crop_px, self.recipe.crop_px, device=device)
+        self.module.eval()
+        own, others = (self._look(net, picture).features for net in (self.trained, teacher))
+        self.module.train()
+        for name in _DISTILLED:
+            if name in own and name in others:
+                adapter = nn.Conv2d(own[name].shape[1], others[name].shape[1], 1).to(device)
+                # From zero: a random map would cost fifty times what silence costs, and drown the rest.
+                nn.init.zeros_(adapter.weight)
+                nn.init.zeros_(adapter.bias)  # type: ignore[arg-type]
+                self.adapters[name] = adapter
+        if not self.adapters:
+            raise ValueError(f"student {sorted(own)} and teacher {sorted(others)} share no feature map")
+
+    def _look(self, net: Any, picture: Tensor) -> Rendered:
+        features = self.vgg(picture)
+        code = net.encode(picture, features)
+        strength = torch.ones(picture.shape[0], 1, device=picture.device)
+        result: Rendered = net.render(picture, features, code, strength, net.depths[-1])
+        return result
+
+    def forward(
+        self, batch: Batch, depths: tuple[int, ...], step: int, critic: nn.Module | None = None
+    ) -> tuple[Tensor, dict[str, Tensor], Drawn]:
+        """Total loss of the depths (deepest first), the first one's terms, and what it drew.
+
+        Every picture is judged by all terms; a shallower one also follows the deepest of the step.
+        `critic`: the discriminator, whose own parameters take no gradient here.
+        """
+        content, style = batch.content, batch.style
+        vgg = self.helpers.vgg
+        bf16 = torch.autocast(content.device.type, torch.bfloat16, enabled=self.recipe.bfloat16)
+        with bf16, torch.no_grad():
+            of_content, of_style = vgg(content), vgg(style)
+        code = self.trained.encode(style, of_style)
+        with bf16:
+            made = [self.trained.render(content, of_content, code, batch.strength, d) for d in depths]
+            images = [rendered.image.float() for rendered in made]
+            features = [vgg(image) for image in images]
+        total = torch.zeros((), device=content.device)
+        terms: dict[str, Tensor] = {}
+        for rendered, image, of_image in zip(made, images, features, strict=True):
+            seen = Seen(batch, rendered, image, of_image, of_content, of_style, self.recipe.loss)
+            part, named = self._judged(seen, step)
+            total, terms = total + part, terms or named
+        for image in images[1:]:
+            total = total + self.recipe.loss.distillation * F.l1_loss(image, images[0].detach())
+        drawn = Drawn(images[0].detach(), code.detach())
+        more = {**self._on_faces(batch, images[0]), **self._criticised(batch, images[0], drawn.code, critic)}
+        if self.helpers.teacher is not None:
+            with bf16, torch.no_grad():
+                taught = self._teach(batch, of_content, of_style)
+            more |= self._taught(made, images, taught)
+        for name, value in more.items():
+            total = total + getattr(self.recipe.loss, name) * value
+        return total, {**terms, **{k: v.detach() for k, v in more.items()}}, drawn
+
+    def _teach(self, batch: Batch, of_content: Features, of_style: Features) -> Rendered:
+        teacher = self.helpers.teacher
+        code = teacher.encode(batch.style, of_style)
+        rendered: Rendered = teacher.render(
+            batch.content, of_content, code, batch.strength, teacher.depths[-1]
+        )
+        return rendered
+
+    def _on_faces(self, batch: Batch, image: Tensor) -> dict[str, Tensor]:
+        """The face terms of the photographs that show one."""
+        if self.helpers.landmarks is None:
+            return {}
+        if batch.boxes is None:
+            raise ValueError("a recipe with a face term needs photographs of faces: give --faces LISTING")
+        count = len(batch.boxes)
+        terms = FaceTerms(self.helpers.landmarks)(image[-count:], batch.content[-count:], batch.boxes)
+        return {k: v.mean() for k, v in terms.items() if getattr(self.recipe.loss, k) > 0}
+
+    def _criticised(
+        self, batch: Batch, image: Tensor, code: Tensor, critic: nn.Module | None
+    ) -> dict[str, Tensor]:
+        """How little the results pass for paintings in their style, at the strength asked for."""
+        if critic is None:
+            return {}
+        value = losses.generator_loss(critic(image, code)) * batch.strength[:, 0].square()
+        return {"adversarial": value.mean()}
+
+    def _judged(self, seen: Seen, step: int) -> tuple[Tensor, dict[str, Tensor]]:
+        factor = self.style_factor(step)
+        values = {k: term(seen).mean() for k, term in TERMS.items() if getattr(seen.weights, k) > 0}
+        scale = {k: getattr(seen.weights, k) * (factor if k in _SCHEDULED else 1.0) for k in values}
+        total = torch.stack([scale[k] * v for k, v in values.items()]).sum()
+        return total, {k: v.detach() for k, v in values.items()}
+
+    def _taught(self, made: list[Rendered], images: list[Tensor], taught: Rendered) -> dict[str, Tensor]:
+        """Distillation: pictures of every depth, features of the step's deepest (Romero et al. 2015)."""
+        target = taught.image.float().clamp(0.0, 1.0)
+        found: dict[str, Tensor] = {}
+        if self.recipe.loss.teacher_image > 0:
+            found["teacher_image"] = torch.stack([F.l1_loss(i, target) for i in images]).mean()
+        distances = [
+            _relative_distance(adapter(_of_unit_size(made[0].features[k])), taught.features[k].float())
+            for k, adapter in self.adapters.items()
+        ]
+        if distances:
+            found["teacher_features"] = torch.stack(distances).mean()
+        return found
+
+
+def _of_unit_size(x: Tensor) -> Tensor:
+    """Features [N, C, H, W] over each sample's root mean square."""
+    x = x.float()
+    return x * torch.rsqrt(x.square().mean((1, 2, 3), keepdim=True) + 1e-6)
+
+
+def _relative_distance(x: Tensor, target: Tensor) -> Tensor:
+    """Mean squared difference over the target's mean square: 1 for features that say nothing."""
+    return (x - target).square().mean() / (target.square().mean() + 1e-6)

@@ -1,0 +1,126 @@
+"""How a network is trained: one TOML file into frozen dataclasses, unknown keys refused."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import tomllib
+
+from iast_export.network import NetworkConfig
+from models.grown import GrownConfig
+from models.mobilenet_student import MobileConfig
+from models.teacher import TeacherConfig
+
+KINDS: dict[str, Any] = {
+    "student": NetworkConfig,
+    "mobilenet": MobileConfig,  # the student with textbook blocks
+    "teacher": TeacherConfig,
+    "grown": GrownConfig,  # a teacher that begins as a trained student
+}
+
+FACE_TERMS = ("face_geometry", "face_parts", "face_identity")
+
+
+@dataclass(frozen=True)
+class LossWeights:
+    """Weight of every loss term; all terms are dimensionless, and 0 leaves a term out uncomputed."""
+
+    content: float = 0.0
+    detail: float = 0.0
+    pixel: float = 0.0  # mean squared difference to the photograph
+    preservation: float = 0.0  # extra factor on content and detail at strength 0, falling to 0 at strength 1
+    attention: float = 0.0  # share of the content distance that the attention A weighs
+    style_moments: float = 0.0
+    style_gram: float = 0.0
+    reconstruction: float = 0.0
+    total_variation: float = 0.0
+    out_of_range: float = 0.0
+    adversarial: float = 0.0
+    face_geometry: float = 0.0  # landmarks that no rigid movement explains
+    face_parts: float = 0.0  # facial parts outside their own masks
+    face_identity: float = 0.0
+    distillation: float = 0.0  # a shallower depth follows the deepest
+    teacher_image: float = 0.0  # every depth follows the teacher's picture
+    teacher_features: float = 0.0  # the deepest follows the teacher's features, through a 1x1 convolution
+    content_layers: tuple[tuple[str, float], ...] = ()  # perceptual layer and weight; empty is the default
+    style_schedule: tuple[tuple[float, float], ...] = ((0, 1.0),)  # step, factor on both style terms
+
+    @property
+    def distills(self) -> bool:
+        """Whether a teacher is needed."""
+        return self.teacher_image > 0 or self.teacher_features > 0
+
+    @property
+    def faces(self) -> bool:
+        """Whether a landmark network and photographs of faces are needed."""
+        return any(getattr(self, name) > 0 for name in FACE_TERMS)
+
+
+@dataclass(frozen=True)
+class TrainingRecipe:
+    """How a checkpoint is trained."""
+
+    seed: int
+    steps: int
+    batch: int  # on each process
+    crop_px: int
+    learning_rate: float
+    warmup_steps: int
+    ema_decay: float
+    log_every: int
+    save_every_s: int
+    bfloat16: bool
+    smallest_crop: float  # of the short side
+    loss: LossWeights
+    kind: str = "student"  # of KINDS
+    sandwich: bool = False  # deepest and a shallower depth in one step; else one depth a step
+    face_samples: int = 2  # of a batch, where a face term counts
+    sheet_every: int = 0  # steps between sample sheets; 0 draws none
+    recalibrate_batches: int = 20  # at the end, for the statistics of batch normalisation
+    block_norm: bool = True  # batch normalisation in the residual blocks while training
+    fresh: tuple[str, ...] = ()  # parameters that start anew although --init gives the others
+    network: Any = field(default_factory=NetworkConfig)
+
+    @classmethod
+    def read(cls, path: Path) -> TrainingRecipe:
+        """Parses a recipe.
+
+        Raises:
+            ValueError: a missing or unknown key, or an unknown kind; the message names it.
+        """
+        raw = tomllib.loads(path.read_text())
+        kind = raw.get("kind", "student")
+        if kind not in KINDS:
+            raise ValueError(f"{path}: kind {kind!r} is none of {sorted(KINDS)}")
+        network = _build(KINDS[kind], raw.pop("network", {}), f"{path} [network]")
+        loss = raw.pop("loss", {})
+        if isinstance(loss.get("content_layers"), dict):
+            loss["content_layers"] = tuple(loss["content_layers"].items())
+        made = _build(LossWeights, loss, f"{path} [loss]")
+        return _build(cls, {**raw, "loss": made, "network": network}, str(path))
+
+
+def config_of(kind: str, values: dict[str, Any]) -> Any:
+    """A network's configuration from the plain values of a run's weights."""
+    return _build(KINDS[kind], values, f"the {kind}'s configuration")
+
+
+def _build(cls: Any, values: dict[str, Any], where: str) -> Any:
+    known = [f.name for f in fields(cls)]
+    for key in values:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, 1)
+            raise ValueError(
+                f"{where}: unknown key {key!r}" + (f"; perhaps you meant {near[0]!r}" if near else "")
+            )
+    try:
+        return cls(**{k: _frozen(v) for k, v in values.items()})
+    except TypeError as error:
+        raise ValueError(f"{where}: {error}") from error
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(_frozen(v) for v in value) if isinstance(value, list) else value

@@ -1,0 +1,199 @@
+"""A network in training: its moving average, its optimizer, one step, and the state that resumes it."""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from models.batch import Batch
+from models.critic import Critic
+from models.networks import build, code_size, core, learned, saved, take
+from models.objective import Helpers, Objective
+from models.processes import world
+from models.recipe import TrainingRecipe
+
+_LAYOUT = torch.channels_last
+_DEPTH_STREAM = 2**31
+
+
+class Trainer:
+    """One training step at a time, the same whether resumed or not, on one process or several."""
+
+    def __init__(
+        self,
+        recipe: TrainingRecipe,
+        helpers: Helpers,
+        device: torch.device,
+        backbones: Mapping[str, nn.Module] | None = None,
+    ) -> None:
+        """`backbones`: the frozen encoders, by name, of a teacher that has some of its own."""
+        torch.manual_seed(recipe.seed)
+        self.recipe, self.device, self.step, self.backbones = recipe, device, 0, backbones
+        module = self._placed(build(recipe, backbones)).train()
+        self.objective = Objective(recipe, module, helpers.on(device))
+        self.net = core(module)
+        self.ema = {k: v.detach().clone() for k, v in learned(self.net).items()}
+        trained = [p for p in self.objective.parameters() if p.requires_grad]
+        self.optimizer = torch.optim.Adam(trained, recipe.learning_rate, fused=device.type == "cuda")
+        self.critic: Critic | None = None
+        if recipe.loss.adversarial > 0:
+            self.critic = Critic(code_size(module), recipe.learning_rate, device)
+        self.parallel: nn.Module = self.objective
+        if world()[1] > 1:
+            # A step trains some depths only, so some parameters get no gradient.
+            self.parallel = DistributedDataParallel(self.objective, find_unused_parameters=True)
+
+    def _placed(self, module: nn.Module) -> nn.Module:
+        return module.to(self.device, memory_format=_LAYOUT)  # type: ignore[call-overload]
+
+    def rng(self) -> np.random.Generator:
+        """The stream that the current step's pictures are drawn from: the same after a resume.
+
+        Every process has its own.
+        """
+        rank = world()[0]
+        return np.random.default_rng((self.recipe.seed, self.step, *((rank,) if rank else ())))
+
+    def learning_rate(self) -> float:
+        """Linear warm-up, then a cosine to one hundredth."""
+        recipe = self.recipe
+        if self.step < recipe.warmup_steps:
+            return recipe.learning_rate * (self.step + 1) / recipe.warmup_steps
+        progress = (self.step - recipe.warmup_steps) / max(1, recipe.steps - recipe.warmup_steps)
+        return recipe.learning_rate * (0.01 + 0.99 * 0.5 * (1.0 + float(np.cos(np.pi * min(1.0, progress)))))
+
+    def train_step(self, batch: Batch) -> dict[str, Tensor]:
+        """One optimizer step over depths drawn alike on every process; the loss and its terms, unweighted.
+
+        Raises:
+            FloatingPointError: the loss is not finite; nothing was updated.
+        """
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.learning_rate()
+        self.optimizer.zero_grad(set_to_none=True)
+        batch = self._laid_out(batch)
+        critic = self.critic.frozen() if self.critic else None
+        loss, terms, drawn = self.parallel(batch, self._depths(), self.step, critic)
+        if not torch.isfinite(loss):
+            raise FloatingPointError(f"step {self.step}: the loss is {loss.item()}")
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.objective.parameters(), 1.0)
+        self.optimizer.step()
+        if self.critic:
+            terms["critic"] = self.critic.learn(batch, drawn)
+        self.step += 1
+        self._average()
+        return {"loss": loss.detach(), **terms}
+
+    def _laid_out(self, batch: Batch) -> Batch:
+        content, style = (x.to(memory_format=_LAYOUT) for x in (batch.content, batch.style))
+        return replace(batch, content=content, style=style)
+
+    def _depths(self) -> tuple[int, ...]:
+        """Depths of this step: deepest and a shallower one (sandwich rule, thinned), or one alone."""
+        rng = np.random.default_rng((self.recipe.seed, self.step, _DEPTH_STREAM))
+        depths: tuple[int, ...] = self.objective.trained.depths
+        deepest = depths[-1]
+        if len(depths) == 1:
+            return depths
+        shallow = depths[0] if rng.random() < 0.5 else int(rng.choice(depths[1:-1] or depths[:1]))
+        if self.recipe.sandwich:
+            return (deepest, shallow)
+        return (deepest,) if rng.random() < 0.45 else (shallow,)
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        decay = min(self.recipe.ema_decay, (1 + self.step) / (10 + self.step))
+        current = learned(self.net)
+        moving = [k for k, v in current.items() if v.is_floating_point()]
+        torch._foreach_lerp_([self.ema[k] for k in moving], [current[k] for k in moving], 1.0 - decay)
+
+    def averaged(self) -> nn.Module:
+        """A new network of the recipe's kind with the moving average."""
+        module = self._placed(build(self.recipe, copy.deepcopy(self.backbones)))
+        take(core(module), self.ema)
+        return module
+
+    @torch.no_grad()
+    def recalibrate(self, batches: Iterable[Batch]) -> int:
+        """Takes batch normalisation's statistics anew, over every depth of the average; how many layers.
+
+        The moving average of the weights is not the network that the running statistics saw.
+        """
+        module = self.averaged().train()
+        norms = [m for m in module.modules() if isinstance(m, nn.BatchNorm2d) and m.training]
+        if not norms:
+            return 0
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.momentum = None  # the plain mean over all batches
+        subject: Any = module
+        for batch in map(self._laid_out, batches):
+            of_content, of_style = (self.objective.vgg(x) for x in (batch.content, batch.style))
+            code = subject.encode(batch.style, of_style)
+            for depth in subject.depths:
+                subject.render(batch.content, of_content, code, batch.strength, depth)
+        self.ema = {k: v.detach().clone() for k, v in learned(core(module)).items()}
+        return len(norms)
+
+    def start_from(self, weights: Path) -> list[str]:
+        """Takes another run's moving average, but for what the recipe starts anew; the names taken.
+
+        Raises:
+            ValueError: nothing in the file fits this network.
+        """
+        state = torch.load(weights, map_location=self.device, weights_only=True)["ema"]
+        own = learned(self.net)
+        taken = {
+            k: v
+            for k, v in state.items()
+            if k in own and own[k].shape == v.shape and not k.startswith(self.recipe.fresh or ("-",))
+        }
+        if not taken:
+            raise ValueError(f"{weights} shares no parameter with this network")
+        take(self.net, {**own, **taken})
+        self.ema = {k: v.detach().clone() for k, v in learned(self.net).items()}
+        return sorted(taken)
+
+    def save(self, run: Path) -> None:
+        """Writes weights, average and optimizer aside and renames them; the first process alone."""
+        if world()[0]:
+            return
+        run.mkdir(parents=True, exist_ok=True)
+        weights = {
+            "step": self.step,
+            "net": learned(self.net),
+            "ema": self.ema,
+            "adapters": self.objective.adapters.state_dict(),
+            "critic": self.critic.state() if self.critic else {},
+            **saved(self.objective.module, self.recipe),
+        }
+        for name, state in (("weights.pt", weights), ("optimizer.pt", self.optimizer.state_dict())):
+            torch.save(state, run / f".{name}")
+        for name in ("weights.pt", "optimizer.pt"):
+            os.replace(run / f".{name}", run / name)
+
+    def resume(self, run: Path) -> bool:
+        """Loads the newest state of `run`, if there is one."""
+        if not (run / "weights.pt").exists():
+            return False
+        weights = torch.load(run / "weights.pt", map_location=self.device, weights_only=True)
+        take(self.net, weights["net"])
+        self.objective.adapters.load_state_dict(weights.get("adapters", {}))
+        if self.critic:
+            self.critic.restore(weights["critic"])
+        self.ema = {k: v.clone() for k, v in weights["ema"].items()}
+        self.optimizer.load_state_dict(
+            torch.load(run / "optimizer.pt", map_location=self.device, weights_only=True)
+        )
+        self.step = int(weights["step"])
+        return True
