@@ -106,6 +106,7 @@ def test_a_file_that_does_not_load_or_gives_nan_does_not_run(
     subject: Subject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = onnx.load(subject.files["onnxruntime"])
+    monkeypatch.setattr(module, "has_vnni", lambda: False)
     bad = numpy_helper.from_array(np.full((3, 8, 3, 3), np.nan, np.float32), "w2")
     kept = [bad if one.name == "w2" else one for one in model.graph.initializer]
     del model.graph.initializer[:]
@@ -124,6 +125,34 @@ def test_a_file_that_does_not_load_or_gives_nan_does_not_run(
     _, nan, cut = compare(subject, tools, tmp_path, tmp_path, timing, lambda _: None)
     assert nan.problem and "NaN" in nan.problem and nan.ratio is None
     assert cut.problem and "can't load" in cut.problem
+
+
+@pytest.mark.usefixtures("onnx_alone")
+def test_a_network_that_draws_nothing_is_refused(subject: Subject, tmp_path: Path) -> None:
+    model = onnx.load(subject.files["onnxruntime"])
+    model.graph.initializer[1].CopyFrom(numpy_helper.from_array(np.zeros((3, 8, 3, 3), np.float32), "w2"))
+    onnx.save(model, subject.files["onnxruntime"])
+    with pytest.raises(InputError, match="small draws a flat picture in FP32") as error:
+        compare(subject, [STATIC], tmp_path, tmp_path, Timing(), lambda _: None)
+    assert "train_adain" in error.value.remedy
+
+
+@pytest.mark.usefixtures("onnx_alone")
+def test_a_file_that_loads_only_where_nothing_saturates_is_judged_there_and_noted(
+    subject: Subject, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    made = quantize(STATIC, subject, tmp_path / "made", tmp_path / "envs")
+    model = onnx.load(made.path)
+    for node in model.graph.node:
+        if node.op_type == "DequantizeLinear" and node.input[2] == "w2_zero_point":
+            node.input[2] = "w1_zero_point"
+    onnx.save(model, made.path)
+    monkeypatch.setattr(module, "has_vnni", lambda: True)
+    _, note = module.pictures_of(subject, "onnxruntime", made.path)
+    assert note == module.UNSAFE
+    monkeypatch.setattr(module, "has_vnni", lambda: False)
+    with pytest.raises(ToolError, match="can't load it"):
+        module.pictures_of(subject, "onnxruntime", made.path)
 
 
 def test_a_tool_beyond_its_time_is_stopped(subject: Subject, tmp_path: Path) -> None:

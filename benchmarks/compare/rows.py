@@ -10,13 +10,14 @@ import numpy as np
 
 from benchmarks.compare.subjects import Picture, Subject
 from benchmarks.compare.tools import Made, Tool, quantize
-from iast_export.errors import IastExportError, ToolError
+from iast_export.errors import IastExportError, InputError, ToolError
 from iast_export.images import Rgb, to_tensor
 from iast_export.lanes import timed_run
 from iast_export.metrics import lower_p5, psnr_db, ssim_content, style_distance
 from iast_export.runtimes import (
     OnnxSession,
     Session,
+    has_vnni,
     onnx_session_options,
     open_litert,
     open_onnx,
@@ -27,6 +28,11 @@ from iast_export.timing import Interval, Samples, interleave, ratio_interval
 from iast_export.verify import relative_drop
 
 FP32 = "FP32"
+FLAT_LEVELS = 2.0
+UNSAFE = (
+    "does not load under session.x64quantprecision, so that on x86 without VNNI its 8-bit products saturate; "
+    "judged without it, on a processor that has VNNI"
+)
 RUNTIMES: tuple[Runtime, ...] = ("onnxruntime", "litert")
 
 
@@ -46,6 +52,7 @@ class Row:
 
     Attributes:
         problem: why there is no file that runs; everything else is then None.
+        note: what a reader must know beside the figures.
         ratio: FP32's time / own time, above 1 is faster.
         psnr_db: mean and 5th percentile against ONNX FP32's pictures.
         drops: of each task score, relative to ONNX FP32's; positive is worse.
@@ -57,6 +64,7 @@ class Row:
     runtime: Runtime
     tool: str
     problem: str | None = None
+    note: str | None = None
     median_ms: float | None = None
     ratio: Interval | None = None
     psnr_db: tuple[float, float] | None = None
@@ -76,13 +84,15 @@ def compare(
 
     Raises:
         ToolError: FP32 itself does not run.
+        InputError: FP32's pictures are flat.
     """
-    reference = pictures_of(subject, "onnxruntime", subject.files["onnxruntime"])
+    reference, _ = pictures_of(subject, "onnxruntime", subject.files["onnxruntime"])
+    check_drawn(subject, reference)
     rows = []
     for runtime in RUNTIMES:
         files = {FP32: Made(subject.files[runtime], 0.0, 0)}
         problems: dict[str, str] = {}
-        results: dict[str, list[Rgb]] = {}
+        results = {FP32: pictures_of(subject, runtime, subject.files[runtime])}
         for tool in (one for one in tools if one.runtime == runtime):
             say(f"{subject.name}: {runtime} {tool.label}")
             try:
@@ -91,14 +101,14 @@ def compare(
             except IastExportError as error:
                 files.pop(tool.label, None)
                 problems[tool.label] = error.message
-        results[FP32] = pictures_of(subject, runtime, subject.files[runtime])
         say(f"{subject.name}: {runtime} time")
         samples = measure(subject, runtime, {label: made.path for label, made in files.items()}, timing)
         for label in (FP32, *(tool.label for tool in tools if tool.runtime == runtime)):
             row = Row(subject.name, runtime, label, problems.get(label))
             if label in files:
                 fill(row, files[label], samples[label], samples[FP32])
-                judge(row, subject.pictures, reference, results[label])
+                drawn, row.note = results[label]
+                judge(row, subject.pictures, reference, drawn)
             rows.append(row)
     return rows
 
@@ -134,33 +144,55 @@ def _drop(pairs: Sequence[tuple[float, float]], *, higher_is_better: bool) -> fl
     return relative_drop(float(reference), float(candidate), higher_is_better)
 
 
-def open_exact(path: Path) -> Session:
-    """An ONNX file in a session where no 8-bit product saturates, on any processor.
+def open_exact(path: Path) -> tuple[Session, str | None]:
+    """An ONNX file in a session where no 8-bit product saturates, and what to note about it.
+
+    Some tools' files don't load under session.x64quantprecision. Where the processor has VNNI nothing
+    saturates without it either, so they are judged without; elsewhere they can't be judged.
 
     Raises:
-        ToolError: ONNX Runtime refuses it.
+        ToolError: ONNX Runtime refuses the file.
     """
     import onnxruntime as ort
 
     options = onnx_session_options(1)
     options.add_session_config_entry("session.x64quantprecision", "1")
+    options.log_severity_level = 4  # a refusal is noted, not printed
     try:
         raw = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime raises classes of its own, without a common base
+        if has_vnni():
+            return open_onnx(path), UNSAFE
         raise ToolError(f"ONNX Runtime can't load it: {error}", "try another tool") from error
-    return OnnxSession(raw, [item.name for item in raw.get_outputs()])
+    return OnnxSession(raw, [item.name for item in raw.get_outputs()]), None
 
 
-def pictures_of(subject: Subject, runtime: Runtime, path: Path) -> list[Rgb]:
-    """What a file makes of the pictures to judge on.
+def pictures_of(subject: Subject, runtime: Runtime, path: Path) -> tuple[list[Rgb], str | None]:
+    """What a file makes of the pictures to judge on, and what to note about it.
 
     Raises:
         IastExportError: it does not run, or a result holds NaN.
     """
-    exact = runtime == "onnxruntime"
-    session = open_exact(path) if exact else open_litert(path, subject.tier.signature)
+    if runtime == "onnxruntime":
+        session, note = open_exact(path)
+    else:
+        session, note = open_litert(path, subject.tier.signature), None
     shape = subject.tier.shape_px
-    return [stylize_rgb(session, p.content, p.feeds, fixed_shape_px=shape) for p in subject.pictures]
+    return [stylize_rgb(session, p.content, p.feeds, fixed_shape_px=shape) for p in subject.pictures], note
+
+
+def check_drawn(subject: Subject, reference: Sequence[Rgb]) -> None:
+    """Refuses a network whose FP32 pictures are flat: any INT8 would look perfect beside them.
+
+    Raises:
+        InputError: a picture's levels hardly differ.
+    """
+    flattest = min(float(np.std(picture)) for picture in reference)
+    if flattest < FLAT_LEVELS:
+        raise InputError(
+            f"{subject.name} draws a flat picture in FP32 (deviation {flattest:.2f} levels)",
+            "give it trained weights; benchmarks/fixtures/train_adain.py trains the fixture",
+        )
 
 
 def measure(subject: Subject, runtime: Runtime, files: dict[str, Path], timing: Timing) -> dict[str, Samples]:

@@ -32,8 +32,8 @@ def markdown(rows: Sequence[Row], facts: Mapping[str, Any]) -> str:
     for network in dict.fromkeys(row.network for row in rows):
         lines += ["", f"## {network}", "", _line(HEAD), _line(["---"] * 2 + ["---:"] * (len(HEAD) - 2))]
         lines += [_line(cells(row)) for row in rows if row.network == network]
-        said = [row for row in rows if row.network == network and row.problem]
-        lines += ["", *(f"- {RUNTIME_NAMES[r.runtime]}, {r.tool}: {_short(r.problem or '')}" for r in said)]
+        said = [(row, row.problem or row.note) for row in rows if row.network == network]
+        lines += ["", *(f"- {RUNTIME_NAMES[r.runtime]}, {r.tool}: {_short(t)}" for r, t in said if t)]
     return "\n".join(lines).rstrip() + "\n"
 
 

@@ -19,7 +19,7 @@ WORKER = Path(__file__).with_name("worker.py")
 TIMEOUT_S = 240.0
 _RUNTIME = ("numpy==2.4.6", "onnx==1.23.2", "onnxruntime==1.31.1")
 # torch pinned so: the build without CUDA.
-OLIVE = Environment("olive", ("olive-ai==0.13.0", "torch==2.13.0", *_RUNTIME))
+OLIVE = Environment("olive", ("olive-ai==0.13.0", "requests==2.34.2", "torch==2.13.0", *_RUNTIME))
 NNCF = Environment("nncf", ("nncf==3.4.0", *_RUNTIME))
 
 
@@ -111,6 +111,7 @@ def _run(command: list[str], folder: Path, timeout_s: float, *, own: bool) -> No
         **threads,
         "PYTHONPATH": str(ROOT) if own else "",
         "TF_CPP_MIN_LOG_LEVEL": "2",
+        "OLIVE_DISABLE_TELEMETRY": "1",
     }
     try:
         done = subprocess.run(
