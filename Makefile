@@ -1,5 +1,5 @@
 # make demo   a virtual environment, the install, a bundle from the packaged checkpoint, pictures
-# make test   every check: lint, types, layers, tests, the Android demo's (JDK 17 and npm needed, Debian-like)
+# make test   every check: lint, types, layers, tests, the Android demo's and INT8 on Arm (JDK 17, npm, Debian-like)
 # make test-python   the same without the Android demo
 # PYTHON=python3.12 make test   takes another interpreter (3.11 or later)
 
@@ -33,6 +33,7 @@ test-python: lint
 
 android-tools: | $(BIN)/python
 	$(BIN)/python android_demo/tools/install.py
+	$(BIN)/python android_demo/tools/install_arm.py
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check
@@ -41,7 +42,7 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/lint-imports
 
 clean:
-	rm -rf $(VENV) dist build android_demo/.tools .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) dist build android_demo/.tools android_demo/.arm .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -1,0 +1,163 @@
+"""A bundle's golden pictures as jobs for another processor, and what this one makes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.arm.emulate import Job, Outputs
+from iast_export.errors import InputError
+from iast_export.images import load_image
+from iast_export.reports import GoldenEntry, Manifest
+from iast_export.runtimes import LiteRtSession, Session, open_litert, open_onnx, stylize_rgb
+from iast_export.specs import STRENGTH, Precision, Runtime, Tier, onnx_name, tflite_name
+from iast_export.styles import unpack
+
+RUNTIMES: tuple[Runtime, ...] = ("litert", "onnxruntime")
+
+
+@dataclass(frozen=True)
+class Case:
+    """A golden picture through one file.
+
+    Attributes:
+        tier: its id.
+        precision: "int8" or "fp32".
+        job: what another processor is asked to run.
+        expected: this machine's outputs, as the file gives them.
+        tolerance_levels: what the manifest allows another machine.
+    """
+
+    tier: str
+    precision: Precision
+    job: Job
+    expected: Outputs
+    tolerance_levels: int
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How far outputs are from those expected, in 8-bit levels."""
+
+    identical: bool
+    max_levels: int
+    differing_share: float
+
+
+def cases(
+    bundle: Path,
+    manifest: Manifest,
+    folder: Path,
+    tiers: Sequence[str] = (),
+    precisions: Sequence[Precision] = ("int8",),
+) -> list[Case]:
+    """A case per golden picture, precision and runtime.
+
+    Args:
+        bundle: its folder.
+        manifest: of the bundle.
+        folder: where the inputs are written to.
+        tiers: ids; empty: all.
+        precisions: of the files.
+
+    Raises:
+        InputError: the bundle has no such tier, or a file of it can't be read.
+    """
+    known = {entry.id: Tier(entry.depth, entry.max_side_px) for entry in manifest.tiers}
+    unknown = sorted(set(tiers) - set(known))
+    if unknown:
+        raise InputError(f"the bundle has no tier {', '.join(unknown)}", f"choose of {', '.join(known)}")
+    chosen = [golden for golden in manifest.golden if not tiers or golden.tier in tiers]
+    return [
+        _case(bundle, manifest, golden, known[golden.tier], runtime, precision, folder)
+        for golden in chosen
+        for precision in precisions
+        for runtime in RUNTIMES
+    ]
+
+
+def _case(
+    bundle: Path,
+    manifest: Manifest,
+    golden: GoldenEntry,
+    tier: Tier,
+    runtime: Runtime,
+    precision: Precision,
+    folder: Path,
+) -> Case:
+    content, feeds = load_image(bundle / golden.content), _style(bundle, manifest, golden)
+    multiple = manifest.preprocess.size_multiple_px
+    if runtime == "litert":
+        path = bundle / "models" / tflite_name(manifest.name, precision)
+        session = _Recorder(open_litert(path, tier.signature))
+        stylize_rgb(session, content, feeds, fixed_shape_px=tier.shape_px)
+    else:
+        path = bundle / "models" / onnx_name(manifest.name, tier, precision)
+        session = _Recorder(open_onnx(path))
+        stylize_rgb(session, content, feeds, multiple_px=multiple)
+    file = folder / f"{tier.id}-{runtime}-{precision}.npz"
+    np.savez(file, **session.feeds)
+    job = Job(runtime, str(path.resolve()), str(file), tier.signature if runtime == "litert" else "")
+    return Case(tier.id, precision, job, session.outputs, golden.tolerance_levels[runtime])
+
+
+def _style(bundle: Path, manifest: Manifest, golden: GoldenEntry) -> dict[str, NDArray[np.float32]]:
+    shapes = manifest.network.code_shapes
+    style = next(entry for entry in manifest.styles if entry.id == golden.style)
+    feeds = dict(unpack(bundle / style.path, shapes))
+    if STRENGTH in shapes:
+        feeds[STRENGTH] = np.full(shapes[STRENGTH], golden.strength, np.float32)
+    return feeds
+
+
+class _Recorder:
+    """A session that keeps what went in and came out, in the file's own layout and type."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self.feeds: dict[str, Any] = {}
+        self.outputs: Outputs = {}
+
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        return self._session.input_names
+
+    @property
+    def raw(self) -> Any:
+        return self._session.raw
+
+    def run(self, feeds: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        result = self._session.run(feeds)
+        if isinstance(self._session, LiteRtSession):
+            self.feeds = self._session.prepared(feeds)
+            self.outputs = {k: v.copy() for k, v in self._session.invoke(self.feeds).items()}
+        else:
+            self.feeds, self.outputs = dict(feeds), dict(result)
+        return result
+
+
+def difference(found: Outputs, expected: Outputs) -> Difference:
+    """How far a processor's outputs are from this machine's.
+
+    Raises:
+        InputError: they are not the same outputs.
+    """
+    if set(found) != set(expected):
+        raise InputError(f"outputs {sorted(found)}, expected {sorted(expected)}", "run the same file on both")
+    identical = all(found[k].tobytes() == expected[k].tobytes() for k in expected)
+    apart = np.concatenate([np.abs(_levels(found[k]) - _levels(expected[k])).ravel() for k in expected])
+    return Difference(identical, int(apart.max()), float(np.mean(apart > 0)))
+
+
+def _levels(values: NDArray[Any]) -> NDArray[np.int64]:
+    if values.dtype.kind in "iu":
+        return values.astype(np.int64)
+    if not np.isfinite(values).all():
+        raise InputError("the result holds NaN or infinity", "look at the file with `iast-export inspect`")
+    levels: NDArray[np.int64] = np.floor(np.clip(values, 0, 1) * 255 + 0.5).astype(np.int64)
+    return levels
