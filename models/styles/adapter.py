@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -115,15 +115,18 @@ def load_adapters(path: Path, net: IAST, checkpoint_sha256: str) -> dict[str, Ki
     """The adapters of a file, by kind.
 
     Raises:
-        InputError: missing, or made for another checkpoint.
+        InputError: missing, unreadable, or made for another checkpoint.
     """
     remedy = "make them again with `python -m models.styles adapt`"
     if not path.is_file():
         raise InputError(f"{path} is missing", remedy)
-    with safe_open(path, "pt") as tensors:
-        if (tensors.metadata() or {}).get(CHECKPOINT_KEY) != checkpoint_sha256:
-            raise InputError(f"the adapters of {path} were made for another checkpoint", remedy)
-        state = {name: tensors.get_tensor(name).float() for name in tensors.keys()}  # noqa: SIM118
+    try:
+        with safe_open(path, "pt") as tensors:
+            if (tensors.metadata() or {}).get(CHECKPOINT_KEY) != checkpoint_sha256:
+                raise InputError(f"the adapters of {path} were made for another checkpoint", remedy)
+            state = {name: tensors.get_tensor(name).float() for name in tensors.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise InputError(f"{path} holds no adapters: {error}", remedy) from error
     found = {}
     for kind in sorted({name.split("/")[0] for name in state}):
         own = {n.split("/", 1)[1]: t for n, t in state.items() if n.startswith(f"{kind}/")}
