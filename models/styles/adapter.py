@@ -25,6 +25,7 @@ FOLDERS: Mapping[str, str] = {
 CHECKPOINT_KEY = "checkpoint_sha256"
 _EVERY = 3  # of a kind that training never sees, the share kept from its adapter too
 _RANK = 16
+_SPREAD = 3.0  # deviations; an unusual crop must not throw the code far out
 
 
 @dataclass(frozen=True)
@@ -83,13 +84,14 @@ class KindAdapter(nn.Module):
         return cls(net.style_encoder.hidden.in_features, net.config.code_size, rank)
 
     def forward(self, pooled: Tensor) -> Tensor:
-        return self.up(self.down((pooled - self.mean) / self.deviation))
+        spread = ((pooled - self.mean) / self.deviation).clamp(-_SPREAD, _SPREAD)
+        return self.up(self.down(spread))
 
     @torch.no_grad()
     def look_at(self, pooled: Tensor) -> None:
         """Takes the scale of its inputs from pooled features [N, P] of the kind's artworks."""
         self.mean.copy_(pooled.mean(0))
-        self.deviation.copy_(pooled.std(0).clamp_min(1e-3 * float(pooled.std()) + 1e-6))
+        self.deviation.copy_(pooled.std(0).clamp_min(0.05 * float(pooled.std()) + 1e-6))
 
 
 def adapted_code(net: IAST, adapter: KindAdapter | None, artworks: Tensor) -> Tensor:
