@@ -29,7 +29,6 @@ from models.evaluation.gatys import Gatys
 from models.evaluation.judges import Judges
 from models.evaluation.methods import (
     FEW_STRENGTHS,
-    OUR_STRENGTHS,
     BundleLane,
     Method,
     Network,
@@ -85,9 +84,7 @@ def _networks(args: Any, vgg: DistilledVgg) -> Iterator[Method]:
     if "student" in args.methods:
         net = _student(args.student, vgg)
         for depth in sorted(net.depths, reverse=True):
-            ends = depth in (net.depths[0], net.depths[-1])
-            strengths = OUR_STRENGTHS if ends else FEW_STRENGTHS
-            yield Network(f"student-d{depth}", net, depth, sha256_file(args.student), strengths)
+            yield Network(f"student-d{depth}", net, depth, sha256_file(args.student))
     for entry in args.network:
         name, _, path = entry.partition("=")
         if not path:

@@ -221,6 +221,8 @@ def test_a_better_curve_wins_with_its_interval_apart_and_an_equal_one_does_not()
     assert dominates(ours, worse, "ssim") == 1.0 and dominates(worse, ours, "ssim") == 0.0
     far = Curve("far", (1.0,), worse.style[:, :1] + 1, worse.score[:, :1])
     assert matched(ours, [far], worse, "ssim")[1][1].value is None
+    strong = Curve("strong", (1.0,), worse.style[:, 2:] - 0.02, worse.score[:, 2:])
+    assert [row.at_weakest for row in matched(ours, [strong], worse, "ssim")[1]] == [False, True]
 
 
 def judged(name: str, ssim: float) -> Judged:

@@ -20,7 +20,7 @@ from iast_export.specs import STYLE_ENCODER_SIDE_PX, STYLE_IMAGE, Precision, Run
 from iast_export.stylize import BundleEngine
 
 OUR_STRENGTHS = (0.1, 0.2, 0.35, 0.5, 0.7, 1.0)
-FEW_STRENGTHS = (0.5, 1.0)
+FEW_STRENGTHS = (0.2, 0.35, 0.5, 1.0)
 
 
 @runtime_checkable

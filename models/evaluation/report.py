@@ -102,6 +102,7 @@ def table_of_matches(found: Match, reference: str, score: str) -> str:
     ]
     for row, share in rows:
         value = str(row.value) if row.value else "does not reach it"
+        value += ", at its weakest setting: a weaker one would keep more" if row.at_weakest else ""
         gain = f"{row.gain.value:+.3f} ({row.gain.low:+.3f} to {row.gain.high:+.3f})" if row.gain else ""
         lines.append(f"| {row.name} | {value} | {gain} | {'' if share is None else f'{share:.0%}'} |")
     own = rows[0][0].value

@@ -94,13 +94,19 @@ def at_style(style: Array, score: Array, target: float) -> float:
 
 @dataclass(frozen=True)
 class Matched:
-    """A method's score where its style distance equals the reference's; None: it does not get there."""
+    """A method's score where its style distance equals the reference's; None: it does not get there.
+
+    Attributes:
+        gain: ours minus this one, positive is better for ours.
+        at_weakest: its weakest setting already has more of the style, so that a weaker one would keep more.
+    """
 
     name: str
     score: str
     value: Interval | None
-    gain: Interval | None  # ours minus this one, positive is better for ours
+    gain: Interval | None
     pictures: int
+    at_weakest: bool = False
 
 
 def matched(
@@ -136,7 +142,9 @@ def matched(
         both = np.isfinite(gains)
         compared = found is not ours and both.mean() >= 0.95
         gain = interval(gains[both], sign * (own_once - once)) if compared else None
-        rows.append(Matched(found.name, score, interval(many[reached], once), gain, len(found.style)))
+        weakest = bool(found.style.mean(0)[0] < target)
+        value = interval(many[reached], once)
+        rows.append(Matched(found.name, score, value, gain, len(found.style), weakest))
     return interval(targets, target), rows
 
 

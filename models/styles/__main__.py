@@ -26,6 +26,8 @@ from models.styles.optimise import Effort
 from models.styles.report import write
 from models.styles.verbs import adapters_for, make_adapters, refine
 
+_ADAPTER_RATE = 1e-3  # of a head that every artwork of its kind shares; one code alone bears ten times that
+
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
@@ -56,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     gain.add_argument("--photographs", type=int, default=Plan().photographs, help="of Kodak-24")
     gain.add_argument("--refine-steps", type=int, default=Effort().steps)
     for verb in (adapt, gain):
-        verb.add_argument("--steps", type=int, default=150, help="of each adapter")
+        verb.add_argument("--steps", type=int, default=300, help="of each adapter")
     for verb in (adapt, one, gain):
         verb.add_argument("--checkpoint", type=Path, default=PACKAGED_CHECKPOINT)
     return parser
@@ -70,7 +72,7 @@ def _run(args: Any) -> None:
         return
     images = args.data / "images"
     kit = Kit.load(args.checkpoint, args.data / VGG, training_crops(images))
-    effort = Effort(args.steps)
+    effort = Effort(args.steps, learning_rate=_ADAPTER_RATE)
     if args.verb == "adapt":
         for kind, change in make_adapters(kit, images, args.kinds, args.out, effort).items():
             print(f"{kind}: loss {change}")

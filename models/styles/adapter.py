@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -25,6 +25,7 @@ FOLDERS: Mapping[str, str] = {
 CHECKPOINT_KEY = "checkpoint_sha256"
 _EVERY = 3  # of a kind that training never sees, the share kept from its adapter too
 _RANK = 16
+_SPREAD = 3.0  # deviations; an unusual crop must not throw the code far out
 
 
 @dataclass(frozen=True)
@@ -83,13 +84,14 @@ class KindAdapter(nn.Module):
         return cls(net.style_encoder.hidden.in_features, net.config.code_size, rank)
 
     def forward(self, pooled: Tensor) -> Tensor:
-        return self.up(self.down((pooled - self.mean) / self.deviation))
+        spread = ((pooled - self.mean) / self.deviation).clamp(-_SPREAD, _SPREAD)
+        return self.up(self.down(spread))
 
     @torch.no_grad()
     def look_at(self, pooled: Tensor) -> None:
         """Takes the scale of its inputs from pooled features [N, P] of the kind's artworks."""
         self.mean.copy_(pooled.mean(0))
-        self.deviation.copy_(pooled.std(0).clamp_min(1e-3 * float(pooled.std()) + 1e-6))
+        self.deviation.copy_(pooled.std(0).clamp_min(0.05 * float(pooled.std()) + 1e-6))
 
 
 def adapted_code(net: IAST, adapter: KindAdapter | None, artworks: Tensor) -> Tensor:
@@ -115,15 +117,18 @@ def load_adapters(path: Path, net: IAST, checkpoint_sha256: str) -> dict[str, Ki
     """The adapters of a file, by kind.
 
     Raises:
-        InputError: missing, or made for another checkpoint.
+        InputError: missing, unreadable, or made for another checkpoint.
     """
     remedy = "make them again with `python -m models.styles adapt`"
     if not path.is_file():
         raise InputError(f"{path} is missing", remedy)
-    with safe_open(path, "pt") as tensors:
-        if (tensors.metadata() or {}).get(CHECKPOINT_KEY) != checkpoint_sha256:
-            raise InputError(f"the adapters of {path} were made for another checkpoint", remedy)
-        state = {name: tensors.get_tensor(name).float() for name in tensors.keys()}  # noqa: SIM118
+    try:
+        with safe_open(path, "pt") as tensors:
+            if (tensors.metadata() or {}).get(CHECKPOINT_KEY) != checkpoint_sha256:
+                raise InputError(f"the adapters of {path} were made for another checkpoint", remedy)
+            state = {name: tensors.get_tensor(name).float() for name in tensors.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise InputError(f"{path} holds no adapters: {error}", remedy) from error
     found = {}
     for kind in sorted({name.split("/")[0] for name in state}):
         own = {n.split("/", 1)[1]: t for n, t in state.items() if n.startswith(f"{kind}/")}

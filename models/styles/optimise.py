@@ -112,6 +112,7 @@ def optimise(
             raise InputError(f"step {step}: the loss is {loss.item()}", remedy)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
+        nn.utils.clip_grad_norm_(module.source.parameters(), 1.0)
         optimizer.step()
         losses.append(loss.item())
         bar.set_postfix(loss=f"{losses[-1]:.3f}")

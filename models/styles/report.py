@@ -38,8 +38,8 @@ def markdown(found: Measured, steps: Mapping[str, int]) -> str:
         "# Adapters and refined codes beside the shared style encoder",
         "",
         f"Up to {plan.artworks} artworks of each kind that trained nothing ({plan.refined} for refined "
-        f"codes), each on {plan.photographs} photographs of Kodak-24; deepest network, FP32, 256 px. Style distance: "
-        "`iast_export/metrics/style.py`, no trained weights; lower is closer. An adapter had "
+        f"codes), each on {plan.photographs} photographs of Kodak-24; deepest network, FP32, 256 px. "
+        "Style distance: `iast_export/metrics/style.py`, no trained weights; lower is closer. An adapter had "
         f"{steps['adapter']} steps on the kind's training artworks, a refined code {steps['refined']} steps "
         'on its artwork. "Closer by" is at full strength; the last column compares SSIM at the style '
         "distance that the shared code has at strength 0.75. 95 % bootstrap intervals over artworks; above 0 "
