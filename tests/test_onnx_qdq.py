@@ -71,14 +71,27 @@ def test_int8_is_close_and_runs_in_integers(
     assert psnr_db(got, expected) > floor_db
 
 
-def test_only_the_head_of_two_channels_stays_a_float_convolution(tmp_path: Path) -> None:
+def test_only_the_head_of_two_channels_stays_in_float(tmp_path: Path) -> None:
     source = tiny_onnx("iast", 2, 32)
     summary = quantize_onnx(source, measured(source, "iast"), tmp_path / "int8.onnx")
     floats = summary.runtime_ops.get("Conv", 0) + summary.runtime_ops.get("FusedConv", 0)
-    assert (floats, summary.quantized_ops["Conv"]) == (1, 10)
+    assert (floats, summary.quantized_ops["Conv"]) == (0, 10)
+    assert summary.runtime_ops["MatMul"] == 4
     assert summary.quantized_ops["DepthToSpace"] == 2 and summary.quantized_ops["Add"] == 1
     assert len(summary.islands) == 1
     assert "normalization statistics" in summary.islands[0] and "head of few channels" in summary.islands[0]
+
+
+def test_a_tensor_that_several_float_operators_read_is_dequantized_once(tmp_path: Path) -> None:
+    source = tiny_onnx("iast", 2, 32)
+    summary = quantize_onnx(source, measured(source, "iast"), tmp_path / "int8.onnx")
+    graph = onnx.load(str(tmp_path / "int8.onnx")).graph
+    readers = {name: node.op_type for node in graph.node for name in node.input}
+    constants = {item.name for item in graph.initializer}
+    dequantized = [n for n in graph.node if n.op_type == "DequantizeLinear" and n.input[0] not in constants]
+    to_floats = [n for n in dequantized if readers.get(n.output[0]) not in ("Conv",)]
+    integer_sums = summary.quantized_ops["Add"]
+    assert summary.runtime_ops["DequantizeLinear"] <= len(to_floats) - 2 * integer_sums + 1
 
 
 def test_depthwise_convolutions_are_islands_with_a_reason(tmp_path: Path) -> None:

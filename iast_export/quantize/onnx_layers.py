@@ -123,6 +123,17 @@ def keep_layout(emitter: Emitter, name: str, output: str) -> str:
     return emitter.node("Reshape", [name, shape], output)
 
 
+def dequantize_once(emitter: Emitter, name: str, shape_of: str, output: str) -> str:
+    """The floats of one DequantizeLinear, for several readers.
+
+    ONNX Runtime copies a DequantizeLinear for each of its readers, but not the reader: here a Flatten, which
+    moves nothing, and a reshape back to the sides of `shape_of`.
+    """
+    flat = emitter.node("Flatten", [name], f"{output}_flat", axis=2)
+    sides = emitter.node("Shape", [shape_of], f"{output}_shape")
+    return emitter.node("Reshape", [flat, sides], output)
+
+
 def keep_float(emitter: Emitter, name: str, output: str) -> str:
     """The same floats, behind a reshape that ONNX Runtime does not see through.
 

@@ -293,8 +293,13 @@ class _Planner:
         return from_integers and bool(readers) and to_integers and len(set(node.input)) == 2
 
     def _spread(self) -> None:
-        """Lets movements after integers, up to the next float operator, work on integers too."""
+        """Lets movements after integers, up to the next float operator, work on integers too.
+
+        A reshape that moves nothing gains nothing by it, and its readers would dequantize once more.
+        """
         for node in self.graph.node:
+            if self._only_floats_read(node):
+                continue
             sources = moved_inputs(node) if is_movement(node) else []
             if not sources or node.output[0] in self.root_of:
                 continue
@@ -302,6 +307,15 @@ class _Planner:
             root = found.pop() if len(found) == 1 else ""
             if root in self.integers:
                 self._mark(node.output[0], root)
+
+    def _only_floats_read(self, node: onnx.NodeProto) -> bool:
+        """Whether a node is a reshape whose source float operators read as well, and all its readers too."""
+        if node.op_type not in ("Flatten", "Reshape") or self.index.producer(node.input[0]) is None:
+            return False
+        readers = self.index.consumers.get(node.output[0], [])
+        return bool(readers) and all(
+            not is_movement(item) and item.op_type not in ("Conv", "Add") for item in readers
+        )
 
 
 def make_plan(graph: onnx.GraphProto) -> Plan:
@@ -340,6 +354,11 @@ def _reason(node: onnx.NodeProto, index: GraphIndex) -> str:
         return "transposed convolutions are slower in INT8"
     if node.op_type == "Resize":
         return "interpolation falls back to float"
+    if node.op_type == "MatMul":
+        weight = index.constant(node, 0)
+        return (
+            "a head of few channels" if weight is not None and len(weight) == 1 else "a product of matrices"
+        )
     if node.op_type == "Conv":
         if attribute(node, "group", 1) != 1:
             return "depthwise and grouped convolutions are slower in INT8"

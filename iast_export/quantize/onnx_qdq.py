@@ -23,6 +23,7 @@ from iast_export.onnx_graph import Array, attribute, load_model, pool_initialize
 from iast_export.quantize.onnx_layers import (
     Emitter,
     activation_parameters,
+    dequantize_once,
     keep_float,
     keep_layout,
     narrow_output,
@@ -264,7 +265,14 @@ class _Writer:
             keep_layout(self.emitter, f"{name}_q", f"{fenced}_q")
             self.plan.root_of[fenced] = self.plan.root_of[name]
             self.dequantized.add(fenced)
-        return self._dequantize(fenced)
+            self._dequantize(fenced)
+            if self._float_readers(name) > 1:
+                dequantize_once(self.emitter, f"{fenced}_dq", f"{fenced}_q", f"{fenced}_once")
+        return f"{fenced}_{'once' if self._float_readers(name) > 1 else 'dq'}"
+
+    def _float_readers(self, name: str) -> int:
+        """How many float operators read a tensor."""
+        return sum(not self.plan.is_integer(node) for node in self.index.consumers.get(name, []))
 
     def _quantize(self, root: str, source: str) -> None:
         """Writes a root in integers; surplus channels are cut off there."""
