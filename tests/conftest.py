@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
 import pytest
+import torch
 
 from iast_export.checkpoint import save_checkpoint
 from iast_export.pipeline import Build, Request, run_stages
@@ -33,6 +35,14 @@ CARD = {
     "metrics": {"none": 0},
     "training": {"steps": 0},
 }
+
+
+@pytest.fixture(autouse=True)
+def threads_as_they_were() -> Iterator[None]:
+    """Commands of `models` set one thread, which would change the last digit of what later tests compare."""
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")
