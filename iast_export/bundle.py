@@ -50,9 +50,10 @@ from iast_export.specs import (
 )
 from iast_export.styles import Style, feeds_of, pack
 
-# Largest difference in 8-bit levels between processors. XNNPACK's integer kernels agree bit for bit
-# across instruction sets, ONNX Runtime's by 1-2 levels; float islands may tip one rounding.
-TOLERANCE_LEVELS: Mapping[Runtime, int] = {"litert": 1, "onnxruntime": 2}
+# Largest difference in 8-bit levels found between x86 and emulated Arm processors (benchmarks/arm), INT8 and
+# FP32. LiteRT: INT8 agrees bit for bit, FP32 tips one rounding. ONNX Runtime: FP32 agrees; in INT8 the float
+# islands sum in another order, a value tips to the next integer there, and the convolutions behind spread it.
+TOLERANCE_LEVELS: Mapping[Runtime, int] = {"litert": 1, "onnxruntime": 4}
 _GOLDEN_STRENGTH = 1.0
 _IMAGE_NAMES = (CONTENT, STYLIZED, STYLE_IMAGE)
 REPORTS = {

@@ -22,6 +22,7 @@ from benchmarks.compare.subjects import ADAIN, Picture, Subject, sources
 from benchmarks.compare.table import as_json, cells, markdown, slower
 from benchmarks.compare.tools import NNCF, OLIVE, TOOLS, Made, Tool, last_word, quantize
 from benchmarks.compare.worker import TOOLS as FUNCTIONS
+from iast_export.convert import convert_fp32
 from iast_export.errors import InputError, ToolError, UsageError
 from iast_export.specs import Tier
 from iast_export.timing import Interval
@@ -153,6 +154,20 @@ def test_a_file_that_loads_only_where_nothing_saturates_is_judged_there_and_note
     monkeypatch.setattr(module, "has_vnni", lambda: False)
     with pytest.raises(ToolError, match="can't load it"):
         module.pictures_of(subject, "onnxruntime", made.path)
+
+
+def test_the_tools_of_litert_run_on_our_file_as_their_authors_mean_them(tmp_path: Path) -> None:
+    network, tier = FastNeuralStyle(width=4), Tier(1, SIDE_PX)
+    convert_fp32(network, [tier], tmp_path / "fp32.tflite")
+    (tmp_path / "calibration").mkdir()
+    for i in range(3):
+        content = np.random.default_rng(i).random((1, 3, SIDE_PX, SIDE_PX), np.float32)
+        np.savez(tmp_path / "calibration" / f"{i:03d}.npz", content=content)
+    files = {"litert": tmp_path / "fp32.tflite"}
+    subject = Subject("tiny", tier, files, tmp_path / "calibration", [])  # type: ignore[arg-type]
+    for tool in (tool for tool in TOOLS if tool.runtime == "litert"):
+        made = quantize(tool, subject, tmp_path / "made", tmp_path / "envs")
+        assert made.path.stat().st_size < files["litert"].stat().st_size, tool.label
 
 
 def test_a_tool_beyond_its_time_is_stopped(subject: Subject, tmp_path: Path) -> None:

@@ -13,16 +13,17 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.compare.rows import Timing, compare
 from benchmarks.compare.subjects import prepare, sources
 from benchmarks.compare.table import as_json, markdown
-from benchmarks.compare.tools import TOOLS
+from benchmarks.compare.tools import TOOLS, Tool
 from iast_export.artifacts import write_atomic
 from iast_export.environment import machine_fingerprint, versions
 from iast_export.errors import IastExportError, UsageError
-from iast_export.recipe import load_recipe
+from iast_export.recipe import Recipe, load_recipe
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -62,23 +63,29 @@ def run(arguments: argparse.Namespace) -> None:
     labels = pick("--tool", arguments.tool, list(dict.fromkeys(tool.label for tool in TOOLS)))
     tools = [tool for tool in TOOLS if tool.label in labels]
     recipe, rows = load_recipe(None), []
-    for source in known:
-        if source.name in chosen:
-            subject = prepare(source, recipe, arguments.work, say)
-            folder = subject.calibration.parent / "made"
-            rows += compare(subject, tools, folder, arguments.work / "envs", Timing(), say)
-    told = {
-        "machine": "{cpu}, {cores} cores, one thread used".format(**_machine()),
-        "pictures": f"{recipe.verify.images} of the set {recipe.verify.set}, {arguments.side_px} px square; "
+    told = facts(recipe, tools, arguments.side_px)
+    for source in (one for one in known if one.name in chosen):
+        subject = prepare(source, recipe, arguments.work, say)
+        folder = subject.calibration.parent / "made"
+        rows += compare(subject, tools, folder, arguments.work / "envs", Timing(), say)
+        # After each network: what is known stays, whatever a tool's file does to the next.
+        write_atomic(arguments.out / "table.json", as_json(rows, told).encode())
+        write_atomic(arguments.out / "table.md", markdown(rows, told).encode())
+    say(f"wrote {arguments.out / 'table.md'}")
+
+
+def facts(recipe: Recipe, tools: Sequence[Tool], side_px: int) -> dict[str, str]:
+    """What the figures were measured on and with."""
+    environments = dict.fromkeys(tool.environment for tool in tools if tool.environment)
+    return {
+        "machine": "{cpu}, {cores} cores, one thread used".format(**machine_fingerprint()),
+        "pictures": f"{recipe.verify.images} of the set {recipe.verify.set}, {side_px} px square; "
         f"{recipe.calibration.max_pairs} pairs of the set {recipe.calibration.set} calibrate",
         "versions": ", ".join(f"{name} {version}" for name, version in sorted(versions().items())),
-        "others": "; ".join(" ".join(t.environment.pins) for t in tools if t.environment) or "none",
+        "others": "; ".join(" ".join(one.pins) for one in environments) or "none",
         "PSNR and drops": "against ONNX Runtime FP32; a drop is relative, positive is worse",
-        "spent, peak memory": "by the tool that makes the file",
+        "spent, peak memory": "by the process that makes the file",
     }
-    write_atomic(arguments.out / "table.json", as_json(rows, told).encode())
-    write_atomic(arguments.out / "table.md", markdown(rows, told).encode())
-    say(f"wrote {arguments.out / 'table.md'}")
 
 
 def pick(option: str, asked: list[str], known: list[str]) -> list[str]:
@@ -91,11 +98,6 @@ def pick(option: str, asked: list[str], known: list[str]) -> list[str]:
     if unknown:
         raise UsageError(f"{option} {unknown[0]} is not known", f"choose of {', '.join(known)}")
     return asked or known
-
-
-def _machine() -> dict[str, object]:
-    found = machine_fingerprint()
-    return {"cpu": found.get("cpu", "unknown"), "cores": found.get("cores", "?")}
 
 
 if __name__ == "__main__":

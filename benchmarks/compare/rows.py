@@ -176,7 +176,13 @@ def pictures_of(subject: Subject, runtime: Runtime, path: Path) -> tuple[list[Rg
     if runtime == "onnxruntime":
         session, note = open_exact(path)
     else:
-        session, note = open_litert(path, subject.tier.signature), None
+        try:
+            session, note = open_litert(path, subject.tier.signature), None
+        except (
+            RuntimeError,
+            ValueError,
+        ) as error:  # tensors that can't be allocated, with the operator's name
+            raise ToolError(f"LiteRT can't load it: {error}", "try another tool") from error
     shape = subject.tier.shape_px
     return [stylize_rgb(session, p.content, p.feeds, fixed_shape_px=shape) for p in subject.pictures], note
 

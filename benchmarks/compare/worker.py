@@ -110,9 +110,9 @@ def ai_edge_static(job: Job) -> None:
     """ai-edge-quantizer: the recipe static_wi8_ai8."""
     from ai_edge_quantizer import quantizer, recipe
 
-    tool = quantizer.Quantizer(job["fp32"])
+    tool = quantizer.Quantizer(_named(job))
     tool.load_quantization_recipe(recipe.static_wi8_ai8())
-    found = tool.calibrate({job["signature"]: feeds(job, channels_last=True)})
+    found = tool.calibrate({job["signature"]: list(feeds(job, channels_last=True))})
     tool.quantize(found).export_model(job["out"])
 
 
@@ -120,9 +120,17 @@ def ai_edge_dynamic(job: Job) -> None:
     """ai-edge-quantizer: the recipe dynamic_wi8_afp32, which needs no picture."""
     from ai_edge_quantizer import quantizer, recipe
 
-    tool = quantizer.Quantizer(job["fp32"])
+    tool = quantizer.Quantizer(_named(job))
     tool.load_quantization_recipe(recipe.dynamic_wi8_afp32())
     tool.quantize().export_model(job["out"])
+
+
+def _named(job: Job) -> bytearray:
+    """The FP32 file with a name for every constant, which the tool needs and our files leave out."""
+    from iast_export.tflite_file import read_model
+    from iast_export.tflite_write import serialize
+
+    return bytearray(serialize(read_model(Path(job["fp32"])), named_constants=True))
 
 
 def ours_onnx(job: Job) -> None:
