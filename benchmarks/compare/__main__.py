@@ -11,6 +11,7 @@ Written: benchmarks/compare/table.md and table.json. A tool that fails is a row 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -79,6 +80,7 @@ def facts(recipe: Recipe, tools: Sequence[Tool], side_px: int) -> dict[str, str]
     environments = dict.fromkeys(tool.environment for tool in tools if tool.environment)
     return {
         "machine": "{cpu}, {cores} cores, one thread used".format(**machine_fingerprint()),
+        "load": f"{os.getloadavg()[0]:.1f} at the start (0 is quiet; above, read ratios, not times)",
         "pictures": f"{recipe.verify.images} of the set {recipe.verify.set}, {side_px} px square; "
         f"{recipe.calibration.max_pairs} pairs of the set {recipe.calibration.set} calibrate",
         "versions": ", ".join(f"{name} {version}" for name, version in sorted(versions().items())),

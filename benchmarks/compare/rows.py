@@ -178,10 +178,7 @@ def pictures_of(subject: Subject, runtime: Runtime, path: Path) -> tuple[list[Rg
     else:
         try:
             session, note = open_litert(path, subject.tier.signature), None
-        except (
-            RuntimeError,
-            ValueError,
-        ) as error:  # tensors that can't be allocated, with the operator's name
+        except (RuntimeError, ValueError) as error:  # an operator that can't be prepared
             raise ToolError(f"LiteRT can't load it: {error}", "try another tool") from error
     shape = subject.tier.shape_px
     return [stylize_rgb(session, p.content, p.feeds, fixed_shape_px=shape) for p in subject.pictures], note

@@ -33,7 +33,8 @@ def markdown(rows: Sequence[Row], facts: Mapping[str, Any]) -> str:
         lines += ["", f"## {network}", "", _line(HEAD), _line(["---"] * 2 + ["---:"] * (len(HEAD) - 2))]
         lines += [_line(cells(row)) for row in rows if row.network == network]
         said = [(row, row.problem or row.note) for row in rows if row.network == network]
-        lines += ["", *(f"- {RUNTIME_NAMES[r.runtime]}, {r.tool}: {_short(t)}" for r, t in said if t)]
+        notes = [f"- {RUNTIME_NAMES[row.runtime]}, {row.tool}: {_short(text)}" for row, text in said if text]
+        lines += ["", *notes] if notes else []
     return "\n".join(lines).rstrip() + "\n"
 
 
