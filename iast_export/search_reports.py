@@ -83,7 +83,7 @@ class Lane(Model):
 
 
 class SearchReport(Report):
-    """A search of one tier for one runtime.
+    """A search of one tier for one runtime, over the FP32 file of `fp32_sha256`.
 
     `verdict`: "met" where every budget holds by its bound; "not met" where the search came to its end
     without; "out of time" where the clock ended it. `file` is then the best found.
@@ -93,6 +93,7 @@ class SearchReport(Report):
     runtime: Literal["onnxruntime"] = "onnxruntime"
     tier: str
     threads: Positive
+    fp32_sha256: Sha256
     set: SetFacts
     verdict: Verdict
     complete: bool

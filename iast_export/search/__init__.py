@@ -81,6 +81,7 @@ def search(
     report = SearchReport(
         tier=subject.tier.id,
         threads=used.timing.threads,
+        fp32_sha256=sha256_file(subject.fp32),
         set=set_facts,
         verdict=outcome.verdict,
         complete=outcome.complete,
@@ -118,14 +119,14 @@ def _reason(group: OperatorGroup, outcome: Outcome, in_float: bool) -> str:
     if found is None:
         return outcome.unwritable.get(group.name, "not measured alone in this time")
     if found.slower_in_int8:
-        return "slower in INT8" if in_float else "slower in INT8 alone, needed for a budget or not confirmed"
-    if in_float and not found.faster_in_int8:
-        return "INT8 is not measurably faster"
+        return "slower in INT8" if in_float else "slower in INT8 alone; not confirmed, or a budget needs it"
+    if in_float and not found.faster_in_int8 and found.lost_ms <= found.least_ms:
+        return f"INT8 is no faster ({found.gain_db:+.2f} dB)"
     if in_float:
         return f"{found.gain_db:+.2f} dB for {found.lost_ms:.2f} ms"
     if found.faster_in_int8:
         return "INT8 is faster and the budgets ask no more" if outcome.verdict == "met" else "INT8 is faster"
-    return "as fast alone; the whole is faster with it in INT8"
+    return "INT8 seems faster, not proven alone"
 
 
 def _lanes(bench: Bench, best: Candidate) -> tuple[Lane, ...]:

@@ -180,15 +180,18 @@ class Search:
         return sorted(self.alone, key=lambda name: -self.alone[name].worth)
 
     def _start(self) -> Candidate:
-        """Everything in integers but what is not faster there, the larger set of it first."""
-        for names in (self._not_faster(), self._slower()):
+        """Everything in integers but what is no faster there, the larger set of it first."""
+        for names in (self._no_faster(), self._slower()):
             trial = self._tried(names) if names else None
-            if trial is not None and speed(trial).value >= 1.0 and self._holds(trial, costs=True):
+            as_fast = trial is not None and speed(trial).value >= 1.0 - _AS_FAST
+            if trial is not None and as_fast and self._holds(trial, costs=True):
                 return trial
         return self._measured(())
 
-    def _not_faster(self) -> tuple[str, ...]:
-        return tuple(name for name, one in self.alone.items() if not one.faster_in_int8)
+    def _no_faster(self) -> tuple[str, ...]:
+        """Groups for which integers are neither proven faster nor seem so."""
+        alone = self.alone.items()
+        return tuple(n for n, one in alone if not one.faster_in_int8 and one.int8_speed.value < 1 + _AS_FAST)
 
     def _slower(self) -> tuple[str, ...]:
         return tuple(name for name, one in self.alone.items() if one.slower_in_int8)
@@ -242,4 +245,5 @@ class Search:
         """Groups slower in integers, where a second measurement of all of them together agrees."""
         names = set(self._slower())
         together = next((one for one in self.seen if names and set(one.in_float) == names), None)
-        return tuple(names) if together is not None and speed(together).value >= 1.0 else ()
+        confirmed = together is not None and speed(together).value >= 1.0 - _AS_FAST
+        return tuple(names) if confirmed else ()
