@@ -150,24 +150,27 @@ def scatter_chart(
         y = bottom - i * y_step / (y_top - y_low) * _SCATTER_PX
         parts += [_line(_SCATTER_LEFT_PX, y, right, y, "grid")]
         parts += [_text(_SCATTER_LEFT_PX - 6, y + 4, f"{y_low + i * y_step:g}", "tick end")]
-    parts += [_text(right + 16, bottom + 16, x_unit, "tick"), _text(0, _SCATTER_TOP_PX - 6, y_unit, "tick")]
+    parts += [_text(right + 16, bottom + 16, x_unit, "tick"), _text(0, _SCATTER_TOP_PX - 12, y_unit, "tick")]
     parts += [_line(*at(one), *at(two), "mark") for one, two in zip(front[:-1], front[1:], strict=True)]
-    parts += _scatter_labels([(one, *at(one)) for one in points], right)
-    width, height = right + _SCATTER_LABEL_PX, max(bottom, _SCATTER_TOP_PX + _ROW_PX * len(points)) + _AXIS_PX
+    parts += _scatter_labels([(one, *at(one)) for one in points], right, bottom)
+    width, height = right + _SCATTER_LABEL_PX, bottom + _AXIS_PX
     head = f'<svg class="chart" viewBox="0 0 {width} {height}" role="img" xmlns="http://www.w3.org/2000/svg">'
     return "\n".join([head, *parts, "</svg>"])
 
 
-def _scatter_labels(placed: Sequence[tuple[Point, float, float]], right: float) -> list[str]:
-    """Markers, and labels from the top down, each at least a row below the one before."""
+def _scatter_labels(placed: Sequence[tuple[Point, float, float]], right: float, bottom: float) -> list[str]:
+    """Markers, and labels in a column, each a row apart from the next and none below the plot."""
+    ordered = sorted(placed, key=lambda one: (one[2], one[1]))
+    rows: list[float] = []
+    for _, _, y in ordered:
+        rows.append(max([y, *(row + _ROW_PX for row in rows[-1:])]))
+    for i in range(len(rows)):
+        rows[-1 - i] = min(rows[-1 - i], bottom - i * _ROW_PX)
     parts: list[str] = []
-    row = float(_SCATTER_TOP_PX)
-    for point, x, y in sorted(placed, key=lambda one: (one[2], one[1])):
-        row = max(row, y)
+    for (point, x, y), row in zip(ordered, rows, strict=True):
         parts.append(_line(x, y, right + 12, row, "grid"))
         parts.append(_text(right + 16, row + 4, point.label, "value"))
         parts.append(
             f'<rect class="bar {point.style}" x="{x - 4:.1f}" y="{y - 4:.1f}" width="8" height="8" rx="4"/>'
         )
-        row += _ROW_PX
     return parts
