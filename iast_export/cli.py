@@ -289,6 +289,64 @@ def plan(verbose: bool, as_json: bool, **options: Any) -> None:
 
 @app.command()
 @click.argument("folder", metavar="DIR", type=_PATH)
+@click.option("--tier", required=True, metavar="ID", help="such as d4-256px")
+@click.option("--budget", "budgets", multiple=True, help="NAME>=VALUE or NAME<=VALUE; may be repeated")
+@click.option("--minutes", type=float, default=10.0, show_default=True, help="time box of this run")
+@click.option("--threads", type=click.IntRange(1), default=1, show_default=True)
+@click.option("--out", type=_PATH, help="folder of the results  [default: DIR/search/ID]")
+@click.option("--recipe", type=_PATH, help="that DIR was built with; default: the packaged one")
+@click.option("--checkpoint", type=_PATH, help="that DIR was built from")
+@click.option("--calibration", metavar="SET", help="that DIR was built with")
+@click.option("--styles", type=_PATH, help="that DIR was built with")
+@click.option("--network", metavar="MODULE:FACTORY", help="that DIR was built from")
+@click.option("-v", "--verbose", is_flag=True, help="say every step, also where output is no terminal")
+@click.option("--json", "as_json", is_flag=True, help="report as JSON on stdout")
+def search(
+    folder: Path,
+    tier: str,
+    budgets: tuple[str, ...],
+    minutes: float,
+    threads: int,
+    out: Path | None,
+    verbose: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Per operator group INT8 or FP32, so that budgets hold at the least measured latency.
+
+    For ONNX Runtime, on a build or bundle DIR. Budgets: psnr_db, ssim (higher is better),
+    drop.ssim_content, drop.style_distance, drop.lpips_content, drop.identity, latency_ms, bytes (lower).
+    Each is judged by its 95 % bound. Run again, it goes on from what is measured. Exit code 5: no file
+    was found that holds them; the best found is written all the same.
+
+    \b
+    Example:
+      iast-export search dist/demo --tier d4-256px --budget 'psnr_db>=42' --budget 'latency_ms<=15'
+      iast-export search dist/demo --tier d4-256px --budget 'drop.style_distance<=0.005' --minutes 3
+    """
+    from iast_export.pipeline import Build
+    from iast_export.report.search import search_tables
+    from iast_export.search import Options, TimingOptions, parse_budgets
+    from iast_export.search.of_build import search_build
+
+    wanted = parse_budgets(budgets)
+    chosen = Options(minutes, TimingOptions(threads=threads))
+    with console.progress_bar(verbose) as progress:
+        build = Build(_request(out=folder, **options), progress)
+        report = search_build(build, tier, wanted, out, chosen)
+    if as_json:
+        console.emit_json(report.model_dump(mode="json"))
+    else:
+        for title, columns, rows in search_tables(report):
+            console.table(title, columns, rows)
+        result = (out or folder / "search" / tier) / report.file
+        measured = f"{report.measured} files measured, {report.measured_now} in this run"
+        console.out.print(f"{report.verdict}: {result} ({measured}, {report.seconds:.0f} s)", markup=False)
+    raise click.exceptions.Exit(0 if report.verdict == "met" else 5)
+
+
+@app.command()
+@click.argument("folder", metavar="DIR", type=_PATH)
 @click.option("--baseline", type=_PATH, help="JSON of accepted figures")
 @click.option("--rules", type=_PATH, help="TOML of limits; default: the packaged ones")
 @click.option("--junit", type=_PATH, help="write the verdict as JUnit XML")

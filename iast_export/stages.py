@@ -52,7 +52,7 @@ from iast_export.specs import (
 from iast_export.styles import feeds_of, pack
 
 if TYPE_CHECKING:
-    pass
+    from iast_export.verify import EvaluationPair, Scorers
 
 
 @dataclass(frozen=True)
@@ -163,22 +163,24 @@ def _calibrate_params(build: Build) -> dict[str, Any]:
         "calibration": build.recipe.calibration.model_dump(mode="json"),
         "set_sha256": build.calibration_set.sha256,
         "evaluation_sha256": build.evaluation_set.sha256,
-        "styles": _styles_sha256(build),
+        "styles": styles_sha256(build),
     }
 
 
-def _styles_sha256(build: Build) -> str:
+def styles_sha256(build: Build) -> str:
+    """Hash of the names, roles and codes of a build's styles."""
     packed = [pack(style.codes, build.network.code_shapes) for style in build.styles]
     names = "".join(f"{style.id} {style.held_out}\n" for style in build.styles)
     return sha256_bytes(names.encode() + b"".join(packed))
 
 
-def _ranges_path(build: Build, runtime: Runtime, tier: Tier) -> Path:
+def ranges_path(build: Build, runtime: Runtime, tier: Tier) -> Path:
+    """The ranges of a tier in a runtime, written by the stage `calibrate`."""
     return build.root / "calibration" / f"ranges-{runtime}-{tier.id}.json"
 
 
 def _ranges_paths(build: Build) -> list[Path]:
-    return [_ranges_path(build, runtime, tier) for tier in build.tiers for runtime in RUNTIMES]
+    return [ranges_path(build, runtime, tier) for tier in build.tiers for runtime in RUNTIMES]
 
 
 def _calibrate(build: Build) -> list[Path]:
@@ -202,7 +204,7 @@ def _calibrate(build: Build) -> list[Path]:
             what = f"calibrate {tier.id} {runtime}"
             ranges = calibrate_tier(observe, feeds, method, pairs, what, build.progress)
             facts = {"method": chosen.method, "pairs": pairs, "set_sha256": build.calibration_set.sha256}
-            save_ranges(_ranges_path(build, runtime, tier), ranges, facts)
+            save_ranges(ranges_path(build, runtime, tier), ranges, facts)
     return _ranges_paths(build)
 
 
@@ -221,7 +223,7 @@ def _quantize(build: Build) -> list[Path]:
     for i, (tier, fp32) in enumerate(zip(build.tiers, _onnx_fp32(build), strict=True)):
         build.progress("quantize ONNX", i, len(build.tiers))
         path = build.models / onnx_name(build.recipe.name, tier, "int8")
-        made = quantize_onnx(fp32, load_ranges(_ranges_path(build, "onnxruntime", tier)), path)
+        made = quantize_onnx(fp32, load_ranges(ranges_path(build, "onnxruntime", tier)), path)
         rows.append(
             _quantize_row(build, path, "onnxruntime", "int8", tier.id, made.quantized_ops, made.islands)
         )
@@ -230,7 +232,7 @@ def _quantize(build: Build) -> list[Path]:
     dispatch = build.models / dispatch_name(build.recipe.name, "int8")
     merge_dispatch(list(zip(build.tiers, paths, strict=True)), dispatch)
     paths.append(dispatch)
-    ranges = {tier.signature: load_ranges(_ranges_path(build, "litert", tier)) for tier in build.tiers}
+    ranges = {tier.signature: load_ranges(ranges_path(build, "litert", tier)) for tier in build.tiers}
     lanes: tuple[Precision, ...] = ("fp16", "dynamic_int8", "int8")
     for i, precision in enumerate(lanes):
         build.progress("quantize LiteRT", i, len(lanes))
@@ -287,18 +289,18 @@ def _verify_params(build: Build) -> dict[str, Any]:
     return {
         "verify": build.recipe.verify.model_dump(mode="json"),
         "set_sha256": build.evaluation_set.sha256,
-        "styles": _styles_sha256(build),
+        "styles": styles_sha256(build),
         "versions": versions(),
         "machine": machine_fingerprint(),
     }
 
 
-def _verify(build: Build) -> list[Path]:
-    from iast_export.metrics.perceptual import open_perceptual
-    from iast_export.verify import EvaluationPair, Scorers, verify
+def evaluation_pairs(build: Build) -> list[EvaluationPair]:
+    """The pictures that fidelity is judged on, each with a style that calibrated nothing."""
+    from iast_export.verify import EvaluationPair
 
     held_out = [style for style in build.styles if style.held_out]
-    pairs = [
+    return [
         EvaluationPair(
             content=name,
             style=held_out[i % len(held_out)].id,
@@ -308,11 +310,25 @@ def _verify(build: Build) -> list[Path]:
         )
         for i, (name, rgb) in enumerate(build.evaluation_pictures())
     ]
+
+
+def build_scorers(build: Build) -> Scorers:
+    """The judges with weights that the recipe names."""
+    from iast_export.metrics.perceptual import open_perceptual
+    from iast_export.verify import Scorers
+
+    weights = build.recipe.verify.perceptual_weights
+    return Scorers(perceptual=open_perceptual(Path(weights)) if weights else None)
+
+
+def _verify(build: Build) -> list[Path]:
+    from iast_export.verify import verify
+
+    pairs = evaluation_pairs(build)
     lanes = find_lanes(build.models, build.recipe.name, build.tiers)
     facts = SetFacts(name=build.evaluation_set.name, sha256=build.evaluation_set.sha256, images=len(pairs))
     path = build.root / VERIFY_PATH
-    weights = build.recipe.verify.perceptual_weights
-    scorers = Scorers(perceptual=open_perceptual(Path(weights)) if weights else None)
+    scorers = build_scorers(build)
     verify(lanes, pairs, facts, scorers=scorers, threads=usable_cores(), progress=build.progress).save(path)
     return [path]
 

@@ -158,7 +158,7 @@ def verify_lane(
         raise InputError(
             f"{lane.label}: {len(results)} results for {len(references)} references", "run every pair once"
         )
-    scored = list(pool.map(lambda r, out: _judge(r, out, scorers), references, results))
+    scored = list(pool.map(lambda r, out: judge_pair(r, out, scorers), references, results))
     psnrs = [psnr for psnr, _, _ in scored]
     ssims = [similarity for _, similarity, _ in scored]
     drop, reasons = _drops([r.scores for r in references], [scores for _, _, scores in scored], scorers)
@@ -218,7 +218,7 @@ def _references(
     contents = [center_square(pair.rgb, tier.max_side_px) for pair in pairs]
     jobs = [(content, pair.feeds) for content, pair in zip(contents, pairs, strict=True)]
     pictures = _stylized(lane, jobs, threads, step)
-    scores = pool.map(lambda p, c, s: _scores(p, c, s, scorers), pairs, contents, pictures)
+    scores = pool.map(lambda p, c, s: task_scores(p, c, s, scorers), pairs, contents, pictures)
     return [Reference(*one) for one in zip(pairs, contents, pictures, scores, strict=True)]
 
 
@@ -231,12 +231,14 @@ def _stylized(lane: Lane, jobs: Sequence[tuple[Rgb, Feeds]], threads: int, step:
     return pictures
 
 
-def _judge(reference: Reference, result: Rgb, scorers: Scorers) -> tuple[float, float, TaskScores]:
-    scores = _scores(reference.pair, reference.content, result, scorers)
+def judge_pair(reference: Reference, result: Rgb, scorers: Scorers) -> tuple[float, float, TaskScores]:
+    """PSNR and SSIM of a result to FP32's picture, and the result's own scores."""
+    scores = task_scores(reference.pair, reference.content, result, scorers)
     return psnr_db(result, reference.stylized), ssim(result, reference.stylized), scores
 
 
-def _scores(pair: EvaluationPair, content: Rgb, result: Rgb, scorers: Scorers) -> TaskScores:
+def task_scores(pair: EvaluationPair, content: Rgb, result: Rgb, scorers: Scorers) -> TaskScores:
+    """What `result`, a stylized picture of `content`, keeps of its photograph and takes of its artwork."""
     face = pair.face_box
     return TaskScores(
         ssim_content=ssim_content(result, content),

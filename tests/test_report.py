@@ -16,8 +16,16 @@ from iast_export.gate import gate, make_baseline
 from iast_export.report import format as fmt
 from iast_export.report import junit_xml, markdown_text, write_html
 from iast_export.report.html import Picture, speed_chart
+from iast_export.report.lanes import default_lanes, lane_charts, lane_points
 from iast_export.report.plots import Bar, Group, bar_chart
-from iast_export.reports import BenchmarkReport, ConvertReport, QuantizeReport, Ratio
+from iast_export.reports import (
+    BenchmarkReport,
+    BenchmarkRow,
+    ConvertReport,
+    QuantizeReport,
+    Ratio,
+    VerifyReport,
+)
 from iast_export.verdict import Verdict
 from tests.gate_cases import LANES, TIERS, alter, make_bundle, row_of
 
@@ -201,3 +209,69 @@ def test_a_chart_of_nothing_is_nothing() -> None:
 )
 def test_numbers_read_well(text: str, wanted: str) -> None:
     assert text == wanted
+
+
+def timed(precision: str, median_ms: float, ratio: tuple[float, float, float] | None) -> BenchmarkRow:
+    found = None if ratio is None else Ratio(low=ratio[0], value=ratio[1], high=ratio[2])
+    return BenchmarkRow.model_validate(
+        {
+            "runtime": "litert",
+            "precision": precision,
+            "tier": "d1-32px",
+            "threads": 1,
+            "median_ms": median_ms,
+            "p90_ms": None,
+            "samples_ms": [median_ms] * 4,
+            "warmup_ms": [],
+            "ratio_to_fp32": found,
+            "peak_rss_bytes": None,
+            "file_bytes": 1000,
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("int8", "dynamic", "drop", "wanted"),
+    [
+        ((3.0, 3.2, 3.4), (2.0, 2.1, 2.2), 0.001, "int8"),
+        ((3.0, 3.2, 3.4), (3.0, 3.1, 3.2), 0.001, "dynamic_int8"),
+        ((3.0, 3.2, 3.4), (2.0, 2.1, 2.2), 0.021, "dynamic_int8"),
+        ((0.9, 1.1, 1.2), (0.8, 0.9, 1.0), 0.001, "fp32"),
+    ],
+)
+def test_the_default_lane_is_the_fastest_proven_one_that_keeps_its_scores(
+    bundle: Path,
+    int8: tuple[float, float, float],
+    dynamic: tuple[float, float, float],
+    drop: float,
+    wanted: str,
+) -> None:
+    rows = (timed("fp32", 30.0, None), timed("int8", 10.0, int8), timed("dynamic_int8", 12.0, dynamic))
+    benchmark = BenchmarkReport.load(bundle / "reports" / "benchmark.json").model_copy(update={"rows": rows})
+    verified = VerifyReport.load(bundle / "reports" / "verify.json")
+    row = next(one for one in verified.rows if one.drop.lpips_content is None)
+    judged = [
+        row.model_copy(
+            update={
+                "runtime": "litert",
+                "precision": precision,
+                "tier": "d1-32px",
+                "psnr_db": row.psnr_db.model_copy(update={"mean": psnr}),
+                "drop": row.drop.model_copy(update={"ssim_content": loss, "style_distance": 0.0}),
+            }
+        )
+        for precision, psnr, loss in (("int8", 40.0, drop), ("dynamic_int8", 45.0, 0.0), ("fp32", 90.0, 0.0))
+    ]
+    verified = verified.model_copy(update={"rows": tuple(judged)})
+    assert default_lanes(benchmark, verified) == {("litert", "d1-32px"): wanted}
+    points = lane_points(benchmark, verified)
+    assert [one.precision for one in points if one.is_default] == [wanted]
+    assert all(one.on_front for one in points)
+    chart = lane_charts(benchmark, verified)
+    ElementTree.fromstring(chart)
+    assert chart.count("(default)") == 1 and chart.count("<rect") == 3
+
+
+def test_the_page_shows_the_lanes_and_the_rule_of_the_default(bundle: Path) -> None:
+    page = write_html(bundle).read_text()
+    assert "Latency against fidelity" in page and "The default lane" in page and "(default)" in page

@@ -8,7 +8,7 @@ them. Everything else stays in float on purpose: an *island*, whole.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -199,9 +199,10 @@ def _set_nodes(graph: onnx.GraphProto, nodes: list[onnx.NodeProto]) -> None:
 class _Planner:
     """Builds a `Plan`: convolutions first, then what they read, then sums among integers."""
 
-    def __init__(self, graph: onnx.GraphProto, same_values: dict[str, str]) -> None:
+    def __init__(self, graph: onnx.GraphProto, same_values: dict[str, str], in_float: frozenset[str]) -> None:
         self.graph = graph
         self.same_values = same_values
+        self.in_float = in_float
         self.index = index_graph(graph)
         self.inputs = {item.name for item in graph.input}
         self.roots: dict[str, Root] = {}
@@ -209,7 +210,11 @@ class _Planner:
         self.root_of: dict[str, str] = {}
 
     def plan(self) -> Plan:
-        convolutions = [node for node in self.graph.node if is_integer_convolution(self.index, node)]
+        convolutions = [
+            node
+            for node in self.graph.node
+            if is_integer_convolution(self.index, node) and node.output[0] not in self.in_float
+        ]
         for node in convolutions:
             self._emit(node)
         for node in convolutions:
@@ -275,7 +280,9 @@ class _Planner:
         chosen = {
             node.output[0]: node
             for node in self.graph.node
-            if node.op_type == "Add" and self._result(node) != node.output[0]
+            if node.op_type == "Add"
+            and self._result(node) != node.output[0]
+            and node.output[0] not in self.in_float
         }
         while True:
             dropped = [name for name, node in chosen.items() if not self._is_integer_sum(node, chosen)]
@@ -318,9 +325,49 @@ class _Planner:
         )
 
 
-def make_plan(graph: onnx.GraphProto) -> Plan:
-    """Decides over a graph; clamps are moved in place."""
-    return _Planner(graph, pull_clamps(graph)).plan()
+def make_plan(graph: onnx.GraphProto, in_float: Collection[str] = ()) -> Plan:
+    """Decides over a graph; clamps are moved in place.
+
+    Args:
+        graph: of an FP32 file.
+        in_float: names of operator groups (`find_groups`) to leave in float all the same. A sum that no
+            longer lies among integers follows by itself.
+    """
+    return _Planner(graph, pull_clamps(graph), frozenset(in_float)).plan()
+
+
+@dataclass(frozen=True)
+class OperatorGroup:
+    """What changes precision together: a convolution or a sum, with the clamps and movements around it.
+
+    Attributes:
+        name: first output of the convolution or sum in the FP32 file.
+        operators: types, in the order of the graph.
+    """
+
+    name: str
+    operators: tuple[str, ...]
+
+
+def find_groups(graph: onnx.GraphProto) -> list[OperatorGroup]:
+    """The groups that would compute in integers, in the order of the graph; clamps are moved in place."""
+    plan = make_plan(graph)
+    kernels = [node for node in graph.node if plan.is_integer(node) and node.op_type in ("Conv", "Add")]
+    owner = {node.output[0]: node.output[0] for node in kernels}
+    others = [node for node in graph.node if plan.is_integer(node) and node.output[0] not in owner]
+    for node in others:
+        if node.input[0] in owner:
+            owner[node.output[0]] = owner[node.input[0]]
+    for node in reversed(others):
+        readers = [item.output[0] for item in plan.index.consumers.get(node.output[0], [])]
+        found = [owner[name] for name in readers if name in owner]
+        if node.output[0] not in owner and found:
+            owner[node.output[0]] = found[0]
+    members: dict[str, list[str]] = {node.output[0]: [] for node in kernels}
+    for node in graph.node:
+        if node.output and node.output[0] in owner:
+            members[owner[node.output[0]]].append(node.op_type)
+    return [OperatorGroup(name, tuple(operators)) for name, operators in members.items()]
 
 
 def describe_islands(graph: onnx.GraphProto, plan: Plan) -> list[str]:

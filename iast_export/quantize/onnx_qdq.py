@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import tempfile
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -33,7 +33,16 @@ from iast_export.quantize.onnx_layers import (
     widen_input,
     widened_outputs,
 )
-from iast_export.quantize.onnx_plan import CLAMPS, Plan, Root, describe_islands, make_plan, moved_inputs
+from iast_export.quantize.onnx_plan import (
+    CLAMPS,
+    OperatorGroup,
+    Plan,
+    Root,
+    describe_islands,
+    find_groups,
+    make_plan,
+    moved_inputs,
+)
 from iast_export.runtimes import onnx_session_options
 
 _SMALLEST_SHUFFLED = 8
@@ -78,13 +87,25 @@ def tensors_to_calibrate(fp32_path: Path) -> list[str]:
     return sorted({root.range_name for root in plan.roots.values() if not root.exact})
 
 
-def quantize_onnx(fp32_path: Path, ranges: Mapping[str, RangeLike], out_path: Path) -> QuantizeSummary:
+def operator_groups(fp32_path: Path) -> list[OperatorGroup]:
+    """The groups of an FP32 file that `quantize_onnx` computes in integers or leaves in float, each whole.
+
+    Raises:
+        InputError: the file can't be read.
+    """
+    return find_groups(load_model(fp32_path).graph)
+
+
+def quantize_onnx(
+    fp32_path: Path, ranges: Mapping[str, RangeLike], out_path: Path, in_float: Collection[str] = ()
+) -> QuantizeSummary:
     """Writes the INT8 form of an exported FP32 file.
 
     Args:
         fp32_path: from `export_tier`.
         ranges: at least those of `tensors_to_calibrate`, by tensor name.
         out_path: written in one step.
+        in_float: names of `operator_groups` to leave in float; the others compute in integers.
 
     Returns:
         What was quantized; every planned convolution runs in integers in ONNX Runtime.
@@ -95,7 +116,7 @@ def quantize_onnx(fp32_path: Path, ranges: Mapping[str, RangeLike], out_path: Pa
         ToolError: ONNX Runtime does not run what was planned in integers.
     """
     model = load_model(fp32_path)
-    plan = make_plan(model.graph)
+    plan = make_plan(model.graph, in_float)
     planned = Counter(node.op_type for node in model.graph.node if plan.is_integer(node))
     if not planned["Conv"]:
         raise InputError(

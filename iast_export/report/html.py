@@ -18,6 +18,7 @@ from iast_export.device_reports import DEVICE_FOLDER, DeviceResult
 from iast_export.images import Rgb, fit_longest_side, load_image
 from iast_export.ladder_reports import LADDER_PATH, STEP_NAMES, LadderReport
 from iast_export.report import format as fmt
+from iast_export.report.lanes import DEFAULT_RULE, lane_charts
 from iast_export.report.plots import Bar, Group, bar_chart
 from iast_export.reports import (
     BENCHMARK_PATH,
@@ -33,6 +34,7 @@ from iast_export.reports import (
     VerifyRow,
     load_manifest,
 )
+from iast_export.search_reports import SEARCH_NAME, SearchReport
 from iast_export.verdict import Verdict
 
 HTML_PATH = "reports/report.html"
@@ -61,6 +63,7 @@ class ReportParts:
     verdict: Verdict | None = None
     devices: Sequence[DeviceResult] = ()
     ladder: LadderReport | None = None
+    searches: Sequence[SearchReport] = ()
 
 
 @dataclass(frozen=True)
@@ -104,10 +107,18 @@ def write_html(
         verdict=verdict,
         devices=[DeviceResult.load(one) for one in sorted((folder / DEVICE_FOLDER).glob("*.json"))],
         ladder=LadderReport.load(ladder) if ladder.is_file() else None,
+        searches=_searches(folder, manifest),
     )
     path = folder / HTML_PATH
     write_atomic(path, html_report(parts).encode("utf-8"))
     return path
+
+
+def _searches(folder: Path, manifest: Manifest) -> list[SearchReport]:
+    """Searches over the FP32 files that the bundle holds now."""
+    held = {entry.sha256 for entry in manifest.files}
+    found = [SearchReport.load(one) for one in sorted(folder.glob(f"search/*/{SEARCH_NAME}"))]
+    return [one for one in found if one.fp32_sha256 in held]
 
 
 def golden_rows(folder: Path, manifest: Manifest) -> list[tuple[str, Sequence[Picture]]]:
@@ -130,6 +141,8 @@ def html_report(parts: ReportParts) -> str:
         fmt=fmt,
         cards=_cards(parts),
         speed_chart=Markup(speed_chart(parts.benchmark)),
+        lane_charts=Markup(lane_charts(parts.benchmark, parts.verify, parts.searches)),
+        default_rule=DEFAULT_RULE,
         fidelity_chart=Markup(fidelity_chart(parts.verify)),
         picture_rows=[
             (title, [(one.caption, _data_uri(one.rgb)) for one in pictures])

@@ -9,6 +9,7 @@ from xml.sax.saxutils import escape
 
 _LABEL_PX, _VALUE_PX, _PLOT_PX = 190, 150, 420
 _BAR_PX, _GAP_PX, _GROUP_PX, _AXIS_PX = 16, 6, 30, 26
+_SCATTER_LEFT_PX, _SCATTER_TOP_PX, _SCATTER_PX, _SCATTER_LABEL_PX, _ROW_PX = 40, 44, 220, 300, 15
 
 
 @dataclass(frozen=True)
@@ -111,3 +112,65 @@ def _text(x: float, y: float, text: str, style: str) -> str:
 
 def _line(x1: float, y1: float, x2: float, y2: float, style: str) -> str:
     return f'<line class="{style}" x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"/>'
+
+
+@dataclass(frozen=True)
+class Point:
+    """One point of a scatter plot; `style` is the CSS class that colors it."""
+
+    label: str
+    x: float
+    y: float
+    style: str
+
+
+def scatter_chart(
+    title: str, points: Sequence[Point], front: Sequence[Point], x_unit: str, y_unit: str
+) -> str:
+    """Points with their labels in a column at the right, and a dashed line through `front`, as `<svg>`."""
+    if not points:
+        return ""
+    x_step, y_step = _step(max(p.x for p in points)), _step(max(p.y for p in points))
+    x_top = x_step * max(1, math.ceil(max(p.x for p in points) / x_step))
+    y_low = y_step * math.floor(min(p.y for p in points) / y_step)
+    y_top = y_step * max(1, math.ceil(max(p.y for p in points) / y_step))
+    y_top = y_top if y_top > y_low else y_low + y_step
+
+    def at(point: Point) -> tuple[float, float]:
+        x = _SCATTER_LEFT_PX + point.x / x_top * _PLOT_PX
+        return x, _SCATTER_TOP_PX + (y_top - point.y) / (y_top - y_low) * _SCATTER_PX
+
+    bottom, right = _SCATTER_TOP_PX + _SCATTER_PX, _SCATTER_LEFT_PX + _PLOT_PX
+    parts = [_text(0, 14, title, "group")]
+    for i in range(round(x_top / x_step) + 1):
+        x = _SCATTER_LEFT_PX + i * x_step / x_top * _PLOT_PX
+        parts += [_line(x, _SCATTER_TOP_PX, x, bottom, "grid")]
+        parts += [_text(x, bottom + 16, f"{i * x_step:g}", "tick middle")]
+    for i in range(round((y_top - y_low) / y_step) + 1):
+        y = bottom - i * y_step / (y_top - y_low) * _SCATTER_PX
+        parts += [_line(_SCATTER_LEFT_PX, y, right, y, "grid")]
+        parts += [_text(_SCATTER_LEFT_PX - 6, y + 4, f"{y_low + i * y_step:g}", "tick end")]
+    parts += [_text(right + 16, bottom + 16, x_unit, "tick"), _text(0, _SCATTER_TOP_PX - 12, y_unit, "tick")]
+    parts += [_line(*at(one), *at(two), "mark") for one, two in zip(front[:-1], front[1:], strict=True)]
+    parts += _scatter_labels([(one, *at(one)) for one in points], right, bottom)
+    width, height = right + _SCATTER_LABEL_PX, bottom + _AXIS_PX
+    head = f'<svg class="chart" viewBox="0 0 {width} {height}" role="img" xmlns="http://www.w3.org/2000/svg">'
+    return "\n".join([head, *parts, "</svg>"])
+
+
+def _scatter_labels(placed: Sequence[tuple[Point, float, float]], right: float, bottom: float) -> list[str]:
+    """Markers, and labels in a column, each a row apart from the next and none below the plot."""
+    ordered = sorted(placed, key=lambda one: (one[2], one[1]))
+    rows: list[float] = []
+    for _, _, y in ordered:
+        rows.append(max([y, *(row + _ROW_PX for row in rows[-1:])]))
+    for i in range(len(rows)):
+        rows[-1 - i] = min(rows[-1 - i], bottom - i * _ROW_PX)
+    parts: list[str] = []
+    for (point, x, y), row in zip(ordered, rows, strict=True):
+        parts.append(_line(x, y, right + 12, row, "grid"))
+        parts.append(_text(right + 16, row + 4, point.label, "value"))
+        parts.append(
+            f'<rect class="bar {point.style}" x="{x - 4:.1f}" y="{y - 4:.1f}" width="8" height="8" rx="4"/>'
+        )
+    return parts

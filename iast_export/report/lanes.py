@@ -1,0 +1,120 @@
+"""Lanes side by side: latency against fidelity per tier, the Pareto front, and the default lane."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from iast_export.metrics.fidelity import PSNR_CAP_DB
+from iast_export.report import format as fmt
+from iast_export.report.plots import Point, scatter_chart
+from iast_export.reports import BenchmarkReport, BenchmarkRow, Drop, VerifyReport
+from iast_export.search_reports import SearchReport
+
+MAX_DROP = 0.02
+DEFAULT_RULE = (
+    "The default lane of a runtime and tier is the fastest whose speed over FP32 is proven (its interval "
+    f"lies above 1) and whose judged scores all drop by at most {MAX_DROP:.0%}; of lanes whose intervals "
+    "reach that of the fastest, the closest to FP32; FP32 where no lane is proven faster."
+)
+
+
+@dataclass(frozen=True)
+class LanePoint:
+    """A lane's place: median latency and mean PSNR to ONNX FP32, which itself stands at the cap."""
+
+    runtime: str
+    precision: str
+    tier: str
+    median_ms: float
+    psnr_db: float
+    is_default: bool = False
+    on_front: bool = False
+
+    @property
+    def label(self) -> str:
+        """For example `LiteRT INT8, 10.8 ms, 42.3 dB (default)`."""
+        name = "searched mixed" if self.precision == "mixed" else fmt.precision_name(self.precision)
+        default = " (default)" if self.is_default else ""
+        figures = f"{fmt.milliseconds(self.median_ms)}, {fmt.decibels(self.psnr_db)}"
+        return f"{fmt.runtime_name(self.runtime)} {name}, {figures}{default}"
+
+
+def lane_points(
+    benchmark: BenchmarkReport, verified: VerifyReport, searches: Sequence[SearchReport] = ()
+) -> list[LanePoint]:
+    """Every lane that was timed and judged, tier by tier, and the searched mixed files."""
+    judged = {(row.runtime, row.precision, row.tier): row.psnr_db.mean for row in verified.rows}
+    defaults = default_lanes(benchmark, verified)
+    points = []
+    for row in benchmark.rows:
+        reference = (row.runtime, row.precision) == ("onnxruntime", "fp32")
+        psnr_db = PSNR_CAP_DB if reference else judged.get((row.runtime, row.precision, row.tier))
+        if psnr_db is not None:
+            default = defaults[row.runtime, row.tier] == row.precision
+            points.append(
+                LanePoint(row.runtime, row.precision, row.tier, row.median_ms, psnr_db, is_default=default)
+            )
+    points += _searched(benchmark, searches)
+    return [_on_front(one, points) for one in points]
+
+
+def default_lanes(benchmark: BenchmarkReport, verified: VerifyReport) -> dict[tuple[str, str], str]:
+    """The default precision of each runtime and tier, by `DEFAULT_RULE`."""
+    judged = {(row.runtime, row.precision, row.tier): row for row in verified.rows}
+    defaults: dict[tuple[str, str], str] = {}
+    for runtime, tier in dict.fromkeys((row.runtime, row.tier) for row in benchmark.rows):
+        fit: list[tuple[BenchmarkRow, float]] = []
+        for row in benchmark.rows:
+            found = judged.get((row.runtime, row.precision, row.tier))
+            proven = row.ratio_to_fp32 is not None and row.ratio_to_fp32.low > 1.0
+            if (row.runtime, row.tier) == (runtime, tier) and found and proven and _keeps_scores(found.drop):
+                fit.append((row, found.psnr_db.mean))
+        defaults[runtime, tier] = _fastest(fit) if fit else "fp32"
+    return defaults
+
+
+def lane_charts(
+    benchmark: BenchmarkReport, verified: VerifyReport, searches: Sequence[SearchReport] = ()
+) -> str:
+    """One plot per tier, latency against PSNR, with a dashed line along the Pareto front."""
+    points = lane_points(benchmark, verified, searches)
+    charts = []
+    for tier in dict.fromkeys(one.tier for one in points):
+        drawn = [(one, Point(one.label, one.median_ms, one.psnr_db, one.precision)) for one in points]
+        here = [(one, point) for one, point in drawn if one.tier == tier]
+        front = sorted((point for one, point in here if one.on_front), key=lambda point: point.x)
+        charts.append(scatter_chart(tier, [point for _, point in here], front, "ms", "PSNR to FP32, dB"))
+    return "\n".join(charts)
+
+
+def _keeps_scores(drop: Drop) -> bool:
+    scores = (drop.ssim_content, drop.style_distance, drop.lpips_content, drop.identity)
+    return all(score is None or score <= MAX_DROP for score in scores)
+
+
+def _fastest(fit: Sequence[tuple[BenchmarkRow, float]]) -> str:
+    ratios = [(row.precision, row.ratio_to_fp32, psnr_db) for row, psnr_db in fit]
+    low = max((ratio for _, ratio, _ in ratios if ratio), key=lambda ratio: ratio.value).low
+    as_fast = [(psnr_db, name) for name, ratio, psnr_db in ratios if ratio and ratio.high >= low]
+    return max(as_fast)[1]
+
+
+def _searched(benchmark: BenchmarkReport, searches: Sequence[SearchReport]) -> list[LanePoint]:
+    """Searched files at the benchmark's INT8 time over their speed, which was timed in turn with INT8."""
+    int8 = {(r.runtime, r.tier): r.median_ms for r in benchmark.rows if r.precision == "int8"}
+    points = []
+    for report in searches:
+        mixed, base = report.lanes[-1], int8.get((report.runtime, report.tier))
+        if base is not None:
+            median_ms = base / mixed.speed_to_int8
+            points.append(LanePoint(report.runtime, "mixed", report.tier, median_ms, mixed.psnr_db))
+    return points
+
+
+def _on_front(point: LanePoint, points: Sequence[LanePoint]) -> LanePoint:
+    """The point, marked where no other lane of its tier is both faster and closer."""
+    rivals = [one for one in points if one.tier == point.tier and one != point]
+    beaten = any(one.median_ms <= point.median_ms and one.psnr_db >= point.psnr_db for one in rivals)
+    place = (point.runtime, point.precision, point.tier, point.median_ms, point.psnr_db, point.is_default)
+    return LanePoint(*place, on_front=not beaten)

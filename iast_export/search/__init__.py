@@ -1,0 +1,148 @@
+"""The search: per operator group INT8 or FP32, so that budgets hold at the least measured latency."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from iast_export.artifacts import Progress, atomic_path, no_progress, sha256_file
+from iast_export.quantize.onnx_plan import OperatorGroup
+from iast_export.reports import SetFacts
+from iast_export.search.budgets import Budget, judge, parse_budgets
+from iast_export.search.greedy import Outcome, Search, mean_psnr_db, speed
+from iast_export.search.measure import Bench, Deadline, Subject, TimingOptions
+from iast_export.search_reports import (
+    SEARCH_NAME,
+    STATE_NAME,
+    Candidate,
+    GroupRow,
+    Lane,
+    SearchReport,
+)
+
+__all__ = ["Budget", "Options", "Subject", "TimingOptions", "parse_budgets", "search"]
+
+
+@dataclass(frozen=True)
+class Options:
+    """How long to search and how to time.
+
+    Attributes:
+        minutes: time box of this run; what a run measured, the next one reads.
+        timing: of every candidate.
+    """
+
+    minutes: float = 10.0
+    timing: TimingOptions = field(default_factory=TimingOptions)
+
+
+def search(
+    subject: Subject,
+    budgets: Sequence[Budget],
+    set_facts: SetFacts,
+    key: str,
+    out: Path,
+    name: str,
+    options: Options | None = None,
+    progress: Progress = no_progress,
+) -> SearchReport:
+    """Searches one tier and writes the chosen file, search.json and the state to `out`.
+
+    Args:
+        subject: what is searched and what judges it.
+        budgets: to hold, each by its bound.
+        set_facts: the image set that the subject's pairs come from.
+        key: hash of all inputs; a state with another key is measured anew.
+        out: a folder.
+        name: file name of the chosen model.
+        options: time box and timing.
+        progress: told what is being measured.
+
+    Returns:
+        The report, also where no file holds the budgets: then it is about the best found.
+
+    Raises:
+        CannotJudgeError: too few evaluation pictures.
+        InputError: no group to search over, an unreadable state, a folder that can't be written.
+        ToolError: ONNX Runtime refuses the all-INT8 file.
+        UsageError: a budget on a score that nothing judged.
+    """
+    used = options or Options()
+    deadline = Deadline(used.minutes * 60)
+    bench = Bench(subject, key, out / STATE_NAME, deadline, used.timing)
+    names = [group.name for group in bench.groups]
+    known = list(bench.candidates)
+    outcome = Search(names, bench, budgets, bench.state.reference, progress, known).run()
+    with atomic_path(out / name) as temporary:
+        bench.write(outcome.best.in_float, temporary)
+    report = SearchReport(
+        tier=subject.tier.id,
+        threads=used.timing.threads,
+        fp32_sha256=sha256_file(subject.fp32),
+        set=set_facts,
+        verdict=outcome.verdict,
+        complete=outcome.complete,
+        budgets=outcome.judged,
+        groups=tuple(_row(group, outcome) for group in bench.groups),
+        lanes=_lanes(bench, outcome.best),
+        measured=len(bench.candidates),
+        measured_now=bench.measured_now,
+        seconds=deadline.spent,
+        file=name,
+        sha256=sha256_file(out / name),
+    )
+    report.save(out / SEARCH_NAME)
+    return report
+
+
+def _row(group: OperatorGroup, outcome: Outcome) -> GroupRow:
+    found = outcome.sensitivity.get(group.name)
+    in_float = group.name in outcome.best.in_float
+    return GroupRow(
+        name=group.name,
+        operators=group.operators,
+        precision="fp32" if in_float else "int8",
+        reason=_reason(group, outcome, in_float),
+        gain_db=found.gain_db if found else None,
+        lost_ms=found.lost_ms if found else None,
+        int8_speed=found.int8_speed.value if found else None,
+        int8_speed_low=found.int8_speed.low if found else None,
+        int8_speed_high=found.int8_speed.high if found else None,
+    )
+
+
+def _reason(group: OperatorGroup, outcome: Outcome, in_float: bool) -> str:
+    found = outcome.sensitivity.get(group.name)
+    if found is None:
+        return outcome.unwritable.get(group.name, "not measured alone in this time")
+    if found.slower_in_int8:
+        return "slower in INT8" if in_float else "slower in INT8 alone; not confirmed, or a budget needs it"
+    if in_float and not found.faster_in_int8 and found.lost_ms <= found.least_ms:
+        return f"INT8 is no faster ({found.gain_db:+.2f} dB)"
+    if in_float:
+        return f"{found.gain_db:+.2f} dB for {found.lost_ms:.2f} ms"
+    if found.faster_in_int8:
+        return "INT8 is faster and the budgets ask no more" if outcome.verdict == "met" else "INT8 is faster"
+    return "INT8 seems faster, not proven alone"
+
+
+def _lanes(bench: Bench, best: Candidate) -> tuple[Lane, ...]:
+    base, fp32 = bench(()), bench(bench.everything)
+    return (_lane("fp32", fp32), _lane("int8", base), _lane("mixed", best))
+
+
+def _lane(lane: str, found: Candidate) -> Lane:
+    psnr = judge(Budget("psnr_db", ">=", 0.0), found, ())
+    return Lane.model_validate(
+        {
+            "lane": lane,
+            "median_ms": float(np.median(found.blocks_ms)),
+            "speed_to_int8": speed(found).value,
+            "psnr_db": mean_psnr_db(found),
+            "psnr_db_low": psnr.bound,
+            "file_bytes": found.file_bytes,
+        }
+    )

@@ -1,0 +1,249 @@
+"""The search over operator groups: sensitivity first, then one group after another until budgets hold.
+
+What is slower in integers goes to float at once. What then costs the least time per decibel goes to float
+until every budget holds; what that made superfluous goes back. All measured files compete at the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from iast_export.artifacts import Progress, no_progress
+from iast_export.errors import ToolError
+from iast_export.search.budgets import Budget, judge, shortfall
+from iast_export.search.measure import OutOfTimeError
+from iast_export.search_reports import Candidate, Judged, Verdict
+from iast_export.timing import Interval, Samples, ratio_interval
+
+Measure = Callable[[Collection[str]], Candidate]
+Scores = Sequence[Mapping[str, float | None]]
+# Files whose times are within this share of the fastest are as fast; the closest to FP32 is chosen.
+_AS_FAST = 0.01
+
+
+@dataclass(frozen=True)
+class Sensitivity:
+    """One group alone in FP32, all others in integers.
+
+    Attributes:
+        gain_db: of the mean PSNR.
+        lost_ms: time that it costs; negative where the group is faster in float.
+        int8_speed: time with it in float / time with everything in integers; above 1 INT8 is faster.
+        least_ms: a smaller cost counts as this much: a hundredth of the all-INT8 file's time.
+    """
+
+    gain_db: float
+    lost_ms: float
+    int8_speed: Interval
+    least_ms: float
+
+    @property
+    def worth(self) -> float:
+        """Decibels per lost millisecond."""
+        return self.gain_db / max(self.lost_ms, self.least_ms)
+
+    @property
+    def slower_in_int8(self) -> bool:
+        """Whether the group is proven slower in integers."""
+        return self.int8_speed.high < 1.0
+
+    @property
+    def faster_in_int8(self) -> bool:
+        """Whether the group is proven faster in integers."""
+        return self.int8_speed.low > 1.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Where a search ended.
+
+    Attributes:
+        best: the fastest file whose budgets all hold, or the one closest to holding them.
+        judged: the budgets of the best.
+        verdict: see `SearchReport`.
+        complete: whether the search came to its own end.
+        sensitivity: of the groups that were reached.
+        unwritable: groups that ONNX Runtime does not leave in float alone, with what it said.
+    """
+
+    best: Candidate
+    judged: tuple[Judged, ...]
+    verdict: Verdict
+    complete: bool
+    sensitivity: Mapping[str, Sensitivity]
+    unwritable: Mapping[str, str]
+
+
+def speed(candidate: Candidate) -> Interval:
+    """Time of the all-INT8 file / this file's time, measured in turn; above 1 this one is faster."""
+    return ratio_interval(Samples((), candidate.base_blocks_ms), Samples((), candidate.blocks_ms))
+
+
+def mean_psnr_db(candidate: Candidate) -> float:
+    """Mean over the evaluation pairs."""
+    return float(np.mean(candidate.psnr_db))
+
+
+def sensitivity_of(base: Candidate, alone: Candidate) -> Sensitivity:
+    """What one group in float gains and costs."""
+    int8_speed = ratio_interval(Samples((), alone.blocks_ms), Samples((), alone.base_blocks_ms))
+    base_ms = float(np.median(base.blocks_ms))
+    return Sensitivity(
+        gain_db=mean_psnr_db(alone) - mean_psnr_db(base),
+        lost_ms=(int8_speed.value - 1.0) * base_ms,
+        int8_speed=int8_speed,
+        least_ms=_AS_FAST * base_ms,
+    )
+
+
+@dataclass
+class Search:
+    """One search; `run` makes it.
+
+    Attributes:
+        groups: names, in the order of the graph.
+        measure: gives a candidate's figures, or raises OutOfTimeError.
+        budgets: to hold.
+        reference: task scores of FP32's pictures.
+        progress: told what is being measured.
+        seen: measured before; all of it competes at the end.
+        alone: sensitivity of the groups reached so far.
+        unwritable: groups that ONNX Runtime does not leave in float alone.
+        verdicts: budgets of each candidate judged so far.
+    """
+
+    groups: Sequence[str]
+    measure: Measure
+    budgets: Sequence[Budget]
+    reference: Scores
+    progress: Progress = no_progress
+    seen: list[Candidate] = field(default_factory=list)
+    alone: dict[str, Sensitivity] = field(default_factory=dict)
+    unwritable: dict[str, str] = field(default_factory=dict)
+    verdicts: dict[tuple[str, ...], tuple[Judged, ...]] = field(default_factory=dict)
+
+    def run(self) -> Outcome:
+        """Searches until the budgets hold, nothing is left to try, or the time is out.
+
+        Raises:
+            CannotJudgeError: too few evaluation pictures.
+            UsageError: a budget on a score that nothing judged.
+            ToolError: ONNX Runtime refuses the all-INT8 file.
+        """
+        base = self._measured(())
+        self._judged(base)
+        self._measured(self.groups)
+        complete = True
+        try:
+            self._sense(base)
+            self._improve()
+        except OutOfTimeError:
+            complete = False
+        best = self._choose()
+        judged = self._judged(best)
+        met = all(one.holds for one in judged)
+        verdict: Verdict = "met" if met else "not met" if complete else "out of time"
+        return Outcome(best, judged, verdict, complete, self.alone, self.unwritable)
+
+    def _measured(self, in_float: Collection[str]) -> Candidate:
+        found = self.measure(in_float)
+        if found not in self.seen:
+            self.seen.append(found)
+        return found
+
+    def _sense(self, base: Candidate) -> None:
+        for i, name in enumerate(self.groups):
+            self.progress("sensitivity", i, len(self.groups))
+            try:
+                self.alone[name] = sensitivity_of(base, self._measured((name,)))
+            except ToolError as error:
+                self.unwritable[name] = " ".join(error.message.split())
+        self.progress("sensitivity", len(self.groups), len(self.groups))
+
+    def _improve(self) -> None:
+        current = self._start()
+        queue = [name for name in self._order() if name not in current.in_float]
+        for i, name in enumerate(queue):
+            self.progress("search", i, len(queue))
+            if self._holds(current) or not self._holds(current, costs=True):
+                break
+            current = self._with(current, name) or current
+        self.progress("search", len(queue), len(queue))
+        if self._holds(current):
+            self._give_back(current, queue)
+
+    def _order(self) -> list[str]:
+        """Groups by decibels per lost millisecond, the best first."""
+        return sorted(self.alone, key=lambda name: -self.alone[name].worth)
+
+    def _start(self) -> Candidate:
+        """Everything in integers but what is no faster there, the larger set of it first."""
+        for names in (self._no_faster(), self._slower()):
+            trial = self._tried(names) if names else None
+            as_fast = trial is not None and speed(trial).value >= 1.0 - _AS_FAST
+            if trial is not None and as_fast and self._holds(trial, costs=True):
+                return trial
+        return self._measured(())
+
+    def _no_faster(self) -> tuple[str, ...]:
+        """Groups for which integers are neither proven faster nor seem so."""
+        alone = self.alone.items()
+        return tuple(n for n, one in alone if not one.faster_in_int8 and one.int8_speed.value < 1 + _AS_FAST)
+
+    def _slower(self) -> tuple[str, ...]:
+        return tuple(name for name, one in self.alone.items() if one.slower_in_int8)
+
+    def _tried(self, in_float: Collection[str]) -> Candidate | None:
+        """A candidate's figures; None where ONNX Runtime does not run it as written."""
+        try:
+            return self._measured(in_float)
+        except ToolError:
+            return None
+
+    def _with(self, current: Candidate, name: str) -> Candidate | None:
+        """The current file with one more group in float, if that helps and costs stay within budget."""
+        trial = self._tried((*current.in_float, name))
+        if trial is None or not self._holds(trial, costs=True):
+            return None
+        return trial if shortfall(self._judged(trial)) < shortfall(self._judged(current)) else None
+
+    def _give_back(self, current: Candidate, queue: Sequence[str]) -> None:
+        """Returns groups to the integers, the costliest first, where the budgets hold without them."""
+        added = [name for name in queue if name in current.in_float]
+        for name in sorted(added, key=lambda name: -self.alone[name].lost_ms):
+            trial = self._tried(tuple(one for one in current.in_float if one != name))
+            if trial is not None and self._holds(trial) and speed(trial).value > speed(current).value:
+                current = trial
+
+    def _judged(self, candidate: Candidate) -> tuple[Judged, ...]:
+        if candidate.in_float not in self.verdicts:
+            self.verdicts[candidate.in_float] = tuple(
+                judge(budget, candidate, self.reference) for budget in self.budgets
+            )
+        return self.verdicts[candidate.in_float]
+
+    def _holds(self, candidate: Candidate, costs: bool = False) -> bool:
+        """Whether all budgets hold; with `costs` those of time and size alone."""
+        judged = zip(self.budgets, self._judged(candidate), strict=True)
+        return all(one.holds for budget, one in judged if budget.metric.is_cost or not costs)
+
+    def _choose(self) -> Candidate:
+        """Of all measured files the fastest that holds the budgets; as fast ones by PSNR."""
+        holding = [one for one in self.seen if self._holds(one)]
+        if not holding:
+            return min(self.seen, key=lambda one: (shortfall(self._judged(one)), -speed(one).value))
+        slower = set(self._confirmed_slower())
+        clean = [one for one in holding if slower <= set(one.in_float)] or holding
+        fastest = max(speed(one).value for one in clean)
+        as_fast = [one for one in clean if speed(one).value >= fastest * (1 - _AS_FAST)]
+        return max(as_fast, key=mean_psnr_db)
+
+    def _confirmed_slower(self) -> tuple[str, ...]:
+        """Groups slower in integers, where a second measurement of all of them together agrees."""
+        names = set(self._slower())
+        together = next((one for one in self.seen if names and set(one.in_float) == names), None)
+        confirmed = together is not None and speed(together).value >= 1.0 - _AS_FAST
+        return tuple(names) if confirmed else ()

@@ -1,0 +1,89 @@
+"""What a search takes from a build or a finished bundle: files, ranges, pictures and judges."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from iast_export.artifacts import sha256_file, stage_key
+from iast_export.build import Build
+from iast_export.calibrate import load_ranges
+from iast_export.environment import machine_fingerprint, versions
+from iast_export.errors import InputError, UsageError
+from iast_export.reports import MANIFEST_NAME, SetFacts, load_manifest
+from iast_export.search import Budget, Options, Subject, search
+from iast_export.search_reports import SearchReport
+from iast_export.specs import Tier, onnx_name
+from iast_export.stages import build_scorers, evaluation_pairs, ranges_path, styles_sha256
+
+
+def search_build(
+    build: Build, tier_id: str, budgets: tuple[Budget, ...], out: Path | None, options: Options
+) -> SearchReport:
+    """Searches one tier of a build; the result goes to `out`, or to search/TIER in the build's folder.
+
+    Raises:
+        InputError: the FP32 file or its ranges are missing or altered, or the bundle was made from other
+            inputs.
+        UsageError: no such tier, a time box that is not positive, a score that nothing judges.
+        IastExportError: see `search`.
+    """
+    tier = _tier(build, tier_id)
+    if options.minutes <= 0:
+        raise UsageError(f"--minutes {options.minutes:g} is no time", "give a number above 0")
+    fp32, ranges = build.models / onnx_name(build.recipe.name, tier, "fp32"), _ranges(build, tier)
+    _check_unaltered(build, fp32)
+    pairs = evaluation_pairs(build)
+    weights = build.recipe.verify.perceptual_weights
+    params = {
+        "verify": build.recipe.verify.model_dump(mode="json"),
+        "set_sha256": build.evaluation_set.sha256,
+        "styles": styles_sha256(build),
+        "timing": [options.timing.threads, options.timing.warmup, options.timing.blocks],
+        "versions": versions(),
+        "machine": machine_fingerprint(),
+    }
+    key = stage_key("search", params, [fp32, ranges, *([Path(weights)] if weights else [])])
+    return search(
+        Subject(fp32, tier, load_ranges(ranges), pairs, build_scorers(build)),
+        budgets,
+        SetFacts(name=build.evaluation_set.name, sha256=build.evaluation_set.sha256, images=len(pairs)),
+        key,
+        out or build.root / "search" / tier.id,
+        f"{build.recipe.name}-{tier.id}-mixed.onnx",
+        options,
+        build.progress,
+    )
+
+
+def _tier(build: Build, tier_id: str) -> Tier:
+    known = {tier.id: tier for tier in build.tiers}
+    if tier_id not in known:
+        raise UsageError(f"the recipe has no tier {tier_id!r}", f"choose of {', '.join(known)}")
+    return known[tier_id]
+
+
+def _ranges(build: Build, tier: Tier) -> Path:
+    path = ranges_path(build, "onnxruntime", tier)
+    if not path.is_file():
+        raise InputError(f"{path} is missing", "run `iast-export build`, or its stages up to `calibrate`")
+    return path
+
+
+def _check_unaltered(build: Build, fp32: Path) -> None:
+    """Refuses a bundle from another recipe or checkpoint, and an FP32 file that is not the listed one."""
+    if not fp32.is_file():
+        raise InputError(f"{fp32} is missing", "run `iast-export export` first, or `iast-export build`")
+    if not (build.root / MANIFEST_NAME).is_file():
+        return
+    manifest = load_manifest(build.root)
+    checkpoint = sha256_file(build.checkpoint_file) if build.checkpoint_file else None
+    asked = (build.recipe.sha256, checkpoint, build.request.network)
+    source = manifest.source
+    if asked != (source.recipe_sha256, source.checkpoint_sha256, source.network):
+        raise InputError(
+            f"{build.root} was made from another recipe, checkpoint or network",
+            "give the options that it was built with: --recipe, --checkpoint, --network, --styles",
+        )
+    listed = {entry.path: entry.sha256 for entry in manifest.files}
+    if listed.get(fp32.relative_to(build.root).as_posix()) != sha256_file(fp32):
+        raise InputError(f"{fp32} was altered", "run `iast-export build` again")
