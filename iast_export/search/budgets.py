@@ -111,7 +111,9 @@ def _number(written: str, text: str) -> float:
     return value
 
 
-def judge(budget: Budget, candidate: Candidate, reference: Sequence[Mapping[str, float | None]]) -> Judged:
+def judge(
+    budget: Budget, candidate: Candidate, base: Candidate, reference: Sequence[Mapping[str, float | None]]
+) -> Judged:
     """One budget of one candidate: the measured value, and its bound, which decides.
 
     The bound is one-sided at 95 %, bootstrapped over evaluation images, for latency over timing blocks;
@@ -120,6 +122,7 @@ def judge(budget: Budget, candidate: Candidate, reference: Sequence[Mapping[str,
     Args:
         budget: to judge by.
         candidate: measured.
+        base: the all-INT8 file.
         reference: the task scores of FP32's pictures, in the order of the candidate's.
 
     Raises:
@@ -129,8 +132,7 @@ def judge(budget: Budget, candidate: Candidate, reference: Sequence[Mapping[str,
     if budget.name == "bytes":
         value = bound = float(candidate.file_bytes)
     elif budget.name == "latency_ms":
-        blocks = np.array(candidate.blocks_ms)
-        value, bound = _bounded(len(blocks), lambda rows: float(np.median(blocks[rows])), higher=False)
+        value, bound = latency_ms(candidate, base)
     else:
         _check_images(len(candidate.psnr_db))
         statistic = _statistic(budget, candidate, reference)
@@ -144,6 +146,18 @@ def judge(budget: Budget, candidate: Candidate, reference: Sequence[Mapping[str,
         bound=bound,
         holds=budget.holds(bound),
     )
+
+
+def latency_ms(candidate: Candidate, base: Candidate) -> tuple[float, float]:
+    """A candidate's time and its bound: the base's own time by the ratio of the two, timed in turn.
+
+    The machine's drift between two measurements so weighs on no candidate alone.
+    """
+    times, own = np.array(base.blocks_ms), np.array(candidate.blocks_ms).sum(axis=1)
+    ratios = own / np.array(candidate.base_blocks_ms).sum(axis=1)
+    base_ms, base_bound = _bounded(len(times), lambda rows: float(np.median(times[rows])), higher=False)
+    ratio, ratio_bound = _bounded(len(ratios), lambda rows: float(np.median(ratios[rows])), higher=False)
+    return base_ms * ratio, base_bound * ratio_bound
 
 
 Rows = NDArray[np.int64]

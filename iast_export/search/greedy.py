@@ -221,7 +221,7 @@ class Search:
     def _judged(self, candidate: Candidate) -> tuple[Judged, ...]:
         if candidate.in_float not in self.verdicts:
             self.verdicts[candidate.in_float] = tuple(
-                judge(budget, candidate, self.reference) for budget in self.budgets
+                judge(budget, candidate, self.measure(()), self.reference) for budget in self.budgets
             )
         return self.verdicts[candidate.in_float]
 
