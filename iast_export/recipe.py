@@ -44,7 +44,7 @@ class CalibrationRecipe(_Part):
 
     set: str = "default"
     method: Method = "percentile"
-    percentile: Annotated[float, Field(gt=50, le=100)] = 99.99
+    percentile: Annotated[float, Field(gt=50, le=100)] = 99.999
     max_pairs: Annotated[int, Field(ge=1)] = 24
 
 

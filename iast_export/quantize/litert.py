@@ -27,6 +27,7 @@ from iast_export import tflite_write as tw
 from iast_export.artifacts import write_atomic
 from iast_export.errors import InputError, ToolError, UsageError
 from iast_export.quantize.delegation import SignatureDelegation, delegation
+from iast_export.quantize.rectified_sums import litert_sums, tighten
 from iast_export.specs import CONTENT, STYLIZED, Precision
 from iast_export.tflite_graph import CONVOLUTIONS, MOVEMENTS, Sums, integer_operators, value_roots
 
@@ -182,15 +183,18 @@ def _settle_ranges(
 ) -> dict[int, tuple[float, float]]:
     """The range of every float tensor that an integer operator reads or writes, by tensor index.
 
-    Tensors joined by operators that only move values get the range of the tensor they come from.
+    Tensors joined by operators that only move values get the range of the tensor they come from, and
+    the terms of a rectified sum only what can outlast it (`rectified_sums`).
     """
     root = value_roots(model, graph, chosen)
     exact = {signature.inputs.get(CONTENT), signature.outputs.get(STYLIZED)} - {None}
     unit = {root[t] for t in exact if t in root}
-    return {
-        t: (0.0, 1.0) if source in unit else _range_of(tf.text(graph.tensors[source].name), ranges)
-        for t, source in root.items()
+    found = {
+        source: (0.0, 1.0) if source in unit else _range_of(tf.text(graph.tensors[source].name), ranges)
+        for source in sorted(set(root.values()))
     }
+    settled = tighten(found, litert_sums(model, graph, chosen, root))
+    return {t: settled[source] for t, source in root.items()}
 
 
 def _range_of(name: str, ranges: Mapping[str, RangeLike]) -> tuple[float, float]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import tempfile
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -22,6 +22,7 @@ from iast_export.errors import InputError, ToolError
 from iast_export.onnx_graph import Array, attribute, load_model, pool_initializers, prune, save_model
 from iast_export.quantize.onnx_layers import (
     Emitter,
+    Parameters,
     activation_parameters,
     dequantize_once,
     keep_float,
@@ -34,6 +35,7 @@ from iast_export.quantize.onnx_layers import (
     widened_outputs,
 )
 from iast_export.quantize.onnx_plan import CLAMPS, Plan, Root, describe_islands, make_plan, moved_inputs
+from iast_export.quantize.rectified_sums import onnx_sums, tighten
 from iast_export.runtimes import onnx_session_options
 
 _SMALLEST_SHUFFLED = 8
@@ -78,13 +80,19 @@ def tensors_to_calibrate(fp32_path: Path) -> list[str]:
     return sorted({root.range_name for root in plan.roots.values() if not root.exact})
 
 
-def quantize_onnx(fp32_path: Path, ranges: Mapping[str, RangeLike], out_path: Path) -> QuantizeSummary:
+def quantize_onnx(
+    fp32_path: Path,
+    ranges: Mapping[str, RangeLike],
+    out_path: Path,
+    adjust: Callable[[onnx.GraphProto], None] | None = None,
+) -> QuantizeSummary:
     """Writes the INT8 form of an exported FP32 file.
 
     Args:
         fp32_path: from `export_tier`.
         ranges: at least those of `tensors_to_calibrate`, by tensor name.
         out_path: written in one step.
+        adjust: changes constants of the FP32 graph beforehand, such as `rounding.adjust_onnx`.
 
     Returns:
         What was quantized; every planned convolution runs in integers in ONNX Runtime.
@@ -95,6 +103,8 @@ def quantize_onnx(fp32_path: Path, ranges: Mapping[str, RangeLike], out_path: Pa
         ToolError: ONNX Runtime does not run what was planned in integers.
     """
     model = load_model(fp32_path)
+    if adjust is not None:
+        adjust(model.graph)
     plan = make_plan(model.graph)
     planned = Counter(node.op_type for node in model.graph.node if plan.is_integer(node))
     if not planned["Conv"]:
@@ -183,14 +193,25 @@ def _range(root: Root, ranges: Mapping[str, RangeLike]) -> tuple[float, float]:
     return low, max(low, high)
 
 
+def settled_parameters(
+    graph: onnx.GraphProto, plan: Plan, ranges: Mapping[str, RangeLike]
+) -> dict[str, Parameters]:
+    """Scale and zero point of every quantized tensor of a planned graph.
+
+    Raises:
+        InputError: a range is missing or not finite.
+    """
+    found = {name: _range(root, ranges) for name, root in plan.roots.items()}
+    settled = tighten(found, onnx_sums([node.output[0] for node in graph.node], plan))
+    return {name: activation_parameters(*bounds) for name, bounds in settled.items()}
+
+
 class _Writer:
     """Writes the graph of a plan, operator by operator."""
 
     def __init__(self, graph: onnx.GraphProto, plan: Plan, ranges: Mapping[str, RangeLike]) -> None:
         self.graph, self.plan, self.index = graph, plan, plan.index
-        self.parameters = {
-            name: activation_parameters(*_range(root, ranges)) for name, root in plan.roots.items()
-        }
+        self.parameters = settled_parameters(graph, plan, ranges)
         self.emitter = Emitter()
         self.dequantized: set[str] = set()
         self.shuffled: dict[str, tuple[int, int]] = {}
