@@ -17,6 +17,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper
 
+from iast_export.artifacts import sha256_bytes
 from iast_export.onnx_graph import Array
 
 INPUT_GROUP = 4
@@ -63,6 +64,11 @@ def quantize_weight(weight: Array, bias: Array, input_scale: np.float32) -> tupl
     int8 = np.clip(levels, -WEIGHT_LEVELS, WEIGHT_LEVELS).astype(np.int8)
     bias_scales = scales.astype(np.float64) * float(input_scale)
     return int8, scales, np.round(bias / bias_scales).astype(np.int32)
+
+
+def weight_key(weight: Array) -> str:
+    """What a weight is known by in every file: the hash of its float32 values [O, I, kH, kW]."""
+    return sha256_bytes(np.ascontiguousarray(weight, np.float32).tobytes())
 
 
 @dataclass

@@ -85,6 +85,7 @@ def quantize_onnx(
     ranges: Mapping[str, RangeLike],
     out_path: Path,
     adjust: Callable[[onnx.GraphProto], None] | None = None,
+    trim_sums: bool = True,
 ) -> QuantizeSummary:
     """Writes the INT8 form of an exported FP32 file.
 
@@ -93,6 +94,7 @@ def quantize_onnx(
         ranges: at least those of `tensors_to_calibrate`, by tensor name.
         out_path: written in one step.
         adjust: changes constants of the FP32 graph beforehand, such as `rounding.adjust_onnx`.
+        trim_sums: see `rectified_sums`.
 
     Returns:
         What was quantized; every planned convolution runs in integers in ONNX Runtime.
@@ -112,7 +114,9 @@ def quantize_onnx(
             f"{fp32_path} has no dense convolution to quantize",
             "leave this network in FP32: depthwise layers gain nothing from INT8",
         )
-    quantized = _Writer(model.graph, plan, ranges).write(model)
+    quantized = _Writer(model.graph, plan, settled_parameters(model.graph, plan, ranges, trim_sums)).write(
+        model
+    )
     save_model(quantized, out_path)
     runtime_ops = runtime_operators(out_path)
     if runtime_ops.get("QLinearConv", 0) != planned["Conv"]:
@@ -194,7 +198,7 @@ def _range(root: Root, ranges: Mapping[str, RangeLike]) -> tuple[float, float]:
 
 
 def settled_parameters(
-    graph: onnx.GraphProto, plan: Plan, ranges: Mapping[str, RangeLike]
+    graph: onnx.GraphProto, plan: Plan, ranges: Mapping[str, RangeLike], trim_sums: bool = True
 ) -> dict[str, Parameters]:
     """Scale and zero point of every quantized tensor of a planned graph.
 
@@ -202,16 +206,17 @@ def settled_parameters(
         InputError: a range is missing or not finite.
     """
     found = {name: _range(root, ranges) for name, root in plan.roots.items()}
-    settled = tighten(found, onnx_sums([node.output[0] for node in graph.node], plan))
+    sums = onnx_sums([node.output[0] for node in graph.node], plan) if trim_sums else []
+    settled = tighten(found, sums)
     return {name: activation_parameters(*bounds) for name, bounds in settled.items()}
 
 
 class _Writer:
     """Writes the graph of a plan, operator by operator."""
 
-    def __init__(self, graph: onnx.GraphProto, plan: Plan, ranges: Mapping[str, RangeLike]) -> None:
+    def __init__(self, graph: onnx.GraphProto, plan: Plan, parameters: Mapping[str, Parameters]) -> None:
         self.graph, self.plan, self.index = graph, plan, plan.index
-        self.parameters = settled_parameters(graph, plan, ranges)
+        self.parameters = parameters
         self.emitter = Emitter()
         self.dequantized: set[str] = set()
         self.shuffled: dict[str, tuple[int, int]] = {}
