@@ -30,7 +30,7 @@ from iast_export.errors import IastExportError, InputError
 from iast_export.lanes import Lane
 from iast_export.quantize.onnx_qdq import quantize_onnx, tensors_to_calibrate
 from iast_export.quantize.patches import Layer, Moments, integer_layers, observe_patches
-from iast_export.quantize.rounding import Adjustment, adjust_onnx, bias_shifts, learn_weights
+from iast_export.quantize.rounding import Adjustment, adjust_onnx, bias_shifts, learn_filters
 from iast_export.ranges import Histogram, Range, method_of, minmax
 from iast_export.recipe import load_recipe
 from iast_export.reports import SetFacts, VerifyRow
@@ -152,8 +152,8 @@ def ablate(build: Build, bundle: Path, variants: Sequence[Variant] = VARIANTS) -
     learned: dict[bool, tuple[dict[str, NDArray[Any]], float]] = {}
     for centered in sorted({variant.bias_correction for variant in variants if variant.learned}):
         started = time.perf_counter()
-        weights = learn_weights([(one.layers, one.moments) for one in found], centered)
-        learned[centered] = weights, time.perf_counter() - started
+        filters = learn_filters([(one.layers, one.moments) for one in found], centered)
+        learned[centered] = filters, time.perf_counter() - started
     rows = []
     for one in found:
         rows += _tier_rows(build, one, variants, learned)
@@ -187,9 +187,9 @@ def _write(
 ) -> float:
     """Writes a variant's INT8 file; the seconds that it takes from the FP32 file on."""
     started, share = time.perf_counter(), variant.share or build.recipe.calibration.percentile
-    weights, learning_s = learned[variant.bias_correction] if variant.learned else ({}, 0.0)
-    shifts = bias_shifts(one.layers, one.moments, weights) if variant.bias_correction else {}
-    adjust = partial(adjust_onnx, adjustment=Adjustment(weights, shifts))
+    filters, learning_s = learned[variant.bias_correction] if variant.learned else ({}, 0.0)
+    shifts = bias_shifts(one.layers, one.moments, filters) if variant.bias_correction else {}
+    adjust = partial(adjust_onnx, adjustment=Adjustment(filters, shifts))
     quantize_onnx(one.fp32, one.ranges(variant.method, share), path, adjust, variant.trim_sums)
     observing = one.moments_s if variant.learned or variant.bias_correction else 0.0
     return time.perf_counter() - started + one.histogram_s + observing + learning_s

@@ -216,12 +216,12 @@ def _quantize_params(build: Build) -> dict[str, Any]:
 
 
 def _adjustments(build: Build) -> tuple[list[Adjustment], Mapping[str, NDArray[Any]]]:
-    """What the calibration pictures teach each ONNX tier, and the weights for LiteRT, as the recipe asks.
+    """What the calibration pictures teach each ONNX tier, and the filters for LiteRT, as the recipe asks.
 
     LiteRT's biases are not corrected, so its weights are learned without counting on that.
     """
     from iast_export.quantize.patches import integer_layers, observe_patches
-    from iast_export.quantize.rounding import Adjustment, bias_shifts, learn_weights
+    from iast_export.quantize.rounding import Adjustment, bias_shifts, learn_filters
 
     chosen, tiers = build.recipe.quantize, []
     learned, corrected = chosen.rounding == "learned", chosen.bias_correction
@@ -234,10 +234,10 @@ def _adjustments(build: Build) -> tuple[list[Adjustment], Mapping[str, NDArray[A
         feeds = tier_feeds(tier, build.calibration_set, codes, pairs, build.network.size_multiple_px)
         layers = integer_layers(fp32, load_ranges(_ranges_path(build, "onnxruntime", tier)), chosen.trim_sums)
         tiers.append((layers, observe_patches(fp32, layers, feeds, usable_cores()) if layers else {}))
-    weights = learn_weights(tiers, corrected) if learned else {}
-    alone = learn_weights(tiers, False) if learned and corrected else weights
+    filters = learn_filters(tiers, corrected) if learned else {}
+    alone = learn_filters(tiers, False) if learned and corrected else filters
     build.progress("learn weights and biases", len(build.tiers), len(build.tiers))
-    return [Adjustment(weights, bias_shifts(*one, weights) if corrected else {}) for one in tiers], alone
+    return [Adjustment(filters, bias_shifts(*one, filters) if corrected else {}) for one in tiers], alone
 
 
 def _quantize(build: Build) -> list[Path]:
@@ -249,7 +249,7 @@ def _quantize(build: Build) -> list[Path]:
 
     rows: list[dict[str, Any]] = []
     paths = []
-    adjustments, litert_weights = _adjustments(build)
+    adjustments, litert_filters = _adjustments(build)
     trim_sums = build.recipe.quantize.trim_sums
     for i, (tier, fp32) in enumerate(zip(build.tiers, _onnx_fp32(build), strict=True)):
         build.progress("quantize ONNX", i, len(build.tiers))
@@ -277,7 +277,7 @@ def _quantize(build: Build) -> list[Path]:
             path,
             edges,
             trim_sums=trim_sums,
-            weights=litert_weights,
+            filters=litert_filters,
         )
         counts: dict[str, int] = {}
         for signature in summary.quantized_ops.values():

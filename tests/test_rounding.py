@@ -12,7 +12,7 @@ import pytest
 from iast_export.calibrate import collect, observe_onnx
 from iast_export.errors import InputError
 from iast_export.export import pseudo_photograph
-from iast_export.quantize.onnx_layers import quantize_weight, weight_key
+from iast_export.quantize.onnx_layers import filter_key, quantize_weight
 from iast_export.quantize.onnx_qdq import quantize_onnx, tensors_to_calibrate
 from iast_export.quantize.patches import (
     Geometry,
@@ -25,7 +25,7 @@ from iast_export.quantize.rounding import (
     Adjustment,
     adjust_onnx,
     bias_shifts,
-    learn_weights,
+    learn_filters,
     round_weight,
     turn_over,
 )
@@ -100,11 +100,12 @@ def test_tiers_share_the_learned_bytes(tmp_path: Path) -> None:
     paths = [tiny_onnx("iast", depth, 32) for depth in (1, 2)]
     layers = [integer_layers(path, ranges_of(path)) for path in paths]
     moments = [observe_patches(p, found, feeds()) for p, found in zip(paths, layers, strict=True)]
-    weights = learn_weights(zip(layers, moments, strict=True), centered=True)
-    assert {weight_key(layer.weight) for found in layers for layer in found} == set(weights)
+    filters = learn_filters(zip(layers, moments, strict=True), centered=True)
+    keys = {filter_key(one) for found in layers for layer in found for one in layer.weight}
+    assert keys == set(filters)
     stored = []
     for path, found, seen in zip(paths, layers, moments, strict=True):
-        adjust = partial(adjust_onnx, adjustment=Adjustment(weights, bias_shifts(found, seen, weights)))
+        adjust = partial(adjust_onnx, adjustment=Adjustment(filters, bias_shifts(found, seen, filters)))
         out = tmp_path / f"{path.stem}-int8.onnx"
         summary = quantize_onnx(path, ranges_of(path), out, adjust)
         assert summary.runtime_ops["QLinearConv"] == len(found)

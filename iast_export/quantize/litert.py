@@ -28,7 +28,7 @@ from iast_export.artifacts import write_atomic
 from iast_export.errors import InputError, ToolError, UsageError
 from iast_export.onnx_graph import Array
 from iast_export.quantize.delegation import SignatureDelegation, delegation
-from iast_export.quantize.onnx_layers import weight_key
+from iast_export.quantize.onnx_layers import with_learned
 from iast_export.quantize.rectified_sums import litert_sums, tighten
 from iast_export.specs import CONTENT, STYLIZED, Precision
 from iast_export.tflite_graph import CONVOLUTIONS, MOVEMENTS, Sums, integer_operators, value_roots
@@ -88,7 +88,7 @@ def quantize_litert(
     edges: Edges = "float32",
     sums: Sums = "float32",
     trim_sums: bool = True,
-    weights: Mapping[str, Array] | None = None,
+    filters: Mapping[str, Array] | None = None,
 ) -> LiteRtQuantizeSummary:
     """Writes `out_path` from an FP32 file of `convert.convert_fp32`; weights stay shared.
 
@@ -100,7 +100,7 @@ def quantize_litert(
         edges: type of `content` and `stylized`; codes stay float32.
         sums: whether residual sums are computed in float (closer to FP32) or in INT8 (some 3 % faster).
         trim_sums: see `rectified_sums`.
-        weights: learned ones (`rounding.learn_weights`), float32 [O, I, kH, kW] by `weight_key`; for "int8".
+        filters: learned ones (`rounding.learn_filters`), by `filter_key`; for "int8".
 
     Raises:
         UsageError: an impossible combination of options.
@@ -119,7 +119,7 @@ def quantize_litert(
     if precision == "int8":
         if ranges is None:
             raise UsageError("static INT8 without ranges", "run calibrate first")
-        replace_weights(model, weights or {})
+        replace_filters(model, filters or {})
         calibration = _prepare_static(model, ranges, sums, trim_sums)
     named = tw.serialize(model, named_constants=True)
     quantized = tf.parse(_run_tool(named, precision, calibration))
@@ -214,23 +214,23 @@ def _range_of(name: str, ranges: Mapping[str, RangeLike]) -> tuple[float, float]
     return low, high
 
 
-def replace_weights(model: tf.Model, weights: Mapping[str, Array]) -> None:
+def replace_filters(model: tf.Model, filters: Mapping[str, Array]) -> None:
     """Puts learned weights in the place of the FP32 ones that they are known by, in place.
 
     Args:
-        weights: float32 [O, I, kH, kW] by `weight_key`.
+        filters: float32 [I, kH, kW] by `filter_key`.
     """
     done: set[int] = set()
     for graph in model.subgraphs:
-        for op in graph.operators if weights else []:
+        for op in graph.operators if filters else []:
             tensor = graph.tensors[int(op.inputs[1])] if tf.op_name(model, op) == "CONV_2D" else None
             if tensor is None or int(tensor.buffer) in done or tf.dtype_name(tensor) != "float32":
                 continue
-            own = np.frombuffer(tf.buffer_bytes(model, tensor), np.float32).reshape(tensor.shape)
-            learned = weights.get(weight_key(own.transpose(0, 3, 1, 2)))
-            if learned is not None:
-                data = np.ascontiguousarray(learned.transpose(0, 2, 3, 1), np.float32).tobytes()
-                model.buffers[int(tensor.buffer)].data = np.frombuffer(data, np.uint8)
+            data = tf.buffer_bytes(model, tensor)
+            if data:
+                own = np.frombuffer(data, np.float32).reshape(tensor.shape).transpose(0, 3, 1, 2)
+                learned = np.ascontiguousarray(with_learned(own, filters).transpose(0, 2, 3, 1))
+                model.buffers[int(tensor.buffer)].data = learned.reshape(-1).view(np.uint8)
                 done.add(int(tensor.buffer))
 
 

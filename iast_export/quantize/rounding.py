@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from iast_export.onnx_graph import Array
-from iast_export.quantize.onnx_layers import WEIGHT_LEVELS, quantize_weight, weight_key
+from iast_export.quantize.onnx_layers import WEIGHT_LEVELS, filter_key, quantize_weight, with_learned
 from iast_export.quantize.patches import Layer, Moments
 
 _DAMPING = 0.01
@@ -34,31 +34,35 @@ class Adjustment:
     """What calibration changes in a network before it is quantized.
 
     Attributes:
-        weights: float32 [O, I, kH, kW] on the grid of their levels, by `weight_key` of the FP32 weight.
+        filters: float32 [I, kH, kW] on the grid of their levels, by `filter_key` of the FP32 ones.
         shifts: float32 [O], added to a convolution's bias, by the convolution's output.
     """
 
-    weights: Mapping[str, Array] = field(default_factory=dict)
+    filters: Mapping[str, Array] = field(default_factory=dict)
     shifts: Mapping[str, Array] = field(default_factory=dict)
 
 
-def learn_weights(
+def learn_filters(
     tiers: Iterable[tuple[list[Layer], Mapping[str, Moments]]], centered: bool
 ) -> dict[str, Array]:
-    """Every weight rounded once, for all tiers that share it.
+    """Every weight rounded once, for all tiers that share it; by `filter_key`, output channel by channel.
 
     Args:
         tiers: layers and their moments, per tier.
         centered: the mean error will be taken up by the bias.
     """
-    weights: dict[str, Array] = {}
-    sums: dict[str, Moments] = {}
+    weights: dict[bytes, Array] = {}
+    sums: dict[bytes, Moments] = {}
     for layers, moments in tiers:
         for layer in layers:
-            key = weight_key(layer.weight)
+            key = layer.weight.tobytes()
             weights[key] = layer.weight
             sums.setdefault(key, Moments(layer.weight[0].size)).merge(moments[layer.output])
-    return {key: round_weight(weight, sums[key].second(centered)) for key, weight in weights.items()}
+    filters: dict[str, Array] = {}
+    for key, weight in weights.items():
+        rounded = round_weight(weight, sums[key].second(centered))
+        filters.update({filter_key(one): new for one, new in zip(weight, rounded, strict=True)})
+    return filters
 
 
 def round_weight(weight: Array, second: NDArray[np.float64]) -> Array:
@@ -103,17 +107,17 @@ def turn_over(exact: NDArray[np.float64], second: NDArray[np.float64]) -> NDArra
 
 
 def bias_shifts(
-    layers: Iterable[Layer], moments: Mapping[str, Moments], weights: Mapping[str, Array]
+    layers: Iterable[Layer], moments: Mapping[str, Moments], filters: Mapping[str, Array]
 ) -> dict[str, Array]:
     """Mean of each layer's float output less that of its INT8 output, float32 [O], by the layer's output.
 
     Args:
-        weights: learned ones by `weight_key`; others are rounded to nearest.
+        filters: learned ones by `filter_key`; others are rounded to nearest.
     """
     shifts = {}
     for layer in layers:
         seen = moments[layer.output]
-        used = weights.get(weight_key(layer.weight), layer.weight)
+        used = with_learned(layer.weight, filters)
         int8, scales, _ = quantize_weight(used, layer.bias, layer.parameters.scale)
         rounded = int8.reshape(len(int8), -1) * scales[:, None].astype(np.float64)
         wanted = layer.weight.reshape(len(int8), -1).astype(np.float64) @ seen.float_sum
@@ -135,8 +139,8 @@ def adjust_onnx(graph: onnx.GraphProto, adjustment: Adjustment) -> None:
             name = f"{node.output[0]}_corrected_bias"
             graph.initializer.append(numpy_helper.from_array(bias.astype(np.float32), name))
             node.input[:] = [*node.input[:2], name]
-        learned = adjustment.weights.get(weight_key(weight))
-        if learned is not None:
+        learned = with_learned(weight, adjustment.filters)
+        if not np.array_equal(learned, weight):
             name = f"{node.input[1]}_rounded"
             if name not in values:
                 graph.initializer.append(numpy_helper.from_array(learned, name))
