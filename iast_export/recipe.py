@@ -23,6 +23,7 @@ DEFAULT_RECIPE = "default_recipe.toml"
 
 Method = Literal["minmax", "percentile", "entropy", "mse"]
 Edges = Literal["float32", "int8"]
+Rounding = Literal["nearest", "learned"]
 
 
 class _Part(BaseModel):
@@ -44,14 +45,22 @@ class CalibrationRecipe(_Part):
 
     set: str = "default"
     method: Method = "percentile"
-    percentile: Annotated[float, Field(gt=50, le=100)] = 99.99
+    percentile: Annotated[float, Field(gt=50, le=100)] = 99.999
     max_pairs: Annotated[int, Field(ge=1)] = 24
 
 
 class QuantizeRecipe(_Part):
-    """How the INT8 models are made: the element type at the edges of the TFLite model."""
+    """How the INT8 models are made.
+
+    `edges`: element type at the edges of the TFLite model. `trim_sums`: ranges around relu(a + b) without
+    what the ReLU removes. `rounding`: weights to the nearest level, or learned for the least error of each
+    layer. `bias_correction`: each layer's mean error goes into its bias.
+    """
 
     edges: Edges = "float32"
+    trim_sums: bool = True
+    rounding: Rounding = "learned"
+    bias_correction: bool = False
 
 
 class VerifyRecipe(_Part):

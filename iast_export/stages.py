@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +53,7 @@ from iast_export.specs import (
 from iast_export.styles import feeds_of, pack
 
 if TYPE_CHECKING:
+    from iast_export.quantize.rounding import Adjustment
     from iast_export.verify import EvaluationPair, Scorers
 
 
@@ -209,7 +211,35 @@ def _calibrate(build: Build) -> list[Path]:
 
 
 def _quantize_params(build: Build) -> dict[str, Any]:
-    return {"edges": build.recipe.quantize.edges, "versions": versions()}
+    chosen = build.recipe.quantize
+    learning = chosen.rounding == "learned" or chosen.bias_correction
+    pictures = _calibrate_params(build) if learning else {}
+    return {"quantize": chosen.model_dump(mode="json"), "learned_on": pictures, "versions": versions()}
+
+
+def learn_adjustments(build: Build) -> tuple[list[Adjustment], Mapping[str, NDArray[Any]]]:
+    """What the calibration pictures teach each ONNX tier, and the filters for LiteRT, as the recipe asks.
+
+    LiteRT's biases are not corrected, so its weights are learned without counting on that.
+    """
+    from iast_export.quantize.patches import integer_layers, observe_patches
+    from iast_export.quantize.rounding import Adjustment, bias_shifts, learn_filters
+
+    chosen, tiers = build.recipe.quantize, []
+    learned, corrected = chosen.rounding == "learned", chosen.bias_correction
+    if not (learned or corrected):
+        return [Adjustment() for _ in build.tiers], {}
+    codes = [feeds_of(s, build.network.code_shapes) for s in build.styles if not s.held_out]
+    for i, (tier, fp32) in enumerate(zip(build.tiers, _onnx_fp32(build), strict=True)):
+        build.progress("learn weights and biases", i, len(build.tiers))
+        pairs = pairs_at(tier, build.recipe.calibration.max_pairs)
+        feeds = tier_feeds(tier, build.calibration_set, codes, pairs, build.network.size_multiple_px)
+        layers = integer_layers(fp32, load_ranges(ranges_path(build, "onnxruntime", tier)), chosen.trim_sums)
+        tiers.append((layers, observe_patches(fp32, layers, feeds, usable_cores()) if layers else {}))
+    filters = learn_filters(tiers, corrected) if learned else {}
+    alone = learn_filters(tiers, False) if learned and corrected else filters
+    build.progress("learn weights and biases", len(build.tiers), len(build.tiers))
+    return [Adjustment(filters, bias_shifts(*one, filters) if corrected else {}) for one in tiers], alone
 
 
 def _quantize(build: Build) -> list[Path]:
@@ -217,13 +247,17 @@ def _quantize(build: Build) -> list[Path]:
     from iast_export.quantize.delegation import delegation
     from iast_export.quantize.litert import quantize_litert
     from iast_export.quantize.onnx_qdq import quantize_onnx
+    from iast_export.quantize.rounding import adjust_onnx
 
     rows: list[dict[str, Any]] = []
     paths = []
+    adjustments, litert_filters = learn_adjustments(build)
+    trim_sums = build.recipe.quantize.trim_sums
     for i, (tier, fp32) in enumerate(zip(build.tiers, _onnx_fp32(build), strict=True)):
         build.progress("quantize ONNX", i, len(build.tiers))
         path = build.models / onnx_name(build.recipe.name, tier, "int8")
-        made = quantize_onnx(fp32, load_ranges(ranges_path(build, "onnxruntime", tier)), path)
+        found = load_ranges(ranges_path(build, "onnxruntime", tier))
+        made = quantize_onnx(fp32, found, path, partial(adjust_onnx, adjustment=adjustments[i]), trim_sums)
         rows.append(
             _quantize_row(build, path, "onnxruntime", "int8", tier.id, made.quantized_ops, made.islands)
         )
@@ -239,7 +273,13 @@ def _quantize(build: Build) -> list[Path]:
         path = _tflite(build, precision)
         edges = build.recipe.quantize.edges if precision == "int8" else "float32"
         summary = quantize_litert(
-            _tflite(build, "fp32"), precision, ranges if precision == "int8" else None, path, edges
+            _tflite(build, "fp32"),
+            precision,
+            ranges if precision == "int8" else None,
+            path,
+            edges,
+            trim_sums=trim_sums,
+            filters=litert_filters,
         )
         counts: dict[str, int] = {}
         for signature in summary.quantized_ops.values():

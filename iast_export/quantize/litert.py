@@ -26,7 +26,10 @@ from iast_export import tflite_file as tf
 from iast_export import tflite_write as tw
 from iast_export.artifacts import write_atomic
 from iast_export.errors import InputError, ToolError, UsageError
+from iast_export.onnx_graph import Array
 from iast_export.quantize.delegation import SignatureDelegation, delegation
+from iast_export.quantize.onnx_layers import with_learned
+from iast_export.quantize.rectified_sums import litert_sums, tighten
 from iast_export.specs import CONTENT, STYLIZED, Precision
 from iast_export.tflite_graph import CONVOLUTIONS, MOVEMENTS, Sums, integer_operators, value_roots
 
@@ -84,6 +87,8 @@ def quantize_litert(
     out_path: Path,
     edges: Edges = "float32",
     sums: Sums = "float32",
+    trim_sums: bool = True,
+    filters: Mapping[str, Array] | None = None,
 ) -> LiteRtQuantizeSummary:
     """Writes `out_path` from an FP32 file of `convert.convert_fp32`; weights stay shared.
 
@@ -94,6 +99,8 @@ def quantize_litert(
         out_path: where to write.
         edges: type of `content` and `stylized`; codes stay float32.
         sums: whether residual sums are computed in float (closer to FP32) or in INT8 (some 3 % faster).
+        trim_sums: see `rectified_sums`.
+        filters: learned ones (`rounding.learn_filters`), by `filter_key`; for "int8".
 
     Raises:
         UsageError: an impossible combination of options.
@@ -112,7 +119,8 @@ def quantize_litert(
     if precision == "int8":
         if ranges is None:
             raise UsageError("static INT8 without ranges", "run calibrate first")
-        calibration = _prepare_static(model, ranges, sums)
+        replace_filters(model, filters or {})
+        calibration = _prepare_static(model, ranges, sums, trim_sums)
     named = tw.serialize(model, named_constants=True)
     quantized = tf.parse(_run_tool(named, precision, calibration))
     for signature in tf.signatures(quantized) if edges == "int8" else []:
@@ -126,7 +134,7 @@ def quantize_litert(
 
 
 def _prepare_static(
-    model: tf.Model, ranges: Mapping[str, Mapping[str, RangeLike]], sums: Sums
+    model: tf.Model, ranges: Mapping[str, Mapping[str, RangeLike]], sums: Sums, trim_sums: bool
 ) -> dict[str, dict[str, Any]]:
     """Drops final clamps, marks integer operators by their outputs' names, and settles every range."""
     calibration: dict[str, dict[str, Any]] = {}
@@ -135,7 +143,7 @@ def _prepare_static(
             raise InputError(f"no ranges for signature {signature.key}", "calibrate every tier again")
         graph = model.subgraphs[signature.subgraph]
         chosen = _drop_final_clamp(model, graph, signature, integer_operators(model, graph, sums))
-        settled = _settle_ranges(model, graph, signature, chosen, ranges[signature.key])
+        settled = _settle_ranges(model, graph, signature, chosen, ranges[signature.key], trim_sums)
         for n in chosen:
             for t in graph.operators[n].outputs:
                 graph.tensors[int(t)].name = _MARK + tf.text(graph.tensors[int(t)].name)
@@ -179,18 +187,22 @@ def _settle_ranges(
     signature: tf.Signature,
     chosen: set[int],
     ranges: Mapping[str, RangeLike],
+    trim_sums: bool,
 ) -> dict[int, tuple[float, float]]:
     """The range of every float tensor that an integer operator reads or writes, by tensor index.
 
-    Tensors joined by operators that only move values get the range of the tensor they come from.
+    Tensors joined by operators that only move values get the range of the tensor they come from, and
+    the terms of a rectified sum only what can outlast it (`rectified_sums`).
     """
     root = value_roots(model, graph, chosen)
     exact = {signature.inputs.get(CONTENT), signature.outputs.get(STYLIZED)} - {None}
     unit = {root[t] for t in exact if t in root}
-    return {
-        t: (0.0, 1.0) if source in unit else _range_of(tf.text(graph.tensors[source].name), ranges)
-        for t, source in root.items()
+    found = {
+        source: (0.0, 1.0) if source in unit else _range_of(tf.text(graph.tensors[source].name), ranges)
+        for source in sorted(set(root.values()))
     }
+    settled = tighten(found, litert_sums(model, graph, chosen, root) if trim_sums else [])
+    return {t: settled[source] for t, source in root.items()}
 
 
 def _range_of(name: str, ranges: Mapping[str, RangeLike]) -> tuple[float, float]:
@@ -200,6 +212,26 @@ def _range_of(name: str, ranges: Mapping[str, RangeLike]) -> tuple[float, float]
     if not (math.isfinite(low) and math.isfinite(high)) or high < low:
         raise InputError(f"range of {name} is [{low}, {high}]", "calibrate again on valid images")
     return low, high
+
+
+def replace_filters(model: tf.Model, filters: Mapping[str, Array]) -> None:
+    """Puts learned weights in the place of the FP32 ones that they are known by, in place.
+
+    Args:
+        filters: float32 [I, kH, kW] by `filter_key`.
+    """
+    done: set[int] = set()
+    for graph in model.subgraphs:
+        for op in graph.operators if filters else []:
+            tensor = graph.tensors[int(op.inputs[1])] if tf.op_name(model, op) == "CONV_2D" else None
+            if tensor is None or int(tensor.buffer) in done or tf.dtype_name(tensor) != "float32":
+                continue
+            data = tf.buffer_bytes(model, tensor)
+            if data:
+                own = np.frombuffer(data, np.float32).reshape(tensor.shape).transpose(0, 3, 1, 2)
+                learned = np.ascontiguousarray(with_learned(own, filters).transpose(0, 2, 3, 1))
+                model.buffers[int(tensor.buffer)].data = learned.reshape(-1).view(np.uint8)
+                done.add(int(tensor.buffer))
 
 
 def _run_tool(data: bytes, precision: Precision, calibration: dict[str, dict[str, Any]] | None) -> bytes:

@@ -8,7 +8,7 @@ pixels, channels last, with the convolution's outputs sorted for it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +17,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper
 
+from iast_export.artifacts import sha256_bytes
 from iast_export.onnx_graph import Array
 
 INPUT_GROUP = 4
@@ -63,6 +64,21 @@ def quantize_weight(weight: Array, bias: Array, input_scale: np.float32) -> tupl
     int8 = np.clip(levels, -WEIGHT_LEVELS, WEIGHT_LEVELS).astype(np.int8)
     bias_scales = scales.astype(np.float64) * float(input_scale)
     return int8, scales, np.round(bias / bias_scales).astype(np.int32)
+
+
+def filter_key(one: Array) -> str:
+    """What the weights of one output channel are known by in every file: the hash of float32 [I, kH, kW]."""
+    return sha256_bytes(np.ascontiguousarray(one, np.float32).tobytes())
+
+
+def with_learned(weight: Array, filters: Mapping[str, Array]) -> Array:
+    """A weight [O, I, kH, kW] with the output channels in `filters` (by `filter_key`) replaced.
+
+    Channel by channel, since a file may hold them in another order, as before a pixel shuffle in LiteRT.
+    """
+    if not filters:
+        return weight
+    return np.stack([filters.get(filter_key(one), one) for one in weight]).astype(np.float32)
 
 
 @dataclass

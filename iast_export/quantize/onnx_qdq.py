@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import tempfile
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -22,6 +22,7 @@ from iast_export.errors import InputError, ToolError
 from iast_export.onnx_graph import Array, attribute, load_model, pool_initializers, prune, save_model
 from iast_export.quantize.onnx_layers import (
     Emitter,
+    Parameters,
     activation_parameters,
     dequantize_once,
     keep_float,
@@ -43,6 +44,7 @@ from iast_export.quantize.onnx_plan import (
     make_plan,
     moved_inputs,
 )
+from iast_export.quantize.rectified_sums import onnx_sums, tighten
 from iast_export.runtimes import onnx_session_options
 
 _SMALLEST_SHUFFLED = 8
@@ -97,7 +99,12 @@ def operator_groups(fp32_path: Path) -> list[OperatorGroup]:
 
 
 def quantize_onnx(
-    fp32_path: Path, ranges: Mapping[str, RangeLike], out_path: Path, in_float: Collection[str] = ()
+    fp32_path: Path,
+    ranges: Mapping[str, RangeLike],
+    out_path: Path,
+    adjust: Callable[[onnx.GraphProto], None] | None = None,
+    trim_sums: bool = True,
+    in_float: Collection[str] = (),
 ) -> QuantizeSummary:
     """Writes the INT8 form of an exported FP32 file.
 
@@ -105,6 +112,8 @@ def quantize_onnx(
         fp32_path: from `export_tier`.
         ranges: at least those of `tensors_to_calibrate`, by tensor name.
         out_path: written in one step.
+        adjust: changes constants of the FP32 graph beforehand, such as `rounding.adjust_onnx`.
+        trim_sums: see `rectified_sums`.
         in_float: names of `operator_groups` to leave in float; the others compute in integers.
 
     Returns:
@@ -116,6 +125,8 @@ def quantize_onnx(
         ToolError: ONNX Runtime does not run what was planned in integers.
     """
     model = load_model(fp32_path)
+    if adjust is not None:
+        adjust(model.graph)
     plan = make_plan(model.graph, in_float)
     planned = Counter(node.op_type for node in model.graph.node if plan.is_integer(node))
     if not planned["Conv"]:
@@ -123,7 +134,9 @@ def quantize_onnx(
             f"{fp32_path} has no dense convolution to quantize",
             "leave this network in FP32: depthwise layers gain nothing from INT8",
         )
-    quantized = _Writer(model.graph, plan, ranges).write(model)
+    quantized = _Writer(model.graph, plan, settled_parameters(model.graph, plan, ranges, trim_sums)).write(
+        model
+    )
     save_model(quantized, out_path)
     runtime_ops = runtime_operators(out_path)
     if runtime_ops.get("QLinearConv", 0) != planned["Conv"]:
@@ -204,14 +217,26 @@ def _range(root: Root, ranges: Mapping[str, RangeLike]) -> tuple[float, float]:
     return low, max(low, high)
 
 
+def settled_parameters(
+    graph: onnx.GraphProto, plan: Plan, ranges: Mapping[str, RangeLike], trim_sums: bool = True
+) -> dict[str, Parameters]:
+    """Scale and zero point of every quantized tensor of a planned graph.
+
+    Raises:
+        InputError: a range is missing or not finite.
+    """
+    found = {name: _range(root, ranges) for name, root in plan.roots.items()}
+    sums = onnx_sums([node.output[0] for node in graph.node], plan) if trim_sums else []
+    settled = tighten(found, sums)
+    return {name: activation_parameters(*bounds) for name, bounds in settled.items()}
+
+
 class _Writer:
     """Writes the graph of a plan, operator by operator."""
 
-    def __init__(self, graph: onnx.GraphProto, plan: Plan, ranges: Mapping[str, RangeLike]) -> None:
+    def __init__(self, graph: onnx.GraphProto, plan: Plan, parameters: Mapping[str, Parameters]) -> None:
         self.graph, self.plan, self.index = graph, plan, plan.index
-        self.parameters = {
-            name: activation_parameters(*_range(root, ranges)) for name, root in plan.roots.items()
-        }
+        self.parameters = parameters
         self.emitter = Emitter()
         self.dequantized: set[str] = set()
         self.shuffled: dict[str, tuple[int, int]] = {}

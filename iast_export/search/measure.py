@@ -11,6 +11,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+import onnx
+
 from iast_export.artifacts import Progress, no_progress
 from iast_export.errors import InputError
 from iast_export.images import center_square, to_tensor
@@ -35,13 +37,19 @@ class TimingOptions:
 
 @dataclass(frozen=True)
 class Subject:
-    """What is searched: the FP32 file of a tier, its ranges, and what judges its forms."""
+    """What is searched: the FP32 file of a tier, its ranges, and what judges its forms.
+
+    Attributes:
+        adjust, trim_sums: as the build's own INT8 file was made; see `quantize_onnx`.
+    """
 
     fp32: Path
     tier: Tier
     ranges: Mapping[str, RangeLike]
     pairs: Sequence[EvaluationPair]
     scorers: Scorers
+    adjust: Callable[[onnx.GraphProto], None] | None = None
+    trim_sums: bool = True
 
 
 class OutOfTimeError(Exception):
@@ -136,7 +144,8 @@ class Bench:
         if self.everything <= set(in_float):
             path.write_bytes(self.subject.fp32.read_bytes())
         else:
-            quantize_onnx(self.subject.fp32, self.subject.ranges, path, in_float)
+            one = self.subject
+            quantize_onnx(one.fp32, one.ranges, path, one.adjust, one.trim_sums, in_float)
 
     def _measure(self, names: tuple[str, ...]) -> Candidate:
         with tempfile.TemporaryDirectory() as folder:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from iast_export.artifacts import sha256_file, stage_key
@@ -9,11 +10,18 @@ from iast_export.build import Build
 from iast_export.calibrate import load_ranges
 from iast_export.environment import machine_fingerprint, versions
 from iast_export.errors import InputError, UsageError
+from iast_export.quantize.rounding import adjust_onnx
 from iast_export.reports import MANIFEST_NAME, SetFacts, load_manifest
 from iast_export.search import Budget, Options, Subject, search
 from iast_export.search_reports import SearchReport
 from iast_export.specs import Tier, onnx_name
-from iast_export.stages import build_scorers, evaluation_pairs, ranges_path, styles_sha256
+from iast_export.stages import (
+    build_scorers,
+    evaluation_pairs,
+    learn_adjustments,
+    ranges_path,
+    styles_sha256,
+)
 
 
 def search_build(
@@ -35,6 +43,7 @@ def search_build(
     pairs = evaluation_pairs(build)
     weights = build.recipe.verify.perceptual_weights
     params = {
+        "quantize": build.recipe.quantize.model_dump(mode="json"),
         "verify": build.recipe.verify.model_dump(mode="json"),
         "set_sha256": build.evaluation_set.sha256,
         "styles": styles_sha256(build),
@@ -43,8 +52,14 @@ def search_build(
         "machine": machine_fingerprint(),
     }
     key = stage_key("search", params, [fp32, ranges, *([Path(weights)] if weights else [])])
+    adjustment = learn_adjustments(build)[0][build.tiers.index(tier)]
+    subject = Subject(
+        *(fp32, tier, load_ranges(ranges), pairs, build_scorers(build)),
+        adjust=partial(adjust_onnx, adjustment=adjustment),
+        trim_sums=build.recipe.quantize.trim_sums,
+    )
     return search(
-        Subject(fp32, tier, load_ranges(ranges), pairs, build_scorers(build)),
+        subject,
         budgets,
         SetFacts(name=build.evaluation_set.name, sha256=build.evaluation_set.sha256, images=len(pairs)),
         key,

@@ -1,0 +1,148 @@
+"""Rounding learned from data, and biases corrected by it, both from the moments of `patches`.
+
+Rounding to nearest is best for each weight alone, not for a layer's output: errors of weights that read
+like inputs can cancel. Following Nagel et al., "Up or Down? Adaptive Rounding for Post-Training
+Quantization" (2020), each weight goes up or down so that the layer's expected squared error is least.
+Their relaxation trained by Adam is not needed here: the error is quadratic in the decisions, its matrix
+is known exactly, and turning over one weight after another, the best first, ends in seconds.
+
+What error remains in the mean goes into the bias, after Nagel et al., "Data-Free Quantization Through
+Weight Equalization and Bias Correction" (2019), in its empirical form: output channel by output channel,
+the mean of INT8 less the mean of float.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import numpy_helper
+
+from iast_export.onnx_graph import Array
+from iast_export.quantize.onnx_layers import WEIGHT_LEVELS, filter_key, quantize_weight, with_learned
+from iast_export.quantize.patches import Layer, Moments
+
+_DAMPING = 0.01
+_SETTLED = 1e-3  # a weight this near to a level stays there; the largest of a channel always is
+
+
+@dataclass(frozen=True)
+class Adjustment:
+    """What calibration changes in a network before it is quantized.
+
+    Attributes:
+        filters: float32 [I, kH, kW] on the grid of their levels, by `filter_key` of the FP32 ones.
+        shifts: float32 [O], added to a convolution's bias, by the convolution's output.
+    """
+
+    filters: Mapping[str, Array] = field(default_factory=dict)
+    shifts: Mapping[str, Array] = field(default_factory=dict)
+
+
+def learn_filters(
+    tiers: Iterable[tuple[list[Layer], Mapping[str, Moments]]], centered: bool
+) -> dict[str, Array]:
+    """Every weight rounded once, for all tiers that share it; by `filter_key`, output channel by channel.
+
+    Args:
+        tiers: layers and their moments, per tier.
+        centered: the mean error will be taken up by the bias.
+    """
+    weights: dict[bytes, Array] = {}
+    sums: dict[bytes, Moments] = {}
+    for layers, moments in tiers:
+        for layer in layers:
+            key = layer.weight.tobytes()
+            weights[key] = layer.weight
+            sums.setdefault(key, Moments(layer.weight[0].size)).merge(moments[layer.output])
+    filters: dict[str, Array] = {}
+    for key, weight in weights.items():
+        rounded = round_weight(weight, sums[key].second(centered))
+        filters.update({filter_key(one): new for one, new in zip(weight, rounded, strict=True)})
+    return filters
+
+
+def round_weight(weight: Array, second: NDArray[np.float64]) -> Array:
+    """A weight on its grid, each value rounded up or down for the least error of the output.
+
+    Args:
+        weight: float32 [O, I, kH, kW].
+        second: moments [K, K] of what it reads, K = I * kH * kW.
+    """
+    _, scales, _ = quantize_weight(weight, np.zeros(len(weight), np.float32), np.float32(1))
+    exact = weight.reshape(len(weight), -1) / scales[:, None].astype(np.float64)
+    levels = turn_over(exact, second)
+    rounded: Array = (levels * scales[:, None]).astype(np.float32).reshape(weight.shape)
+    return rounded
+
+
+def turn_over(exact: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Integer levels [O, K] next to `exact` whose error e has the least e @ second @ e, row by row.
+
+    Starts from the nearest levels and turns over, in each row, the one that lowers the error most, until
+    none does.
+    """
+    matrix = second + _DAMPING * np.mean(np.diag(second)) * np.eye(len(second))
+    levels = np.clip(np.rint(exact), -WEIGHT_LEVELS, WEIGHT_LEVELS)
+    error = levels - exact
+    free = np.abs(error) > _SETTLED
+    gradient, rows = error @ matrix, np.arange(len(exact))
+    diagonal = np.diag(matrix)
+    for _ in range(2 * exact.shape[1]):
+        step = np.where(error > 0, -1.0, 1.0)
+        change = np.where(free, 2.0 * step * gradient + diagonal, 0.0)
+        best = np.argmin(change, axis=1)
+        better = change[rows, best] < -1e-12 * np.abs(diagonal).max(initial=0.0)
+        if not better.any():
+            break
+        turned, column = rows[better], best[better]
+        moved = step[turned, column]
+        levels[turned, column] += moved
+        error[turned, column] += moved
+        gradient[turned] += moved[:, None] * matrix[column]
+    return levels
+
+
+def bias_shifts(
+    layers: Iterable[Layer], moments: Mapping[str, Moments], filters: Mapping[str, Array]
+) -> dict[str, Array]:
+    """Mean of each layer's float output less that of its INT8 output, float32 [O], by the layer's output.
+
+    Args:
+        filters: learned ones by `filter_key`; others are rounded to nearest.
+    """
+    shifts = {}
+    for layer in layers:
+        seen = moments[layer.output]
+        used = with_learned(layer.weight, filters)
+        int8, scales, _ = quantize_weight(used, layer.bias, layer.parameters.scale)
+        rounded = int8.reshape(len(int8), -1) * scales[:, None].astype(np.float64)
+        wanted = layer.weight.reshape(len(int8), -1).astype(np.float64) @ seen.float_sum
+        shifts[layer.output] = ((wanted - rounded @ seen.int8_sum) / seen.count).astype(np.float32)
+    return shifts
+
+
+def adjust_onnx(graph: onnx.GraphProto, adjustment: Adjustment) -> None:
+    """Puts learned weights and corrected biases into an FP32 graph, in place."""
+    values = {item.name: item for item in graph.initializer}
+    for node in graph.node:
+        if node.op_type != "Conv" or node.input[1] not in values:
+            continue
+        weight = numpy_helper.to_array(values[node.input[1]])
+        shift = adjustment.shifts.get(node.output[0])
+        if shift is not None:
+            given = node.input[2] if len(node.input) > 2 else ""
+            bias = numpy_helper.to_array(values[given]) + shift if given else shift
+            name = f"{node.output[0]}_corrected_bias"
+            graph.initializer.append(numpy_helper.from_array(bias.astype(np.float32), name))
+            node.input[:] = [*node.input[:2], name]
+        learned = with_learned(weight, adjustment.filters)
+        if not np.array_equal(learned, weight):
+            name = f"{node.input[1]}_rounded"
+            if name not in values:
+                graph.initializer.append(numpy_helper.from_array(learned, name))
+                values[name] = graph.initializer[-1]
+            node.input[1] = name
