@@ -16,10 +16,11 @@ from pathlib import Path
 
 import numpy as np
 
-from iast_export.calibrate import collect, observe_onnx, tier_feeds
+from iast_export.calibrate import collect, tier_feeds
 from iast_export.environment import peak_rss_bytes
 from iast_export.images import save_png
 from iast_export.imagesets import load_set
+from iast_export.observers import observe_onnx
 from iast_export.quantize.onnx_qdq import tensors_to_calibrate
 from iast_export.ranges import method_of
 from iast_export.reports import load_manifest

@@ -23,11 +23,12 @@ from numpy.typing import NDArray
 
 from iast_export.artifacts import write_atomic, write_json
 from iast_export.build import Build, Request
-from iast_export.calibrate import Feeds, collect, observe_onnx, pairs_at, tier_feeds
+from iast_export.calibrate import collect, pairs_at, tier_feeds
 from iast_export.console import progress_bar
 from iast_export.environment import machine_fingerprint, versions
 from iast_export.errors import IastExportError, InputError
 from iast_export.lanes import Lane
+from iast_export.observers import Feeds, observe_onnx
 from iast_export.quantize.onnx_qdq import quantize_onnx, tensors_to_calibrate
 from iast_export.quantize.patches import Layer, Moments, integer_layers, observe_patches
 from iast_export.quantize.rounding import Adjustment, adjust_onnx, bias_shifts, learn_filters

@@ -17,11 +17,8 @@ from iast_export.artifacts import (
 )
 from iast_export.build import Build
 from iast_export.calibrate import (
-    Observe,
     calibrate_tier,
     load_ranges,
-    observe_litert,
-    observe_onnx,
     pairs_at,
     save_ranges,
     tier_feeds,
@@ -30,6 +27,7 @@ from iast_export.environment import machine_fingerprint, usable_cores, versions
 from iast_export.images import center_square, to_tensor
 from iast_export.imagesets import ImageSet
 from iast_export.lanes import find_lanes
+from iast_export.observers import Observe, observe_litert, observe_onnx
 from iast_export.quantize.onnx_qdq import tensors_to_calibrate
 from iast_export.ranges import method_of
 from iast_export.reports import (

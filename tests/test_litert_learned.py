@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from iast_export import tflite_file as tf
-from iast_export.calibrate import collect, observe_onnx
+from iast_export.calibrate import collect
 from iast_export.export import pseudo_photograph
+from iast_export.observers import observe_onnx
 from iast_export.quantize.litert import quantize_litert
 from iast_export.quantize.onnx_layers import quantize_weight, with_learned
 from iast_export.quantize.onnx_qdq import tensors_to_calibrate

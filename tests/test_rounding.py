@@ -9,9 +9,10 @@ import numpy as np
 import onnx
 import pytest
 
-from iast_export.calibrate import collect, observe_onnx
+from iast_export.calibrate import collect
 from iast_export.errors import InputError
 from iast_export.export import pseudo_photograph
+from iast_export.observers import observe_onnx
 from iast_export.quantize.onnx_layers import filter_key, quantize_weight
 from iast_export.quantize.onnx_qdq import quantize_onnx, tensors_to_calibrate
 from iast_export.quantize.patches import (

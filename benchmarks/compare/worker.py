@@ -135,7 +135,8 @@ def _named(job: Job) -> bytearray:
 
 def ours_onnx(job: Job) -> None:
     """iast-export for ONNX Runtime: what its stages `calibrate` and `quantize` do."""
-    from iast_export.calibrate import collect, observe_onnx
+    from iast_export.calibrate import collect
+    from iast_export.observers import observe_onnx
     from iast_export.quantize.onnx_qdq import quantize_onnx, tensors_to_calibrate
 
     fp32 = Path(job["fp32"])
@@ -145,7 +146,8 @@ def ours_onnx(job: Job) -> None:
 
 def ours_litert(job: Job) -> None:
     """iast-export for LiteRT: what its stages `calibrate` and `quantize` do."""
-    from iast_export.calibrate import collect, observe_litert
+    from iast_export.calibrate import collect
+    from iast_export.observers import observe_litert
     from iast_export.quantize.litert import quantize_litert
 
     fp32, signature = Path(job["fp32"]), job["signature"]

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from iast_export.calibrate import Feeds, observe_onnx
 from iast_export.errors import InputError
+from iast_export.observers import Feeds, observe_onnx
 from iast_export.onnx_graph import Array, attribute, load_model
 from iast_export.quantize.onnx_layers import Parameters
 from iast_export.quantize.onnx_plan import make_plan

@@ -1,0 +1,62 @@
+"""Runs FP32 files with tensors of the inside kept for reading: what calibration and learning look at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from iast_export.errors import InputError
+from iast_export.runtimes import open_litert, open_onnx
+from iast_export.tflite_file import activation_tensors
+
+Feeds = Mapping[str, NDArray[Any]]
+Observe = Callable[[Feeds], Iterator[tuple[str, NDArray[Any]]]]
+
+
+def observe_onnx(fp32_path: Path, tensors: Sequence[str], threads: int = 1) -> Observe:
+    """Runs an ONNX file with `tensors` as outputs; graph inputs among them are read from the feed.
+
+    Raises:
+        InputError: the file has no such tensor.
+    """
+    import onnx
+
+    model = onnx.load(fp32_path)
+    inputs = {value.name for value in model.graph.input}
+    known = {name for node in model.graph.node for name in node.output}
+    wanted = [name for name in tensors if name not in inputs]
+    unknown = [name for name in wanted if name not in known]
+    if unknown:
+        raise InputError(f"{fp32_path} has no tensor {unknown[0]}", "export the model again")
+    present = {value.name for value in model.graph.output}
+    model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in wanted if name not in present)
+    session = open_onnx(model.SerializeToString(), threads, wanted)
+
+    def observe(feed: Feeds) -> Iterator[tuple[str, NDArray[Any]]]:
+        yield from ((name, feed[name]) for name in tensors if name in inputs)
+        yield from session.run(feed).items()
+
+    return observe
+
+
+def observe_litert(fp32_path: Path, signature: str, threads: int = 1) -> Observe:
+    """Runs a signature of a TFLite file with every float activation kept for reading."""
+    tensors = activation_tensors(fp32_path, signature)
+    session = open_litert(fp32_path, signature, threads, keep_all_tensors=True)
+    subgraph = _subgraph(fp32_path, signature)
+
+    def observe(feed: Feeds) -> Iterator[tuple[str, NDArray[Any]]]:
+        session.run(feed)
+        for name, index in tensors.items():
+            yield name, session.raw.get_tensor(index, subgraph)
+
+    return observe
+
+
+def _subgraph(path: Path, signature: str) -> int:
+    from iast_export.tflite_file import find_signature, read_model
+
+    return find_signature(read_model(path), signature).subgraph
