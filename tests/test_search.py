@@ -19,6 +19,7 @@ from iast_export.errors import CannotJudgeError, InputError, UsageError
 from iast_export.metrics.style import style_statistics
 from iast_export.onnx_graph import save_model
 from iast_export.quantize.onnx_qdq import quantize_onnx, runtime_operators, tensors_to_calibrate
+from iast_export.report import write_html
 from iast_export.reports import SetFacts
 from iast_export.runtimes import open_onnx
 from iast_export.search import Options, search
@@ -28,6 +29,7 @@ from iast_export.search.measure import Bench, Deadline, OutOfTimeError, Subject,
 from iast_export.search_reports import SEARCH_NAME, STATE_NAME, Candidate, SearchReport
 from iast_export.specs import Tier
 from iast_export.verify import EvaluationPair, Scorers
+from tests.conftest import SMALL_RECIPE
 
 TIER = Tier(1, 32)
 KEY = "0" * 64
@@ -273,8 +275,6 @@ def test_a_budget_that_no_file_keeps_exits_5_in_its_time(
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     recipe = tmp_path / "recipe.toml"
-    from tests.conftest import SMALL_RECIPE
-
     recipe.write_bytes(SMALL_RECIPE)
     common = ["search", str(bundle_copy), "--tier", "d4-32px", "--recipe", str(recipe)]
     inputs = ["--checkpoint", str(tiny_checkpoint), "--styles", str(style_folder)]
@@ -285,6 +285,7 @@ def test_a_budget_that_no_file_keeps_exits_5_in_its_time(
     assert (bundle_copy / "search" / "d4-32px" / told["file"]).is_file()
     assert run([*common, *inputs, "--budget", "psnr_db>=5", "--minutes", "0.05"]) == 0
     assert "met: " in capsys.readouterr().out
+    assert "searched mixed" in write_html(bundle_copy).read_text()
     assert run([*common, *inputs, "--budget", "psnr>=5"]) == 2
     assert run([*common, "--budget", "psnr_db>=5"]) == 3
     assert "options that it was built with" in capsys.readouterr().err
