@@ -14,6 +14,7 @@ from iast_export.network import IAST
 from models.grown import GrownTeacher
 from models.losses import Features
 from models.mobilenet_student import MobileStudent
+from models.quantization_aware import QuantizationAware
 from models.recipe import TrainingRecipe, config_of
 from models.teacher import StandaloneTeacher, Teacher
 from models.trainable import Rendered
@@ -58,6 +59,8 @@ def _of_kind(kind: str, config: Any, block_norm: bool, backbones: Mapping[str, n
         return GrownTeacher(config)
     if kind == "mobilenet":
         return MobileStudent(config)  # its blocks are normalised in any case
+    if kind == "quantization_aware":
+        return QuantizationAware(IAST(config))  # normalisation is folded before
     return Student(IAST(config, block_norm=block_norm))
 
 
@@ -123,6 +126,8 @@ def style_network(module: nn.Module, vgg: nn.Module | None = None) -> Any:
         ValueError: a teacher that reads the perceptual features, and no perceptual network given.
     """
     own = copy.deepcopy(core(module)).cpu().float()
+    if isinstance(own, QuantizationAware):
+        own = own.net
     if type(own) is IAST:
         return own.eval().folded()
     if not isinstance(own, (Teacher, GrownTeacher)):

@@ -57,6 +57,13 @@ def _content(seen: Seen) -> Tensor:
     return (1.0 - share) * plain + share * attended
 
 
+def _to_target(seen: Seen) -> Tensor:
+    target = seen.rendered.target
+    if target is None:
+        raise ValueError('only kind = "quantization_aware" knows its float picture: set float_image = 0')
+    return (seen.image.clamp(0.0, 1.0) - target).abs().mean((1, 2, 3))
+
+
 class Drawn(NamedTuple):
     """What the discriminator learns from, detached."""
 
@@ -74,6 +81,7 @@ TERMS: Mapping[str, Callable[[Seen], Tensor]] = {
     "reconstruction": lambda s: (s.image - s.batch.content).abs().mean((1, 2, 3)) * s.batch.keep,
     "total_variation": lambda s: losses.total_variation_loss(s.image),
     "out_of_range": lambda s: losses.out_of_range_loss(s.image),
+    "float_image": lambda s: _to_target(s),
 }
 _SCHEDULED = ("style_moments", "style_gram")
 _DISTILLED = ("stride_4",)  # features that both student and teacher name

@@ -18,6 +18,7 @@ KINDS: dict[str, Any] = {
     "student": NetworkConfig,
     "mobilenet": MobileConfig,  # the student with textbook blocks
     "teacher": TeacherConfig,
+    "quantization_aware": NetworkConfig,  # the student, trained on as INT8 would compute it
     "grown": GrownConfig,  # a teacher that begins as a trained student
 }
 
@@ -43,6 +44,7 @@ class LossWeights:
     face_parts: float = 0.0  # facial parts outside their own masks
     face_identity: float = 0.0
     distillation: float = 0.0  # a shallower depth follows the deepest
+    float_image: float = 0.0  # a fake-quantized network follows its own float picture
     teacher_image: float = 0.0  # every depth follows the teacher's picture
     teacher_features: float = 0.0  # the deepest follows the teacher's features, through a 1x1 convolution
     content_layers: tuple[tuple[str, float], ...] = ()  # perceptual layer and weight; empty is the default
@@ -79,6 +81,7 @@ class TrainingRecipe:
     sandwich: bool = False  # deepest and a shallower depth in one step; else one depth a step
     face_samples: int = 2  # of a batch, where a face term counts
     sheet_every: int = 0  # steps between sample sheets; 0 draws none
+    observe_batches: int = 12  # for the ranges of fake quantization, before the first step
     recalibrate_batches: int = 20  # at the end, for the statistics of batch normalisation
     block_norm: bool = True  # batch normalisation in the residual blocks while training
     fresh: tuple[str, ...] = ()  # parameters that start anew although --init gives the others

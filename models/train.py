@@ -42,12 +42,15 @@ def train(
 ) -> Iterator[dict[str, float]]:
     """Trains until the recipe's last step or `limit_s`; yields the averaged terms every `log_every`.
 
-    `draw` gives the batch of a random stream. At the last step the average's normalisation statistics
-    are taken anew.
+    `draw` gives the batch of a random stream. Fake quantization finds its ranges before the first step.
+    At the last step the average's normalisation statistics are taken anew.
     """
     recipe, started, saved = trainer.recipe, time.monotonic(), time.monotonic()
     sums: dict[str, Tensor] = {}
     count, first = 0, trainer.step
+    if not first:
+        rng = trainer.rng()
+        trainer.observe(draw(rng) for _ in range(recipe.observe_batches))
     while trainer.step < recipe.steps and not any_process(
         time.monotonic() - started >= limit_s, trainer.device
     ):
@@ -74,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--images", type=Path, required=True, help="folder with content/*/ and style/*/")
     parser.add_argument("--vgg", type=Path, required=True, help="5SE.pt of the distilled VGG-19")
     parser.add_argument("--run", type=Path, required=True, help="where the run lives; resumed when it exists")
-    parser.add_argument("--init", type=Path, help="weights.pt of another run to start a new one from")
+    parser.add_argument("--init", type=Path, help="weights of another run to start a new one from")
     parser.add_argument("--teacher", type=Path, help="weights.pt of the teacher's run, to distil from")
     parser.add_argument(
         "--backbone",
@@ -107,6 +110,11 @@ def _trainer(args: Any, device: torch.device) -> tuple[Trainer, bool]:
     )
     trainer = Trainer(TrainingRecipe.read(args.recipe), helpers, device, backbones)
     resumed = trainer.resume(args.run)
+    if trainer.recipe.kind == "quantization_aware" and not (args.init or resumed):
+        raise SystemExit(
+            f"{args.recipe} trains a trained network on: give --init iast_export/data/iast.safetensors, "
+            "or the weights.pt of a student's run"
+        )
     if args.init and not resumed:
         print(f"{len(trainer.start_from(args.init))} parameters from {args.init}")
     return trainer, resumed

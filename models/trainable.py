@@ -17,6 +17,7 @@ class Rendered(NamedTuple):
     features: Mapping[str, Tensor]  # by name, for feature distillation
     attention: Tensor  # A [N, 1, h, w] in (0, 1)
     alpha: Tensor  # alpha [N, 1, h, w] in (0, 1), without the user's strength
+    target: Tensor | None = None  # [N, 3, H, W] in [0, 1], the picture that it should have been, where known
 
 
 @runtime_checkable

@@ -19,7 +19,9 @@ from models.critic import Critic
 from models.networks import build, code_size, core, learned, saved, take
 from models.objective import Helpers, Objective
 from models.processes import world
+from models.quantization_aware import QuantizationAware
 from models.recipe import TrainingRecipe
+from models.sheet import load_weights
 
 _LAYOUT = torch.channels_last
 _DEPTH_STREAM = 2**31
@@ -145,12 +147,26 @@ class Trainer:
         self.ema = {k: v.detach().clone() for k, v in learned(core(module)).items()}
         return len(norms)
 
+    def observe(self, batches: Iterable[Batch]) -> int:
+        """Finds the ranges of a network with fake quantization, before its first step; how many."""
+        if not isinstance(self.net, QuantizationAware):
+            return 0
+        count = self.net.observe(map(self._laid_out, batches))
+        self.ema = {k: v.detach().clone() for k, v in learned(self.net).items()}
+        return count
+
     def start_from(self, weights: Path) -> list[str]:
         """Takes another run's moving average, but for what the recipe starts anew; the names taken.
+
+        Fake quantization starts from a released checkpoint as well, normalisation folded.
 
         Raises:
             ValueError: nothing in the file fits this network.
         """
+        if isinstance(self.net, QuantizationAware):
+            self.net.begin(load_weights(weights))
+            self.ema = {k: v.detach().clone() for k, v in learned(self.net).items()}
+            return sorted(self.net.net.state_dict())
         state = torch.load(weights, map_location=self.device, weights_only=True)["ema"]
         own = learned(self.net)
         taken = {

@@ -23,6 +23,9 @@ RECIPES = Path(__file__).parents[1] / "models" / "recipes"
 CPU = torch.device("cpu")
 TINY: dict[str, Any] = {
     "student": NetworkConfig(width=8, stem_width=8, encoder_widths=(8, 8, 8, 8), encoder_hidden=16),
+    "quantization_aware": NetworkConfig(
+        width=8, stem_width=8, encoder_widths=(8, 8, 8, 8), encoder_hidden=16
+    ),
     "mobilenet": MobileConfig(
         width=8, stem_width=8, encoder_widths=(8, 8, 8, 8), encoder_hidden=16, expansion=2, kernel=3
     ),
