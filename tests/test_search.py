@@ -147,10 +147,12 @@ def test_a_cost_budget_stops_what_accuracy_asks_and_the_best_found_is_told() -> 
     assert full.verdict == "met" and set(full.best.in_float) >= {"b", "c", "d"}
 
 
-def test_a_group_that_became_superfluous_goes_back() -> None:
-    outcome, _ = found_with("psnr_db>=37")
-    assert outcome.best.in_float in (("b", "d"), ("c", "d"), ("b",))
-    assert all(one.holds for one in outcome.judged)
+def test_a_cheaper_group_takes_the_place_of_a_costly_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(COSTS_MS, "b", 3.0)
+    monkeypatch.setitem(COSTS_MS, "c", 2.0)
+    outcome, order = found_with("psnr_db>=36.5", "drop.style_distance<=0.06")
+    assert ("b", "d") in order, "b gives most decibels per millisecond"
+    assert outcome.best.in_float == ("c", "d") and outcome.verdict == "met"
 
 
 def test_out_of_time_is_said_with_the_best_so_far() -> None:

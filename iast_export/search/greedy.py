@@ -1,7 +1,8 @@
 """The search over operator groups: sensitivity first, then one group after another until budgets hold.
 
-What is slower in integers goes to float at once. What then costs the least time per decibel goes to float
-until every budget holds; what that made superfluous goes back. All measured files compete at the end.
+What is no faster in integers goes to float at once. What then costs the least time per decibel goes to float
+until every budget holds; what that made superfluous goes back, or a cheaper group takes its place. All
+measured files compete at the end.
 """
 
 from __future__ import annotations
@@ -173,7 +174,8 @@ class Search:
             current = self._with(current, name) or current
         self.progress("search", len(queue), len(queue))
         if self._holds(current):
-            self._give_back(current, queue)
+            current = self._give_back(current, queue)
+            self._swap(current, queue)
 
     def _order(self) -> list[str]:
         """Groups by decibels per lost millisecond, the best first."""
@@ -210,13 +212,41 @@ class Search:
             return None
         return trial if shortfall(self._judged(trial)) < shortfall(self._judged(current)) else None
 
-    def _give_back(self, current: Candidate, queue: Sequence[str]) -> None:
+    def _give_back(self, current: Candidate, queue: Sequence[str]) -> Candidate:
         """Returns groups to the integers, the costliest first, where the budgets hold without them."""
-        added = [name for name in queue if name in current.in_float]
-        for name in sorted(added, key=lambda name: -self.alone[name].lost_ms):
+        for name in self._costliest(current, queue):
             trial = self._tried(tuple(one for one in current.in_float if one != name))
-            if trial is not None and self._holds(trial) and speed(trial).value > speed(current).value:
+            if trial is not None and self._is_better(trial, current):
                 current = trial
+        return current
+
+    def _swap(self, current: Candidate, queue: Sequence[str]) -> None:
+        """Puts a cheaper group in the place of a costly one, where the budgets hold with it too."""
+        for name in self._costliest(current, queue):
+            rest = tuple(one for one in current.in_float if one != name)
+            for other in self._order():
+                cheaper = self.alone[other].lost_ms < self.alone[name].lost_ms
+                if other in current.in_float or not cheaper or not self._may_hold(rest, other):
+                    continue
+                trial = self._tried((*rest, other))
+                if trial is not None and self._is_better(trial, current):
+                    current = trial
+                    break
+
+    def _costliest(self, current: Candidate, queue: Sequence[str]) -> list[str]:
+        """The groups of a file that came from the queue, the costliest first."""
+        added = [name for name in queue if name in current.in_float]
+        return sorted(added, key=lambda name: -self.alone[name].lost_ms)
+
+    def _is_better(self, trial: Candidate, current: Candidate) -> bool:
+        """Whether a file holds the budgets and is faster."""
+        return self._holds(trial) and speed(trial).value > speed(current).value
+
+    def _may_hold(self, rest: Sequence[str], other: str) -> bool:
+        """Whether a group's gain over the measured rest reaches the PSNR budget, as gains add up roughly."""
+        floor = next((budget.limit for budget in self.budgets if budget.name == "psnr_db"), None)
+        base = self._tried(rest)
+        return floor is None or base is None or mean_psnr_db(base) + self.alone[other].gain_db >= floor
 
     def _judged(self, candidate: Candidate) -> tuple[Judged, ...]:
         if candidate.in_float not in self.verdicts:
