@@ -217,7 +217,7 @@ def markdown(rows: Sequence[Row], told: str) -> str:
         "| --- | --- | ---: | ---: | ---: |",
     ]
     for row in rows:
-        drops = f"{row.drop_ssim_content:+.2%}, {row.drop_style_distance:+.2%}"
+        drops = f"{100 * row.drop_ssim_content:+.2f} %, {100 * row.drop_style_distance:+.2f} %"
         psnr = f"{row.psnr_mean_db:.1f}, {row.psnr_p5_db:.1f} dB"
         lines.append(f"| {row.tier} | {row.variant} | {psnr} | {drops} | {row.seconds:.0f} |")
     return "\n".join([*lines, "", _NOTES, ""])
