@@ -129,7 +129,7 @@ def main() -> None:
     text = "\n".join(lines) + "\n"
     print(text)
     if args.out:
-        command = f"python -m benchmarks.quantization --after {args.after.name} --out {args.out}"
+        command = f"python -m benchmarks.quantization --after {args.after.as_posix()} --out {args.out}"
         head = f"# INT8 before and after quantization-aware fine-tuning\n\n{args.note}\n\n`{command}`\n\n"
         args.out.write_text(head + text)
 
