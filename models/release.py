@@ -127,15 +127,21 @@ def main() -> None:
     )
     parser.add_argument("--run", type=Path, required=True)
     parser.add_argument("--images", type=Path, required=True)
-    parser.add_argument("--csv", type=Path, required=True)
+    parser.add_argument("--csv", type=Path, help="images.csv, for the sources of the ready-made styles")
+    parser.add_argument(
+        "--checkpoint", type=Path, help="write this .safetensors, and leave the package as it is"
+    )
     parser.add_argument("--recipe", type=Path, required=True, help="of the run, for the card")
     parser.add_argument("--note", default="", help="what the run started from, for the card")
     parser.add_argument("--styles", type=Path, default=Path("models/recipes/styles.toml"))
     args = parser.parse_args()
+    if not (args.csv or args.checkpoint):
+        parser.error("give --csv images.csv for the package's styles, or --checkpoint FILE to leave it alone")
     net = load_weights(args.run / "weights.pt")
     facts = card(net, args.run, args.images, args.recipe, args.note)
-    save_checkpoint(net, PACKAGED_CHECKPOINT, facts)
-    write_styles(net, args.styles, args.images, args.csv)
+    save_checkpoint(net, args.checkpoint or PACKAGED_CHECKPOINT, facts)
+    if not args.checkpoint:
+        write_styles(net, args.styles, args.images, args.csv)
     print(toml_text(facts["metrics"]))
 
 

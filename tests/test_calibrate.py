@@ -17,13 +17,12 @@ from iast_export.calibrate import (
     collect,
     latin_square,
     load_ranges,
-    observe_litert,
-    observe_onnx,
     pairs_at,
     save_ranges,
     tier_feeds,
 )
 from iast_export.errors import InputError
+from iast_export.observers import observe_litert, observe_onnx
 from iast_export.pipeline import Request
 from iast_export.quantize.onnx_qdq import tensors_to_calibrate
 from iast_export.ranges import Range

@@ -11,11 +11,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from iast_export.calibrate import collect, observe_onnx
+from iast_export.calibrate import collect
 from iast_export.checkpoint import load_checkpoint, save_checkpoint
 from iast_export.errors import InputError
 from iast_export.export import export_tier
 from iast_export.network import IAST, ResidualBlock
+from iast_export.observers import observe_onnx
 from iast_export.onnx_graph import load_model
 from iast_export.quantize.onnx_layers import activation_parameters, quantize_weight
 from iast_export.quantize.onnx_plan import make_plan
@@ -203,7 +204,7 @@ def test_20_steps_bring_int8_closer_to_the_float_picture(images: Path, recipe: T
     assert np.mean(values[-3:]) < 0.9 * np.mean(values[:3])
 
 
-def test_the_result_is_an_ordinary_checkpoint_that_exports(
+def test_the_result_is_an_ordinary_checkpoint_without_fake_quantization(
     images: Path, recipe: TrainingRecipe, tmp_path: Path
 ) -> None:
     subject = trainer(recipe)
@@ -218,7 +219,10 @@ def test_the_result_is_an_ordinary_checkpoint_that_exports(
     net = load_checkpoint(tmp_path / "qat.safetensors")
     assert net.state_dict().keys() == student().state_dict().keys()
     assert not torch.equal(net.stem.conv.weight, student().stem.conv.weight)
-    export_tier(net, Tier(1, 32), tmp_path / "fp32.onnx")  # holds the file to PyTorch by itself
+    batch = one_pair()
+    code = net.style_encoder(batch.style)
+    expected: Any = subject.averaged().net.share(3)(batch.content, code, batch.strength)  # type: ignore[operator,union-attr]
+    torch.testing.assert_close(net.cut(3)(batch.content, code, batch.strength), expected, atol=1e-5, rtol=0)
 
 
 def test_a_resumed_run_keeps_its_ranges(images: Path, recipe: TrainingRecipe, tmp_path: Path) -> None:
@@ -250,20 +254,11 @@ def test_it_starts_from_a_students_run_with_its_normalisation_folded(
 
 
 def test_what_is_missing_is_asked_for(images: Path, recipe: TrainingRecipe, tmp_path: Path) -> None:
-    command = [
-        "--recipe",
-        RECIPE,
-        "--images",
-        images,
-        "--vgg",
-        "5SE.pt",
-        "--run",
-        tmp_path,
-        "--device",
-        "cpu",
-    ]
+    torch.save(vgg().state_dict(), tmp_path / "5SE.pt")
+    paths = {"--recipe": RECIPE, "--images": images, "--vgg": tmp_path / "5SE.pt", "--run": tmp_path}
+    command = [str(part) for pair in paths.items() for part in pair] + ["--device", "cpu"]
     with pytest.raises(SystemExit, match="give --init"):
-        main([str(part) for part in command])
+        main(command)
     plain = Trainer(replace(recipe, kind="student"), Helpers(vgg()), CPU)
     with pytest.raises(ValueError, match="set float_image = 0"):
         plain.train_step(source(images, recipe)(np.random.default_rng(0)))

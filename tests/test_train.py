@@ -84,6 +84,7 @@ def twenty_steps(recipe: TrainingRecipe, images: Path) -> list[Any]:
     """The terms of 20 steps at full depth on one batch."""
     subject = trainer(recipe)
     batch = source(images, recipe)(np.random.default_rng(0))
+    subject.observe([batch])
     subject._depths = lambda: subject.objective.trained.depths[-1:]  # type: ignore[method-assign]
     return [subject.train_step(batch) for _ in range(20)]
 

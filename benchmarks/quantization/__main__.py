@@ -20,12 +20,13 @@ from typing import Any
 from tqdm import tqdm
 
 from iast_export.build import Build, Request
-from iast_export.calibrate import calibrate_tier, observe_onnx, pairs_at, save_ranges, tier_feeds
+from iast_export.calibrate import calibrate_tier, pairs_at, save_ranges, tier_feeds
 from iast_export.checkpoint import PACKAGED_CHECKPOINT
 from iast_export.environment import usable_cores
 from iast_export.errors import InputError
 from iast_export.export import export_tier
 from iast_export.lanes import Lane
+from iast_export.observers import observe_onnx
 from iast_export.quantize.onnx_qdq import quantize_onnx, tensors_to_calibrate
 from iast_export.ranges import method_of
 from iast_export.recipe import load_recipe
@@ -129,7 +130,7 @@ def main() -> None:
     text = "\n".join(lines) + "\n"
     print(text)
     if args.out:
-        command = f"python -m benchmarks.quantization --after {args.after.name} --out {args.out}"
+        command = f"python -m benchmarks.quantization --after {args.after.as_posix()} --out {args.out}"
         head = f"# INT8 before and after quantization-aware fine-tuning\n\n{args.note}\n\n`{command}`\n\n"
         args.out.write_text(head + text)
 
