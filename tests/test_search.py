@@ -120,7 +120,7 @@ def test_too_few_pictures_and_unjudged_scores_are_no_verdict() -> None:
     few = made(()).model_copy(update={"psnr_db": (40.0,) * 3})
     with pytest.raises(CannotJudgeError, match="judge on at least 4"):
         judge(parse_budgets(["psnr_db>=30"])[0], few, made(()), REFERENCE)
-    with pytest.raises(UsageError, match="the weights that this score needs"):
+    with pytest.raises(UsageError, match="leave this budget out"):
         found_with("drop.identity<=0.1")
 
 

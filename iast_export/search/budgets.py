@@ -182,10 +182,8 @@ def _statistic(
 def _column(scores: Sequence[Mapping[str, float | None]], name: str) -> NDArray[np.float64]:
     values = [row.get(name) for row in scores]
     if any(value is None for value in values):
-        raise UsageError(
-            f"drop.{name} is not judged here",
-            "give the recipe's [verify] the weights that this score needs, or leave the budget out",
-        )
+        given = "give [verify] perceptual_weights in the recipe, or " if name == "lpips_content" else ""
+        raise UsageError(f"drop.{name} is not judged here", f"{given}leave this budget out")
     return np.array(values, np.float64)
 
 

@@ -23,6 +23,8 @@ from iast_export.specs import Tier
 from iast_export.timing import Clock, interleave
 from iast_export.verify import EvaluationPair, Reference, Scorers, judge_pair, task_scores
 
+_SLACK = 1.5
+
 
 @dataclass(frozen=True)
 class TimingOptions:
@@ -74,8 +76,8 @@ class Deadline:
         return self.now() - self.start
 
     def check(self) -> None:
-        """Raises OutOfTimeError where a step as long as the longest so far would end too late."""
-        if self.spent + self.longest > self.seconds:
+        """Raises OutOfTimeError where a step half as long again as the longest so far would end too late."""
+        if self.spent + _SLACK * self.longest > self.seconds:
             raise OutOfTimeError
 
 
