@@ -14,7 +14,7 @@ nothing there. What is saved in the end is the float network alone.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import torch
@@ -159,15 +159,22 @@ class QuantizationAware(nn.Module):
         self.ranges.fill_(torch.nan)
 
     @torch.no_grad()
-    def observe(self, batches: Iterable[Batch], method: Method | None = None) -> int:
+    def observe(
+        self, batches: Iterable[Batch], method: Method | None = None, codes: Iterator[Tensor] | None = None
+    ) -> int:
         """Finds the range of every point of every depth in float; how many ranges there are.
+
+        Args:
+            batches: photographs and artworks, consumed one by one.
+            method: from `ranges.method_of`; None: the packaged recipe's.
+            codes: a style code per batch; None: of the batch's artworks.
 
         Raises:
             InputError: no batch, or a value that is not finite.
         """
         seen = [{name: Histogram(f"{name} of depth {d}") for name in points(d)} for d in self.depths]
         for batch in batches:
-            code = self.net.style_encoder(batch.style)
+            code = next(codes) if codes is not None else self.net.style_encoder(batch.style)
             for depth, histograms in zip(self.depths, seen, strict=True):
 
                 def count(name: str, x: Tensor, own: dict[str, Histogram] = histograms) -> Tensor:

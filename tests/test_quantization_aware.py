@@ -24,8 +24,9 @@ from iast_export.quantize.onnx_qdq import quantize_onnx, tensors_to_calibrate
 from iast_export.ranges import minmax
 from iast_export.runtimes import open_onnx
 from iast_export.specs import Tier
+from models import release
 from models.batch import Batch
-from models.networks import load_trainable, style_network
+from models.networks import learned, load_trainable, style_network
 from models.objective import Helpers
 from models.quantization_aware import (
     QuantizationAware,
@@ -185,6 +186,7 @@ def trainer(recipe: TrainingRecipe) -> Trainer:
     made = Trainer(recipe, Helpers(vgg()), CPU)
     net: Any = made.net
     net.begin(student())
+    made.ema = {k: v.clone() for k, v in learned(net).items()}
     return made
 
 
@@ -223,6 +225,24 @@ def test_the_result_is_an_ordinary_checkpoint_without_fake_quantization(
     code = net.style_encoder(batch.style)
     expected: Any = subject.averaged().net.share(3)(batch.content, code, batch.strength)  # type: ignore[operator,union-attr]
     torch.testing.assert_close(net.cut(3)(batch.content, code, batch.strength), expected, atol=1e-5, rtol=0)
+
+
+def test_a_run_is_released_to_a_file_of_its_own(
+    images: Path, recipe: TrainingRecipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subject = trainer(recipe)
+    subject.save(tmp_path)
+    facts = {k: "test" for k in ("name", "licence", "value_range")}
+    facts |= {k: {} for k in ("data", "metrics", "training")}  # type: ignore[misc]
+    monkeypatch.setattr(release, "card", lambda *_: facts)  # what it measures takes minutes
+    out = tmp_path / "qat.safetensors"
+    given = ["release", "--run", tmp_path, "--recipe", RECIPE, "--images", images]
+    monkeypatch.setattr("sys.argv", [str(part) for part in given])
+    with pytest.raises(SystemExit):
+        release.main()
+    monkeypatch.setattr("sys.argv", [str(part) for part in [*given, "--checkpoint", out]])
+    release.main()
+    assert torch.equal(load_checkpoint(out).stem.conv.weight, student().stem.conv.weight)
 
 
 def test_a_resumed_run_keeps_its_ranges(images: Path, recipe: TrainingRecipe, tmp_path: Path) -> None:
