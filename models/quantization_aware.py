@@ -24,6 +24,7 @@ from torch.func import functional_call
 
 from iast_export.network import IAST, Parts, UpsampleConv, affine_of_statistics
 from iast_export.quantize.onnx_layers import WEIGHT_LEVELS, activation_parameters
+from iast_export.quantize.rectified_sums import tighten
 from iast_export.ranges import Histogram, Method, Range, method_of
 from iast_export.recipe import CalibrationRecipe
 from models.batch import Batch
@@ -212,7 +213,7 @@ class QuantizationAware(nn.Module):
         self, content: Tensor, of_content: Features, code: Tensor, strength: Tensor, depth: int
     ) -> Rendered:
         """Pictures of one depth as INT8 would make them, and the float network's own as `target`."""
-        ranges = self.range_of(depth)
+        ranges = tighten(self.range_of(depth), [("up", "skip")])
 
         def at(name: str, x: Tensor) -> Tensor:
             return fake_picture(x) if name == "image" else fake_activation(x, *ranges[name])
