@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -31,7 +31,15 @@ from iast_export.quantize.delegation import SignatureDelegation, delegation
 from iast_export.quantize.onnx_layers import with_learned
 from iast_export.quantize.rectified_sums import litert_sums, tighten
 from iast_export.specs import CONTENT, STYLIZED, Precision
-from iast_export.tflite_graph import CONVOLUTIONS, MOVEMENTS, Sums, integer_operators, value_roots
+from iast_export.tflite_graph import (
+    CONVOLUTIONS,
+    GROUP_KERNELS,
+    MOVEMENTS,
+    Sums,
+    integer_operators,
+    result_name,
+    value_roots,
+)
 
 Edges = Literal["float32", "int8"]
 
@@ -89,6 +97,7 @@ def quantize_litert(
     sums: Sums = "float32",
     trim_sums: bool = True,
     filters: Mapping[str, Array] | None = None,
+    in_float: Collection[str] = (),
 ) -> LiteRtQuantizeSummary:
     """Writes `out_path` from an FP32 file of `convert.convert_fp32`; weights stay shared.
 
@@ -101,6 +110,8 @@ def quantize_litert(
         sums: whether residual sums are computed in float (closer to FP32) or in INT8 (some 3 % faster).
         trim_sums: see `rectified_sums`.
         filters: learned ones (`rounding.learn_filters`), by `filter_key`; for "int8".
+        in_float: names of operator groups (`litert_groups`) to leave in float, of any signature; for
+            "int8". A weight that signatures share is stored once in each precision that it is read in.
 
     Raises:
         UsageError: an impossible combination of options.
@@ -119,10 +130,12 @@ def quantize_litert(
     if precision == "int8":
         if ranges is None:
             raise UsageError("static INT8 without ranges", "run calibrate first")
-        replace_filters(model, filters or {})
-        calibration = _prepare_static(model, ranges, sums, trim_sums)
+        _check_groups(model, sums, in_float)
+        replace_filters(model, filters or {}, in_float)
+        calibration = _prepare_static(model, ranges, sums, trim_sums, in_float)
     named = tw.serialize(model, named_constants=True)
-    quantized = tf.parse(_run_tool(named, precision, calibration))
+    nothing = calibration == {}  # every group in float, which the tool would refuse
+    quantized = tf.parse(named if nothing else _run_tool(named, precision, calibration))
     for signature in tf.signatures(quantized) if edges == "int8" else []:
         _integer_edges(quantized, signature)
     tw.canonicalize(quantized)
@@ -133,8 +146,24 @@ def quantize_litert(
     return _summarize(written, precision, edges, len(data))
 
 
+def _check_groups(model: tf.Model, sums: Sums, in_float: Collection[str]) -> None:
+    known = {
+        result_name(graph, graph.operators[n])
+        for graph in model.subgraphs
+        for n in integer_operators(model, graph, sums)
+        if tf.op_name(model, graph.operators[n]) in GROUP_KERNELS
+    }
+    unknown = sorted(set(in_float) - known)
+    if unknown:
+        raise UsageError(f"no operator group {unknown[0]!r} in integers", "name those of `litert_groups`")
+
+
 def _prepare_static(
-    model: tf.Model, ranges: Mapping[str, Mapping[str, RangeLike]], sums: Sums, trim_sums: bool
+    model: tf.Model,
+    ranges: Mapping[str, Mapping[str, RangeLike]],
+    sums: Sums,
+    trim_sums: bool,
+    in_float: Collection[str],
 ) -> dict[str, dict[str, Any]]:
     """Drops final clamps, marks integer operators by their outputs' names, and settles every range."""
     calibration: dict[str, dict[str, Any]] = {}
@@ -142,7 +171,8 @@ def _prepare_static(
         if signature.key not in ranges:
             raise InputError(f"no ranges for signature {signature.key}", "calibrate every tier again")
         graph = model.subgraphs[signature.subgraph]
-        chosen = _drop_final_clamp(model, graph, signature, integer_operators(model, graph, sums))
+        planned = integer_operators(model, graph, sums, in_float)
+        chosen = _drop_final_clamp(model, graph, signature, planned)
         settled = _settle_ranges(model, graph, signature, chosen, ranges[signature.key], trim_sums)
         for n in chosen:
             for t in graph.operators[n].outputs:
@@ -214,13 +244,19 @@ def _range_of(name: str, ranges: Mapping[str, RangeLike]) -> tuple[float, float]
     return low, high
 
 
-def replace_filters(model: tf.Model, filters: Mapping[str, Array]) -> None:
+def replace_filters(model: tf.Model, filters: Mapping[str, Array], in_float: Collection[str] = ()) -> None:
     """Puts learned weights in the place of the FP32 ones that they are known by, in place.
 
     Args:
         filters: float32 [I, kH, kW] by `filter_key`.
+        in_float: results of convolutions in float, whose weights stay as they are in every signature.
     """
-    done: set[int] = set()
+    done = {
+        int(graph.tensors[int(op.inputs[1])].buffer)
+        for graph in model.subgraphs
+        for op in graph.operators
+        if result_name(graph, op) in in_float and len(op.inputs) > 1
+    }
     for graph in model.subgraphs:
         for op in graph.operators if filters else []:
             tensor = graph.tensors[int(op.inputs[1])] if tf.op_name(model, op) == "CONV_2D" else None
@@ -312,11 +348,15 @@ def _conversion(model: tf.Model, name: str, source: int, target: int) -> Any:
 
 
 def _check_sharing(fp32: tf.Model, quantized: tf.Model) -> None:
-    """Refuses a result in which weights that several signatures shared are stored more than once."""
+    """Refuses a result in which weights that several signatures shared are stored more than once.
+
+    Once in each precision, where some operators are left in float.
+    """
     before, after = _weights(fp32), _weights(quantized)
-    groups: dict[int, set[int]] = {}
-    for place, old in before.items():
-        groups.setdefault(old, set()).add(after[place])
+    groups: dict[tuple[int, str], set[int]] = {}
+    for place, (old, _) in before.items():
+        new, dtype = after[place]
+        groups.setdefault((old, dtype), set()).add(new)
     split = sum(len(new) > 1 for new in groups.values())
     if split:
         raise ToolError(
@@ -325,8 +365,8 @@ def _check_sharing(fp32: tf.Model, quantized: tf.Model) -> None:
         )
 
 
-def _weights(model: tf.Model) -> dict[tuple[str, int], int]:
-    """(signature, n-th weighted operator) -> buffer of its weights."""
+def _weights(model: tf.Model) -> dict[tuple[str, int], tuple[int, str]]:
+    """(signature, n-th weighted operator) -> buffer and type of its weights."""
     found = {}
     for signature in tf.signatures(model):
         graph = model.subgraphs[signature.subgraph]
@@ -335,7 +375,7 @@ def _weights(model: tf.Model) -> dict[tuple[str, int], int]:
         for n, op in enumerate(weighted):
             t = int(op.inputs[1])
             t = int(writer[t].inputs[0]) if t in writer else t  # behind a DEQUANTIZE in FP16
-            found[signature.key, n] = int(graph.tensors[t].buffer)
+            found[signature.key, n] = int(graph.tensors[t].buffer), tf.dtype_name(graph.tensors[t])
     return found
 
 

@@ -112,7 +112,8 @@ def quantize_onnx(
         fp32_path: from `export_tier`.
         ranges: at least those of `tensors_to_calibrate`, by tensor name.
         out_path: written in one step.
-        adjust: changes constants of the FP32 graph beforehand, such as `rounding.adjust_onnx`.
+        adjust: gives operators of the FP32 graph other constants beforehand, such as
+            `rounding.adjust_onnx`; what is left in float keeps its own.
         trim_sums: see `rectified_sums`.
         in_float: names of `operator_groups` to leave in float; the others compute in integers.
 
@@ -126,7 +127,7 @@ def quantize_onnx(
     """
     model = load_model(fp32_path)
     if adjust is not None:
-        adjust(model.graph)
+        _adjust_integers(model.graph, adjust, in_float)
     plan = make_plan(model.graph, in_float)
     planned = Counter(node.op_type for node in model.graph.node if plan.is_integer(node))
     if not planned["Conv"]:
@@ -146,6 +147,18 @@ def quantize_onnx(
             "report the network's layers; its FP32 file is unharmed",
         )
     return QuantizeSummary(dict(sorted(planned.items())), describe_islands(model.graph, plan), runtime_ops)
+
+
+def _adjust_integers(
+    graph: onnx.GraphProto, adjust: Callable[[onnx.GraphProto], None], in_float: Collection[str]
+) -> None:
+    """Adjusts a graph in place, but for the groups in float: their weights need not be on any grid."""
+    given = {node.output[0]: list(node.input) for node in graph.node if node.output[0] in in_float}
+    adjust(graph)
+    for node in graph.node:
+        if node.output[0] in given:
+            node.input[:] = given[node.output[0]]
+    prune(graph)
 
 
 def runtime_operators(path: Path) -> dict[str, int]:
