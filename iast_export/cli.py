@@ -290,6 +290,7 @@ def plan(verbose: bool, as_json: bool, **options: Any) -> None:
 @app.command()
 @click.argument("folder", metavar="DIR", type=_PATH)
 @click.option("--tier", required=True, metavar="ID", help="such as d4-256px")
+@click.option("--runtime", type=click.Choice(RUNTIMES), default="onnxruntime", show_default=True)
 @click.option("--budget", "budgets", multiple=True, help="NAME>=VALUE or NAME<=VALUE; may be repeated")
 @click.option("--minutes", type=float, default=10.0, show_default=True, help="time box of this run")
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True)
@@ -304,6 +305,7 @@ def plan(verbose: bool, as_json: bool, **options: Any) -> None:
 def search(
     folder: Path,
     tier: str,
+    runtime: Runtime,
     budgets: tuple[str, ...],
     minutes: float,
     threads: int,
@@ -314,7 +316,7 @@ def search(
 ) -> None:
     """Per operator group INT8 or FP32, so that budgets hold at the least measured latency.
 
-    For ONNX Runtime, on a build or bundle DIR. Budgets: psnr_db, ssim (higher is better),
+    For one tier and runtime of a build or bundle DIR. Budgets: psnr_db, ssim (higher is better),
     drop.ssim_content, drop.style_distance, drop.lpips_content, drop.identity, latency_ms, bytes (lower).
     Each is judged by its 95 % bound. Run again, it goes on from what is measured. Exit code 5: no file
     was found that holds them; the best found is written all the same.
@@ -322,7 +324,7 @@ def search(
     \b
     Example:
       iast-export search dist/demo --tier d4-256px --budget 'psnr_db>=42' --budget 'latency_ms<=15'
-      iast-export search dist/demo --tier d4-256px --budget 'drop.style_distance<=0.005' --minutes 3
+      iast-export search dist/demo --tier d4-256px --runtime litert --budget 'psnr_db>=47' --minutes 3
     """
     from iast_export.pipeline import Build
     from iast_export.report.search import search_tables
@@ -333,7 +335,7 @@ def search(
     chosen = Options(minutes, TimingOptions(threads=threads))
     with console.progress_bar(verbose) as progress:
         build = Build(_request(out=folder, **options), progress)
-        report = search_build(build, tier, wanted, out, chosen)
+        report = search_build(build, tier, wanted, out, chosen, runtime)
     if as_json:
         console.emit_json(report.model_dump(mode="json"))
     else:

@@ -34,7 +34,7 @@ from iast_export.reports import (
     VerifyRow,
     load_manifest,
 )
-from iast_export.search_reports import SEARCH_NAME, SearchReport
+from iast_export.search_reports import SEARCH_NAMES, SearchReport
 from iast_export.verdict import Verdict
 
 HTML_PATH = "reports/report.html"
@@ -117,7 +117,8 @@ def write_html(
 def _searches(folder: Path, manifest: Manifest) -> list[SearchReport]:
     """Searches over the FP32 files that the bundle holds now."""
     held = {entry.sha256 for entry in manifest.files}
-    found = [SearchReport.load(one) for one in sorted(folder.glob(f"search/*/{SEARCH_NAME}"))]
+    places = [one for name in SEARCH_NAMES.values() for one in sorted(folder.glob(f"search/*/{name}"))]
+    found = [SearchReport.load(one) for one in places]
     return [one for one in found if one.fp32_sha256 in held]
 
 
