@@ -15,8 +15,9 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -43,10 +44,10 @@ from iast_export.tflite_graph import (
 
 Edges = Literal["float32", "int8"]
 
-_WEIGHTED = (*CONVOLUTIONS, "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
-_TOOL_NAMES = {"TRANSPOSE_CONV": "CONV_2D_TRANSPOSE"}
+WEIGHTED = (*CONVOLUTIONS, "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
+TOOL_NAMES = {"TRANSPOSE_CONV": "CONV_2D_TRANSPOSE"}
 __all__ = ["LiteRtQuantizeSummary", "SignatureDelegation", "delegation", "quantize_litert"]
-_MARK = "integer:"
+MARK = "integer:"
 _REASONS = {
     "DEPTHWISE_CONV_2D": "depthwise: slower in INT8 than in float",
     "ADD": "a sum inside an island, or along the trunk, where rounding would add up",
@@ -132,18 +133,29 @@ def quantize_litert(
             raise UsageError("static INT8 without ranges", "run calibrate first")
         _check_groups(model, sums, in_float)
         replace_filters(model, filters or {}, in_float)
-        calibration = _prepare_static(model, ranges, sums, trim_sums, in_float)
+        calibration = prepare_static(model, ranges, sums, trim_sums, in_float)
     named = tw.serialize(model, named_constants=True)
     nothing = calibration == {}  # every group in float, which the tool would refuse
-    quantized = tf.parse(named if nothing else _run_tool(named, precision, calibration))
+    configure = partial(_configure, precision=precision)
+    quantized = tf.parse(named if nothing else run_tool(named, configure, calibration))
     for signature in tf.signatures(quantized) if edges == "int8" else []:
         _integer_edges(quantized, signature)
+    written = write_quantized(fp32, quantized, out_path)
+    return _summarize(written, precision, edges, out_path.stat().st_size)
+
+
+def write_quantized(fp32: tf.Model, quantized: tf.Model, out_path: Path) -> tf.Model:
+    """Writes what the quantizer made in the canonical form, and returns it as written.
+
+    Raises:
+        ToolError: weights that were shared no longer are.
+    """
     tw.canonicalize(quantized)
     data = tw.serialize(quantized)
     written = tf.parse(data)
     _check_sharing(fp32, written)
     write_atomic(out_path, data)
-    return _summarize(written, precision, edges, len(data))
+    return written
 
 
 def _check_groups(model: tf.Model, sums: Sums, in_float: Collection[str]) -> None:
@@ -158,34 +170,36 @@ def _check_groups(model: tf.Model, sums: Sums, in_float: Collection[str]) -> Non
         raise UsageError(f"no operator group {unknown[0]!r} in integers", "name those of `litert_groups`")
 
 
-def _prepare_static(
+def prepare_static(
     model: tf.Model,
     ranges: Mapping[str, Mapping[str, RangeLike]],
     sums: Sums,
     trim_sums: bool,
-    in_float: Collection[str],
+    in_float: Collection[str] = (),
+    keep_clamp: bool = False,
 ) -> dict[str, dict[str, Any]]:
-    """Drops final clamps, marks integer operators by their outputs' names, and settles every range."""
+    """Drops final clamps, marks integer operators by their outputs' names, and settles every range.
+
+    With `keep_clamp` a final clamp stays, for types whose levels don't end at 0 and 1.
+    """
     calibration: dict[str, dict[str, Any]] = {}
     for signature in tf.signatures(model):
         if signature.key not in ranges:
             raise InputError(f"no ranges for signature {signature.key}", "calibrate every tier again")
         graph = model.subgraphs[signature.subgraph]
         planned = integer_operators(model, graph, sums, in_float)
-        chosen = _drop_final_clamp(model, graph, signature, planned)
+        chosen = planned if keep_clamp else drop_final_clamp(model, graph, signature, planned)
         settled = _settle_ranges(model, graph, signature, chosen, ranges[signature.key], trim_sums)
         for n in chosen:
             for t in graph.operators[n].outputs:
-                graph.tensors[int(t)].name = _MARK + tf.text(graph.tensors[int(t)].name)
+                graph.tensors[int(t)].name = MARK + tf.text(graph.tensors[int(t)].name)
         for t, (low, high) in settled.items():
             name = tf.text(graph.tensors[t].name)
             calibration[name] = {"min": np.array([low], np.float32), "max": np.array([high], np.float32)}
     return calibration
 
 
-def _drop_final_clamp(
-    model: tf.Model, graph: tf.Graph, signature: tf.Signature, chosen: set[int]
-) -> set[int]:
+def drop_final_clamp(model: tf.Model, graph: tf.Graph, signature: tf.Signature, chosen: set[int]) -> set[int]:
     """Removes a clamp to [0, 1] between an integer operator and the output; the new chosen set."""
     last = signature.outputs.get(STYLIZED, -1)
     chain = [n for n, op in enumerate(graph.operators) if last in [int(t) for t in op.outputs]]
@@ -270,25 +284,50 @@ def replace_filters(model: tf.Model, filters: Mapping[str, Array], in_float: Col
                 done.add(int(tensor.buffer))
 
 
-def _run_tool(data: bytes, precision: Precision, calibration: dict[str, dict[str, Any]] | None) -> bytes:
-    """The quantizer's own bytes."""
+def run_tool(
+    data: bytes, configure: Callable[[Any], None], calibration: Mapping[str, Mapping[str, Any]] | None
+) -> bytes:
+    """The quantizer's own bytes.
+
+    Args:
+        data: a model with named constants.
+        configure: gives a `quantizer.Quantizer` its recipe.
+        calibration: min and max by tensor name; None where nothing is static.
+
+    Raises:
+        ToolError: the quantizer fails.
+    """
     with tf.quiet_tools():
-        from ai_edge_quantizer import algorithm_manager, qtyping, quantizer
+        from ai_edge_quantizer import quantizer
 
         tool = quantizer.Quantizer(bytearray(data))
-        operation = qtyping.TFLOperationName
-        if precision == "int8":
-            for name in (*CONVOLUTIONS, *MOVEMENTS, "RELU", "ADD"):
-                tool.add_static_config(f"^{re.escape(_MARK)}", operation(_TOOL_NAMES.get(name, name)), 8, 8)
-        elif precision == "dynamic_int8":
-            for name in CONVOLUTIONS:
-                tool.add_dynamic_config(".*", operation(_TOOL_NAMES.get(name, name)), 8)
-        else:
-            casting = algorithm_manager.AlgorithmName.FLOAT_CASTING
-            for name in _WEIGHTED:
-                kind = operation(_TOOL_NAMES.get(name, name))
-                tool.add_weight_only_config(".*", kind, 16, algorithm_key=casting)
+        configure(tool)
         return bytes(tool.quantize(calibration, enable_progress_report=False).quantized_model)
+
+
+def _configure(tool: Any, precision: Precision) -> None:
+    from ai_edge_quantizer import algorithm_manager, qtyping
+
+    operation = qtyping.TFLOperationName
+    if precision == "int8":
+        add_static(tool, activation_bits=8)
+    elif precision == "dynamic_int8":
+        for name in CONVOLUTIONS:
+            tool.add_dynamic_config(".*", operation(TOOL_NAMES.get(name, name)), 8)
+    else:
+        casting = algorithm_manager.AlgorithmName.FLOAT_CASTING
+        for name in WEIGHTED:
+            kind = operation(TOOL_NAMES.get(name, name))
+            tool.add_weight_only_config(".*", kind, 16, algorithm_key=casting)
+
+
+def add_static(tool: Any, activation_bits: int) -> None:
+    """Gives the operators that `prepare_static` marked integers of so many bits, and weights of 8."""
+    from ai_edge_quantizer import qtyping
+
+    for name in (*CONVOLUTIONS, *MOVEMENTS, "RELU", "ADD"):
+        kind = qtyping.TFLOperationName(TOOL_NAMES.get(name, name))
+        tool.add_static_config(f"^{re.escape(MARK)}", kind, activation_bits, 8)
 
 
 def _integer_edges(model: tf.Model, signature: tf.Signature) -> None:
@@ -371,7 +410,7 @@ def _weights(model: tf.Model) -> dict[tuple[str, int], tuple[int, str]]:
     for signature in tf.signatures(model):
         graph = model.subgraphs[signature.subgraph]
         writer = {int(t): op for op in graph.operators for t in op.outputs}
-        weighted = [op for op in graph.operators if tf.op_name(model, op) in _WEIGHTED]
+        weighted = [op for op in graph.operators if tf.op_name(model, op) in WEIGHTED]
         for n, op in enumerate(weighted):
             t = int(op.inputs[1])
             t = int(writer[t].inputs[0]) if t in writer else t  # behind a DEQUANTIZE in FP16

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 import onnx
@@ -21,6 +21,8 @@ from onnx import helper, numpy_helper
 from iast_export.errors import InputError, ToolError
 from iast_export.onnx_graph import Array, attribute, load_model, pool_initializers, prune, save_model
 from iast_export.quantize.onnx_layers import (
+    UINT8_LEVELS,
+    UINT16_LEVELS,
     Emitter,
     Parameters,
     activation_parameters,
@@ -47,7 +49,10 @@ from iast_export.quantize.onnx_plan import (
 from iast_export.quantize.rectified_sums import onnx_sums, tighten
 from iast_export.runtimes import onnx_session_options
 
+Activations = Literal["uint8", "uint16"]
+
 _SMALLEST_SHUFFLED = 8
+_UINT16_OPSET = 21  # the first in which QuantizeLinear writes uint16
 
 
 class RangeLike(Protocol):
@@ -105,6 +110,7 @@ def quantize_onnx(
     adjust: Callable[[onnx.GraphProto], None] | None = None,
     trim_sums: bool = True,
     in_float: Collection[str] = (),
+    activations: Activations = "uint8",
 ) -> QuantizeSummary:
     """Writes the INT8 form of an exported FP32 file.
 
@@ -116,9 +122,10 @@ def quantize_onnx(
             `rounding.adjust_onnx`; what is left in float keeps its own.
         trim_sums: see `rectified_sums`.
         in_float: names of `operator_groups` to leave in float; the others compute in integers.
+        activations: "uint16" for 65,536 levels, which ONNX Runtime stores but computes in float.
 
     Returns:
-        What was quantized; every planned convolution runs in integers in ONNX Runtime.
+        What was quantized; with uint8 every planned convolution runs in integers in ONNX Runtime.
 
     Raises:
         InputError: the file can't be read, holds no dense convolution, or a range is missing or
@@ -126,6 +133,8 @@ def quantize_onnx(
         ToolError: ONNX Runtime does not run what was planned in integers.
     """
     model = load_model(fp32_path)
+    if activations == "uint16":
+        model = _with_opset(model, _UINT16_OPSET)
     if adjust is not None:
         _adjust_integers(model.graph, adjust, in_float)
     plan = make_plan(model.graph, in_float)
@@ -135,12 +144,11 @@ def quantize_onnx(
             f"{fp32_path} has no dense convolution to quantize",
             "leave this network in FP32: depthwise layers gain nothing from INT8",
         )
-    quantized = _Writer(model.graph, plan, settled_parameters(model.graph, plan, ranges, trim_sums)).write(
-        model
-    )
-    save_model(quantized, out_path)
+    levels = UINT8_LEVELS if activations == "uint8" else UINT16_LEVELS
+    parameters = settled_parameters(model.graph, plan, ranges, trim_sums, levels)
+    save_model(_Writer(model.graph, plan, parameters).write(model), out_path)
     runtime_ops = runtime_operators(out_path)
-    if runtime_ops.get("QLinearConv", 0) != planned["Conv"]:
+    if activations == "uint8" and runtime_ops.get("QLinearConv", 0) != planned["Conv"]:
         raise ToolError(
             f"{out_path}: ONNX Runtime runs {runtime_ops.get('QLinearConv', 0)} convolutions in integers, "
             f"{planned['Conv']} were planned",
@@ -159,6 +167,20 @@ def _adjust_integers(
         if node.output[0] in given:
             node.input[:] = given[node.output[0]]
     prune(graph)
+
+
+def _with_opset(model: onnx.ModelProto, opset: int) -> onnx.ModelProto:
+    """The same network in a later opset.
+
+    Raises:
+        ToolError: onnx can't convert an operator.
+    """
+    try:
+        converted = onnx.version_converter.convert_version(model, opset)
+    except Exception as error:  # the converter raises RuntimeError and its own classes
+        raise ToolError(f"onnx can't write opset {opset}: {error}", "leave this precision out") from error
+    converted.ir_version = max(converted.ir_version, 10)
+    return converted
 
 
 def runtime_operators(path: Path) -> dict[str, int]:
@@ -231,7 +253,11 @@ def _range(root: Root, ranges: Mapping[str, RangeLike]) -> tuple[float, float]:
 
 
 def settled_parameters(
-    graph: onnx.GraphProto, plan: Plan, ranges: Mapping[str, RangeLike], trim_sums: bool = True
+    graph: onnx.GraphProto,
+    plan: Plan,
+    ranges: Mapping[str, RangeLike],
+    trim_sums: bool = True,
+    levels: int = UINT8_LEVELS,
 ) -> dict[str, Parameters]:
     """Scale and zero point of every quantized tensor of a planned graph.
 
@@ -241,7 +267,7 @@ def settled_parameters(
     found = {name: _range(root, ranges) for name, root in plan.roots.items()}
     sums = onnx_sums([node.output[0] for node in graph.node], plan) if trim_sums else []
     settled = tighten(found, sums)
-    return {name: activation_parameters(*bounds) for name, bounds in settled.items()}
+    return {name: activation_parameters(*bounds, levels) for name, bounds in settled.items()}
 
 
 class _Writer:
@@ -250,6 +276,8 @@ class _Writer:
     def __init__(self, graph: onnx.GraphProto, plan: Plan, parameters: Mapping[str, Parameters]) -> None:
         self.graph, self.plan, self.index = graph, plan, plan.index
         self.parameters = parameters
+        # ONNX Runtime moves and convolves uint16 in float, so nothing is laid out for integer kernels.
+        self.has_kernels = all(one.levels == UINT8_LEVELS for one in parameters.values())
         self.emitter = Emitter()
         self.dequantized: set[str] = set()
         self.shuffled: dict[str, tuple[int, int]] = {}
@@ -342,6 +370,10 @@ class _Writer:
         if wide:
             narrow_output(self.emitter, output, f"{root}_q", self.widened[root])
 
+    def _quantize_as(self, name: str, root: str, source: str) -> None:
+        scale, zero_point = self.emitter.parameters(root, self.parameters[root])
+        self.emitter.node("QuantizeLinear", [source, scale, zero_point], f"{name}_q")
+
     def _dequantize(self, name: str, output: str | None = None) -> str:
         result = output or f"{name}_dq"
         if result not in self.dequantized:
@@ -368,11 +400,11 @@ class _Writer:
             self._finish(node.output[0])
 
     def _write_clamp(self, node: onnx.NodeProto) -> None:
-        """Quantizes a clamped tensor; the clamp itself only where 0..255 reach beyond its bounds."""
+        """Quantizes a clamped tensor; the clamp itself only where the levels reach beyond its bounds."""
         result, source = node.output[0], node.input[0]
         root, parameters = self.plan.roots[result], self.parameters[result]
         lowest = -parameters.zero_point * float(parameters.scale)
-        highest = (255 - parameters.zero_point) * float(parameters.scale)
+        highest = (parameters.levels - parameters.zero_point) * float(parameters.scale)
         below = root.low is not None and lowest < root.low
         if below or (root.high is not None and highest > root.high * (1 + 1e-6)):
             self._copy(node, list(node.input), f"{result}_float")
@@ -383,7 +415,11 @@ class _Writer:
     def _write_movement(self, node: onnx.NodeProto) -> None:
         moved = set(moved_inputs(node))
         source, result = node.input[0], node.output[0]
-        if source in self.shuffled:
+        if not self.has_kernels:
+            inputs = [self._dequantize(name) if name in moved else name for name in node.input]
+            self._copy(node, inputs, f"{result}_moved")
+            self._quantize_as(result, self.plan.root_of[result], f"{result}_moved")
+        elif source in self.shuffled:
             channels, block = self.shuffled[source]
             shuffle_pixels_last(self.emitter, f"{source}_q", f"{result}_q", channels, block)
         else:
@@ -415,14 +451,16 @@ class _Writer:
         bias = np.zeros(channels, np.float32) if given is None else given
         root = self.plan.root_of[node.input[0]]
         x = self.parameters[root]
-        source, added = widen_input(emitter, f"{node.input[0]}_q", name, weight.shape[1], x.zero_point)
+        source, added = f"{node.input[0]}_q", 0
+        if self.has_kernels:
+            source, added = widen_input(emitter, source, name, weight.shape[1], x.typed_zero_point)
         int8, scales, int32 = quantize_weight(weight, bias, x.scale)
         int8 = np.pad(int8, ((0, 0), (0, added), (0, 0), (0, 0)))
-        block = self._shuffle_block(result, channels)
+        block = self._shuffle_block(result, channels) if self.has_kernels else 0
         order = pixels_last_order(channels, block) if block else np.arange(channels)
         if block:
             self.shuffled[result] = (channels, block)
-        extra = widened_outputs(channels) - channels
+        extra = widened_outputs(channels) - channels if self.has_kernels else 0
         int8 = np.pad(int8[order], ((0, extra), (0, 0), (0, 0), (0, 0)))
         scales, int32 = np.pad(scales[order], (0, extra), mode="edge"), np.pad(int32[order], (0, extra))
         inputs = [self._dequantized_input(source, node.input[0], added)]

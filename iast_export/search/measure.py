@@ -13,12 +13,12 @@ from pathlib import Path
 
 from iast_export.artifacts import Progress, no_progress
 from iast_export.errors import InputError
-from iast_export.images import center_square, to_tensor
+from iast_export.images import to_tensor
 from iast_export.lanes import Lane, timed_run
 from iast_export.search.subjects import Subject
 from iast_export.search_reports import Candidate, SearchState
 from iast_export.timing import Clock, interleave
-from iast_export.verify import Reference, judge_pair, task_scores
+from iast_export.verify import judge_pair, make_references
 
 _SLACK = 1.5
 
@@ -91,7 +91,9 @@ class Bench:
                 f"{subject.fp32} has no operator that computes in integers", "leave this network in FP32"
             )
         self.everything = frozenset(group.name for group in self.groups)
-        self.references = self._make_references()
+        self.references = make_references(
+            subject.reference, subject.pairs, subject.scorers, self.timing.threads
+        )
         self.measured_now = 0
         self.state = self._load_state(key)
 
@@ -165,16 +167,6 @@ class Bench:
     def _lane(self, path: Path) -> Lane:
         named = path.with_suffix(self.subject.suffix)
         return Lane(self.subject.runtime, "int8", self.subject.tier, named)
-
-    def _make_references(self) -> list[Reference]:
-        lane, references = self.subject.reference, []
-        session = lane.open(self.timing.threads)
-        for pair in self.subject.pairs:
-            content = center_square(pair.rgb, self.subject.tier.max_side_px)
-            stylized = lane.stylize(session, content, pair.feeds)
-            scores = task_scores(pair, content, stylized, self.subject.scorers)
-            references.append(Reference(pair, content, stylized, scores))
-        return references
 
     def _load_state(self, key: str) -> SearchState:
         if self.state_path.is_file():

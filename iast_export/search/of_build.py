@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from iast_export.artifacts import sha256_file, stage_key
-from iast_export.build import Build
+from iast_export.artifacts import stage_key
+from iast_export.build import Build, check_unaltered
 from iast_export.calibrate import load_ranges
 from iast_export.environment import machine_fingerprint, versions
 from iast_export.errors import InputError, UsageError
 from iast_export.quantize.rounding import adjust_onnx
-from iast_export.reports import MANIFEST_NAME, SetFacts, load_manifest
+from iast_export.reports import SetFacts
 from iast_export.search import Budget, LiteRtSubject, OnnxSubject, Options, Subject, search
 from iast_export.search_reports import SearchReport, mixed_name
 from iast_export.specs import Runtime, Tier, onnx_name, tflite_name
@@ -101,23 +101,3 @@ def _ranges(build: Build, tier: Tier, runtime: Runtime) -> Path:
     if not path.is_file():
         raise InputError(f"{path} is missing", "run `iast-export build`, or its stages up to `calibrate`")
     return path
-
-
-def check_unaltered(build: Build, fp32: Path) -> None:
-    """Refuses a bundle from another recipe or checkpoint, and an FP32 file that is not the listed one."""
-    if not fp32.is_file():
-        raise InputError(f"{fp32} is missing", "run `iast-export export` first, or `iast-export build`")
-    if not (build.root / MANIFEST_NAME).is_file():
-        return
-    manifest = load_manifest(build.root)
-    checkpoint = sha256_file(build.checkpoint_file) if build.checkpoint_file else None
-    asked = (build.recipe.sha256, checkpoint, build.request.network)
-    source = manifest.source
-    if asked != (source.recipe_sha256, source.checkpoint_sha256, source.network):
-        raise InputError(
-            f"{build.root} was made from another recipe, checkpoint or network",
-            "give the options that it was built with: --recipe, --checkpoint, --network, --styles",
-        )
-    listed = {entry.path: entry.sha256 for entry in manifest.files}
-    if listed.get(fp32.relative_to(build.root).as_posix()) != sha256_file(fp32):
-        raise InputError(f"{fp32} was altered", "run `iast-export build` again")
