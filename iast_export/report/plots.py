@@ -9,6 +9,7 @@ from xml.sax.saxutils import escape
 
 _LABEL_PX, _VALUE_PX, _PLOT_PX = 190, 150, 420
 _BAR_PX, _GAP_PX, _GROUP_PX, _AXIS_PX = 16, 6, 30, 26
+_FAR = 3.0
 _SCATTER_LEFT_PX, _SCATTER_TOP_PX, _SCATTER_PX, _SCATTER_LABEL_PX, _ROW_PX = 40, 44, 220, 350, 15
 
 
@@ -142,13 +143,14 @@ def scatter_chart(
 ) -> str:
     """Points with their labels in a column at the right, and a dashed line through `front`, as `<svg>`.
 
-    Points beyond three times the median are drawn at the right edge, so that one of them does not press
-    all others together; their labels have the true figures.
+    Points beyond `_FAR` times the median are drawn at the right edge, so that one of them does not press all
+    others together; their labels have the true figures.
     """
     if not points:
         return ""
     true_x = sorted(p.x for p in points)
-    edge = min(true_x[-1], 3 * true_x[len(true_x) // 2])
+    near = [x for x in true_x if x <= _FAR * true_x[len(true_x) // 2]]
+    edge = near[-1] * (1.0 if len(near) == len(true_x) else 1.1)
     points = [replace(p, x=min(p.x, edge)) for p in points]
     front = [replace(p, x=min(p.x, edge)) for p in front]
     x_step, y_step = _step(edge), _step(max(p.y for p in points))
@@ -181,13 +183,13 @@ def scatter_chart(
 
 
 def _vertical_marks(marks: Sequence[Mark], x_top: float) -> list[str]:
-    """Lines from top to bottom, their labels one below the other at the bottom of the plot."""
+    """Lines from top to bottom, their labels one below the other in the upper part, where points are few."""
     parts: list[str] = []
     bottom = _SCATTER_TOP_PX + _SCATTER_PX
     for i, mark in enumerate(marks):
         x = _SCATTER_LEFT_PX + min(mark.x / x_top, 1.0) * _PLOT_PX
         parts.append(_line(x, _SCATTER_TOP_PX, x, bottom, "interval"))
-        parts.append(_text(x + 4, bottom - 6 - _ROW_PX * i, mark.label, "label"))
+        parts.append(_text(x + 4, _SCATTER_TOP_PX + 2 * _ROW_PX + _ROW_PX * i, mark.label, "label"))
     return parts
 
 
