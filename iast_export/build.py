@@ -25,9 +25,11 @@ from iast_export.images import Rgb
 from iast_export.imagesets import ImageSet, check_disjoint, load_set
 from iast_export.recipe import Recipe
 from iast_export.reports import (
+    MANIFEST_NAME,
     NetworkFacts,
     SourceFacts,
     ToolFacts,
+    load_manifest,
 )
 from iast_export.specs import (
     Tier,
@@ -175,3 +177,27 @@ class Build:
         own = self.recipe.bundle.landmarks
         landmarks = Path(own) if own else None
         return bundle.BundleFacts(self.recipe.name, network, self.tiers, self.styles, source, landmarks)
+
+
+def check_unaltered(build: Build, fp32: Path) -> None:
+    """Refuses a bundle from another recipe or checkpoint, and an FP32 file that is not the listed one.
+
+    Raises:
+        InputError: either, or the file is missing.
+    """
+    if not fp32.is_file():
+        raise InputError(f"{fp32} is missing", "run `iast-export export` first, or `iast-export build`")
+    if not (build.root / MANIFEST_NAME).is_file():
+        return
+    manifest = load_manifest(build.root)
+    checkpoint = sha256_file(build.checkpoint_file) if build.checkpoint_file else None
+    asked = (build.recipe.sha256, checkpoint, build.request.network)
+    source = manifest.source
+    if asked != (source.recipe_sha256, source.checkpoint_sha256, source.network):
+        raise InputError(
+            f"{build.root} was made from another recipe, checkpoint or network",
+            "give the options that it was built with: --recipe, --checkpoint, --network, --styles",
+        )
+    listed = {entry.path: entry.sha256 for entry in manifest.files}
+    if listed.get(fp32.relative_to(build.root).as_posix()) != sha256_file(fp32):
+        raise InputError(f"{fp32} was altered", "run `iast-export build` again")

@@ -290,6 +290,7 @@ def plan(verbose: bool, as_json: bool, **options: Any) -> None:
 @app.command()
 @click.argument("folder", metavar="DIR", type=_PATH)
 @click.option("--tier", required=True, metavar="ID", help="such as d4-256px")
+@click.option("--runtime", type=click.Choice(RUNTIMES), default="onnxruntime", show_default=True)
 @click.option("--budget", "budgets", multiple=True, help="NAME>=VALUE or NAME<=VALUE; may be repeated")
 @click.option("--minutes", type=float, default=10.0, show_default=True, help="time box of this run")
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True)
@@ -304,6 +305,7 @@ def plan(verbose: bool, as_json: bool, **options: Any) -> None:
 def search(
     folder: Path,
     tier: str,
+    runtime: Runtime,
     budgets: tuple[str, ...],
     minutes: float,
     threads: int,
@@ -314,7 +316,7 @@ def search(
 ) -> None:
     """Per operator group INT8 or FP32, so that budgets hold at the least measured latency.
 
-    For ONNX Runtime, on a build or bundle DIR. Budgets: psnr_db, ssim (higher is better),
+    For one tier and runtime of a build or bundle DIR. Budgets: psnr_db, ssim (higher is better),
     drop.ssim_content, drop.style_distance, drop.lpips_content, drop.identity, latency_ms, bytes (lower).
     Each is judged by its 95 % bound. Run again, it goes on from what is measured. Exit code 5: no file
     was found that holds them; the best found is written all the same.
@@ -322,7 +324,7 @@ def search(
     \b
     Example:
       iast-export search dist/demo --tier d4-256px --budget 'psnr_db>=42' --budget 'latency_ms<=15'
-      iast-export search dist/demo --tier d4-256px --budget 'drop.style_distance<=0.005' --minutes 3
+      iast-export search dist/demo --tier d4-256px --runtime litert --budget 'psnr_db>=47' --minutes 3
     """
     from iast_export.pipeline import Build
     from iast_export.report.search import search_tables
@@ -333,7 +335,7 @@ def search(
     chosen = Options(minutes, TimingOptions(threads=threads))
     with console.progress_bar(verbose) as progress:
         build = Build(_request(out=folder, **options), progress)
-        report = search_build(build, tier, wanted, out, chosen)
+        report = search_build(build, tier, wanted, out, chosen, runtime)
     if as_json:
         console.emit_json(report.model_dump(mode="json"))
     else:
@@ -343,6 +345,59 @@ def search(
         measured = f"{report.measured} files measured, {report.measured_now} in this run"
         console.out.print(f"{report.verdict}: {result} ({measured}, {report.seconds:.0f} s)", markup=False)
     raise click.exceptions.Exit(0 if report.verdict == "met" else 5)
+
+
+@app.command()
+@click.argument("folder", metavar="DIR", type=_PATH)
+@click.option("--tier", "tiers", multiple=True, metavar="ID", help="this tier alone; may be repeated")
+@click.option("--threads", type=click.IntRange(1), default=1, show_default=True)
+@click.option("--blocks", type=click.IntRange(2), default=15, show_default=True, help="timing blocks a tier")
+@click.option("--recipe", type=_PATH, help="that DIR was built with; default: the packaged one")
+@click.option("--checkpoint", type=_PATH, help="that DIR was built from")
+@click.option("--calibration", metavar="SET", help="that DIR was built with")
+@click.option("--styles", type=_PATH, help="that DIR was built with")
+@click.option("--network", metavar="MODULE:FACTORY", help="that DIR was built from")
+@click.option("-v", "--verbose", is_flag=True, help="say every step, also where output is no terminal")
+@click.option("--json", "as_json", is_flag=True, help="report as JSON on stdout")
+def lanes(
+    folder: Path,
+    tiers: tuple[str, ...],
+    threads: int,
+    blocks: int,
+    verbose: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Every precision side by side: FP32, FP16, weight-only, dynamic and static INT8, 16x8, searched.
+
+    For both runtimes, on a build or bundle DIR. What the bundle lacks is made in DIR/lanes, all lanes of
+    a tier are timed in one run and judged on pictures that calibrated nothing. A lane that does not run
+    is a row that says why. The ceiling is everything in INT8 with the picture ignored, not for use. The
+    result is DIR/reports/lanes.json and a section of DIR/reports/report.html.
+
+    \b
+    Example:
+      iast-export lanes dist/demo
+      iast-export lanes dist/demo --tier d4-256px --json
+    """
+    from iast_export.pipeline import Build
+    from iast_export.report import write_html
+    from iast_export.report.side_by_side import ceiling_lines, gap_lines, lanes_rows
+    from iast_export.reports import MANIFEST_NAME
+    from iast_export.side_by_side import TimingOptions, compare_lanes
+
+    with console.progress_bar(verbose) as progress:
+        build = Build(_request(out=folder, **options), progress)
+        report = compare_lanes(build, tiers, TimingOptions(threads=threads, blocks=blocks))
+    if (folder / MANIFEST_NAME).is_file():
+        write_html(folder)
+    if as_json:
+        console.emit_json(report.model_dump(mode="json"))
+        return
+    console.table(f"{folder}: lanes, {threads} thread, {report.set.images} pictures", *lanes_rows(report))
+    for line in (*gap_lines(report), *ceiling_lines(report)):
+        console.out.print(line, markup=False)
+    console.out.print(report.rule, markup=False)
 
 
 @app.command()

@@ -143,6 +143,8 @@ def measure_peak_rss_bytes(lane: Lane, feed_shapes: Mapping[str, Sequence[int]],
         return int(json.loads(done.stdout.splitlines()[-1])["peak_rss_bytes"])
     except (subprocess.SubprocessError, ValueError, IndexError, KeyError) as error:
         said = (getattr(error, "stderr", None) or str(error)).strip().splitlines()
+        if isinstance(error, subprocess.CalledProcessError) and error.returncode < 0:
+            said = [f"the process was ended by signal {-error.returncode}"]
         raise ToolError(
             f"the memory of {lane.label} can't be measured: {said[-1] if said else error}",
             "run the model by itself with `iast-export stylize` to see why",

@@ -1,20 +1,40 @@
-"""What a search measured and chose: search.json and the state that a stopped search goes on from."""
+"""What a search measured and chose: its report and the state that a stopped search goes on from."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from iast_export.reports import Milliseconds, Model, Positive, RelativePath, Report, SetFacts, Sha256
+from iast_export.specs import Runtime, Tier
 
-SEARCH_NAME = "search.json"
-STATE_NAME = "search-state.json"
+SEARCH_NAMES: Mapping[Runtime, str] = {"onnxruntime": "search.json", "litert": "search-litert.json"}
+_STATE_NAMES: Mapping[Runtime, str] = {
+    "onnxruntime": "search-state.json",
+    "litert": "search-litert-state.json",
+}
 
 Operator = Literal[">=", "<="]
 GroupPrecision = Literal["int8", "fp32"]
 Verdict = Literal["met", "not met", "out of time"]
 Block = tuple[Milliseconds, Milliseconds]
+
+
+def search_name(runtime: Runtime) -> str:
+    """File name of a runtime's report."""
+    return SEARCH_NAMES[runtime]
+
+
+def state_name(runtime: Runtime) -> str:
+    """File name of a runtime's state."""
+    return _STATE_NAMES[runtime]
+
+
+def mixed_name(name: str, tier: Tier, runtime: Runtime) -> str:
+    """File name of the model that a search chose."""
+    return f"{name}-{tier.id}-" + ("mixed.onnx" if runtime == "onnxruntime" else "litert-mixed.tflite")
 
 
 class Candidate(Model):
@@ -90,7 +110,7 @@ class SearchReport(Report):
     """
 
     made_by: ClassVar[str] = "search"
-    runtime: Literal["onnxruntime"] = "onnxruntime"
+    runtime: Runtime = "onnxruntime"
     tier: str
     threads: Positive
     fp32_sha256: Sha256

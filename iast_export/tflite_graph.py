@@ -9,9 +9,9 @@ values needs no range of its own.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from iast_export import tflite_file as tf
 from iast_export import tflite_write as tw
@@ -19,6 +19,8 @@ from iast_export import tflite_write as tw
 Sums = Literal["float32", "int8"]
 
 CONVOLUTIONS = ("CONV_2D", "TRANSPOSE_CONV")
+GROUP_KERNELS = (*CONVOLUTIONS, "ADD")
+"""What leads an operator group: what changes precision together."""
 MOVEMENTS = (
     "CONCATENATION",
     "MAX_POOL_2D",
@@ -41,15 +43,21 @@ def data_inputs(model: tf.Model, graph: tf.Graph, n: int) -> list[int]:
     ]
 
 
-def integer_operators(model: tf.Model, graph: tf.Graph, sums: Sums = "float32") -> set[int]:
+def integer_operators(
+    model: tf.Model, graph: tf.Graph, sums: Sums = "float32", in_float: Collection[str] = ()
+) -> set[int]:
     """Indices of the operators that static INT8 computes in integers (see the module's text).
 
-    With `sums` "int8" the sums along the trunk are among them; the end of an island never is.
+    With `sums` "int8" the sums along the trunk are among them; the end of an island never is. The
+    convolutions and sums whose results are named in `in_float` are not, nor what only followed them.
     """
     names = [tf.op_name(model, op) for op in graph.operators]
     producer = {int(t): n for n, op in enumerate(graph.operators) for t in op.outputs}
-    chosen = {n for n, name in enumerate(names) if name in CONVOLUTIONS}
+    kept = {n for n, op in enumerate(graph.operators) if result_name(graph, op) in in_float}
+    chosen = {n for n, name in enumerate(names) if name in CONVOLUTIONS and n not in kept}
     for n, name in enumerate(names):  # forward: what follows an integer operator
+        if n in kept:
+            continue
         sources = [producer.get(t, -1) for t in data_inputs(model, graph, n)]
         follows = bool(sources) and all(s in chosen for s in sources)
         joins = name == "ADD" and len(sources) == 2  # of two convolutions: one rounding, no trunk
@@ -62,6 +70,11 @@ def integer_operators(model: tf.Model, graph: tf.Graph, sums: Sums = "float32") 
             feeders = {producer[t] for t in data_inputs(model, graph, n) if t in producer}
             chosen |= {f for f in feeders if names[f] in MOVEMENTS}
     return chosen
+
+
+def result_name(graph: tf.Graph, op: Any) -> str:
+    """Name of the first tensor that an operator writes."""
+    return tf.text(graph.tensors[int(op.outputs[0])].name)
 
 
 def _is_residual_sum(names: list[str], sources: list[int], chosen: set[int]) -> bool:

@@ -222,6 +222,29 @@ def _references(
     return [Reference(*one) for one in zip(pairs, contents, pictures, scores, strict=True)]
 
 
+def make_references(
+    lane: Lane, pairs: Sequence[EvaluationPair], scorers: Scorers, threads: int
+) -> list[Reference]:
+    """The pairs at a lane's tier with the lane's own pictures and their scores.
+
+    Args:
+        lane: the ONNX FP32 lane, in whose pictures others are measured.
+        pairs: what to judge on.
+        scorers: judges with weights of the user's.
+        threads: of the session.
+
+    Raises:
+        InputError: the file is missing, a result holds NaN.
+        ToolError: the runtime failed.
+    """
+    session, references = lane.open(threads), []
+    for pair in pairs:
+        content = center_square(pair.rgb, lane.tier.max_side_px)
+        stylized = lane.stylize(session, content, pair.feeds)
+        references.append(Reference(pair, content, stylized, task_scores(pair, content, stylized, scorers)))
+    return references
+
+
 def _stylized(lane: Lane, jobs: Sequence[tuple[Rgb, Feeds]], threads: int, step: _Steps) -> list[Rgb]:
     session = lane.open(threads)
     pictures = []

@@ -13,8 +13,9 @@ from iast_export.calibrate import collect
 from iast_export.errors import InputError
 from iast_export.export import pseudo_photograph
 from iast_export.observers import observe_onnx
+from iast_export.onnx_graph import index_graph, load_model
 from iast_export.quantize.onnx_layers import filter_key, quantize_weight
-from iast_export.quantize.onnx_qdq import quantize_onnx, tensors_to_calibrate
+from iast_export.quantize.onnx_qdq import operator_groups, quantize_onnx, tensors_to_calibrate
 from iast_export.quantize.patches import (
     Geometry,
     Moments,
@@ -137,3 +138,18 @@ def test_moments_merge_to_the_same_as_one_pass() -> None:
     one.merge(other)
     assert one.count == 30 and np.allclose(one.second(True), whole.second(True))
     assert np.all(np.linalg.eigvalsh(whole.second(True)) > -1e-9)
+
+
+def test_a_group_in_float_keeps_the_weights_that_it_was_given(tmp_path: Path) -> None:
+    path = tiny_onnx("iast", 2, 32)
+    name = operator_groups(path)[1].name
+    given = load_model(path).graph
+    weight_name = next(node.input[1] for node in given.node if node.output[0] == name)
+    halved = {
+        filter_key(one): one / 2 for one in index_graph(given).constants[weight_name].astype(np.float32)
+    }
+    ranges = {tensor: Range(-4.0, 4.0) for tensor in tensors_to_calibrate(path)}
+    adjust = partial(adjust_onnx, adjustment=Adjustment(halved))
+    quantize_onnx(path, ranges, tmp_path / "mixed.onnx", adjust, in_float=[name])
+    mixed = index_graph(load_model(tmp_path / "mixed.onnx").graph).constants
+    assert any(np.array_equal(one, index_graph(given).constants[weight_name]) for one in mixed.values())

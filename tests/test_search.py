@@ -25,9 +25,10 @@ from iast_export.runtimes import open_onnx
 from iast_export.search import Options, search
 from iast_export.search.budgets import judge, parse_budgets
 from iast_export.search.greedy import Outcome, Search
-from iast_export.search.measure import Bench, Deadline, OutOfTimeError, Subject, TimingOptions
-from iast_export.search_reports import SEARCH_NAME, STATE_NAME, Candidate, SearchReport
-from iast_export.specs import Tier
+from iast_export.search.measure import Bench, Deadline, OutOfTimeError, TimingOptions
+from iast_export.search.subjects import OnnxSubject
+from iast_export.search_reports import Candidate, SearchReport, mixed_name, search_name, state_name
+from iast_export.specs import RUNTIMES, Runtime, Tier
 from iast_export.verify import EvaluationPair, Scorers
 from tests.conftest import SMALL_RECIPE
 
@@ -207,7 +208,7 @@ def pictures() -> list[NDArray[np.uint8]]:
 
 
 @pytest.fixture(scope="module")
-def subject(tmp_path_factory: pytest.TempPathFactory) -> Subject:
+def subject(tmp_path_factory: pytest.TempPathFactory) -> OnnxSubject:
     path = tmp_path_factory.mktemp("damaged") / "net.onnx"
     damaged_network(path)
     model = onnx.load(str(path))
@@ -224,7 +225,7 @@ def subject(tmp_path_factory: pytest.TempPathFactory) -> Subject:
         EvaluationPair(f"drawn{i}", "none", one, {}, style_statistics(one))
         for i, one in enumerate(pictures())
     ]
-    return Subject(path, TIER, ranges, pairs, Scorers())
+    return OnnxSubject(path, TIER, ranges, pairs, Scorers())
 
 
 def ticking() -> TimingOptions:
@@ -234,60 +235,63 @@ def ticking() -> TimingOptions:
 
 
 def test_sensitivity_ranks_the_damaging_group_first_and_a_second_run_measures_nothing(
-    subject: Subject, tmp_path: Path
+    subject: OnnxSubject, tmp_path: Path
 ) -> None:
-    bench = Bench(subject, KEY, tmp_path / STATE_NAME, Deadline(60), ticking())
+    bench = Bench(subject, KEY, tmp_path / state_name("onnxruntime"), Deadline(60), ticking())
     names = [group.name for group in bench.groups]
     assert names == ["one", "two", "three", "four"]
     outcome = Search(names, bench, parse_budgets(["psnr_db>=20"]), bench.state.reference).run()
     ranked = sorted(names, key=lambda name: -outcome.sensitivity[name].worth)
     assert ranked[0] == "three" and outcome.sensitivity["three"].gain_db > 5
     assert bench.measured_now >= 6
-    again = Bench(subject, KEY, tmp_path / STATE_NAME, Deadline(0), ticking())
+    again = Bench(subject, KEY, tmp_path / state_name("onnxruntime"), Deadline(0), ticking())
     assert Search(names, again, parse_budgets(["psnr_db>=20"]), again.state.reference).run() == outcome
     assert again.measured_now == 0
-    assert Bench(subject, "1" * 64, tmp_path / STATE_NAME, Deadline(60)).candidates == ()
+    assert Bench(subject, "1" * 64, tmp_path / state_name("onnxruntime"), Deadline(60)).candidates == ()
 
 
-def test_only_the_groups_asked_for_stay_in_float(subject: Subject, tmp_path: Path) -> None:
+def test_only_the_groups_asked_for_stay_in_float(subject: OnnxSubject, tmp_path: Path) -> None:
     quantize_onnx(subject.fp32, subject.ranges, tmp_path / "mixed.onnx", in_float=["three"])
     ops = runtime_operators(tmp_path / "mixed.onnx")
     assert ops["QLinearConv"] == 3 and ops.get("Conv", 0) + ops.get("FusedConv", 0) == 1
 
 
-def test_the_result_is_a_file_that_does_what_the_report_says(subject: Subject, tmp_path: Path) -> None:
+def test_the_result_is_a_file_that_does_what_the_report_says(subject: OnnxSubject, tmp_path: Path) -> None:
     report = search(
         subject, parse_budgets(["psnr_db>=30", "bytes<=1e6"]), FACTS, KEY, tmp_path, "mixed.onnx",
         Options(1.0, ticking()),
     )  # fmt: skip
-    assert report.verdict == "met" and SearchReport.load(tmp_path / SEARCH_NAME) == report
+    assert report.verdict == "met" and SearchReport.load(tmp_path / search_name("onnxruntime")) == report
     assert {row.name: row.precision for row in report.groups}["three"] == "fp32"
     assert all(row.reason for row in report.groups)
     assert open_onnx(tmp_path / "mixed.onnx").input_names == ("content",)
 
 
-def test_an_altered_state_is_refused(subject: Subject, tmp_path: Path) -> None:
-    (tmp_path / STATE_NAME).write_text("{}")
+def test_an_altered_state_is_refused(subject: OnnxSubject, tmp_path: Path) -> None:
+    (tmp_path / state_name("onnxruntime")).write_text("{}")
     with pytest.raises(InputError, match="to measure anew"):
-        Bench(subject, KEY, tmp_path / STATE_NAME, Deadline(60))
+        Bench(subject, KEY, tmp_path / state_name("onnxruntime"), Deadline(60))
 
 
+@pytest.mark.parametrize("runtime", RUNTIMES)
 def test_a_budget_that_no_file_keeps_exits_5_in_its_time(
-    bundle_copy: Path, tiny_checkpoint: Path, style_folder: Path, tmp_path: Path,
+    runtime: Runtime, bundle_copy: Path, tiny_checkpoint: Path, style_folder: Path, tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     recipe = tmp_path / "recipe.toml"
     recipe.write_bytes(SMALL_RECIPE)
-    common = ["search", str(bundle_copy), "--tier", "d4-32px", "--recipe", str(recipe)]
+    common = ["search", str(bundle_copy), "--tier", "d4-32px", "--runtime", runtime, "--recipe", str(recipe)]
     inputs = ["--checkpoint", str(tiny_checkpoint), "--styles", str(style_folder)]
     impossible = ["--budget", "psnr_db>=99", "--budget", "latency_ms<=0.0001", "--minutes", "0.05", "--json"]
     assert run([*common, *inputs, *impossible]) == 5
     told = json.loads(capsys.readouterr().out)
     assert told["verdict"] in ("not met", "out of time") and told["seconds"] < 60
+    assert told["file"] == mixed_name("tiny", Tier(4, 32), runtime) and told["runtime"] == runtime
     assert (bundle_copy / "search" / "d4-32px" / told["file"]).is_file()
     assert run([*common, *inputs, "--budget", "psnr_db>=5", "--minutes", "0.05"]) == 0
     assert "met: " in capsys.readouterr().out
-    assert "searched mixed" in write_html(bundle_copy).read_text()
+    name = {"onnxruntime": "ONNX Runtime", "litert": "LiteRT"}[runtime]
+    assert f"{name} searched mixed" in write_html(bundle_copy).read_text()
     assert run([*common, *inputs, "--budget", "psnr>=5"]) == 2
     assert run([*common, "--budget", "psnr_db>=5"]) == 3
     assert "options that it was built with" in capsys.readouterr().err

@@ -49,7 +49,7 @@ def _delegation_of(model: tf.Model) -> SignatureDelegation:
     fed = {int(t) for t in graph.inputs}
     refused: list[int] = []
     if not (len(partitions) == 1 and _covers(model, graph, partitions[0], fed, wanted)):
-        refused = [n for n in range(len(graph.operators)) if not _taken_alone(model, n)]
+        refused = [n for n in range(len(graph.operators)) if not taken_alone(model, n)]
     names = {n: tf.text(graph.tensors[int(graph.operators[n].outputs[0])].name) for n in refused}
     integer = [names[n] for n in refused if not tf.is_float(graph, graph.operators[n])]
     return SignatureDelegation(len(graph.operators), len(partitions), list(names.values()), integer)
@@ -72,7 +72,7 @@ def _delegate_nodes(data: bytes) -> list[Mapping[str, Any]]:
         return [op for op in interpreter._get_ops_details() if op["op_name"] == "DELEGATE"]
 
 
-def _taken_alone(model: tf.Model, n: int) -> bool:
+def taken_alone(model: tf.Model, n: int) -> bool:
     """Whether the delegate takes operator `n` (and what unpacks its constants) as a graph of its own."""
     whole = model.subgraphs[0]
     writer = {int(t): op for op in whole.operators for t in op.outputs}

@@ -15,8 +15,9 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -31,14 +32,22 @@ from iast_export.quantize.delegation import SignatureDelegation, delegation
 from iast_export.quantize.onnx_layers import with_learned
 from iast_export.quantize.rectified_sums import litert_sums, tighten
 from iast_export.specs import CONTENT, STYLIZED, Precision
-from iast_export.tflite_graph import CONVOLUTIONS, MOVEMENTS, Sums, integer_operators, value_roots
+from iast_export.tflite_graph import (
+    CONVOLUTIONS,
+    GROUP_KERNELS,
+    MOVEMENTS,
+    Sums,
+    integer_operators,
+    result_name,
+    value_roots,
+)
 
 Edges = Literal["float32", "int8"]
 
-_WEIGHTED = (*CONVOLUTIONS, "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
-_TOOL_NAMES = {"TRANSPOSE_CONV": "CONV_2D_TRANSPOSE"}
+WEIGHTED = (*CONVOLUTIONS, "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
+TOOL_NAMES = {"TRANSPOSE_CONV": "CONV_2D_TRANSPOSE"}
 __all__ = ["LiteRtQuantizeSummary", "SignatureDelegation", "delegation", "quantize_litert"]
-_MARK = "integer:"
+MARK = "integer:"
 _REASONS = {
     "DEPTHWISE_CONV_2D": "depthwise: slower in INT8 than in float",
     "ADD": "a sum inside an island, or along the trunk, where rounding would add up",
@@ -89,6 +98,7 @@ def quantize_litert(
     sums: Sums = "float32",
     trim_sums: bool = True,
     filters: Mapping[str, Array] | None = None,
+    in_float: Collection[str] = (),
 ) -> LiteRtQuantizeSummary:
     """Writes `out_path` from an FP32 file of `convert.convert_fp32`; weights stay shared.
 
@@ -101,6 +111,8 @@ def quantize_litert(
         sums: whether residual sums are computed in float (closer to FP32) or in INT8 (some 3 % faster).
         trim_sums: see `rectified_sums`.
         filters: learned ones (`rounding.learn_filters`), by `filter_key`; for "int8".
+        in_float: names of operator groups (`litert_groups`) to leave in float, of any signature; for
+            "int8". A weight that signatures share is stored once in each precision that it is read in.
 
     Raises:
         UsageError: an impossible combination of options.
@@ -119,43 +131,75 @@ def quantize_litert(
     if precision == "int8":
         if ranges is None:
             raise UsageError("static INT8 without ranges", "run calibrate first")
-        replace_filters(model, filters or {})
-        calibration = _prepare_static(model, ranges, sums, trim_sums)
+        _check_groups(model, sums, in_float)
+        replace_filters(model, filters or {}, in_float)
+        calibration = prepare_static(model, ranges, sums, trim_sums, in_float)
     named = tw.serialize(model, named_constants=True)
-    quantized = tf.parse(_run_tool(named, precision, calibration))
+    nothing = calibration == {}  # every group in float, which the tool would refuse
+    configure = partial(_configure, precision=precision)
+    quantized = tf.parse(named if nothing else run_tool(named, configure, calibration))
     for signature in tf.signatures(quantized) if edges == "int8" else []:
         _integer_edges(quantized, signature)
+    written = write_quantized(fp32, quantized, out_path)
+    return _summarize(written, precision, edges, out_path.stat().st_size)
+
+
+def write_quantized(fp32: tf.Model, quantized: tf.Model, out_path: Path) -> tf.Model:
+    """Writes what the quantizer made in the canonical form, and returns it as written.
+
+    Raises:
+        ToolError: weights that were shared no longer are.
+    """
     tw.canonicalize(quantized)
     data = tw.serialize(quantized)
     written = tf.parse(data)
     _check_sharing(fp32, written)
     write_atomic(out_path, data)
-    return _summarize(written, precision, edges, len(data))
+    return written
 
 
-def _prepare_static(
-    model: tf.Model, ranges: Mapping[str, Mapping[str, RangeLike]], sums: Sums, trim_sums: bool
+def _check_groups(model: tf.Model, sums: Sums, in_float: Collection[str]) -> None:
+    known = {
+        result_name(graph, graph.operators[n])
+        for graph in model.subgraphs
+        for n in integer_operators(model, graph, sums)
+        if tf.op_name(model, graph.operators[n]) in GROUP_KERNELS
+    }
+    unknown = sorted(set(in_float) - known)
+    if unknown:
+        raise UsageError(f"no operator group {unknown[0]!r} in integers", "name those of `litert_groups`")
+
+
+def prepare_static(
+    model: tf.Model,
+    ranges: Mapping[str, Mapping[str, RangeLike]],
+    sums: Sums,
+    trim_sums: bool,
+    in_float: Collection[str] = (),
+    keep_clamp: bool = False,
 ) -> dict[str, dict[str, Any]]:
-    """Drops final clamps, marks integer operators by their outputs' names, and settles every range."""
+    """Drops final clamps, marks integer operators by their outputs' names, and settles every range.
+
+    With `keep_clamp` a final clamp stays, for types whose levels don't end at 0 and 1.
+    """
     calibration: dict[str, dict[str, Any]] = {}
     for signature in tf.signatures(model):
         if signature.key not in ranges:
             raise InputError(f"no ranges for signature {signature.key}", "calibrate every tier again")
         graph = model.subgraphs[signature.subgraph]
-        chosen = _drop_final_clamp(model, graph, signature, integer_operators(model, graph, sums))
+        planned = integer_operators(model, graph, sums, in_float)
+        chosen = planned if keep_clamp else drop_final_clamp(model, graph, signature, planned)
         settled = _settle_ranges(model, graph, signature, chosen, ranges[signature.key], trim_sums)
         for n in chosen:
             for t in graph.operators[n].outputs:
-                graph.tensors[int(t)].name = _MARK + tf.text(graph.tensors[int(t)].name)
+                graph.tensors[int(t)].name = MARK + tf.text(graph.tensors[int(t)].name)
         for t, (low, high) in settled.items():
             name = tf.text(graph.tensors[t].name)
             calibration[name] = {"min": np.array([low], np.float32), "max": np.array([high], np.float32)}
     return calibration
 
 
-def _drop_final_clamp(
-    model: tf.Model, graph: tf.Graph, signature: tf.Signature, chosen: set[int]
-) -> set[int]:
+def drop_final_clamp(model: tf.Model, graph: tf.Graph, signature: tf.Signature, chosen: set[int]) -> set[int]:
     """Removes a clamp to [0, 1] between an integer operator and the output; the new chosen set."""
     last = signature.outputs.get(STYLIZED, -1)
     chain = [n for n, op in enumerate(graph.operators) if last in [int(t) for t in op.outputs]]
@@ -214,13 +258,19 @@ def _range_of(name: str, ranges: Mapping[str, RangeLike]) -> tuple[float, float]
     return low, high
 
 
-def replace_filters(model: tf.Model, filters: Mapping[str, Array]) -> None:
+def replace_filters(model: tf.Model, filters: Mapping[str, Array], in_float: Collection[str] = ()) -> None:
     """Puts learned weights in the place of the FP32 ones that they are known by, in place.
 
     Args:
         filters: float32 [I, kH, kW] by `filter_key`.
+        in_float: results of convolutions in float, whose weights stay as they are in every signature.
     """
-    done: set[int] = set()
+    done = {
+        int(graph.tensors[int(op.inputs[1])].buffer)
+        for graph in model.subgraphs
+        for op in graph.operators
+        if result_name(graph, op) in in_float and len(op.inputs) > 1
+    }
     for graph in model.subgraphs:
         for op in graph.operators if filters else []:
             tensor = graph.tensors[int(op.inputs[1])] if tf.op_name(model, op) == "CONV_2D" else None
@@ -234,25 +284,50 @@ def replace_filters(model: tf.Model, filters: Mapping[str, Array]) -> None:
                 done.add(int(tensor.buffer))
 
 
-def _run_tool(data: bytes, precision: Precision, calibration: dict[str, dict[str, Any]] | None) -> bytes:
-    """The quantizer's own bytes."""
+def run_tool(
+    data: bytes, configure: Callable[[Any], None], calibration: Mapping[str, Mapping[str, Any]] | None
+) -> bytes:
+    """The quantizer's own bytes.
+
+    Args:
+        data: a model with named constants.
+        configure: gives a `quantizer.Quantizer` its recipe.
+        calibration: min and max by tensor name; None where nothing is static.
+
+    Raises:
+        ToolError: the quantizer fails.
+    """
     with tf.quiet_tools():
-        from ai_edge_quantizer import algorithm_manager, qtyping, quantizer
+        from ai_edge_quantizer import quantizer
 
         tool = quantizer.Quantizer(bytearray(data))
-        operation = qtyping.TFLOperationName
-        if precision == "int8":
-            for name in (*CONVOLUTIONS, *MOVEMENTS, "RELU", "ADD"):
-                tool.add_static_config(f"^{re.escape(_MARK)}", operation(_TOOL_NAMES.get(name, name)), 8, 8)
-        elif precision == "dynamic_int8":
-            for name in CONVOLUTIONS:
-                tool.add_dynamic_config(".*", operation(_TOOL_NAMES.get(name, name)), 8)
-        else:
-            casting = algorithm_manager.AlgorithmName.FLOAT_CASTING
-            for name in _WEIGHTED:
-                kind = operation(_TOOL_NAMES.get(name, name))
-                tool.add_weight_only_config(".*", kind, 16, algorithm_key=casting)
+        configure(tool)
         return bytes(tool.quantize(calibration, enable_progress_report=False).quantized_model)
+
+
+def _configure(tool: Any, precision: Precision) -> None:
+    from ai_edge_quantizer import algorithm_manager, qtyping
+
+    operation = qtyping.TFLOperationName
+    if precision == "int8":
+        add_static(tool, activation_bits=8)
+    elif precision == "dynamic_int8":
+        for name in CONVOLUTIONS:
+            tool.add_dynamic_config(".*", operation(TOOL_NAMES.get(name, name)), 8)
+    else:
+        casting = algorithm_manager.AlgorithmName.FLOAT_CASTING
+        for name in WEIGHTED:
+            kind = operation(TOOL_NAMES.get(name, name))
+            tool.add_weight_only_config(".*", kind, 16, algorithm_key=casting)
+
+
+def add_static(tool: Any, activation_bits: int) -> None:
+    """Gives the operators that `prepare_static` marked integers of so many bits, and weights of 8."""
+    from ai_edge_quantizer import qtyping
+
+    for name in (*CONVOLUTIONS, *MOVEMENTS, "RELU", "ADD"):
+        kind = qtyping.TFLOperationName(TOOL_NAMES.get(name, name))
+        tool.add_static_config(f"^{re.escape(MARK)}", kind, activation_bits, 8)
 
 
 def _integer_edges(model: tf.Model, signature: tf.Signature) -> None:
@@ -312,11 +387,15 @@ def _conversion(model: tf.Model, name: str, source: int, target: int) -> Any:
 
 
 def _check_sharing(fp32: tf.Model, quantized: tf.Model) -> None:
-    """Refuses a result in which weights that several signatures shared are stored more than once."""
+    """Refuses a result in which weights that several signatures shared are stored more than once.
+
+    Once in each precision, where some operators are left in float.
+    """
     before, after = _weights(fp32), _weights(quantized)
-    groups: dict[int, set[int]] = {}
-    for place, old in before.items():
-        groups.setdefault(old, set()).add(after[place])
+    groups: dict[tuple[int, str], set[int]] = {}
+    for place, (old, _) in before.items():
+        new, dtype = after[place]
+        groups.setdefault((old, dtype), set()).add(new)
     split = sum(len(new) > 1 for new in groups.values())
     if split:
         raise ToolError(
@@ -325,17 +404,17 @@ def _check_sharing(fp32: tf.Model, quantized: tf.Model) -> None:
         )
 
 
-def _weights(model: tf.Model) -> dict[tuple[str, int], int]:
-    """(signature, n-th weighted operator) -> buffer of its weights."""
+def _weights(model: tf.Model) -> dict[tuple[str, int], tuple[int, str]]:
+    """(signature, n-th weighted operator) -> buffer and type of its weights."""
     found = {}
     for signature in tf.signatures(model):
         graph = model.subgraphs[signature.subgraph]
         writer = {int(t): op for op in graph.operators for t in op.outputs}
-        weighted = [op for op in graph.operators if tf.op_name(model, op) in _WEIGHTED]
+        weighted = [op for op in graph.operators if tf.op_name(model, op) in WEIGHTED]
         for n, op in enumerate(weighted):
             t = int(op.inputs[1])
             t = int(writer[t].inputs[0]) if t in writer else t  # behind a DEQUANTIZE in FP16
-            found[signature.key, n] = int(graph.tensors[t].buffer)
+            found[signature.key, n] = int(graph.tensors[t].buffer), tf.dtype_name(graph.tensors[t])
     return found
 
 

@@ -28,25 +28,34 @@ _EMPTY_SCALE = np.float32(2.0**-13)
 _LARGEST_BIAS = 2**30
 
 
+UINT8_LEVELS, UINT16_LEVELS = 255, 65535
+
+
 @dataclass(frozen=True)
 class Parameters:
-    """Scale and zero point of a tensor in uint8."""
+    """Scale and zero point of a tensor in uint8, or in uint16 with `levels` 65535."""
 
     scale: np.float32
     zero_point: int
+    levels: int = UINT8_LEVELS
+
+    @property
+    def typed_zero_point(self) -> np.generic:
+        """The zero point in the tensor's own type."""
+        return (np.uint8 if self.levels == UINT8_LEVELS else np.uint16)(self.zero_point)
 
 
-def activation_parameters(low: float, high: float) -> Parameters:
-    """uint8 parameters that cover [low, high] and 0, which is exact.
+def activation_parameters(low: float, high: float, levels: int = UINT8_LEVELS) -> Parameters:
+    """Parameters that cover [low, high] and 0, which is exact.
 
     A range of no width means a tensor that was zero throughout: its scale is 1, so that it stays
     exactly zero.
     """
     low, high = min(low, 0.0), max(high, 0.0)
-    scale = np.float32((high - low) / 255.0)
+    scale = np.float32((high - low) / levels)
     if scale < np.finfo(np.float32).tiny:
-        return Parameters(np.float32(1.0), 0)
-    return Parameters(scale, int(np.clip(np.round(-low / float(scale)), 0, 255)))
+        return Parameters(np.float32(1.0), 0, levels)
+    return Parameters(scale, int(np.clip(np.round(-low / float(scale)), 0, levels)), levels)
 
 
 def quantize_weight(weight: Array, bias: Array, input_scale: np.float32) -> tuple[Array, Array, Array]:
@@ -101,16 +110,18 @@ class Emitter:
     def parameters(self, root: str, parameters: Parameters) -> tuple[str, str]:
         """Adds a tensor's scale and zero point and returns their names."""
         scale = self.constant(f"{root}_scale", np.float32(parameters.scale))
-        return scale, self.constant(f"{root}_zero_point", np.uint8(parameters.zero_point))
+        return scale, self.constant(f"{root}_zero_point", parameters.typed_zero_point)
 
 
-def widen_input(emitter: Emitter, name: str, output: str, channels: int, zero_point: int) -> tuple[str, int]:
+def widen_input(
+    emitter: Emitter, name: str, output: str, channels: int, zero_point: np.generic
+) -> tuple[str, int]:
     """The integer tensor with channels added up to a multiple of 4, and how many were added."""
     added = -channels % INPUT_GROUP
     if not added:
         return name, 0
     pads = emitter.constant(f"{output}_channel_pads", np.array([0, 0, 0, 0, 0, added, 0, 0], np.int64))
-    value = emitter.constant(f"{output}_pad_value", np.uint8(zero_point))
+    value = emitter.constant(f"{output}_pad_value", zero_point)
     return emitter.node("Pad", [name, pads, value], f"{output}_wide_input"), added
 
 

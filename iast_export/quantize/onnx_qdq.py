@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 import onnx
@@ -21,6 +21,8 @@ from onnx import helper, numpy_helper
 from iast_export.errors import InputError, ToolError
 from iast_export.onnx_graph import Array, attribute, load_model, pool_initializers, prune, save_model
 from iast_export.quantize.onnx_layers import (
+    UINT8_LEVELS,
+    UINT16_LEVELS,
     Emitter,
     Parameters,
     activation_parameters,
@@ -55,7 +57,10 @@ from iast_export.quantize.onnx_plan import (
 from iast_export.quantize.rectified_sums import onnx_sums, tighten
 from iast_export.runtimes import onnx_session_options
 
+Activations = Literal["uint8", "uint16"]
+
 _SMALLEST_SHUFFLED = 8
+_UINT16_OPSET = 21  # the first in which QuantizeLinear writes uint16
 
 
 class RangeLike(Protocol):
@@ -113,6 +118,7 @@ def quantize_onnx(
     adjust: Callable[[onnx.GraphProto], None] | None = None,
     trim_sums: bool = True,
     in_float: Collection[str] = (),
+    activations: Activations = "uint8",
 ) -> QuantizeSummary:
     """Writes the INT8 form of an exported FP32 file.
 
@@ -120,12 +126,14 @@ def quantize_onnx(
         fp32_path: from `export_tier`.
         ranges: at least those of `tensors_to_calibrate`, by tensor name.
         out_path: written in one step.
-        adjust: changes constants of the FP32 graph beforehand, such as `rounding.adjust_onnx`.
+        adjust: gives operators of the FP32 graph other constants beforehand, such as
+            `rounding.adjust_onnx`; what is left in float keeps its own.
         trim_sums: see `rectified_sums`.
         in_float: names of `operator_groups` to leave in float; the others compute in integers.
+        activations: "uint16" for 65,536 levels, which ONNX Runtime stores but computes in float.
 
     Returns:
-        What was quantized; every planned convolution runs in integers in ONNX Runtime.
+        What was quantized; with uint8 every planned convolution runs in integers in ONNX Runtime.
 
     Raises:
         InputError: the file can't be read, holds no dense convolution, or a range is missing or
@@ -133,8 +141,10 @@ def quantize_onnx(
         ToolError: ONNX Runtime does not run what was planned in integers.
     """
     model = load_model(fp32_path)
+    if activations == "uint16":
+        model = _with_opset(model, _UINT16_OPSET)
     if adjust is not None:
-        adjust(model.graph)
+        _adjust_integers(model.graph, adjust, in_float)
     plan = make_plan(model.graph, in_float)
     planned = Counter(node.op_type for node in model.graph.node if plan.is_integer(node))
     if not planned["Conv"]:
@@ -142,18 +152,43 @@ def quantize_onnx(
             f"{fp32_path} has no dense convolution to quantize",
             "leave this network in FP32: depthwise layers gain nothing from INT8",
         )
-    quantized = _Writer(model.graph, plan, settled_parameters(model.graph, plan, ranges, trim_sums)).write(
-        model
-    )
-    save_model(quantized, out_path)
+    levels = UINT8_LEVELS if activations == "uint8" else UINT16_LEVELS
+    parameters = settled_parameters(model.graph, plan, ranges, trim_sums, levels)
+    save_model(_Writer(model.graph, plan, parameters).write(model), out_path)
     runtime_ops = runtime_operators(out_path)
-    if runtime_ops.get("QLinearConv", 0) != planned["Conv"]:
+    if activations == "uint8" and runtime_ops.get("QLinearConv", 0) != planned["Conv"]:
         raise ToolError(
             f"{out_path}: ONNX Runtime runs {runtime_ops.get('QLinearConv', 0)} convolutions in integers, "
             f"{planned['Conv']} were planned",
             "report the network's layers; its FP32 file is unharmed",
         )
     return QuantizeSummary(dict(sorted(planned.items())), describe_islands(model.graph, plan), runtime_ops)
+
+
+def _adjust_integers(
+    graph: onnx.GraphProto, adjust: Callable[[onnx.GraphProto], None], in_float: Collection[str]
+) -> None:
+    """Adjusts a graph in place, but for the groups in float: their weights need not be on any grid."""
+    given = {node.output[0]: list(node.input) for node in graph.node if node.output[0] in in_float}
+    adjust(graph)
+    for node in graph.node:
+        if node.output[0] in given:
+            node.input[:] = given[node.output[0]]
+    prune(graph)
+
+
+def _with_opset(model: onnx.ModelProto, opset: int) -> onnx.ModelProto:
+    """The same network in a later opset.
+
+    Raises:
+        ToolError: onnx can't convert an operator.
+    """
+    try:
+        converted = onnx.version_converter.convert_version(model, opset)
+    except Exception as error:  # the converter raises RuntimeError and its own classes
+        raise ToolError(f"onnx can't write opset {opset}: {error}", "leave this precision out") from error
+    converted.ir_version = max(converted.ir_version, 10)
+    return converted
 
 
 def runtime_operators(path: Path) -> dict[str, int]:
@@ -226,7 +261,11 @@ def _range(root: Root, ranges: Mapping[str, RangeLike]) -> tuple[float, float]:
 
 
 def settled_parameters(
-    graph: onnx.GraphProto, plan: Plan, ranges: Mapping[str, RangeLike], trim_sums: bool = True
+    graph: onnx.GraphProto,
+    plan: Plan,
+    ranges: Mapping[str, RangeLike],
+    trim_sums: bool = True,
+    levels: int = UINT8_LEVELS,
 ) -> dict[str, Parameters]:
     """Scale and zero point of every quantized tensor of a planned graph.
 
@@ -236,7 +275,7 @@ def settled_parameters(
     found = {name: _range(root, ranges) for name, root in plan.roots.items()}
     sums = onnx_sums([node.output[0] for node in graph.node], plan) if trim_sums else []
     settled = tighten(found, sums)
-    return {name: activation_parameters(*bounds) for name, bounds in settled.items()}
+    return {name: activation_parameters(*bounds, levels) for name, bounds in settled.items()}
 
 
 class _Writer:
@@ -245,6 +284,8 @@ class _Writer:
     def __init__(self, graph: onnx.GraphProto, plan: Plan, parameters: Mapping[str, Parameters]) -> None:
         self.graph, self.plan, self.index = graph, plan, plan.index
         self.parameters = parameters
+        # ONNX Runtime moves and convolves uint16 in float, so nothing is laid out for integer kernels.
+        self.has_kernels = all(one.levels == UINT8_LEVELS for one in parameters.values())
         self.emitter = Emitter()
         self.dequantized: set[str] = set()
         self.shuffled: dict[str, tuple[int, int]] = {}
@@ -338,6 +379,10 @@ class _Writer:
         if wide:
             narrow_output(self.emitter, output, f"{root}_q", self.widened[root])
 
+    def _quantize_as(self, name: str, root: str, source: str) -> None:
+        scale, zero_point = self.emitter.parameters(root, self.parameters[root])
+        self.emitter.node("QuantizeLinear", [source, scale, zero_point], f"{name}_q")
+
     def _dequantize(self, name: str, output: str | None = None) -> str:
         result = output or f"{name}_dq"
         if result not in self.dequantized:
@@ -364,11 +409,11 @@ class _Writer:
             self._finish(node.output[0])
 
     def _write_clamp(self, node: onnx.NodeProto) -> None:
-        """Quantizes a clamped tensor; the clamp itself only where 0..255 reach beyond its bounds."""
+        """Quantizes a clamped tensor; the clamp itself only where the levels reach beyond its bounds."""
         result, source = node.output[0], node.input[0]
         root, parameters = self.plan.roots[result], self.parameters[result]
         lowest = -parameters.zero_point * float(parameters.scale)
-        highest = (255 - parameters.zero_point) * float(parameters.scale)
+        highest = (parameters.levels - parameters.zero_point) * float(parameters.scale)
         below = root.low is not None and lowest < root.low
         if below or (root.high is not None and highest > root.high * (1 + 1e-6)):
             self._copy(node, list(node.input), f"{result}_float")
@@ -379,7 +424,11 @@ class _Writer:
     def _write_movement(self, node: onnx.NodeProto) -> None:
         moved = set(moved_inputs(node))
         source, result = node.input[0], node.output[0]
-        if source in self.pictures:
+        if not self.has_kernels:
+            inputs = [self._dequantize(name) if name in moved else name for name in node.input]
+            self._copy(node, inputs, f"{result}_moved")
+            self._quantize_as(result, self.plan.root_of[result], f"{result}_moved")
+        elif source in self.pictures:
             form, convolution = self.pictures[source]
             read, shrunk_px = f"{convolution.input[0]}_q", self._shrunk_px(convolution)
             place_pixels(self.emitter, f"{source}_q", f"{result}_q", form, read, shrunk_px)
@@ -416,7 +465,9 @@ class _Writer:
         given = self.index.constant(node, 2)
         bias = np.zeros(len(weight), np.float32) if given is None else given
         x = self.parameters[self.plan.root_of[node.input[0]]]
-        source, added = widen_input(emitter, f"{node.input[0]}_q", name, weight.shape[1], x.zero_point)
+        source, added = f"{node.input[0]}_q", 0
+        if self.has_kernels:
+            source, added = widen_input(emitter, source, name, weight.shape[1], x.typed_zero_point)
         int8, scales, int32 = quantize_weight(weight, bias, x.scale)
         int8 = np.pad(int8, ((0, 0), (0, added), (0, 0), (0, 0)))
         made, int8, scales, int32 = self._arrange_outputs(node, result, int8, scales, int32)
@@ -432,6 +483,8 @@ class _Writer:
         self, node: onnx.NodeProto, result: str, int8: Array, scales: Array, int32: Array
     ) -> tuple[onnx.NodeProto, Array, Array, Array]:
         """A convolution with its outputs as the kernel and the movement behind it want them."""
+        if not self.has_kernels:
+            return node, int8, scales, int32
         channels, block = len(int8), self._shuffle_block(result)
         form = picture_blocks(node, channels, block) if block else None
         if form is not None:

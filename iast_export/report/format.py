@@ -5,7 +5,16 @@ from __future__ import annotations
 from iast_export.reports import Ratio
 
 RUNTIME_NAMES = {"onnxruntime": "ONNX Runtime", "litert": "LiteRT"}
-PRECISION_NAMES = {"fp32": "FP32", "fp16": "FP16", "dynamic_int8": "dynamic INT8", "int8": "INT8"}
+PRECISION_NAMES = {
+    "fp32": "FP32",
+    "fp16": "FP16",
+    "weight_only_int8": "weight-only INT8",
+    "dynamic_int8": "dynamic INT8",
+    "int8": "INT8",
+    "int16x8": "16x8",
+    "mixed": "searched mixed",
+    "ceiling": "ceiling",
+}
 
 
 def milliseconds(value: float | None) -> str:

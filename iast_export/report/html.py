@@ -17,9 +17,11 @@ from iast_export.artifacts import write_atomic
 from iast_export.device_reports import DEVICE_FOLDER, DeviceResult
 from iast_export.images import Rgb, fit_longest_side, load_image
 from iast_export.ladder_reports import LADDER_PATH, STEP_NAMES, LadderReport
+from iast_export.lane_reports import LANES_PATH, LanesReport
 from iast_export.report import format as fmt
 from iast_export.report.lanes import DEFAULT_RULE, lane_charts
 from iast_export.report.plots import Bar, Group, bar_chart
+from iast_export.report.side_by_side import ceiling_lines, comparison_charts, lane_name, remark
 from iast_export.reports import (
     BENCHMARK_PATH,
     CONVERT_PATH,
@@ -34,7 +36,7 @@ from iast_export.reports import (
     VerifyRow,
     load_manifest,
 )
-from iast_export.search_reports import SEARCH_NAME, SearchReport
+from iast_export.search_reports import SEARCH_NAMES, SearchReport
 from iast_export.verdict import Verdict
 
 HTML_PATH = "reports/report.html"
@@ -64,6 +66,7 @@ class ReportParts:
     devices: Sequence[DeviceResult] = ()
     ladder: LadderReport | None = None
     searches: Sequence[SearchReport] = ()
+    lanes: LanesReport | None = None
 
 
 @dataclass(frozen=True)
@@ -108,6 +111,7 @@ def write_html(
         devices=[DeviceResult.load(one) for one in sorted((folder / DEVICE_FOLDER).glob("*.json"))],
         ladder=LadderReport.load(ladder) if ladder.is_file() else None,
         searches=_searches(folder, manifest),
+        lanes=_lanes(folder, manifest),
     )
     path = folder / HTML_PATH
     write_atomic(path, html_report(parts).encode("utf-8"))
@@ -117,8 +121,17 @@ def write_html(
 def _searches(folder: Path, manifest: Manifest) -> list[SearchReport]:
     """Searches over the FP32 files that the bundle holds now."""
     held = {entry.sha256 for entry in manifest.files}
-    found = [SearchReport.load(one) for one in sorted(folder.glob(f"search/*/{SEARCH_NAME}"))]
+    places = [one for name in SEARCH_NAMES.values() for one in sorted(folder.glob(f"search/*/{name}"))]
+    found = [SearchReport.load(one) for one in places]
     return [one for one in found if one.fp32_sha256 in held]
+
+
+def _lanes(folder: Path, manifest: Manifest) -> LanesReport | None:
+    """The lanes side by side, where they were made from the FP32 files that the bundle holds now."""
+    if not (folder / LANES_PATH).is_file():
+        return None
+    held, found = {entry.sha256 for entry in manifest.files}, LanesReport.load(folder / LANES_PATH)
+    return found if held >= set(found.fp32_sha256) else None
 
 
 def golden_rows(folder: Path, manifest: Manifest) -> list[tuple[str, Sequence[Picture]]]:
@@ -141,7 +154,10 @@ def html_report(parts: ReportParts) -> str:
         fmt=fmt,
         cards=_cards(parts),
         speed_chart=Markup(speed_chart(parts.benchmark)),
-        lane_charts=Markup(lane_charts(parts.benchmark, parts.verify, parts.searches)),
+        lane_charts=Markup(_lane_charts(parts)),
+        lane_name=lane_name,
+        lane_remark=remark,
+        ceiling_lines=ceiling_lines,
         default_rule=DEFAULT_RULE,
         fidelity_chart=Markup(fidelity_chart(parts.verify)),
         picture_rows=[
@@ -152,6 +168,17 @@ def html_report(parts: ReportParts) -> str:
         step_names=STEP_NAMES,
         total_bytes=sum(entry.bytes for entry in parts.manifest.files),
     )
+
+
+def _lane_charts(parts: ReportParts) -> str:
+    """The plots of `iast-export lanes`, and of the benchmark for the tiers that it did not compare."""
+    compared = {row.tier for row in parts.lanes.rows} if parts.lanes else set()
+    rest = parts.benchmark.model_copy(
+        update={"rows": tuple(row for row in parts.benchmark.rows if row.tier not in compared)}
+    )
+    searches = [one for one in parts.searches if one.tier not in compared]
+    first = comparison_charts(parts.lanes) if parts.lanes else ""
+    return "\n".join([first, lane_charts(rest, parts.verify, searches)])
 
 
 def device_lanes(result: DeviceResult) -> list[DeviceLane]:

@@ -34,7 +34,7 @@ class LanePoint:
     @property
     def label(self) -> str:
         """For example `LiteRT INT8, 10.8 ms, 42.3 dB (default)`."""
-        name = "searched mixed" if self.precision == "mixed" else fmt.precision_name(self.precision)
+        name = fmt.precision_name(self.precision)
         default = " (default)" if self.is_default else ""
         figures = f"{fmt.milliseconds(self.median_ms)}, {fmt.decibels(self.psnr_db)}"
         return f"{fmt.runtime_name(self.runtime)} {name}, {figures}{default}"

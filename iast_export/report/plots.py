@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from xml.sax.saxutils import escape
 
 _LABEL_PX, _VALUE_PX, _PLOT_PX = 190, 150, 420
 _BAR_PX, _GAP_PX, _GROUP_PX, _AXIS_PX = 16, 6, 30, 26
+_FAR = 3.0
 _SCATTER_LEFT_PX, _SCATTER_TOP_PX, _SCATTER_PX, _SCATTER_LABEL_PX, _ROW_PX = 40, 44, 220, 350, 15
 
 
@@ -124,14 +125,36 @@ class Point:
     style: str
 
 
+@dataclass(frozen=True)
+class Mark:
+    """A vertical line of a scatter plot at `x`, with a label."""
+
+    label: str
+    x: float
+
+
 def scatter_chart(
-    title: str, points: Sequence[Point], front: Sequence[Point], x_unit: str, y_unit: str
+    title: str,
+    points: Sequence[Point],
+    front: Sequence[Point],
+    x_unit: str,
+    y_unit: str,
+    marks: Sequence[Mark] = (),
 ) -> str:
-    """Points with their labels in a column at the right, and a dashed line through `front`, as `<svg>`."""
+    """Points with their labels in a column at the right, and a dashed line through `front`, as `<svg>`.
+
+    Points beyond `_FAR` times the median are drawn at the right edge, so that one of them does not press all
+    others together; their labels have the true figures.
+    """
     if not points:
         return ""
-    x_step, y_step = _step(max(p.x for p in points)), _step(max(p.y for p in points))
-    x_top = x_step * max(1, math.ceil(max(p.x for p in points) / x_step))
+    true_x = sorted(p.x for p in points)
+    near = [x for x in true_x if x <= _FAR * true_x[len(true_x) // 2]]
+    edge = near[-1] * (1.0 if len(near) == len(true_x) else 1.1)
+    points = [replace(p, x=min(p.x, edge)) for p in points]
+    front = [replace(p, x=min(p.x, edge)) for p in front]
+    x_step, y_step = _step(edge), _step(max(p.y for p in points))
+    x_top = x_step * max(1, math.ceil(edge / x_step))
     y_low = y_step * math.floor(min(p.y for p in points) / y_step)
     y_top = y_step * max(1, math.ceil(max(p.y for p in points) / y_step))
     y_top = y_top if y_top > y_low else y_low + y_step
@@ -151,11 +174,23 @@ def scatter_chart(
         parts += [_line(_SCATTER_LEFT_PX, y, right, y, "grid")]
         parts += [_text(_SCATTER_LEFT_PX - 6, y + 4, f"{y_low + i * y_step:g}", "tick end")]
     parts += [_text(right + 16, bottom + 16, x_unit, "tick"), _text(0, _SCATTER_TOP_PX - 12, y_unit, "tick")]
+    parts += _vertical_marks(marks, x_top)
     parts += [_line(*at(one), *at(two), "mark") for one, two in zip(front[:-1], front[1:], strict=True)]
     parts += _scatter_labels([(one, *at(one)) for one in points], right, bottom)
     width, height = right + _SCATTER_LABEL_PX, bottom + _AXIS_PX
     head = f'<svg class="chart" viewBox="0 0 {width} {height}" role="img" xmlns="http://www.w3.org/2000/svg">'
     return "\n".join([head, *parts, "</svg>"])
+
+
+def _vertical_marks(marks: Sequence[Mark], x_top: float) -> list[str]:
+    """Lines from top to bottom, their labels one below the other in the upper part, where points are few."""
+    parts: list[str] = []
+    bottom = _SCATTER_TOP_PX + _SCATTER_PX
+    for i, mark in enumerate(marks):
+        x = _SCATTER_LEFT_PX + min(mark.x / x_top, 1.0) * _PLOT_PX
+        parts.append(_line(x, _SCATTER_TOP_PX, x, bottom, "interval"))
+        parts.append(_text(x + 4, _SCATTER_TOP_PX + 2 * _ROW_PX + _ROW_PX * i, mark.label, "label"))
+    return parts
 
 
 def _scatter_labels(placed: Sequence[tuple[Point, float, float]], right: float, bottom: float) -> list[str]:

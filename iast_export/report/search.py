@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
+from iast_export.report.format import runtime_name
 from iast_export.search_reports import GroupRow, SearchReport
 
 Table = tuple[str, tuple[str, ...], list[tuple[str, ...]]]
@@ -23,10 +26,15 @@ def _groups(report: SearchReport) -> Table:
         "why",
     )
     rows: list[tuple[str, ...]] = [
-        (row.name, " ".join(row.operators), row.precision.upper(), *_measured(row), row.reason)
+        (row.name, _operators(row), row.precision.upper(), *_measured(row), row.reason)
         for row in report.groups
     ]
-    return f"{report.tier}: operator groups, each alone in FP32", columns, rows
+    return f"{report.tier}: {runtime_name(report.runtime)} operator groups, each alone in FP32", columns, rows
+
+
+def _operators(row: GroupRow) -> str:
+    counts = Counter(row.operators)
+    return ", ".join(f"{count} {name}" if count > 1 else name for name, count in counts.items())
 
 
 def _measured(row: GroupRow) -> tuple[str, str, str]:
@@ -48,11 +56,8 @@ def _lanes(report: SearchReport) -> Table:
         )
         for lane in report.lanes
     ]
-    return (
-        f"{report.tier}: ONNX Runtime, {report.threads} thread, {report.set.images} pictures",
-        columns,
-        rows,
-    )
+    where = f"{report.tier}: {runtime_name(report.runtime)}"
+    return f"{where}, {report.threads} thread, {report.set.images} pictures", columns, rows
 
 
 def _budgets(report: SearchReport) -> Table:

@@ -11,17 +11,27 @@ from iast_export.quantize.onnx_plan import OperatorGroup
 from iast_export.reports import SetFacts
 from iast_export.search.budgets import Budget, judge, latency_ms, parse_budgets
 from iast_export.search.greedy import Outcome, Search, mean_psnr_db, speed
-from iast_export.search.measure import Bench, Deadline, Subject, TimingOptions
+from iast_export.search.measure import Bench, Deadline, TimingOptions
+from iast_export.search.subjects import LiteRtSubject, OnnxSubject, Subject
 from iast_export.search_reports import (
-    SEARCH_NAME,
-    STATE_NAME,
     Candidate,
     GroupRow,
     Lane,
     SearchReport,
+    search_name,
+    state_name,
 )
 
-__all__ = ["Budget", "Options", "Subject", "TimingOptions", "parse_budgets", "search"]
+__all__ = [
+    "Budget",
+    "LiteRtSubject",
+    "OnnxSubject",
+    "Options",
+    "Subject",
+    "TimingOptions",
+    "parse_budgets",
+    "search",
+]
 
 
 @dataclass(frozen=True)
@@ -47,7 +57,7 @@ def search(
     options: Options | None = None,
     progress: Progress = no_progress,
 ) -> SearchReport:
-    """Searches one tier and writes the chosen file, search.json and the state to `out`.
+    """Searches one tier and writes the chosen file, the report and the state to `out`.
 
     Args:
         subject: what is searched and what judges it.
@@ -65,18 +75,19 @@ def search(
     Raises:
         CannotJudgeError: too few evaluation pictures.
         InputError: no group to search over, an unreadable state, a folder that can't be written.
-        ToolError: ONNX Runtime refuses the all-INT8 file.
+        ToolError: the runtime refuses the all-INT8 file.
         UsageError: a budget on a score that nothing judged.
     """
     used = options or Options()
     deadline = Deadline(used.minutes * 60)
-    bench = Bench(subject, key, out / STATE_NAME, deadline, used.timing)
+    bench = Bench(subject, key, out / state_name(subject.runtime), deadline, used.timing)
     names = [group.name for group in bench.groups]
     known = list(bench.candidates)
     outcome = Search(names, bench, budgets, bench.state.reference, progress, known).run()
     with atomic_path(out / name) as temporary:
-        bench.write(outcome.best.in_float, temporary)
+        subject.write(outcome.best.in_float, temporary)
     report = SearchReport(
+        runtime=subject.runtime,
         tier=subject.tier.id,
         threads=used.timing.threads,
         fp32_sha256=sha256_file(subject.fp32),
@@ -92,7 +103,7 @@ def search(
         file=name,
         sha256=sha256_file(out / name),
     )
-    report.save(out / SEARCH_NAME)
+    report.save(out / search_name(subject.runtime))
     return report
 
 

@@ -67,7 +67,7 @@ class Outcome:
         verdict: see `SearchReport`.
         complete: whether the search came to its own end.
         sensitivity: of the groups that were reached.
-        unwritable: groups that ONNX Runtime does not leave in float alone, with what it said.
+        unwritable: groups that the runtime does not leave in float alone, with what it said.
     """
 
     best: Candidate
@@ -112,7 +112,7 @@ class Search:
         progress: told what is being measured.
         seen: measured before; all of it competes at the end.
         alone: sensitivity of the groups reached so far.
-        unwritable: groups that ONNX Runtime does not leave in float alone.
+        unwritable: groups that the runtime does not leave in float alone.
         verdicts: budgets of each candidate judged so far.
     """
 
@@ -132,7 +132,7 @@ class Search:
         Raises:
             CannotJudgeError: too few evaluation pictures.
             UsageError: a budget on a score that nothing judged.
-            ToolError: ONNX Runtime refuses the all-INT8 file.
+            ToolError: the runtime refuses the all-INT8 file.
         """
         base = self._measured(())
         self._judged(base)
@@ -199,7 +199,7 @@ class Search:
         return tuple(name for name, one in self.alone.items() if one.slower_in_int8)
 
     def _tried(self, in_float: Collection[str]) -> Candidate | None:
-        """A candidate's figures; None where ONNX Runtime does not run it as written."""
+        """A candidate's figures; None where the runtime does not run it as written."""
         try:
             return self._measured(in_float)
         except ToolError:

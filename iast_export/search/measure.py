@@ -7,21 +7,18 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-import onnx
-
 from iast_export.artifacts import Progress, no_progress
 from iast_export.errors import InputError
-from iast_export.images import center_square, to_tensor
+from iast_export.images import to_tensor
 from iast_export.lanes import Lane, timed_run
-from iast_export.quantize.onnx_qdq import RangeLike, operator_groups, quantize_onnx
+from iast_export.search.subjects import Subject
 from iast_export.search_reports import Candidate, SearchState
-from iast_export.specs import Tier
 from iast_export.timing import Clock, interleave
-from iast_export.verify import EvaluationPair, Reference, Scorers, judge_pair, task_scores
+from iast_export.verify import judge_pair, make_references
 
 _SLACK = 1.5
 
@@ -35,23 +32,6 @@ class TimingOptions:
     blocks: int = 15
     budget_s: float = 15.0
     clock_ns: Clock = time.perf_counter_ns
-
-
-@dataclass(frozen=True)
-class Subject:
-    """What is searched: the FP32 file of a tier, its ranges, and what judges its forms.
-
-    Attributes:
-        adjust, trim_sums: as the build's own INT8 file was made; see `quantize_onnx`.
-    """
-
-    fp32: Path
-    tier: Tier
-    ranges: Mapping[str, RangeLike]
-    pairs: Sequence[EvaluationPair]
-    scorers: Scorers
-    adjust: Callable[[onnx.GraphProto], None] | None = None
-    trim_sums: bool = True
 
 
 class OutOfTimeError(Exception):
@@ -105,13 +85,15 @@ class Bench:
     ) -> None:
         self.subject, self.state_path, self.deadline = subject, state_path, deadline
         self.timing, self.progress = timing or TimingOptions(), progress
-        self.groups = operator_groups(subject.fp32)
+        self.groups = subject.groups
         if not self.groups:
             raise InputError(
                 f"{subject.fp32} has no operator that computes in integers", "leave this network in FP32"
             )
         self.everything = frozenset(group.name for group in self.groups)
-        self.references = self._make_references()
+        self.references = make_references(
+            subject.reference, subject.pairs, subject.scorers, self.timing.threads
+        )
         self.measured_now = 0
         self.state = self._load_state(key)
 
@@ -125,7 +107,7 @@ class Bench:
 
         Raises:
             OutOfTimeError: the time box has no room for it.
-            ToolError: ONNX Runtime refuses the file.
+            ToolError: the runtime refuses the file.
         """
         names = tuple(group.name for group in self.groups if group.name in in_float)
         known = next((one for one in self.candidates if one.in_float == names), None)
@@ -141,19 +123,11 @@ class Bench:
         self.state.save(self.state_path)
         return made
 
-    def write(self, in_float: Collection[str], path: Path) -> None:
-        """Writes a candidate's file; with every group in float that is the FP32 file itself."""
-        if self.everything <= set(in_float):
-            path.write_bytes(self.subject.fp32.read_bytes())
-        else:
-            one = self.subject
-            quantize_onnx(one.fp32, one.ranges, path, one.adjust, one.trim_sums, in_float)
-
     def _measure(self, names: tuple[str, ...]) -> Candidate:
         with tempfile.TemporaryDirectory() as folder:
-            base, path = self._lane(Path(folder) / "base.onnx"), self._lane(Path(folder) / "candidate.onnx")
-            self.write((), base.path)
-            self.write(names, path.path)
+            base, path = (self._lane(Path(folder) / name) for name in ("base", "candidate"))
+            self.subject.write((), base.path)
+            self.subject.write(names, path.path)
             blocks, base_blocks = self._time(base, path if names else base)
             session = path.open(self.timing.threads)
             judged = [
@@ -191,17 +165,8 @@ class Bench:
         return samples[list(samples)[-1]].blocks_ms, samples["base"].blocks_ms
 
     def _lane(self, path: Path) -> Lane:
-        return Lane("onnxruntime", "int8", self.subject.tier, path)
-
-    def _make_references(self) -> list[Reference]:
-        lane = Lane("onnxruntime", "fp32", self.subject.tier, self.subject.fp32)
-        session, references = lane.open(self.timing.threads), []
-        for pair in self.subject.pairs:
-            content = center_square(pair.rgb, self.subject.tier.max_side_px)
-            stylized = lane.stylize(session, content, pair.feeds)
-            scores = task_scores(pair, content, stylized, self.subject.scorers)
-            references.append(Reference(pair, content, stylized, scores))
-        return references
+        named = path.with_suffix(self.subject.suffix)
+        return Lane(self.subject.runtime, "int8", self.subject.tier, named)
 
     def _load_state(self, key: str) -> SearchState:
         if self.state_path.is_file():

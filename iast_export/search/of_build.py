@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from iast_export.artifacts import sha256_file, stage_key
-from iast_export.build import Build
+from iast_export.artifacts import stage_key
+from iast_export.build import Build, check_unaltered
 from iast_export.calibrate import load_ranges
 from iast_export.environment import machine_fingerprint, versions
 from iast_export.errors import InputError, UsageError
 from iast_export.quantize.rounding import adjust_onnx
-from iast_export.reports import MANIFEST_NAME, SetFacts, load_manifest
-from iast_export.search import Budget, Options, Subject, search
-from iast_export.search_reports import SearchReport
-from iast_export.specs import Tier, onnx_name
+from iast_export.reports import SetFacts
+from iast_export.search import Budget, LiteRtSubject, OnnxSubject, Options, Subject, search
+from iast_export.search_reports import SearchReport, mixed_name
+from iast_export.specs import Runtime, Tier, onnx_name, tflite_name
 from iast_export.stages import (
     build_scorers,
     evaluation_pairs,
@@ -22,10 +23,16 @@ from iast_export.stages import (
     ranges_path,
     styles_sha256,
 )
+from iast_export.verify import EvaluationPair
 
 
 def search_build(
-    build: Build, tier_id: str, budgets: tuple[Budget, ...], out: Path | None, options: Options
+    build: Build,
+    tier_id: str,
+    budgets: tuple[Budget, ...],
+    out: Path | None,
+    options: Options,
+    runtime: Runtime = "onnxruntime",
 ) -> SearchReport:
     """Searches one tier of a build; the result goes to `out`, or to search/TIER in the build's folder.
 
@@ -38,9 +45,8 @@ def search_build(
     tier = _tier(build, tier_id)
     if options.minutes <= 0:
         raise UsageError(f"--minutes {options.minutes:g} is no time", "give a number above 0")
-    fp32, ranges = build.models / onnx_name(build.recipe.name, tier, "fp32"), _ranges(build, tier)
-    _check_unaltered(build, fp32)
     pairs = evaluation_pairs(build)
+    subject, inputs = _subject(build, tier, runtime, pairs)
     weights = build.recipe.verify.perceptual_weights
     params = {
         "quantize": build.recipe.quantize.model_dump(mode="json"),
@@ -51,23 +57,36 @@ def search_build(
         "versions": versions(),
         "machine": machine_fingerprint(),
     }
-    key = stage_key("search", params, [fp32, ranges, *([Path(weights)] if weights else [])])
-    adjustment = learn_adjustments(build)[0][build.tiers.index(tier)]
-    subject = Subject(
-        *(fp32, tier, load_ranges(ranges), pairs, build_scorers(build)),
-        adjust=partial(adjust_onnx, adjustment=adjustment),
-        trim_sums=build.recipe.quantize.trim_sums,
-    )
     return search(
         subject,
         budgets,
         SetFacts(name=build.evaluation_set.name, sha256=build.evaluation_set.sha256, images=len(pairs)),
-        key,
+        stage_key("search", params, [*inputs, *([Path(weights)] if weights else [])]),
         out or build.root / "search" / tier.id,
-        f"{build.recipe.name}-{tier.id}-mixed.onnx",
+        mixed_name(build.recipe.name, tier, runtime),
         options,
         build.progress,
     )
+
+
+def _subject(
+    build: Build, tier: Tier, runtime: Runtime, pairs: Sequence[EvaluationPair]
+) -> tuple[Subject, list[Path]]:
+    """What is searched, and the files that decide its figures."""
+    name, trim_sums = build.recipe.name, build.recipe.quantize.trim_sums
+    reference, ranges = build.models / onnx_name(name, tier, "fp32"), _ranges(build, tier, runtime)
+    check_unaltered(build, reference)
+    judges = (pairs, build_scorers(build))
+    if runtime == "onnxruntime":
+        adjustment = learn_adjustments(build)[0][build.tiers.index(tier)]
+        adjust = partial(adjust_onnx, adjustment=adjustment)
+        found = load_ranges(ranges)
+        return OnnxSubject(reference, tier, found, *judges, adjust, trim_sums), [reference, ranges]
+    fp32 = build.models / tflite_name(name, "fp32")
+    check_unaltered(build, fp32)
+    filters, edges = learn_adjustments(build)[1], build.recipe.quantize.edges
+    made = LiteRtSubject(fp32, reference, tier, load_ranges(ranges), *judges, filters, edges, trim_sums)
+    return made, [fp32, reference, ranges]
 
 
 def _tier(build: Build, tier_id: str) -> Tier:
@@ -77,28 +96,8 @@ def _tier(build: Build, tier_id: str) -> Tier:
     return known[tier_id]
 
 
-def _ranges(build: Build, tier: Tier) -> Path:
-    path = ranges_path(build, "onnxruntime", tier)
+def _ranges(build: Build, tier: Tier, runtime: Runtime) -> Path:
+    path = ranges_path(build, runtime, tier)
     if not path.is_file():
         raise InputError(f"{path} is missing", "run `iast-export build`, or its stages up to `calibrate`")
     return path
-
-
-def _check_unaltered(build: Build, fp32: Path) -> None:
-    """Refuses a bundle from another recipe or checkpoint, and an FP32 file that is not the listed one."""
-    if not fp32.is_file():
-        raise InputError(f"{fp32} is missing", "run `iast-export export` first, or `iast-export build`")
-    if not (build.root / MANIFEST_NAME).is_file():
-        return
-    manifest = load_manifest(build.root)
-    checkpoint = sha256_file(build.checkpoint_file) if build.checkpoint_file else None
-    asked = (build.recipe.sha256, checkpoint, build.request.network)
-    source = manifest.source
-    if asked != (source.recipe_sha256, source.checkpoint_sha256, source.network):
-        raise InputError(
-            f"{build.root} was made from another recipe, checkpoint or network",
-            "give the options that it was built with: --recipe, --checkpoint, --network, --styles",
-        )
-    listed = {entry.path: entry.sha256 for entry in manifest.files}
-    if listed.get(fp32.relative_to(build.root).as_posix()) != sha256_file(fp32):
-        raise InputError(f"{fp32} was altered", "run `iast-export build` again")
