@@ -57,6 +57,17 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> 
     out.print(drawn)
 
 
+def wide_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Prints a table whose cells wrap at words, a line between rows; the last column takes what is left."""
+    drawn = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, show_lines=True)
+    for i, column in enumerate(columns):
+        is_number = 0 < i < len(columns) - 1
+        drawn.add_column(column, justify="right" if is_number else "left", ratio=None if is_number else 1)
+    for row in rows:
+        drawn.add_row(*row)
+    out.print(drawn)
+
+
 def emit_json(value: Any) -> None:
     """Prints `value` as JSON on stdout."""
     sys.stdout.write(json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n")

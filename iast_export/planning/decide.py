@@ -1,0 +1,111 @@
+"""What the exporter does with a group, why, and where measured cost speaks against it.
+
+The decision is read off the plan that the exporter itself follows, never made here.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from iast_export import tflite_file as tf
+from iast_export.onnx_graph import index_graph
+from iast_export.plan_reports import Decision, Flag
+from iast_export.planning.graph import Network, Op
+from iast_export.planning.groups import Group
+from iast_export.quantize import litert, onnx_plan
+from iast_export.timing import Interval
+
+_MOVING = ("Flatten", "Reshape", "Slice", "Squeeze", "Transpose", "Unsqueeze")
+# Measured damage, not cost, keeps these in float: faster in INT8 would be no reason.
+_ACCURACY = (
+    "adaptive normalization",
+    "gate",
+    "normalization",
+    "pooling",
+    "residual sum",
+    "sigmoid",
+    "smooth function",
+)
+_INTEGER_REASONS = {
+    "concat": "only moves values: its inputs share one range",
+    "dense convolution": "dense convolutions are what INT8 makes faster",
+    "layout change": "only moves values, so it works on the integers around it",
+    "narrow head": "a dense convolution among integers",
+    "pixel shuffle": "only moves values, so it works on the integers around it",
+    "reflection pad": "only moves values, so it works on the integers around it",
+    "rectified sum": "a sum of two integer results under a ReLU, which bounds its range",
+    "residual sum": "a sum of two integer results: one rounding, no trunk",
+    "resize": "nearest neighbors only move values",
+    "transposed convolution": "its INT8 kernel is fast in this runtime",
+}
+
+
+def decision_of(group: Group) -> Decision:
+    """What the exporter's plan says of the operators that compute; of all, where the group only moves."""
+    ops = [op for op in group.ops if op.type not in _MOVING] or list(group.ops)
+    integers = sum(op.integer for op in ops)
+    return "int8" if integers == len(ops) else "fp32" if not integers else "mixed"
+
+
+def reason_of(model: Any, network: Network, group: Group) -> str:
+    """Why the exporter does so, one sentence without its full stop."""
+    words = _concat_ranges(network, group) if group.kind == "concat" else ""
+    if decision_of(group) == "int8":
+        reason = _INTEGER_REASONS.get(group.kind, "follows the integers around it")
+        return f"{reason}; {words}" if words else reason
+    reasons = [_reason_in_float(model, network, op) for op in group.ops if not op.integer]
+    found = list(dict.fromkeys(reason for reason in reasons if reason))
+    if group.kind in _FOLLOWERS or not found:
+        found = [_FOLLOWERS.get(group.kind, "part of a float island, which is quantized whole or not at all")]
+    return "; ".join([*found, *([words] if words else [])])
+
+
+_FOLLOWERS = {
+    "batch normalization": "could not be folded into its convolution, and has no integer kernel",
+    "clamp": "follows the float operator before it",
+    "gate": "a gate multiplies floats: part of an island, quantized whole or not at all",
+    "layout change": "moves values between float operators",
+    "reflection pad": "moves values between float operators",
+    "zero pad": "moves values between float operators",
+}
+
+
+def _reason_in_float(model: Any, network: Network, op: Op) -> str:
+    if network.runtime == "onnxruntime":
+        return onnx_plan.reason_in_float(model.graph.node[op.position], index_graph(model.graph))
+    if op.type in (*_MOVING, "Add", "Mul", "Sub"):
+        return ""
+    return litert.reason_in_float(tf.op_name(model, model.subgraphs[0].operators[op.position]))
+
+
+def _concat_ranges(network: Network, group: Group) -> str:
+    """What is known of the ranges that a concatenation joins before anything was calibrated."""
+    bounds = [_bounds(network, name) for name in group.main.inputs]
+    if len(set(bounds)) == 1:
+        return f"all inputs {bounds[0]}"
+    return (
+        f"unlike inputs ({', '.join(dict.fromkeys(bounds))}): one range for all costs the narrow ones levels"
+    )
+
+
+def _bounds(network: Network, name: str) -> str:
+    maker = network.producers.get(name)
+    if maker is None:
+        return "fed from outside"
+    if maker.type == "Sigmoid":
+        return "0 to 1"
+    fused = maker.type == "Conv" and "fusedActivationFunction=1" in maker.detail
+    if maker.type in ("Clip", "Relu") or fused:
+        return "0 and above"
+    return "unbounded"
+
+
+def flag_of(group: Group, decision: Decision, speed: Interval | None) -> Flag:
+    """Where the measured cost, by its interval, contradicts the decision."""
+    if speed is None:
+        return ""
+    if decision == "int8" and speed.high < 1.0:
+        return "slower in INT8 here"
+    if decision == "fp32" and speed.low > 1.0 and group.kind not in _ACCURACY:
+        return "faster in INT8 here"
+    return ""
