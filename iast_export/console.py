@@ -58,11 +58,11 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> 
 
 
 def wide_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Prints a table whose cells wrap at words, a line between rows; the last column takes what is left."""
+    """Prints a table of cells of several lines: the first column and the last share what the others leave."""
     drawn = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, show_lines=True)
     for i, column in enumerate(columns):
-        is_number = 0 < i < len(columns) - 1
-        drawn.add_column(column, justify="right" if is_number else "left", ratio=None if is_number else 1)
+        outer = i in (0, len(columns) - 1)
+        drawn.add_column(column, justify="left" if outer else "right", ratio=1 if outer else None)
     for row in rows:
         drawn.add_row(*row)
     out.print(drawn)

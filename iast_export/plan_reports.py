@@ -57,16 +57,25 @@ class GroupMeasurement(Report):
     int8_blocks_ms: Annotated[tuple[Block, ...], Field(min_length=2)] | None
 
 
+class PlanRewrite(Model):
+    """The form that the export gave a group before anything else, and why."""
+
+    name: str
+    why: str
+
+
 class PlanGroup(Model):
     """One operator group, or several that are alike.
 
     `macs`, `fp32_ms` and `int8_ms` are of one; `speed` is FP32 time over INT8 time, so above 1 INT8 is
     faster. None: not measured, or INT8 does not run. `names` are the last outputs in the runtime's own
-    FP32 file; `rewrite` is the form that the export gave the group before anything else.
+    FP32 graph. `followed_by`: what a convolution takes in. `flag`: the measured cost speaks against the
+    decision, by its interval and by at least half a percent of the tier's time.
     """
 
     kind: str
     role: str
+    followed_by: tuple[str, ...]
     shape: str
     count: Positive
     names: tuple[str, ...]
@@ -77,7 +86,7 @@ class PlanGroup(Model):
     int8_ms: Milliseconds | None
     speed: Ratio | None
     decision: Decision
-    rewrite: str
+    rewrite: PlanRewrite | None
     reason: str
     flag: Flag
 

@@ -9,13 +9,13 @@ from iast_export.build import Build
 from iast_export.environment import machine_fingerprint, versions
 from iast_export.errors import UsageError
 from iast_export.plan import plan_rows
-from iast_export.plan_reports import PlanGroup, PlanReport, RuntimePlan
+from iast_export.plan_reports import PlanGroup, PlanReport, PlanRewrite, RuntimePlan
 from iast_export.planning.decide import decision_of, flag_of, reason_of
 from iast_export.planning.exports import fp32_files
 from iast_export.planning.forms import count_forms
 from iast_export.planning.graph import Network
 from iast_export.planning.groups import Group, find_groups
-from iast_export.planning.litert_network import read_litert
+from iast_export.planning.litert_network import file_name, read_litert
 from iast_export.planning.measure import Found, MeasureOptions, look_at, signature
 from iast_export.planning.onnx_network import read_onnx
 from iast_export.planning.rewrites import Forms, rewrite_of
@@ -91,26 +91,25 @@ def _row(
     model: Any, network: Network, alike: Sequence[Group], found: Found, forms: Forms, groups: Sequence[Group]
 ) -> PlanGroup:
     group = alike[0]
-    decision = decision_of(group)
     rewrite = rewrite_of(network.runtime, group, groups, forms)
     speed = ratio_interval(found.fp32, found.quantized) if found.fp32 and found.quantized else None
-    reason = reason_of(model, network, group)
     return PlanGroup(
         kind=group.kind,
         role=group.role,
+        followed_by=group.followed_by,
         shape=shape_of(network, group),
         count=len(alike),
-        names=tuple(one.name for one in alike),
+        names=tuple(file_name(model, one.name) if network.runtime == "litert" else one.name for one in alike),
         operators=tuple(op.type for op in group.ops),
         macs=sum(network.macs(op) for op in group.ops),
         int8=found.int8,
         fp32_ms=found.fp32.median_ms if found.fp32 else None,
         int8_ms=found.quantized.median_ms if found.quantized else None,
         speed=_ratio(speed),
-        decision=decision,
-        rewrite=rewrite.name if rewrite else "",
-        reason=f"{reason}; rewritten: {rewrite.why}" if rewrite else reason,
-        flag=flag_of(group, decision, speed),
+        decision=decision_of(group),
+        rewrite=PlanRewrite(name=rewrite.name, why=rewrite.why) if rewrite else None,
+        reason=reason_of(model, network, group),
+        flag="",
     )
 
 
@@ -138,12 +137,9 @@ def shape_of(network: Network, group: Group) -> str:
 def _runtime(runtime: Runtime, rows: Sequence[PlanGroup]) -> RuntimePlan:
     fp32 = [row.fp32_ms for row in rows]
     planned = [row.int8_ms if row.decision == "int8" else row.fp32_ms for row in rows]
-    return RuntimePlan(
-        runtime=runtime,
-        groups=tuple(rows),
-        fp32_ms=_total(rows, fp32),
-        planned_ms=_total(rows, planned),
-    )
+    total = _total(rows, planned)
+    flagged = [row.model_copy(update={"flag": flag_of(row, total)}) if total else row for row in rows]
+    return RuntimePlan(runtime=runtime, groups=tuple(flagged), fp32_ms=_total(rows, fp32), planned_ms=total)
 
 
 def _total(rows: Sequence[PlanGroup], times_ms: Sequence[float | None]) -> float | None:

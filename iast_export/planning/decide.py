@@ -9,11 +9,10 @@ from typing import Any
 
 from iast_export import tflite_file as tf
 from iast_export.onnx_graph import index_graph
-from iast_export.plan_reports import Decision, Flag
+from iast_export.plan_reports import Decision, Flag, PlanGroup
 from iast_export.planning.graph import Network, Op
 from iast_export.planning.groups import Group
 from iast_export.quantize import litert, onnx_plan
-from iast_export.timing import Interval
 
 _MOVING = ("Flatten", "Reshape", "Slice", "Squeeze", "Transpose", "Unsqueeze")
 # Measured damage, not cost, keeps these in float: faster in INT8 would be no reason.
@@ -26,9 +25,11 @@ _ACCURACY = (
     "sigmoid",
     "smooth function",
 )
+_MATTERS = 0.005
 _INTEGER_REASONS = {
     "concat": "only moves values: its inputs share one range",
     "dense convolution": "dense convolutions are what INT8 makes faster",
+    "grouped convolution": "a convolution, which this runtime computes in integers",
     "layout change": "only moves values, so it works on the integers around it",
     "narrow head": "a dense convolution among integers",
     "pixel shuffle": "only moves values, so it works on the integers around it",
@@ -53,7 +54,10 @@ def reason_of(model: Any, network: Network, group: Group) -> str:
     if decision_of(group) == "int8":
         reason = _INTEGER_REASONS.get(group.kind, "follows the integers around it")
         return f"{reason}; {words}" if words else reason
-    reasons = [_reason_in_float(model, network, op) for op in group.ops if not op.integer]
+    speaking = [op for op in group.ops if op.weight] or group.ops
+    reasons = [
+        _reason_in_float(model, network, op, group.kind.endswith("sum")) for op in speaking if not op.integer
+    ]
     found = list(dict.fromkeys(reason for reason in reasons if reason))
     if group.kind in _FOLLOWERS or not found:
         found = [_FOLLOWERS.get(group.kind, "part of a float island, which is quantized whole or not at all")]
@@ -70,10 +74,10 @@ _FOLLOWERS = {
 }
 
 
-def _reason_in_float(model: Any, network: Network, op: Op) -> str:
+def _reason_in_float(model: Any, network: Network, op: Op, is_sum: bool) -> str:
     if network.runtime == "onnxruntime":
         return onnx_plan.reason_in_float(model.graph.node[op.position], index_graph(model.graph))
-    if op.type in (*_MOVING, "Add", "Mul", "Sub"):
+    if op.type in (*_MOVING, "Mul", "Sub") or (op.type == "Add" and not is_sum):
         return ""
     return litert.reason_in_float(tf.op_name(model, model.subgraphs[0].operators[op.position]))
 
@@ -94,18 +98,24 @@ def _bounds(network: Network, name: str) -> str:
         return "fed from outside"
     if maker.type == "Sigmoid":
         return "0 to 1"
-    fused = maker.type == "Conv" and "fusedActivationFunction=1" in maker.detail
-    if maker.type in ("Clip", "Relu") or fused:
+    if maker.type in ("Clip", "Relu") or maker.mode == "rectified":
         return "0 and above"
     return "unbounded"
 
 
-def flag_of(group: Group, decision: Decision, speed: Interval | None) -> Flag:
-    """Where the measured cost, by its interval, contradicts the decision."""
-    if speed is None:
+def flag_of(row: PlanGroup, total_ms: float) -> Flag:
+    """Where the measured cost, by its interval, contradicts the decision, and enough to matter.
+
+    Args:
+        row: a measured group.
+        total_ms: of the tier as planned; rows that could save less than half a percent are left alone.
+    """
+    if row.speed is None or row.fp32_ms is None or row.int8_ms is None:
         return ""
-    if decision == "int8" and speed.high < 1.0:
+    if abs(row.fp32_ms - row.int8_ms) * row.count < _MATTERS * total_ms:
+        return ""
+    if row.decision == "int8" and row.speed.high < 1.0:
         return "slower in INT8 here"
-    if decision == "fp32" and speed.low > 1.0 and group.kind not in _ACCURACY:
+    if row.decision == "fp32" and row.speed.low > 1.0 and row.kind not in _ACCURACY:
         return "faster in INT8 here"
     return ""

@@ -95,5 +95,6 @@ class Network:
         """Multiply-adds of a convolution or product; 0 of anything else."""
         if not op.weight:
             return 0
-        rows = op.inputs[0] if op.type == "ConvTranspose" else op.name
-        return self.size(rows) * math.prod(op.weight[1:])
+        if op.type == "ConvTranspose":
+            return self.size(op.inputs[0]) * op.weight[0] * math.prod(op.weight[2:]) // op.groups
+        return self.size(op.name) * math.prod(op.weight[1:])

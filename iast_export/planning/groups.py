@@ -72,6 +72,16 @@ class Group:
         return self.ops[-1].name
 
     @property
+    def followed_by(self) -> tuple[str, ...]:
+        """What a convolution or sum takes in: a clamp, a pixel shuffle."""
+        types = [op.type for op in self.ops]
+        clamped = self.main.mode == "rectified" or any(name in CLAMPS for name in types)
+        shuffled = "DepthToSpace" in types or ("Transpose" in types and self.main.weight)
+        takes_in = self.main.type in CONVOLUTIONS
+        names = [("clamp", takes_in and clamped), ("pixel shuffle", takes_in and shuffled)]
+        return tuple(name for name, holds in names if holds)
+
+    @property
     def main(self) -> Op:
         """The operator that the kind speaks of: the convolution, the product, else the first."""
         return next((op for op in self.ops if op.weight), self.ops[0])

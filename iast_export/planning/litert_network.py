@@ -96,6 +96,11 @@ def tensor_index(name: str) -> int:
     return int(name[1:])
 
 
+def file_name(model: tf.Model, name: str) -> str:
+    """How the file itself calls a tensor of the `Network`."""
+    return tf.text(model.subgraphs[0].tensors[tensor_index(name)].name) or name
+
+
 def _picture_shape(shape: Shape, channels_first: bool) -> Shape:
     """[N, C, H, W] of a tensor."""
     if len(shape) != 4 or channels_first:
@@ -120,7 +125,7 @@ def _op(model: tf.Model, graph: tf.Graph, n: int, integer: bool, layouts: set[in
     given = [int(t) for t in op.inputs if t >= 0]
     computed = [t for t in given if not tf.buffer_bytes(model, graph.tensors[t])]
     constants = [tf.tensor_shape(graph.tensors[t]) for t in given if t not in computed]
-    weight, groups = _weight(name, constants)
+    weight, groups = _weight(name, tf.tensor_shape(graph.tensors[given[0]]), constants)
     return Op(
         name=tensor_name(int(op.outputs[0])),
         type=_TYPES.get(name, name),
@@ -136,12 +141,12 @@ def _op(model: tf.Model, graph: tf.Graph, n: int, integer: bool, layouts: set[in
     )
 
 
-def _weight(name: str, constants: list[Shape]) -> tuple[Shape, int]:
+def _weight(name: str, source: Shape, constants: list[Shape]) -> tuple[Shape, int]:
     """(outputs, inputs per group, kernel height, kernel width) and the number of groups."""
     kernels = [shape for shape in constants if len(shape) == 4]
     if name in ("CONV_2D", "TRANSPOSE_CONV") and kernels:
         outputs, height, width, inputs = kernels[0]
-        return (outputs, inputs, height, width), 1
+        return (outputs, inputs, height, width), source[-1] // inputs if name == "CONV_2D" else 1
     if name == "DEPTHWISE_CONV_2D" and kernels:
         _, height, width, channels = kernels[0]
         return (channels, 1, height, width), channels
@@ -154,7 +159,11 @@ def _mode(name: str, op: Any, channels_first: bool) -> str:
     if name == "CONCATENATION":
         channels = 1 if channels_first else 3
         return "channels" if int(op.builtinOptions.axis) in (channels, channels - 4) else "space"
-    if name == "ADD" and op.builtinOptions is not None and op.builtinOptions.fusedActivationFunction:
+    if (
+        name in ("ADD", "CONV_2D", "DEPTHWISE_CONV_2D")
+        and op.builtinOptions is not None
+        and op.builtinOptions.fusedActivationFunction
+    ):
         return "rectified"
     return _MODES.get(name, "")
 

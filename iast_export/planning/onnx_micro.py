@@ -75,8 +75,13 @@ def edges(network: Network, group: Group) -> tuple[list[str], list[str]]:
 
 
 def blocked_edges(network: Network, group: Group) -> tuple[list[str], list[str]]:
-    """Those edges on whose other side only convolutions stand, with nothing but clamps between."""
+    """Those edges on whose other side only convolutions stand, with nothing but clamps between.
+
+    Only a convolution's own: other operators read and write channels first.
+    """
     inputs, outputs = edges(network, group)
+    if group.main.type not in CONVOLUTIONS:
+        return [], []
     return (
         [name for name in inputs if _from_convolution(network, name)],
         [

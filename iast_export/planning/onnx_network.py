@@ -87,6 +87,9 @@ def _op(node: onnx.NodeProto, position: int, index: GraphIndex, plan: Plan) -> O
     weight: Shape = ()
     if node.op_type in ("Conv", "ConvTranspose") and node.input[1] in constants:
         weight = tuple(constants[node.input[1]])
+        if node.op_type == "ConvTranspose":  # (inputs, outputs per group, ...)
+            groups = int(attribute(node, "group", 1))
+            weight = (weight[1] * groups, weight[0] // groups, *weight[2:])
     elif node.op_type in ("MatMul", "Gemm"):
         shape = next((constants[name] for name in node.input if name in constants), ())
         weight = (1, int(shape[-1]) if len(shape) > 1 else 1, 1, 1)
@@ -123,7 +126,9 @@ def _detail(node: onnx.NodeProto, index: GraphIndex) -> str:
     ]
     for name in node.input:
         value = index.constants.get(name)
-        if value is not None:
+        if value is not None and node.op_type == "Slice":
+            words.append(str(value.shape))
+        elif value is not None:
             words.append(
                 str(value.tolist()) if value.size <= 8 and value.dtype.kind == "i" else str(value.shape)
             )

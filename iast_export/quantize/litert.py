@@ -56,6 +56,8 @@ _REASONS = {
     "DIV": "normalisation statistics: no INT8 kernel",
     "LOGISTIC": "a gate or an output curve: its fixed INT8 scale would not fit what reads it",
     "MIRROR_PAD": "no INT8 kernel in XNNPACK",
+    "HARD_SWISH": "a smooth function: XNNPACK leaves its INT8 form to a slow reference kernel",
+    "RESIZE_BILINEAR": "interpolation computes new values, which would be rounded once more",
 }
 _OTHER_REASON = "part of a normalisation or gating chain, which is quantized whole or not at all"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from iast_export.plan_reports import PlanGroup, PlanReport, RuntimePlan, TierCost
-from iast_export.report.format import milliseconds, runtime_name
+from iast_export.report.format import milliseconds, ratio, runtime_name
 
 Table = tuple[str, tuple[str, ...], list[tuple[str, ...]]]
 
@@ -33,33 +33,42 @@ def runtime_table(report: PlanReport, plan: RuntimePlan) -> Table:
     version = report.versions.get({"litert": "ai-edge-litert"}.get(plan.runtime, plan.runtime), "")
     threads = f"{report.threads} thread" + ("s" if report.threads > 1 else "")
     title = f"{report.tier}: {runtime_name(plan.runtime)} {version}, {threads}, each group alone"
-    columns = ("group", "×", "MMAC", "INT8 runs", "FP32 → INT8, ms", "FP32 / INT8", "exporter", "why")
+    columns = ("group", "×", "MMAC", "INT8 kernel", "FP32 → INT8, ms", "exporter", "why")
     return title, columns, [_row(report, row) for row in plan.groups]
 
 
 def _row(report: PlanReport, row: PlanGroup) -> tuple[str, ...]:
-    what = f"{row.role}: {row.kind}" if row.role else row.kind
+    what = " + ".join([f"{row.role}: {row.kind}" if row.role else row.kind, *row.followed_by])
     macs = f"{row.macs / 1e6:.3g}" if row.macs else "–"
-    exporter = _EXPORTER[row.decision] + (f"\n{row.rewrite}" if row.rewrite else "")
-    why = f"{row.flag.upper()}: {row.reason}" if row.flag else row.reason
-    return f"{what}\n{row.shape}", str(row.count), macs, _kernel(row), *_times(report, row), exporter, why
+    rewritten = f"{row.rewrite.name}; " if row.rewrite else ""
+    why = f"{row.flag.upper()}. " if row.flag else ""
+    return (
+        f"{what}\n{row.shape}",
+        str(row.count),
+        macs,
+        _kernel(row),
+        _times(row) if report.measured else "not measured",
+        _EXPORTER[row.decision],
+        f"{why}{rewritten}{row.reason}",
+    )
 
 
 def _kernel(row: PlanGroup) -> str:
     words = _KERNELS[row.int8.kernel]
     if row.int8.not_delegated:
-        return f"{words}, {row.int8.not_delegated} not delegated"
-    return f"{words}, delegated" if row.int8.not_delegated == 0 else words
+        return f"{words}\n{row.int8.not_delegated} not delegated"
+    return f"{words}\ndelegated" if row.int8.not_delegated == 0 else words
 
 
-def _times(report: PlanReport, row: PlanGroup) -> tuple[str, str]:
-    if not report.measured:
-        return "not measured", "not measured"
-    int8 = f"{row.int8_ms:.3g}" if row.int8_ms is not None else "–"
-    if row.speed is None:
-        return f"{row.fp32_ms:.3g} → {int8}", "–"
-    interval = f"({row.speed.low:.2f} to {row.speed.high:.2f})"
-    return f"{row.fp32_ms:.3g} → {int8}", f"{row.speed.value:.2f}×\n{interval}"
+def _times(row: PlanGroup) -> str:
+    both = f"{_digits(row.fp32_ms)} → {_digits(row.int8_ms)}"
+    return both if row.speed is None else f"{both}\n{ratio(row.speed)}"
+
+
+def _digits(value_ms: float | None) -> str:
+    if value_ms is None:
+        return "–"
+    return f"{value_ms:.3f}" if value_ms < 1 else f"{value_ms:.2f}" if value_ms < 100 else f"{value_ms:.0f}"
 
 
 def total_words(plan: RuntimePlan) -> str:
@@ -67,12 +76,18 @@ def total_words(plan: RuntimePlan) -> str:
     name = runtime_name(plan.runtime)
     if plan.fp32_ms is None or plan.planned_ms is None:
         return f"{name}: no sum, since not every group has a time"
-    ratio = plan.fp32_ms / plan.planned_ms
+    gain = plan.fp32_ms / plan.planned_ms
     return (
         f"{name}: {milliseconds(plan.fp32_ms)} in FP32, {milliseconds(plan.planned_ms)} as the exporter "
-        f"decides ({ratio:.2f}×): a sum of parts that were timed alone, without the conversions between float and "
-        "integers; `bench` measures the whole"
+        f"decides ({gain:.2f}×): a sum of parts that were timed alone, without the conversions between "
+        "float and integers; `bench` measures the whole"
     )
+
+
+def rewrite_words(plan: RuntimePlan) -> list[str]:
+    """Each rewrite that the export did, once, with its reason."""
+    found = {row.rewrite.name: row.rewrite.why for row in plan.groups if row.rewrite}
+    return [f"{name}: {why}" for name, why in found.items()]
 
 
 def refusals(plan: RuntimePlan) -> list[str]:
