@@ -53,32 +53,42 @@ def reason_of(model: Any, network: Network, group: Group) -> str:
     words = _concat_ranges(network, group) if group.kind == "concat" else ""
     if decision_of(group) == "int8":
         reason = _INTEGER_REASONS.get(group.kind, "follows the integers around it")
-        return f"{reason}; {words}" if words else reason
-    speaking = [op for op in group.ops if op.weight] or group.ops
-    reasons = [
-        _reason_in_float(model, network, op, group.kind.endswith("sum")) for op in speaking if not op.integer
+    else:
+        reason = _FOLLOWERS.get(group.kind, "") or "; ".join(_reasons_in_float(model, network, group))
+    return f"{reason}; {words}" if words else reason
+
+
+def _reasons_in_float(model: Any, network: Network, group: Group) -> list[str]:
+    """What the exporter says of a group's operators; sums and products inside a chain only follow it."""
+    if group.kind == "resize" and group.main.mode == "nearest":
+        return [_MOVES_FLOATS]
+    speaking = [op for op in group.ops if op.weight] or [
+        op
+        for op in group.ops
+        if op.type not in (*_MOVING, "Mul", "Sub") and (op.type != "Add" or group.kind.endswith("sum"))
     ]
-    found = list(dict.fromkeys(reason for reason in reasons if reason))
-    if group.kind in _FOLLOWERS or not found:
-        found = [_FOLLOWERS.get(group.kind, "part of a float island, which is quantized whole or not at all")]
-    return "; ".join([*found, *([words] if words else [])])
+    found = list(dict.fromkeys(_reason_in_float(model, network, op) for op in speaking if not op.integer))
+    return [reason for reason in found if reason not in ("", _ISLAND_OF_LITERT)] or [_ISLAND]
 
 
+_MOVES_FLOATS = "moves values between float operators"
+_ISLAND = "part of a float island, which is quantized whole or not at all"
+_ISLAND_OF_LITERT = litert.reason_in_float("")
 _FOLLOWERS = {
     "batch normalization": "could not be folded into its convolution, and has no integer kernel",
     "clamp": "follows the float operator before it",
     "gate": "a gate multiplies floats: part of an island, quantized whole or not at all",
-    "layout change": "moves values between float operators",
-    "reflection pad": "moves values between float operators",
-    "zero pad": "moves values between float operators",
+    "concat": _MOVES_FLOATS,
+    "layout change": _MOVES_FLOATS,
+    "pixel shuffle": _MOVES_FLOATS,
+    "reflection pad": _MOVES_FLOATS,
+    "zero pad": _MOVES_FLOATS,
 }
 
 
-def _reason_in_float(model: Any, network: Network, op: Op, is_sum: bool) -> str:
+def _reason_in_float(model: Any, network: Network, op: Op) -> str:
     if network.runtime == "onnxruntime":
         return onnx_plan.reason_in_float(model.graph.node[op.position], index_graph(model.graph))
-    if op.type in (*_MOVING, "Mul", "Sub") or (op.type == "Add" and not is_sum):
-        return ""
     return litert.reason_in_float(tf.op_name(model, model.subgraphs[0].operators[op.position]))
 
 
@@ -107,7 +117,8 @@ def flag_of(row: PlanGroup, total_ms: float) -> Flag:
     """Where the measured cost, by its interval, contradicts the decision, and enough to matter.
 
     Args:
-        row: a measured group.
+        row: a measured group. One that moves values between float operators gets what they get, and
+            one kept in float for the picture stays there whatever it costs: neither is flagged.
         total_ms: of the tier as planned; rows that could save less than half a percent are left alone.
     """
     if row.speed is None or row.fp32_ms is None or row.int8_ms is None:
@@ -116,6 +127,7 @@ def flag_of(row: PlanGroup, total_ms: float) -> Flag:
         return ""
     if row.decision == "int8" and row.speed.high < 1.0:
         return "slower in INT8 here"
-    if row.decision == "fp32" and row.speed.low > 1.0 and row.kind not in _ACCURACY:
+    free = row.kind not in _ACCURACY and not row.reason.startswith(_MOVES_FLOATS)
+    if row.decision == "fp32" and row.speed.low > 1.0 and free:
         return "faster in INT8 here"
     return ""
