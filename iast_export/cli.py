@@ -253,38 +253,65 @@ def _climb(options: dict[str, Any], tiers: tuple[str, ...], pictures: int, as_js
     raise click.exceptions.Exit(7 if report.gaps else 5 if report.anomalies else 0)
 
 
-@app.command()
-@_build_options
-def plan(verbose: bool, as_json: bool, **options: Any) -> None:
-    """The depth plan before anything is built: parameters and multiply-adds per tier.
+def plan(
+    verbose: bool,
+    as_json: bool,
+    tier: str | None,
+    threads: int,
+    measure: str,
+    no_measure: bool,
+    **options: Any,
+) -> None:
+    """Before anything is calibrated: what the network's operators are, and what INT8 would do to them.
+
+    Parameters and multiply-adds of every tier; then, for one tier and both runtimes, every operator
+    group: what it is, whether INT8 has a kernel for it, its time in FP32 and INT8 on this machine, what
+    the exporter does with it and why. A row is flagged where the measured cost speaks against that.
+    Measurements are kept in the user's cache folder (XDG_CACHE_HOME); FP32 files of --out are used
+    where they are fresh. Nothing else is written.
 
     \b
     Example:
-      iast-export plan --out dist/demo
+      iast-export plan
+      iast-export plan --out dist/demo --tier d1-1024px --json
+      iast-export plan --network my_net:factory --recipe my.toml --measure again
     """
     from iast_export.pipeline import Build
-    from iast_export.plan import plan_rows
+    from iast_export.planning import MeasureOptions, plan_tier
+    from iast_export.report.plan import refusals, rewrite_words, runtime_table, tiers_table, total_words
 
-    build = Build(_request(**options))
-    rows = plan_rows(build.network, build.tiers)
+    if no_measure and measure == "again":
+        raise UsageError("--no-measure and --measure again exclude each other", "give one of them")
+    chosen = MeasureOptions("no" if no_measure else "again" if measure == "again" else "cached", threads)
+    folder = options.pop("out") or Path("dist")
+    with console.progress_bar(verbose) as progress:
+        report = plan_tier(Build(_request(out=folder, **options), progress), tier, chosen)
     if as_json:
-        console.emit_json([row.__dict__ for row in rows])
+        console.emit_json(report.model_dump(mode="json"))
         return
-    console.table(
-        "depth plan",
-        ("tier", "depth", "up to px", "parameters", "GMAC per frame", "GMAC at 256 px"),
-        [
-            (
-                r.tier,
-                str(r.depth),
-                str(r.max_side_px),
-                f"{r.parameters:,}",
-                f"{r.gmac:.2f}",
-                f"{r.gmac_at_256px:.2f}",
-            )
-            for r in rows
-        ],
-    )
+    console.table(*tiers_table(report.tiers))
+    for runtime in report.runtimes:
+        console.wide_table(*runtime_table(report, runtime))
+        for line in (*rewrite_words(runtime), *refusals(runtime), total_words(runtime)):
+            console.out.print(line, markup=False)
+
+
+_PLAN_OPTIONS = (
+    click.option("--tier", metavar="ID", help="such as d4-256px  [default: the first]"),
+    click.option("--threads", type=click.IntRange(1), default=1, show_default=True),
+    click.option(
+        "--measure",
+        type=click.Choice(("cached", "again")),
+        default="cached",
+        show_default=True,
+        help="what the cache lacks, or everything",
+    ),
+    click.option("--no-measure", is_flag=True, help="no times: only what INT8 would run as"),
+)
+_plan = _with_options(plan, out_required=False)
+for _option in _PLAN_OPTIONS:
+    _plan = _option(_plan)
+app.command("plan")(_plan)
 
 
 @app.command()

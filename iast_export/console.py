@@ -57,6 +57,17 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> 
     out.print(drawn)
 
 
+def wide_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Prints a table of cells of several lines: the first column and the last share what the others leave."""
+    drawn = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, show_lines=True)
+    for i, column in enumerate(columns):
+        outer = i in (0, len(columns) - 1)
+        drawn.add_column(column, justify="left" if outer else "right", ratio=1 if outer else None)
+    for row in rows:
+        drawn.add_row(*row)
+    out.print(drawn)
+
+
 def emit_json(value: Any) -> None:
     """Prints `value` as JSON on stdout."""
     sys.stdout.write(json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n")

@@ -3,31 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from iast_export.plan_reports import TierCost
 from iast_export.specs import CONTENT, Tier
 
 if TYPE_CHECKING:
     from iast_export.adapters import StyleNetwork
 
 
-@dataclass(frozen=True)
-class PlanRow:
-    """One tier's cost; `gmac` is billions of multiply-adds for a square picture of `max_side_px`."""
-
-    tier: str
-    depth: int
-    max_side_px: int
-    parameters: int
-    gmac: float
-    gmac_at_256px: float
-
-
-def plan_rows(network: StyleNetwork, tiers: Sequence[Tier]) -> list[PlanRow]:
+def plan_rows(network: StyleNetwork, tiers: Sequence[Tier]) -> list[TierCost]:
     """Parameters and multiply-adds of every tier, counted on shapes alone (nothing is computed)."""
     return [
-        PlanRow(
+        TierCost(
             tier=tier.id,
             depth=tier.depth,
             max_side_px=tier.max_side_px,

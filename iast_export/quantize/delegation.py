@@ -39,10 +39,11 @@ def delegation(path: Path) -> dict[str, SignatureDelegation]:
         ToolError: the interpreter fails on it.
     """
     model = tf.read_model(path)
-    return {s.key: _delegation_of(tf.extract_signature(model, s.key)) for s in tf.signatures(model)}
+    return {s.key: delegation_of(tf.extract_signature(model, s.key)) for s in tf.signatures(model)}
 
 
-def _delegation_of(model: tf.Model) -> SignatureDelegation:
+def delegation_of(model: tf.Model) -> SignatureDelegation:
+    """What XNNPACK takes of a model of one signature or one graph; raises ToolError like `delegation`."""
     graph = model.subgraphs[0]
     partitions = _delegate_nodes(tw.serialize(model))
     wanted = {int(t) for t in graph.outputs}

@@ -46,7 +46,14 @@ Edges = Literal["float32", "int8"]
 
 WEIGHTED = (*CONVOLUTIONS, "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 TOOL_NAMES = {"TRANSPOSE_CONV": "CONV_2D_TRANSPOSE"}
-__all__ = ["LiteRtQuantizeSummary", "SignatureDelegation", "delegation", "quantize_litert"]
+__all__ = [
+    "LiteRtQuantizeSummary",
+    "SignatureDelegation",
+    "delegation",
+    "planned_operators",
+    "quantize_litert",
+    "reason_in_float",
+]
 MARK = "integer:"
 _REASONS = {
     "DEPTHWISE_CONV_2D": "depthwise: slower in INT8 than in float",
@@ -58,8 +65,15 @@ _REASONS = {
     "DIV": "normalisation statistics: no INT8 kernel",
     "LOGISTIC": "a gate or an output curve: its fixed INT8 scale would not fit what reads it",
     "MIRROR_PAD": "no INT8 kernel in XNNPACK",
+    "HARD_SWISH": "a smooth function: XNNPACK leaves its INT8 form to a slow reference kernel",
+    "RESIZE_BILINEAR": "interpolation computes new values, which would be rounded once more",
 }
 _OTHER_REASON = "part of a normalisation or gating chain, which is quantized whole or not at all"
+
+
+def reason_in_float(name: str) -> str:
+    """Why static INT8 leaves an operator of that name in float."""
+    return _REASONS.get(name, _OTHER_REASON)
 
 
 class RangeLike(Protocol):
@@ -197,6 +211,16 @@ def prepare_static(
             name = tf.text(graph.tensors[t].name)
             calibration[name] = {"min": np.array([low], np.float32), "max": np.array([high], np.float32)}
     return calibration
+
+
+def planned_operators(
+    model: tf.Model, graph: tf.Graph, signature: tf.Signature, sums: Sums = "float32"
+) -> set[int]:
+    """Indices of the operators that static INT8 computes in integers.
+
+    A final clamp that the output's scale makes needless is removed first, in place.
+    """
+    return drop_final_clamp(model, graph, signature, integer_operators(model, graph, sums))
 
 
 def drop_final_clamp(model: tf.Model, graph: tf.Graph, signature: tf.Signature, chosen: set[int]) -> set[int]:
@@ -429,8 +453,7 @@ def _summarize(model: tf.Model, precision: Precision, edges: Edges, size: int) -
             name, inexact = tf.op_name(model, op), tf.is_float(graph, op)
             (floats if inexact else quantized)[signature.key][name] += 1
             if inexact and precision == "int8":
-                reason = _REASONS.get(name, _OTHER_REASON)
-                islands[tf.text(graph.tensors[int(op.outputs[0])].name)] = reason
+                islands[tf.text(graph.tensors[int(op.outputs[0])].name)] = reason_in_float(name)
     keys = [s.key for s in tf.signatures(model)]
     largest = max(len(tw.serialize(tf.extract_signature(model, key))) for key in keys)
     count = tf.count_bytes(model)

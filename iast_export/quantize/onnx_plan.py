@@ -384,14 +384,14 @@ def describe_islands(graph: onnx.GraphProto, plan: Plan) -> list[str]:
 
 def _describe(nodes: list[onnx.NodeProto], index: GraphIndex) -> str:
     types = sorted({node.op_type for node in nodes})
-    reasons = sorted({_reason(node, index) for node in nodes} - {""}) or ["no integer kernel"]
+    reasons = sorted({reason_in_float(node, index) for node in nodes} - {""}) or ["no integer kernel"]
     count = f"{len(nodes)} operators" if len(nodes) > 1 else "1 operator"
     return (
         f"{nodes[0].output[0]} to {nodes[-1].output[0]} ({count}: {', '.join(types)}): {'; '.join(reasons)}"
     )
 
 
-def _reason(node: onnx.NodeProto, index: GraphIndex) -> str:
+def reason_in_float(node: onnx.NodeProto, index: GraphIndex) -> str:
     """Why an operator stays in float; empty where it only follows its neighbors."""
     if node.op_type in _STATISTICS:
         return "normalization statistics do not survive 8 bits"

@@ -1,0 +1,96 @@
+"""Small networks that hold every kind of operator group between them, and their plans."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from copy import deepcopy
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from benchmarks.fixtures.adain import AdaIN
+from iast_export.build import Build, Request
+from iast_export.plan_reports import PlanReport
+from iast_export.planning import MeasureOptions, plan_tier
+from iast_export.recipe import Recipe, parse_recipe
+from iast_export.specs import Runtime
+from tests.tiny_networks import tiny_iast
+
+RECIPE = b"name = 'tiny'\ntiers = [{depth = 1, max_side_px = 32}]\n"
+QUICK = MeasureOptions(warmup=0, blocks=2)
+
+
+class MobileTransfer(nn.Module):
+    """What mobile networks are made of, without a style: hard-swish, groups, concatenation, sigmoid."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(3, 16, 3, 2, padding=1)
+        self.grouped = nn.Conv2d(16, 16, 3, padding=1, groups=4)
+        self.up = nn.ConvTranspose2d(16, 8, 2, 2)
+        self.last = nn.Conv2d(24, 3, 3, padding=1)
+
+    def forward(self, content: Tensor) -> Tensor:
+        x = F.hardswish(self.first(content))
+        y = F.relu(self.up(F.hardsigmoid(self.grouped(x))))
+        wide = F.interpolate(x, scale_factor=2, mode="bilinear")
+        return torch.sigmoid(self.last(torch.cat([y, wide], 1)))
+
+
+class Mobile(nn.Module):
+    """A `StyleNetwork` of one style."""
+
+    depths = (1,)
+    size_multiple_px = 4
+    code_shapes: Mapping[str, tuple[int, ...]] = {}
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.transfer = MobileTransfer()
+
+    def cut(self, depth: int) -> nn.Module:
+        return deepcopy(self.transfer).eval().requires_grad_(False)
+
+    def encode_style(self, style: Tensor) -> tuple[Tensor, ...]:
+        return ()
+
+
+def _seeded(make: type[nn.Module], *args: object) -> nn.Module:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return make(*args).eval()
+
+
+def mobile_factory(checkpoint: Path | None) -> nn.Module:
+    return _seeded(Mobile)
+
+
+def adain_factory(checkpoint: Path | None) -> nn.Module:
+    """The AdaIN fixture, narrow."""
+    return _seeded(AdaIN, (8, 8, 16), 2)
+
+
+def iast_factory(checkpoint: Path | None) -> nn.Module:
+    return tiny_iast()
+
+
+def recipe() -> Recipe:
+    return parse_recipe(RECIPE, "tiny")
+
+
+def build_of(name: str) -> Build:
+    """`mobile`, `adain` or `iast` at 32 px; nothing lies in its folder."""
+    return Build(Request(Path("nowhere"), recipe(), network=f"tests.plan_cases:{name}_factory"))
+
+
+@functools.cache
+def planned(name: str) -> PlanReport:
+    """The plan of one of them; XDG_CACHE_HOME must be set by the caller."""
+    return plan_tier(build_of(name), options=QUICK)
+
+
+def kinds(report: PlanReport, runtime: Runtime) -> set[str]:
+    return {row.kind for plan in report.runtimes if plan.runtime == runtime for row in plan.groups}

@@ -1,0 +1,264 @@
+"""The plan: groups are named rightly, decisions are the exporter's own, costs are kept and renewed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from iast_export import tflite_file as tf
+from iast_export.cli import run
+from iast_export.errors import InputError, UsageError
+from iast_export.onnx_graph import load_model
+from iast_export.plan_reports import GroupMeasurement, Int8Facts, PlanGroup, PlanReport
+from iast_export.planning import MeasureOptions, cache, measure, plan_tier
+from iast_export.planning.decide import flag_of
+from iast_export.planning.exports import fp32_files
+from iast_export.quantize.litert import planned_operators
+from iast_export.quantize.onnx_plan import find_groups, make_plan
+from iast_export.reports import Ratio
+from iast_export.specs import RUNTIMES, Runtime, Tier
+from tests.plan_cases import QUICK, RECIPE, build_of, kinds, planned
+
+KEY = "0" * 64
+NAMES = ("adain", "iast", "mobile")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cache_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A cache of these tests' own."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("cache")
+        patch.setenv("XDG_CACHE_HOME", str(folder))
+        yield folder
+
+
+def rows(report: PlanReport, runtime: Runtime) -> tuple[PlanGroup, ...]:
+    return next(plan.groups for plan in report.runtimes if plan.runtime == runtime)
+
+
+EVERYWHERE = {
+    "adain": {
+        "adaptive normalization",
+        "dense convolution",
+        "depthwise convolution",
+        "reflection pad",
+        "residual sum",
+        "resize",
+    },
+    "iast": {
+        "adaptive normalization",
+        "dense convolution",
+        "gate",
+        "narrow head",
+        "rectified sum",
+        "reflection pad",
+        "residual sum",
+        "sigmoid",
+    },
+    "mobile": {
+        "concat",
+        "dense convolution",
+        "grouped convolution",
+        "hard-swish",
+        "resize",
+        "sigmoid",
+        "transposed convolution",
+    },
+}
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.parametrize("name", NAMES)
+def test_every_kind_of_group_is_found_in_both_runtimes(name: str, runtime: Runtime) -> None:
+    assert EVERYWHERE[name] <= kinds(planned(name), runtime)
+
+
+def test_groups_that_are_alike_are_one_row_with_a_count() -> None:
+    wide = [row for row in rows(planned("iast"), "onnxruntime") if row.shape == "8→8, 3×3, 8×8"]
+    assert sum(row.count for row in wide) == 2 and all(row.count == len(row.names) for row in wide)
+    assert {row.macs for row in wide} == {8 * 8 * 8 * 8 * 9}
+    first, last = (
+        next(row for row in rows(planned("mobile"), "litert") if row.role == role)
+        for role in ("first layer", "last layer")
+    )
+    assert (first.shape, last.shape) == ("3→16, 3×3 /2, 16×16", "24→3, 3×3, 32×32")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_onnx_decisions_are_those_of_the_exporters_plan(name: str) -> None:
+    build = build_of(name)
+    graph = load_model(fp32_files(build, Tier(1, 32))["onnxruntime"]).graph
+    plan = make_plan(graph)
+    found = {one: row for row in rows(planned(name), "onnxruntime") for one in row.names}
+    assert "mixed" not in {row.decision for row in found.values()}
+    assert all((one in plan.integers) == (row.decision == "int8") for one, row in found.items())
+    convolutions = sum(node.op_type == "Conv" for node in graph.node)
+    assert sum("Conv" in row.operators for row in found.values()) == convolutions
+    integer = sum(row.decision == "int8" and row.operators[0] in ("Add", "Conv") for row in found.values())
+    assert integer == len(find_groups(load_model(fp32_files(build, Tier(1, 32))["onnxruntime"]).graph))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_litert_decisions_are_those_of_the_exporters_operators(name: str) -> None:
+    tier = Tier(1, 32)
+    model = tf.extract_signature(tf.read_model(fp32_files(build_of(name), tier)["litert"]), tier.signature)
+    graph = model.subgraphs[0]
+    chosen = planned_operators(model, graph, tf.find_signature(model, tier.signature))
+    integers = {tf.text(graph.tensors[int(t)].name) for n in chosen for t in graph.operators[n].outputs}
+    for row in rows(planned(name), "litert"):
+        assert all((one in integers) == (row.decision == "int8") for one in row.names), row
+
+
+def test_a_reason_and_the_rewrite_stand_in_every_row() -> None:
+    assert all(row.reason for name in NAMES for plan in planned(name).runtimes for row in plan.groups)
+    onnx = {row.kind: row for row in rows(planned("iast"), "onnxruntime")}
+    assert onnx["reflection pad"].rewrite and onnx["reflection pad"].rewrite.name == "edge pads folded"
+    assert onnx["adaptive normalization"].rewrite and onnx["narrow head"].rewrite
+    own = {row.kind: row for row in rows(planned("adain"), "onnxruntime")}
+    assert own["reflection pad"].rewrite is None  # the network itself pads by reflection
+    mirrored = {row.kind: row for row in rows(planned("adain"), "litert")}["reflection pad"].rewrite
+    assert mirrored and mirrored.name == "reflection by slices"
+    joined = next(row for row in rows(planned("mobile"), "onnxruntime") if row.kind == "concat")
+    assert "unlike inputs (0 and above, unbounded)" in joined.reason
+
+
+def test_what_int8_would_run_as_is_asked_of_the_runtime() -> None:
+    onnx = {row.kind: row.int8 for row in rows(planned("mobile"), "onnxruntime")}
+    assert (onnx["dense convolution"].kernel, onnx["hard-swish"].kernel) == ("integer", "float")
+    assert (
+        "QLinearConv" in onnx["dense convolution"].operators and "HardSigmoid" in onnx["hard-swish"].operators
+    )
+    assert onnx["transposed convolution"].kernel == "float"
+    litert = {row.kind: row.int8 for row in rows(planned("mobile"), "litert")}
+    assert (litert["dense convolution"].not_delegated, litert["hard-swish"].not_delegated) == (0, 1)
+
+
+def test_times_are_finite_and_positive_and_totals_are_their_sums() -> None:
+    for plan in planned("adain").runtimes:
+        times = [row.fp32_ms for row in plan.groups] + [row.int8_ms for row in plan.groups]
+        assert all(np.isfinite(time) and time > 0 for time in times if time is not None)
+        assert plan.fp32_ms == pytest.approx(sum(row.count * (row.fp32_ms or 0) for row in plan.groups))
+        chosen = [row.int8_ms if row.decision == "int8" else row.fp32_ms for row in plan.groups]
+        counts = [row.count for row in plan.groups]
+        assert plan.planned_ms == pytest.approx(np.dot(counts, [time or 0 for time in chosen]))
+
+
+def test_a_second_plan_measures_nothing_and_a_damaged_entry_alone_is_measured_again(
+    cache_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = planned("mobile")
+    measured: list[str] = []
+    real = measure.interleave
+    monkeypatch.setattr(
+        measure, "interleave", lambda runs, *a, **k: measured.append("x") or real(runs, *a, **k)
+    )
+    assert plan_tier(build_of("mobile"), options=QUICK) == first and not measured
+    victim = sorted((cache_home / "iast-export" / "plan").glob("*.json"))
+    damaged = {path: path.read_bytes() for path in victim}
+    for path in victim:
+        path.write_bytes(damaged[path][: len(damaged[path]) // 2])
+    plan_tier(build_of("mobile"), options=QUICK)
+    groups = sum(len(plan.groups) for plan in first.runtimes)
+    assert len(measured) == groups
+    plan_tier(build_of("mobile"), options=MeasureOptions("again", warmup=0, blocks=2))
+    assert len(measured) == 2 * groups
+
+
+def test_another_version_machine_or_thread_count_is_another_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    from iast_export.planning.litert_network import read_litert
+
+    tier = Tier(1, 32)
+    network, _ = read_litert(fp32_files(build_of("mobile"), tier)["litert"], tier)
+    from iast_export.planning.groups import find_groups as find
+
+    group = find(network)[0]
+    keys = [measure.cache_key(network, group, threads) for threads in (1, 1, 2)]
+    assert keys[0] == keys[1] != keys[2]
+    with monkeypatch.context() as patch:
+        patch.setattr(measure, "versions", lambda: {"ai-edge-litert": "0"})
+        assert measure.cache_key(network, group, 1) not in keys
+    with monkeypatch.context() as patch:
+        patch.setattr(measure, "machine_fingerprint", lambda: {"cpu": "another"})
+        assert measure.cache_key(network, group, 1) not in keys
+
+
+def entry(key: str = KEY) -> GroupMeasurement:
+    facts = Int8Facts(kernel="integer", operators={"QLinearConv": 1}, not_delegated=None)
+    blocks = ((2.0, 2.0), (2.0, 2.0))
+    return GroupMeasurement(key=key, int8=facts, fp32_blocks_ms=blocks, int8_blocks_ms=None)
+
+
+def test_the_cache_gives_back_what_was_saved_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert cache.load(KEY) is None
+    cache.save(entry())
+    assert cache.load(KEY) == entry()
+    path = tmp_path / "iast-export" / "plan" / f"{KEY}.json"
+    path.rename(path.with_name(f"{'1' * 64}.json"))
+    assert cache.load("1" * 64) is None  # an entry under another's name
+    path.write_text("{")
+    assert cache.load(KEY) is None
+
+
+def test_a_relative_cache_home_is_ignored_and_an_unwritable_one_has_a_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", "relative")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert cache.cache_dir().is_absolute() and cache.cache_dir().is_relative_to(tmp_path)
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    with pytest.raises(InputError, match="XDG_CACHE_HOME"):
+        cache.save(entry())
+
+
+def row_of(decision: str, speed: float, kind: str = "dense convolution") -> PlanGroup:
+    ratio = Ratio(value=speed, low=speed * 0.95, high=speed * 1.05)
+    return rows(planned("mobile"), "onnxruntime")[0].model_copy(
+        update={
+            "kind": kind,
+            "decision": decision,
+            "speed": ratio,
+            "fp32_ms": 1.0,
+            "int8_ms": 1 / speed,
+            "count": 1,
+        }
+    )
+
+
+def test_a_row_is_flagged_where_its_cost_contradicts_the_decision() -> None:
+    assert flag_of(row_of("int8", 0.5), 10.0) == "slower in INT8 here"
+    assert flag_of(row_of("fp32", 2.0), 10.0) == "faster in INT8 here"
+    assert flag_of(row_of("fp32", 2.0, "normalization"), 10.0) == ""  # kept for the picture
+    assert flag_of(row_of("int8", 0.98), 10.0) == ""  # the interval holds 1
+    assert flag_of(row_of("int8", 0.5), 1000.0) == ""  # a thousandth of the whole
+    assert flag_of(row_of("int8", 2.0), 10.0) == flag_of(row_of("fp32", 0.5), 10.0) == ""
+
+
+def test_plan_speaks_json_of_a_stable_schema(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "tiny.toml").write_bytes(RECIPE)
+    options = ["--network", "tests.plan_cases:mobile_factory", "--recipe", str(tmp_path / "tiny.toml")]
+    assert run(["plan", *options, "--no-measure", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    report = PlanReport.model_validate_json(json.dumps(found))
+    assert [tier.tier for tier in report.tiers] == ["d1-32px"] and not report.measured
+    assert all(row.speed is None and row.fp32_ms is None for plan in report.runtimes for row in plan.groups)
+    needed = {"kind", "shape", "count", "macs", "int8", "fp32_ms", "int8_ms", "speed", "decision", "rewrite"}
+    assert needed | {"reason", "flag"} <= set(found["runtimes"][0]["groups"][0])
+    assert run(["plan", *options, "--out", str(tmp_path / "none"), "--no-measure"]) == 0
+    text = capsys.readouterr().out
+    assert "not measured" in text and "hard-swish" in text and "depth plan" in text
+    assert not (tmp_path / "none").exists()
+
+
+def test_what_can_not_be_planned_says_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(UsageError, match="d1-32px"):
+        plan_tier(build_of("mobile"), "d9-9px", QUICK)
+    assert run(["plan", "--no-measure", "--measure", "again"]) == 2
+    assert "give one of them" in capsys.readouterr().err
