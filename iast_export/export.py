@@ -30,7 +30,7 @@ from iast_export.onnx_graph import (
     stable_names,
     strip,
 )
-from iast_export.onnx_rewrites import rewrite
+from iast_export.rewrites import note, rewrite
 from iast_export.runtimes import Session, TorchSession, open_onnx
 from iast_export.specs import (
     CONTENT,
@@ -273,16 +273,17 @@ def _traced(
             f"the network can't be exported with dynamic height and width: {reason}",
             "keep Python branches and sizes out of forward(); see torch.export's notes on dynamic shapes",
         ) from error
-    _clean(model)
+    model = _clean(model)
     name_edges(model.graph, {_EDGE + name: name for name in (*inputs, *outputs)})
     _check_edges(model, inputs, outputs)
     return model
 
 
-def _clean(model: onnx.ModelProto) -> None:
+def _clean(model: onnx.ModelProto) -> onnx.ModelProto:
     """Exact rewrites, and only what is computation: the same network gives the same bytes."""
     strip(model)
-    rewrite(model)
+    model, fired = rewrite(model)
+    note(model, fired)
     pool_initializers(model.graph)
     prune(model.graph)
     stable_names(model.graph)
@@ -291,6 +292,7 @@ def _clean(model: onnx.ModelProto) -> None:
     kept = [item for item in model.opset_import if item.domain in ("", "ai.onnx")]
     del model.opset_import[:]
     model.opset_import.extend(kept)
+    return model
 
 
 def _check_edges(model: onnx.ModelProto, inputs: Sequence[str], outputs: Sequence[str]) -> None:

@@ -1,0 +1,68 @@
+"""Small graphs for the tests of rewrites: made, run in ONNX Runtime, compared in FP32."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+from onnx import TensorProto, helper, numpy_helper
+
+from iast_export.rewrites import Rewritten
+
+Constants = dict[str, np.ndarray]
+TOLERANCE = 1e-5
+
+
+def model_of(nodes: list[onnx.NodeProto], constants: Constants, inputs: Mapping[str, int]) -> onnx.ModelProto:
+    """A graph over pictures [N, C, H, W] of any size, with an output `y`."""
+    given = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", channels, "h", "w"])
+        for name, channels in inputs.items()
+    ]
+    result = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", "k", "p", "q"])
+    held = [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()]
+    graph = helper.make_graph(nodes, "g", given, [result], held)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+
+
+def run(model: onnx.ModelProto, feeds: Mapping[str, np.ndarray]) -> np.ndarray:
+    """`y`, after the model was checked."""
+    onnx.checker.check_model(model, full_check=True)
+    options = ort.SessionOptions()
+    options.intra_op_num_threads, options.log_severity_level = 1, 3
+    session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    return np.asarray(session.run(["y"], dict(feeds))[0])
+
+
+def picture(channels: int, height: int = 5, width: int = 7, seed: int = 0, batch: int = 1) -> np.ndarray:
+    """Random values [N, C, H, W]."""
+    rng = np.random.default_rng(seed + channels)
+    return rng.normal(size=(batch, channels, height, width)).astype(np.float32)
+
+
+def weight(outputs: int, inputs: int, side: int = 3, seed: int = 0) -> np.ndarray:
+    """A convolution's random weight [O, I, side, side]."""
+    rng = np.random.default_rng(seed + outputs * 100 + inputs)
+    return (rng.normal(size=(outputs, inputs, side, side)) / np.sqrt(inputs * side * side)).astype(np.float32)
+
+
+def types(model: onnx.ModelProto) -> list[str]:
+    """The operators' types, in order."""
+    return [node.op_type for node in model.graph.node]
+
+
+def rewritten_equally(
+    apply: Callable[[onnx.ModelProto], Rewritten], model: onnx.ModelProto, *feeds: Mapping[str, np.ndarray]
+) -> Rewritten:
+    """The rewrite's result, after its values were found equal to 1e-5 of their scale on all feeds."""
+    before = model.SerializeToString(deterministic=True)
+    made = apply(model)
+    assert model.SerializeToString(deterministic=True) == before, "a rewrite changed what it was given"
+    assert bool(made.places) == (made.model.SerializeToString(deterministic=True) != before)
+    for feed in feeds:
+        wanted, got = run(model, feed), run(made.model, feed)
+        assert wanted.shape == got.shape
+        assert np.abs(wanted - got).max() <= TOLERANCE * max(1.0, np.abs(wanted).max())
+    return made
