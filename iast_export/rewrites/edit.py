@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,6 +41,15 @@ def replace_node(graph: onnx.GraphProto, at: onnx.NodeProto, nodes: Sequence[onn
     graph.node.extend(rest)
 
 
+def remove_node(graph: onnx.GraphProto, at: onnx.NodeProto, instead: str) -> None:
+    """Removes a node whose readers read `instead` from now on; in place."""
+    kept = [node for node in graph.node if node.output[0] != at.output[0]]
+    for node in kept:
+        node.input[:] = [instead if name == at.output[0] else name for name in node.input]
+    del graph.node[:]
+    graph.node.extend(kept)
+
+
 def unused_name(graph: onnx.GraphProto, stem: str) -> str:
     """`stem`, or `stem` with a number, that no tensor of the graph has."""
     taken = {item.name for item in (*graph.initializer, *graph.input, *graph.output)}
@@ -59,13 +68,15 @@ def add_constant(graph: onnx.GraphProto, stem: str, value: Array) -> str:
 
 
 def rewrite_each(
-    model: onnx.ModelProto, op_type: str, build: Callable[[onnx.GraphProto, GraphIndex, onnx.NodeProto], bool]
+    model: onnx.ModelProto,
+    op_types: str | Collection[str],
+    build: Callable[[onnx.GraphProto, GraphIndex, onnx.NodeProto], bool],
 ) -> Rewritten:
-    """A copy on whose nodes of a type `build` was tried in turn; each sees what earlier ones made."""
+    """A copy on whose nodes of some types `build` was tried in turn; each sees what earlier ones made."""
     copy, places = copy_model(model), []
-    index = index_graph(copy.graph)
-    for name in [node.output[0] for node in copy.graph.node if node.op_type == op_type]:
-        node = index.producer(name, op_type)
+    index, wanted = index_graph(copy.graph), {op_types} if isinstance(op_types, str) else set(op_types)
+    for name in [node.output[0] for node in copy.graph.node if node.op_type in wanted]:
+        node = index.producer(name, *wanted)
         if node is not None and build(copy.graph, index, node):
             places.append(name)
             index = index_graph(copy.graph)

@@ -10,8 +10,10 @@ import onnx
 from onnx import helper
 
 from iast_export.rewrites.adaptive_normalization import fuse_adaptive_normalization
+from iast_export.rewrites.affine import fold_affine
 from iast_export.rewrites.edge_pads import fold_edge_pads
 from iast_export.rewrites.edit import Rewritten
+from iast_export.rewrites.hard_swish import fuse_hard_swish
 from iast_export.rewrites.narrow_heads import split_narrow_heads
 
 _NOTE = "rewrites"
@@ -45,6 +47,16 @@ class Fired:
 
 
 REWRITES: tuple[Rewrite, ...] = (
+    Rewrite(
+        "fold-affine",
+        "Scales and shifts per channel cost nothing inside a convolution, and two conversions beside it.",
+        fold_affine,
+    ),
+    Rewrite(
+        "hard-swish",
+        "HardSwish is one operator, which stays in integers, where its written-out form is four in float.",
+        fuse_hard_swish,
+    ),
     Rewrite(
         "edge-pads",
         "Pad moves a picture once, where slices and a concatenation move it several times.",
