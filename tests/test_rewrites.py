@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import onnx
 from onnx import helper
 
@@ -34,6 +35,18 @@ def test_a_rewritten_graph_is_not_rewritten_again() -> None:
         model = load_model(tiny_onnx(kind, 2 if kind == "iast" else 1, 32))
         again, fired = rewrite(model)
         assert not fired and types(again) == types(model)
+
+
+def test_the_divisor_of_a_hard_swish_is_not_folded_away_before_it_is_seen() -> None:
+    held = {"three": np.float32(3), "zero": np.float32(0), "six": np.float32(6), "w": weight(8, 4)}
+    nodes = [
+        helper.make_node("Add", ["x", "three"], ["a"]),
+        helper.make_node("Clip", ["a", "zero", "six"], ["g"]),
+        helper.make_node("Mul", ["x", "g"], ["m"]),
+        helper.make_node("Div", ["m", "six"], ["h"]),
+        helper.make_node("Conv", ["h", "w"], ["y"]),
+    ]
+    assert types(rewrite(model_of(nodes, held, {"x": 4}))[0]) == ["HardSwish", "Conv"]
 
 
 def test_the_counts_are_noted_in_the_file() -> None:
