@@ -1,49 +1,56 @@
 """What each way to set INT8 ranges and weights gains: one row per switch, all else as the recipe has it.
 
     python -m benchmarks.quantization_ablation dist/demo --out benchmarks/quantization
+    python -m benchmarks.quantization_ablation dist/adain --network benchmarks.fixtures.adain:factory \
+        --recipe adain.toml --out /tmp/adain
 
-Takes the FP32 files of a bundle of the packaged network and quantizes them anew for ONNX Runtime, the
-smallest and the largest tier. Judged on the evaluation pictures and the held-out styles, which calibrate
-nothing. Written: ablation.md and ablation.json. One thread.
+Takes the FP32 files of a bundle and quantizes them anew for ONNX Runtime and LiteRT, the smallest and the
+largest tier unless others are named. Options that the bundle was built with are given again. Judged on the
+evaluation pictures and the held-out styles, which calibrate nothing. Written: ablation.md and ablation.json.
+One thread.
 """
 
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 
+from benchmarks.quantization.calibrated import Calibrated, Calibrator
+from iast_export.adapters import PACKAGED
 from iast_export.artifacts import write_atomic, write_json
 from iast_export.build import Build, Request
-from iast_export.calibrate import collect, pairs_at, tier_feeds
 from iast_export.console import progress_bar
 from iast_export.environment import machine_fingerprint, versions
-from iast_export.errors import IastExportError, InputError
+from iast_export.errors import IastExportError, InputError, UsageError
 from iast_export.lanes import Lane
-from iast_export.observers import Feeds, observe_onnx
-from iast_export.quantize.onnx_qdq import quantize_onnx, tensors_to_calibrate
-from iast_export.quantize.patches import Layer, Moments, integer_layers, observe_patches
+from iast_export.quantize.litert import quantize_litert
+from iast_export.quantize.onnx_qdq import quantize_onnx
 from iast_export.quantize.rounding import Adjustment, adjust_onnx, bias_shifts, learn_filters
-from iast_export.ranges import Histogram, Range, method_of, minmax
 from iast_export.recipe import load_recipe
+from iast_export.report.format import runtime_name
 from iast_export.reports import SetFacts, VerifyRow
-from iast_export.specs import Tier, onnx_name
+from iast_export.specs import RUNTIMES, Runtime, Tier, onnx_name
 from iast_export.stages import evaluation_pairs
-from iast_export.styles import feeds_of
 from iast_export.verify import verify
 
 
 @dataclass(frozen=True)
 class Variant:
-    """One row: what differs from plain static INT8 with the packaged percentile."""
+    """One row: what differs from plain static INT8 with the packaged percentile.
+
+    Attributes:
+        factors: of cross-layer equalisation, "weights" or "values"; none where empty.
+    """
 
     label: str
     method: str = "percentile"
@@ -51,6 +58,12 @@ class Variant:
     trim_sums: bool = True
     bias_correction: bool = False
     learned: bool = False
+    factors: str = ""
+
+    @property
+    def runtimes(self) -> tuple[Runtime, ...]:
+        """Where it exists."""
+        return ("onnxruntime",) if self.bias_correction or self.factors else RUNTIMES
 
 
 VARIANTS = (
@@ -62,14 +75,21 @@ VARIANTS = (
     Variant("mse", method="mse"),
     Variant("packaged percentile, bias correction", bias_correction=True),
     Variant("packaged percentile, learned rounding", learned=True),
+    Variant("packaged percentile, equalised by weights", factors="weights"),
+    Variant("packaged percentile, equalised by values", factors="values"),
     Variant("packaged percentile, both", bias_correction=True, learned=True),
+    Variant("packaged percentile, learned rounding, equalised by weights", learned=True, factors="weights"),
+    Variant("packaged percentile, learned rounding, equalised by values", learned=True, factors="values"),
 )
 
 
+_COMMAND = "python -m benchmarks.quantization_ablation dist/demo --out benchmarks/quantization"
 _NOTES = """A drop is relative to FP32's score, positive is worse. Up to 20 pictures, the 5th percentile is
 the worst. Seconds are those of calibrating, learning and writing. Trimmed: ranges around relu(a + b) without
-what the ReLU removes. Cross-layer equalisation has no row: its scales per channel would have to be the same
-in every tier, which shares its weights with the others."""
+what the ReLU removes. Both: bias correction and learned rounding. Equalised: scales of channels moved from a
+convolution to the next one, by Nagel's rule on weights, or by the ranges of the values between, of this tier
+alone, which is the best that a rule for all tiers could do. It is no part of the product: bias correction and
+equalisation have rows in ONNX Runtime only."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +100,7 @@ class Row:
         seconds: calibrating, learning and writing, as this variant alone would take.
     """
 
+    runtime: str
     tier: str
     variant: str
     images: int
@@ -90,89 +111,70 @@ class Row:
     seconds: float
 
 
-@dataclass
-class Calibrated:
-    """A tier's histograms and, from the packaged ranges, its layers' moments; each with its seconds."""
-
-    tier: Tier
-    fp32: Path
-    histograms: dict[str, Histogram]
-    histogram_s: float
-    layers: list[Layer]
-    moments: dict[str, Moments]
-    moments_s: float
-
-    def ranges(self, method: str, share: float) -> dict[str, Range]:
-        """Ranges by a method from what was seen."""
-        chosen = method_of(method, share)
-        return {name: chosen(histogram) for name, histogram in self.histograms.items()}
+Learned = tuple[dict[str, NDArray[Any]], float]
 
 
-def calibrate(build: Build, tier: Tier, bundle: Path) -> Calibrated:
-    """Both passes over a tier's calibration pairs.
+def ablate(
+    build: Build,
+    bundle: Path,
+    variants: Sequence[Variant] = VARIANTS,
+    tiers: Sequence[Tier] = (),
+    runtimes: Sequence[Runtime] = RUNTIMES,
+) -> list[Row]:
+    """Every variant at some tiers in some runtimes.
 
-    Raises:
-        InputError: the bundle has no FP32 file of the tier, or a picture can't be used.
-    """
-    fp32 = bundle / "models" / onnx_name(build.recipe.name, tier, "fp32")
-    if not fp32.is_file():
-        raise InputError(f"{fp32} is missing", "run `iast-export build` for this bundle first")
-    codes = [feeds_of(style, build.network.code_shapes) for style in build.styles if not style.held_out]
-    chosen = build.recipe.calibration
-    pairs = pairs_at(tier, chosen.max_pairs)
-
-    def feeds(what: str) -> Iterator[Feeds]:
-        multiple_px = build.network.size_multiple_px
-        for i, feed in enumerate(tier_feeds(tier, build.calibration_set, codes, pairs, multiple_px)):
-            build.progress(f"{what} {tier.id}", i + 1, pairs)
-            yield feed
-
-    started, histograms = time.perf_counter(), dict[str, Histogram]()
-
-    def keep(histogram: Histogram) -> Range:
-        histograms[histogram.name] = histogram
-        return minmax(histogram)
-
-    collect(observe_onnx(fp32, tensors_to_calibrate(fp32)), feeds("ranges"), keep)
-    histogram_s, started = time.perf_counter() - started, time.perf_counter()
-    found = Calibrated(tier, fp32, histograms, histogram_s, [], {}, 0.0)
-    found.layers = integer_layers(fp32, found.ranges("percentile", chosen.percentile))
-    found.moments = observe_patches(fp32, found.layers, feeds("moments"))
-    found.moments_s = time.perf_counter() - started
-    return found
-
-
-def ablate(build: Build, bundle: Path, variants: Sequence[Variant] = VARIANTS) -> list[Row]:
-    """Every variant at the smallest and the largest tier.
+    Args:
+        tiers: by default the smallest and the largest.
 
     Raises:
         IastExportError: a missing file, a picture that can't be used, a runtime that failed.
     """
-    ends = dict.fromkeys((build.tiers[0], build.tiers[-1]))
-    found = [calibrate(build, tier, bundle) for tier in ends]
-    learned: dict[bool, tuple[dict[str, NDArray[Any]], float]] = {}
-    for centered in sorted({variant.bias_correction for variant in variants if variant.learned}):
-        started = time.perf_counter()
-        filters = learn_filters([(one.layers, one.moments) for one in found], centered)
-        learned[centered] = filters, time.perf_counter() - started
+    chosen = tuple(dict.fromkeys(tiers or (build.tiers[0], build.tiers[-1])))
     rows = []
-    for one in found:
-        rows += _tier_rows(build, one, variants, learned)
+    with tempfile.TemporaryDirectory() as folder:
+        calibrator = Calibrator(build, bundle, Path(folder))
+        found = {
+            factors: [
+                calibrator.calibrate(tier, () if factors else tuple(runtimes), factors) for tier in chosen
+            ]
+            for factors in dict.fromkeys(variant.factors for variant in variants)
+        }
+        learned = {
+            (variant.factors, variant.bias_correction): _learned(
+                found[variant.factors], variant.bias_correction
+            )
+            for variant in dict.fromkeys(replace(one, label="") for one in variants if one.learned)
+        }
+        for n, runtime in ((n, runtime) for n in range(len(chosen)) for runtime in runtimes):
+            taken = [one for one in variants if runtime in one.runtimes]
+            rows += _judged(build, {k: v[n] for k, v in found.items()}, runtime, taken, learned, bundle)
     return rows
 
 
-def _tier_rows(
+def _learned(tiers: Sequence[Calibrated], centered: bool) -> Learned:
+    started = time.perf_counter()
+    filters = learn_filters([(one.layers, one.moments) for one in tiers], centered)
+    return filters, time.perf_counter() - started
+
+
+def _judged(
     build: Build,
-    one: Calibrated,
+    found: Mapping[str, Calibrated],
+    runtime: Runtime,
     variants: Sequence[Variant],
-    learned: Mapping[bool, tuple[dict[str, NDArray[Any]], float]],
+    learned: Mapping[tuple[str, bool], Learned],
+    bundle: Path,
 ) -> list[Row]:
-    lanes, seconds = [Lane("onnxruntime", "fp32", one.tier, one.fp32)], []
+    """The rows of one tier in one runtime, against the bundle's FP32 in ONNX Runtime."""
+    tier = next(iter(found.values())).tier
+    fp32 = bundle / "models" / onnx_name(build.recipe.name, tier, "fp32")
+    lanes, seconds = [Lane("onnxruntime", "fp32", tier, fp32)], []
     with tempfile.TemporaryDirectory() as folder:
         for number, variant in enumerate(variants):
-            path = Path(folder) / f"{number}.onnx"
-            seconds.append(_write(build, one, variant, learned, path))
-            lanes.append(Lane("onnxruntime", "int8", one.tier, path))
+            path = Path(folder) / f"{number}.{'onnx' if runtime == 'onnxruntime' else 'tflite'}"
+            filters = learned[variant.factors, variant.bias_correction] if variant.learned else ({}, 0.0)
+            seconds.append(_write(build, found[variant.factors], runtime, variant, filters, path))
+            lanes.append(Lane(runtime, "int8", tier, path))
         pairs, chosen = evaluation_pairs(build), build.evaluation_set
         facts = SetFacts(name=chosen.name, sha256=chosen.sha256, images=len(pairs))
         report = verify(lanes, pairs, facts, progress=build.progress)
@@ -180,20 +182,21 @@ def _tier_rows(
 
 
 def _write(
-    build: Build,
-    one: Calibrated,
-    variant: Variant,
-    learned: Mapping[bool, tuple[dict[str, NDArray[Any]], float]],
-    path: Path,
+    build: Build, one: Calibrated, runtime: Runtime, variant: Variant, learned: Learned, path: Path
 ) -> float:
     """Writes a variant's INT8 file; the seconds that it takes from the FP32 file on."""
     started, share = time.perf_counter(), variant.share or build.recipe.calibration.percentile
-    filters, learning_s = learned[variant.bias_correction] if variant.learned else ({}, 0.0)
-    shifts = bias_shifts(one.layers, one.moments, filters) if variant.bias_correction else {}
-    adjust = partial(adjust_onnx, adjustment=Adjustment(filters, shifts))
-    quantize_onnx(one.fp32, one.ranges(variant.method, share), path, adjust, variant.trim_sums)
+    filters, learning_s = learned
+    ranges, trim_sums = one.ranges(runtime, variant.method, share), variant.trim_sums
+    if runtime == "onnxruntime":
+        shifts = bias_shifts(one.layers, one.moments, filters) if variant.bias_correction else {}
+        adjust = partial(adjust_onnx, adjustment=Adjustment(filters, shifts))
+        quantize_onnx(one.fp32[runtime], ranges, path, adjust, trim_sums)
+    else:
+        by_signature = {one.tier.signature: ranges}
+        quantize_litert(one.fp32[runtime], "int8", by_signature, path, trim_sums=trim_sums, filters=filters)
     observing = one.moments_s if variant.learned or variant.bias_correction else 0.0
-    return time.perf_counter() - started + one.histogram_s + observing + learning_s
+    return time.perf_counter() - started + one.histogram_s[runtime] + observing + learning_s
 
 
 def _row(variant: Variant, judged: VerifyRow, seconds: float) -> Row:
@@ -201,26 +204,37 @@ def _row(variant: Variant, judged: VerifyRow, seconds: float) -> Row:
     if ssim is None or style is None:
         raise InputError(f"{variant.label}: a task score was not judged", "use the packaged evaluation set")
     psnr = judged.psnr_db
-    return Row(judged.tier, variant.label, judged.images, psnr.mean, psnr.p5, ssim, style, seconds)
+    facts = (judged.runtime, judged.tier, variant.label, judged.images)
+    return Row(*facts, psnr.mean, psnr.p5, ssim, style, seconds)
 
 
-def markdown(rows: Sequence[Row], told: str) -> str:
-    """The table, one row per tier and variant."""
+def markdown(rows: Sequence[Row], told: str, command: str = _COMMAND) -> str:
+    """The table, one row per tier, runtime and variant."""
     lines = [
         "# What each way to set INT8 ranges and weights gains",
         "",
-        "`python -m benchmarks.quantization_ablation dist/demo --out benchmarks/quantization`",
+        f"`{command}`",
         "",
         told,
         "",
-        "| tier | static INT8 with | PSNR mean, 5th percentile | drop of SSIM, style distance | seconds |",
-        "| --- | --- | ---: | ---: | ---: |",
+        "| tier | runtime | static INT8 with | PSNR mean, 5th percentile | drop of SSIM, style distance "
+        "| seconds |",
+        "| --- | --- | --- | ---: | ---: | ---: |",
     ]
     for row in rows:
         drops = f"{100 * row.drop_ssim_content:+.2f} %, {100 * row.drop_style_distance:+.2f} %"
         psnr = f"{row.psnr_mean_db:.1f}, {row.psnr_p5_db:.1f} dB"
-        lines.append(f"| {row.tier} | {row.variant} | {psnr} | {drops} | {row.seconds:.0f} |")
+        runtime = runtime_name(row.runtime)
+        lines.append(f"| {row.tier} | {runtime} | {row.variant} | {psnr} | {drops} | {row.seconds:.0f} |")
     return "\n".join([*lines, "", _NOTES, ""])
+
+
+def _tier(build: Build, tier_id: str) -> Tier:
+    for tier in build.tiers:
+        if tier.id == tier_id:
+            return tier
+    known = ", ".join(tier.id for tier in build.tiers)
+    raise UsageError(f"no tier is called {tier_id}", f"use one of {known}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -228,27 +242,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
-        "bundle", type=Path, help="a bundle of the packaged network, from `iast-export build`"
-    )
+    parser.add_argument("bundle", type=Path, help="from `iast-export build`")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/quantization"))
+    parser.add_argument("--tier", action="append", default=[], help="an ID; default: smallest and largest")
+    parser.add_argument("--runtime", action="append", choices=RUNTIMES, help="default: both")
+    built = "that the bundle was built with"
+    parser.add_argument("--network", default=PACKAGED, help=built)
+    parser.add_argument("--checkpoint", type=Path, help=built)
+    parser.add_argument("--recipe", type=Path, help=built)
+    parser.add_argument("--calibration", help=built)
+    parser.add_argument("--styles", type=Path, help=built)
     given = parser.parse_args(arguments)
     try:
         with progress_bar() as progress:
-            build = Build(Request(given.bundle, load_recipe(None)), progress)
-            rows = ablate(build, given.bundle)
+            own = (given.network, given.checkpoint, given.calibration, given.styles)
+            build = Build(Request(given.bundle, load_recipe(given.recipe), *own), progress)
+            tiers = [_tier(build, one) for one in given.tier]
+            rows = ablate(build, given.bundle, VARIANTS, tiers, given.runtime or RUNTIMES)
     except IastExportError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
     machine = machine_fingerprint()
     told = (
-        f"ONNX Runtime, one thread, {machine.get('cpu')}; {rows[0].images} pictures of the set "
+        f"One thread, {machine.get('cpu')}; {rows[0].images} pictures of the set "
         f"{build.evaluation_set.name} with held-out styles, against FP32; packaged percentile: "
         f"{build.recipe.calibration.percentile}."
     )
-    write_atomic(given.out / "ablation.md", markdown(rows, told).encode())
+    words = sys.argv[1:] if arguments is None else arguments
+    command = shlex.join(["python", "-m", "benchmarks.quantization_ablation", *words])
+    write_atomic(given.out / "ablation.md", markdown(rows, told, command).encode())
     facts = {"rows": [asdict(row) for row in rows], "machine": machine, "versions": versions()}
-    write_json(given.out / "ablation.json", {"schema_version": 1, **facts})
+    write_json(given.out / "ablation.json", {"schema_version": 2, **facts})
     print(given.out / "ablation.md")
     return 0
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
@@ -42,7 +43,10 @@ STYLE_SIGNATURE = "style_encoder"
 
 @dataclass(frozen=True)
 class ConvertSummary:
-    """What a conversion made; `size_ratio` is file bytes over the largest signature alone."""
+    """What a conversion made; `size_ratio` is file bytes over the largest signature alone.
+
+    `rewrites` counts, over all signatures, the places that were traced in each of the forms above.
+    """
 
     path: str
     file_bytes: int
@@ -53,6 +57,7 @@ class ConvertSummary:
     signature_weight_bytes: Mapping[str, int]
     max_difference: Mapping[str, float]
     operators: Mapping[str, Mapping[str, int]]
+    rewrites: Mapping[str, int]
     convert_s: float
     check_s: float
 
@@ -63,16 +68,20 @@ class LiteRtForms(TorchFunctionMode):
     def __init__(self) -> None:
         super().__init__()
         self._convolutions: dict[int, tuple[Tensor, tuple[Any, ...], dict[str, Any]]] = {}
+        self.counts: Counter[str] = Counter()
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         kwargs = kwargs or {}
         if func is F.pixel_shuffle:
+            self.counts["pixel-shuffle"] += 1
             return self._pixel_shuffle(*args, **kwargs)
         if func is F.pad and _is_mirror(*args, **kwargs):
+            self.counts["edge-pads"] += 1
             return _mirror_pad(*args, **kwargs)
         if func is Tensor.mean and _is_spatial_mean(*args, **kwargs):
+            self.counts["mean-by-rows"] += 1
             return _mean_by_rows(args[0], bool(kwargs.get("keepdim", args[2] if len(args) > 2 else False)))
         result = func(*args, **kwargs)
         if func is F.conv2d:
@@ -135,11 +144,13 @@ class _Nhwc(nn.Module):
             self.inner = call
         self._call = call
         self._image, self._codes, self._outputs = image, tuple(codes), tuple(outputs)
+        self.rewrites: Counter[str] = Counter()
 
     def forward(self, **inputs: Tensor) -> dict[str, Tensor]:
-        with LiteRtForms():
+        with LiteRtForms() as forms:
             image = inputs[self._image].permute(0, 3, 1, 2)
             result = self._call(image, *[inputs[name] for name in self._codes])
+        self.rewrites = forms.counts
         results = (result,) if isinstance(result, Tensor) else tuple(result)
         named = zip(self._outputs, results, strict=True)
         return {name: _nhwc(name, value) for name, value in named}
@@ -209,7 +220,8 @@ def convert_style_encoder(
 def _convert(entries: Sequence[_Entry], path: Path, progress: Progress) -> ConvertSummary:
     started = time.perf_counter()
     progress("convert to LiteRT", 0, len(entries) + 1)
-    raw = tflite_file.parse(_run_converter(entries))
+    data, rewrites = _run_converter(entries)
+    raw = tflite_file.parse(data)
     model = deepcopy(raw)
     tflite_write.canonicalize(model)
     data = tflite_write.serialize(model)
@@ -235,25 +247,29 @@ def _convert(entries: Sequence[_Entry], path: Path, progress: Progress) -> Conve
         signature_weight_bytes=count.signature_weight_bytes,
         max_difference=differences,
         operators=tflite_file.operator_counts(written),
+        rewrites=dict(sorted(rewrites.items())),
         convert_s=converted - started,
         check_s=time.perf_counter() - converted,
     )
 
 
-def _run_converter(entries: Sequence[_Entry]) -> bytes:
-    """The converter's own bytes, before anything of ours."""
+def _run_converter(entries: Sequence[_Entry]) -> tuple[bytes, Counter[str]]:
+    """The converter's own bytes, before anything of ours on them, and the places traced in our forms."""
     os.environ["LITERT_TORCH_SHOW_PROGRESS"] = "n"
     with tflite_file.quiet_tools(), torch.no_grad():
         import litert_torch
 
         converter: Any = None
+        modules = []
         for entry in entries:
             image, *codes = entry.inputs
             module = _Nhwc(entry.module, image, codes, entry.outputs).eval()
             sample = {name: _nhwc(name, value).contiguous() for name, value in entry.inputs.items()}
             add = litert_torch.signature if converter is None else converter.signature
             converter = add(entry.key, module, sample_kwargs=sample)
-        return bytes(converter.convert().model_content())
+            modules.append(module)
+        data = bytes(converter.convert().model_content())
+    return data, sum((module.rewrites for module in modules), Counter())
 
 
 def _nhwc(name: str, value: Tensor) -> Tensor:

@@ -30,7 +30,7 @@ from iast_export.onnx_graph import (
     stable_names,
     strip,
 )
-from iast_export.onnx_rewrites import rewrite
+from iast_export.rewrites import REWRITES, Rewrite, note, rewrite
 from iast_export.runtimes import Session, TorchSession, open_onnx
 from iast_export.specs import (
     CONTENT,
@@ -52,7 +52,11 @@ __all__ = ["PARITY_TOLERANCE", "export_style_encoder", "export_tier", "merge_dis
 
 
 def export_tier(
-    network: StyleNetwork, tier: Tier, path: Path, probes: Sequence[NDArray[np.float32]] = ()
+    network: StyleNetwork,
+    tier: Tier,
+    path: Path,
+    probes: Sequence[NDArray[np.float32]] = (),
+    rewrites: Sequence[Rewrite] = REWRITES,
 ) -> float:
     """Writes a tier's FP32 ONNX file.
 
@@ -66,6 +70,7 @@ def export_tier(
         path: written in one step, after every check.
         probes: photographs [1, 3, H, W] in [0, 1] to compare on, besides generated pictures of the
             smallest, largest and non-square sizes.
+        rewrites: to apply; fewer show what one gains.
 
     Returns:
         The largest difference to PyTorch over all probes.
@@ -86,7 +91,7 @@ def export_tier(
     example = (torch.from_numpy(pseudo_photograph(sides[0], sides[1])), *codes.values())
     axes = _dynamic_axes(multiple, smallest_px, tier.max_side_px)
     shapes = (axes, *({} for _ in codes))
-    model = _traced(module, example, (CONTENT, *codes), (STYLIZED,), shapes)
+    model = _traced(module, example, (CONTENT, *codes), (STYLIZED,), shapes, rewrites)
     _annotate_sides(model)
     generated = (
         pseudo_photograph(*size) for size in _probe_sizes_px(multiple, smallest_px, tier.max_side_px)
@@ -251,6 +256,7 @@ def _traced(
     inputs: Sequence[str],
     outputs: Sequence[str],
     shapes: tuple[Any, ...],
+    rewrites: Sequence[Rewrite] = REWRITES,
 ) -> onnx.ModelProto:
     """The module as a clean ONNX model."""
     arguments: dict[str, Any] = {
@@ -273,16 +279,17 @@ def _traced(
             f"the network can't be exported with dynamic height and width: {reason}",
             "keep Python branches and sizes out of forward(); see torch.export's notes on dynamic shapes",
         ) from error
-    _clean(model)
+    model = _clean(model, rewrites)
     name_edges(model.graph, {_EDGE + name: name for name in (*inputs, *outputs)})
     _check_edges(model, inputs, outputs)
     return model
 
 
-def _clean(model: onnx.ModelProto) -> None:
+def _clean(model: onnx.ModelProto, rewrites: Sequence[Rewrite]) -> onnx.ModelProto:
     """Exact rewrites, and only what is computation: the same network gives the same bytes."""
     strip(model)
-    rewrite(model)
+    model, fired = rewrite(model, rewrites)
+    note(model, fired)
     pool_initializers(model.graph)
     prune(model.graph)
     stable_names(model.graph)
@@ -291,6 +298,7 @@ def _clean(model: onnx.ModelProto) -> None:
     kept = [item for item in model.opset_import if item.domain in ("", "ai.onnx")]
     del model.opset_import[:]
     model.opset_import.extend(kept)
+    return model
 
 
 def _check_edges(model: onnx.ModelProto, inputs: Sequence[str], outputs: Sequence[str]) -> None:

@@ -232,7 +232,8 @@ class QuantizeRow(Model):
     """What quantization did to one file. `islands` are the operators left float on purpose.
 
     For LiteRT `delegated` counts per signature the operators that XNNPACK takes, `not_delegated`
-    names those that it leaves to the built-in kernels.
+    names those that it leaves to the built-in kernels. `rewrites` counts, for ONNX, the places that each
+    exact rewrite changed in the FP32 file.
     """
 
     path: RelativePath
@@ -243,6 +244,7 @@ class QuantizeRow(Model):
     islands: tuple[str, ...] = ()
     delegated: dict[str, Count] = Field(default_factory=dict)
     not_delegated: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    rewrites: dict[str, Count] = Field(default_factory=dict)
 
 
 class QuantizeReport(Report):
@@ -259,7 +261,7 @@ class ConvertRow(Model):
 
     `largest_alone_bytes` is the size of the largest tier converted alone, `parity` the largest
     absolute difference from PyTorch per signature (FP32 only), `not_delegated` counts operators
-    that XNNPACK leaves to the built-in kernels.
+    that XNNPACK leaves to the built-in kernels, `rewrites` the places that were traced in another form.
     """
 
     path: RelativePath
@@ -273,6 +275,7 @@ class ConvertRow(Model):
     parity: dict[str, float] = Field(default_factory=dict)
     delegated: dict[str, Count] = Field(default_factory=dict)
     not_delegated: dict[str, Count] = Field(default_factory=dict)
+    rewrites: dict[str, Count] = Field(default_factory=dict)
 
 
 class ConvertReport(Report):

@@ -28,6 +28,7 @@ from iast_export.images import center_square, to_tensor
 from iast_export.imagesets import ImageSet
 from iast_export.lanes import find_lanes
 from iast_export.observers import Observe, observe_litert, observe_onnx
+from iast_export.onnx_graph import load_model
 from iast_export.quantize.onnx_qdq import tensors_to_calibrate
 from iast_export.ranges import method_of
 from iast_export.reports import (
@@ -39,6 +40,7 @@ from iast_export.reports import (
     QuantizeReport,
     SetFacts,
 )
+from iast_export.rewrites import noted
 from iast_export.specs import (
     RUNTIMES,
     Precision,
@@ -151,6 +153,7 @@ def _convert(build: Build) -> list[Path]:
                 "parity": dict(summary.max_difference),
                 "delegated": {k: v.operators - len(v.not_taken) for k, v in taken.items()},
                 "not_delegated": {k: len(v.not_taken) for k, v in taken.items()},
+                "rewrites": dict(summary.rewrites),
             }
         )
     report = build.root / CONVERT_PATH
@@ -256,9 +259,8 @@ def _quantize(build: Build) -> list[Path]:
         path = build.models / onnx_name(build.recipe.name, tier, "int8")
         found = load_ranges(ranges_path(build, "onnxruntime", tier))
         made = quantize_onnx(fp32, found, path, partial(adjust_onnx, adjustment=adjustments[i]), trim_sums)
-        rows.append(
-            _quantize_row(build, path, "onnxruntime", "int8", tier.id, made.quantized_ops, made.islands)
-        )
+        row = _quantize_row(build, path, "onnxruntime", "int8", tier.id, made.quantized_ops, made.islands)
+        rows.append({**row, "rewrites": noted(load_model(fp32))})
         paths.append(path)
     build.progress("quantize ONNX", len(build.tiers), len(build.tiers))
     dispatch = build.models / dispatch_name(build.recipe.name, "int8")

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from iast_export import export
 from iast_export.errors import InputError, ToolError
 from iast_export.export import export_style_encoder, export_tier, pseudo_photograph, smallest_side_px
+from iast_export.rewrites import noted
 from iast_export.runtimes import open_onnx
 from iast_export.specs import Tier
 from tests.tiny_networks import tiny_adain_factory, tiny_codes, tiny_iast, tiny_onnx
@@ -43,7 +44,9 @@ def test_the_graph_is_clean() -> None:
     assert types.count("InstanceNormalization") == 2
     assert types.count("MatMul") == 4 and types.count("Shape") == 1  # both maps, of both parts they join
     assert not {"Gather", "ReduceMean", "Cast"} & set(types)
-    assert not model.graph.value_info and not model.metadata_props and not model.graph.doc_string
+    assert not model.graph.value_info and not model.graph.doc_string
+    assert [item.key for item in model.metadata_props] == ["rewrites"]
+    assert noted(model) == {"edge-pads": 9, "adaptive-normalization": 2, "narrow-heads": 1}
     assert all(not node.metadata_props and not node.doc_string for node in model.graph.node)
 
 

@@ -5,32 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import onnx
-import onnxruntime as ort
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from onnx import helper
 
 from iast_export.rewrites.narrow_heads import split_narrow_heads
-
-Constants = dict[str, np.ndarray]
-
-
-def model_of(nodes: list[onnx.NodeProto], constants: Constants, inputs: dict[str, int]) -> onnx.ModelProto:
-    """A graph over pictures [N, C, H, W] with an output `y`."""
-    given = [
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", channels, "h", "w"])
-        for name, channels in inputs.items()
-    ]
-    result = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", "k", "p", "q"])
-    held = [numpy_helper.from_array(value, name) for name, value in constants.items()]
-    graph = helper.make_graph(nodes, "g", given, [result], held)
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
-
-
-def run(model: onnx.ModelProto, feeds: dict[str, np.ndarray]) -> np.ndarray:
-    onnx.checker.check_model(model, full_check=True)
-    session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-    return np.asarray(session.run(["y"], feeds)[0])
+from tests.rewrite_cases import model_of, run
 
 
 def head(outputs: int, inputs: int, source: str = "x", bias: bool = True, **attributes: Any) -> Any:
@@ -53,7 +32,7 @@ def picture(channels: int, batch: int = 1) -> np.ndarray:
 def test_a_head_keeps_its_values(outputs: int, bias: bool, batch: int) -> None:
     node, constants = head(outputs, 16, bias=bias)
     model = model_of([node], constants, {"x": 16})
-    rewritten = split_narrow_heads(model)
+    rewritten = split_narrow_heads(model).model
     assert "Conv" not in {n.op_type for n in rewritten.graph.node}
     feeds = {"x": picture(16, batch)}
     np.testing.assert_allclose(run(rewritten, feeds), run(model, feeds), atol=1e-5)
@@ -64,7 +43,7 @@ def test_joined_parts_are_multiplied_apart_and_not_joined() -> None:
     join = helper.make_node("Concat", ["a", "b2", "c"], ["joined"], axis=1)
     widths = {"a": 4, "b2": 8, "c": 12}
     model = model_of([join, node], constants, widths)
-    rewritten = split_narrow_heads(model)
+    rewritten = split_narrow_heads(model).model
     assert [n.op_type for n in rewritten.graph.node].count("MatMul") == 6
     assert "joined" not in {name for n in rewritten.graph.node for name in n.input}
     feeds = {name: picture(channels) for name, channels in widths.items()}
@@ -83,7 +62,7 @@ def test_joined_parts_are_multiplied_apart_and_not_joined() -> None:
 def test_what_is_no_narrow_head_stays(outputs: int, inputs: int, attributes: dict[str, Any]) -> None:
     node, constants = head(outputs, inputs, **attributes)
     model = model_of([node], constants, {"x": inputs})
-    assert [n.op_type for n in split_narrow_heads(model).graph.node] == ["Conv"]
+    assert [n.op_type for n in split_narrow_heads(model).model.graph.node] == ["Conv"]
 
 
 def test_the_model_that_was_given_is_unchanged() -> None:

@@ -106,6 +106,7 @@ def test_quantization_and_conversion_are_shown_where_they_are_reported(bundle: P
         "precision": "int8",
         "quantized_ops": {"CONV_2D": 12},
         "islands": ["norm/mean"],
+        "rewrites": {"edge-pads": 7},
     }
     quantized = QuantizeReport.model_validate({"method": "minmax", "set": facts, "rows": [row]})
     quantized.save(bundle / "reports" / "quantize.json")
@@ -119,11 +120,13 @@ def test_quantization_and_conversion_are_shown_where_they_are_reported(bundle: P
         "shared_bytes": 500,
         "parity": {"d2_256px": 2e-6},
         "not_delegated": {"d2_256px": 0},
+        "rewrites": {"mean-by-rows": 3},
     }
     ConvertReport.model_validate({"rows": [row]}).save(bundle / "reports" / "convert.json")
     page = write_html(bundle).read_text()
     assert "norm/mean" in page
     assert "CONV_2D 12" in page
+    assert "edge-pads 7" in page and "mean-by-rows 3" in page
     assert "2.0e-06" in page
 
 

@@ -171,6 +171,22 @@ def keep_float(emitter: Emitter, name: str, output: str) -> str:
     return emitter.node("Reshape", [name, shape], output)
 
 
+def hard_swish(emitter: Emitter, x: str, output: str) -> str:
+    """x * clip(x + 3, 0, 6) / 6 of a dequantized tensor, as a sum and a product in integers.
+
+    The sum's uint8 is the clip. Read with a sixth of its scale it is the gate, so nothing divides.
+    """
+    zero, three = emitter.constant("gate_zero_point", np.uint8(0)), np.uint8(WEIGHT_LEVELS)
+    scales = {"sum": 6 / 255, "gate": 1 / 255, "three": 3 / WEIGHT_LEVELS}
+    names = {key: emitter.constant(f"gate_{key}_scale", np.float32(value)) for key, value in scales.items()}
+    added = [emitter.constant("gate_three", three), names["three"], zero]
+    emitter.node("DequantizeLinear", added, f"{output}_three")
+    emitter.node("Add", [x, f"{output}_three"], f"{output}_sum")
+    emitter.node("QuantizeLinear", [f"{output}_sum", names["sum"], zero], f"{output}_gate_q")
+    gate = emitter.node("DequantizeLinear", [f"{output}_gate_q", names["gate"], zero], f"{output}_gate")
+    return emitter.node("Mul", [x, gate], output)
+
+
 def pixels_last_order(channels: int, block: int) -> NDArray[np.int64]:
     """The order of output channels that puts each pixel's channels side by side.
 

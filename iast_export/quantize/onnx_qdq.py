@@ -27,6 +27,7 @@ from iast_export.quantize.onnx_layers import (
     Parameters,
     activation_parameters,
     dequantize_once,
+    hard_swish,
     keep_float,
     keep_layout,
     narrow_output,
@@ -321,6 +322,10 @@ class _Writer:
             self._write_clamp(node)
         elif node.op_type == "Add":
             self._copy(node, [self._dequantize(name) for name in node.input], self._result_name(node))
+            self._quantize_result(node)
+        elif node.op_type == "HardSwish":
+            x = self._dequantize(node.input[0])
+            hard_swish(self.emitter, x, self._result_name(node))
             self._quantize_result(node)
         else:
             self._write_movement(node)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import onnx
@@ -10,7 +11,18 @@ from onnx import numpy_helper
 
 from iast_export.onnx_graph import Array, GraphIndex, attribute, index_graph, prune
 
-Match = Callable[[GraphIndex, onnx.NodeProto], "Sequence[onnx.NodeProto] | None"]
+
+@dataclass(frozen=True)
+class Rewritten:
+    """A rewritten copy of a model.
+
+    Attributes:
+        model: the copy, equal to the original where nothing was recognized.
+        places: first output of each operator that something else stands for now, in graph order.
+    """
+
+    model: onnx.ModelProto
+    places: tuple[str, ...]
 
 
 def copy_model(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -27,6 +39,15 @@ def replace_node(graph: onnx.GraphProto, at: onnx.NodeProto, nodes: Sequence[onn
     rest[position : position + 1] = list(nodes)
     del graph.node[:]
     graph.node.extend(rest)
+
+
+def remove_node(graph: onnx.GraphProto, at: onnx.NodeProto, instead: str) -> None:
+    """Removes a node whose readers read `instead` from now on; in place."""
+    kept = [node for node in graph.node if node.output[0] != at.output[0]]
+    for node in kept:
+        node.input[:] = [instead if name == at.output[0] else name for name in node.input]
+    del graph.node[:]
+    graph.node.extend(kept)
 
 
 def unused_name(graph: onnx.GraphProto, stem: str) -> str:
@@ -47,17 +68,20 @@ def add_constant(graph: onnx.GraphProto, stem: str, value: Array) -> str:
 
 
 def rewrite_each(
-    model: onnx.ModelProto, op_type: str, build: Callable[[onnx.GraphProto, GraphIndex, onnx.NodeProto], bool]
-) -> onnx.ModelProto:
-    """A copy on whose nodes of a type `build` was tried in turn; each sees what earlier ones made."""
-    copy = copy_model(model)
-    for name in [node.output[0] for node in copy.graph.node if node.op_type == op_type]:
-        index = index_graph(copy.graph)
-        node = index.producer(name, op_type)
-        if node is not None:
-            build(copy.graph, index, node)
+    model: onnx.ModelProto,
+    op_types: str | Collection[str],
+    build: Callable[[onnx.GraphProto, GraphIndex, onnx.NodeProto], bool],
+) -> Rewritten:
+    """A copy on whose nodes of some types `build` was tried in turn; each sees what earlier ones made."""
+    copy, places = copy_model(model), []
+    index, wanted = index_graph(copy.graph), {op_types} if isinstance(op_types, str) else set(op_types)
+    for name in [node.output[0] for node in copy.graph.node if node.op_type in wanted]:
+        node = index.producer(name, *wanted)
+        if node is not None and build(copy.graph, index, node):
+            places.append(name)
+            index = index_graph(copy.graph)
     prune(copy.graph)
-    return copy
+    return Rewritten(copy, tuple(places))
 
 
 def conv_weight(index: GraphIndex, node: onnx.NodeProto | None) -> Array | None:

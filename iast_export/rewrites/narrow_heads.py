@@ -17,6 +17,7 @@ from onnx import helper
 
 from iast_export.onnx_graph import Array, GraphIndex, attribute
 from iast_export.rewrites.edit import (
+    Rewritten,
     add_constant,
     conv_bias,
     conv_weight,
@@ -40,7 +41,7 @@ def is_narrow_head(index: GraphIndex, node: onnx.NodeProto) -> bool:
     return len(weight) <= MOST_OUTPUTS and weight.shape[1] >= FEWEST_INPUTS
 
 
-def split_narrow_heads(model: onnx.ModelProto) -> onnx.ModelProto:
+def split_narrow_heads(model: onnx.ModelProto) -> Rewritten:
     """A copy in which each narrow head is a sum of products of a row and a matrix."""
     channels = _channel_counts(model)
 

@@ -1,115 +1,18 @@
-"""Exact rewrites of exported graphs into the operators that ONNX Runtime computes best.
+"""Adaptive instance normalization written out in arithmetic, as one InstanceNormalization.
 
-Both keep the result (to float rounding), shorten the graph and leave anything that they don't
-recognize as it is: edge padding by slices and concatenations becomes one Pad, and adaptive
-instance normalization written out in arithmetic becomes one InstanceNormalization.
+One pass of a kernel instead of seven over the picture; its variance is computed around the mean.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import onnx
-from onnx import helper, numpy_helper
+from onnx import helper
 
-from iast_export.onnx_graph import Array, GraphIndex, attribute, index_graph, prune
-from iast_export.rewrites.narrow_heads import split_narrow_heads
-
-_END = 2**31
-
-
-def rewrite(model: onnx.ModelProto) -> None:
-    """Applies every rewrite to the model's graph, in place."""
-    fold_edge_pads(model.graph)
-    fuse_adaptive_normalization(model)
-    model.CopyFrom(split_narrow_heads(model))
-
-
-def _replace(graph: onnx.GraphProto, at: onnx.NodeProto, nodes: Sequence[onnx.NodeProto]) -> None:
-    """Puts nodes in the place of the one that made their last output."""
-    position = next(i for i, node in enumerate(graph.node) if node.output[0] == at.output[0])
-    rest = list(graph.node)
-    rest[position : position + 1] = list(nodes)
-    del graph.node[:]
-    graph.node.extend(rest)
-
-
-def _add_constant(graph: onnx.GraphProto, name: str, value: Array) -> str:
-    graph.initializer.append(numpy_helper.from_array(value, name))
-    return name
-
-
-def _slice_bounds(index: GraphIndex, node: onnx.NodeProto) -> tuple[int, int, int] | None:
-    """Axis, start and end of a slice of step 1 along one axis."""
-    values = [index.constant(node, position) for position in range(1, 5)]
-    starts, ends, axes, steps = values
-    if starts is None or ends is None or axes is None or starts.size != 1:
-        return None
-    if len(node.input) > 4 and (steps is None or int(steps.ravel()[0]) != 1):
-        return None
-    return int(axes.ravel()[0]), int(starts.ravel()[0]), int(ends.ravel()[0])
-
-
-def _row(index: GraphIndex, name: str, source: str) -> tuple[int, int] | None:
-    """Axis and position (from the end if negative) of the single row of `source` that `name` is."""
-    node = index.producer(name, "Slice")
-    bounds = _slice_bounds(index, node) if node is not None else None
-    if node is None or bounds is None:
-        return None
-    axis, start, end = bounds
-    if node.input[0] == source:
-        single = end == start + 1 or (start == -1 and end > _END)
-        return (axis, start) if single else None
-    inner = index.producer(node.input[0], "Slice")
-    inner_bounds = _slice_bounds(index, inner) if inner is not None else None
-    if inner is None or inner_bounds is None or inner.input[0] != source:
-        return None
-    inner_axis, inner_start, inner_end = inner_bounds
-    fits = inner_axis == axis and inner_end > _END and (start, end) == (0, 1)
-    return (axis, inner_start) if fits else None
-
-
-@dataclass(frozen=True)
-class _Pad:
-    source: str
-    mode: str
-    axis: int
-    trailing: int
-
-
-def _match_pad(index: GraphIndex, node: onnx.NodeProto) -> _Pad | None:
-    """The one-pixel pad along one axis that a concatenation computes."""
-    if node.op_type != "Concat" or len(node.input) not in (2, 3):
-        return None
-    source = node.input[1]
-    rows = [_row(index, name, source) for name in node.input if name != source]
-    first = rows[0] if rows else None
-    if len(rows) != len(node.input) - 1 or first is None or first[0] != attribute(node, "axis", 0):
-        return None
-    axis, start = first
-    if start not in (0, 1) or any(row != (axis, -1 - start) for row in rows[1:]):
-        return None
-    return _Pad(source, "reflect" if start else "edge", axis, len(rows) - 1)
-
-
-def fold_edge_pads(graph: onnx.GraphProto) -> None:
-    """Replaces one-pixel reflections and repetitions of height, then width, by one Pad, in place."""
-    number = 0
-    for node in list(graph.node):
-        index = index_graph(graph)
-        outer = _match_pad(index, node)
-        middle = index.producer(outer.source, "Concat") if outer is not None else None
-        inner = _match_pad(index, middle) if middle is not None else None
-        if outer is None or inner is None or (inner.axis, outer.axis, inner.mode) != (2, 3, outer.mode):
-            continue
-        pads = np.array([0, 0, 1, 1, 0, 0, inner.trailing, outer.trailing], np.int64)
-        constant = _add_constant(graph, f"edge_pads_{number}", pads)
-        number += 1
-        pad = helper.make_node("Pad", [inner.source, constant], [node.output[0]], mode=outer.mode)
-        _replace(graph, node, [pad])
-    prune(graph)
+from iast_export.onnx_graph import GraphIndex, attribute, index_graph, prune
+from iast_export.rewrites.edit import Rewritten, add_constant, copy_model, replace_node
 
 
 @dataclass(frozen=True)
@@ -198,23 +101,26 @@ def _batch_sizes(model: onnx.ModelProto) -> dict[str, int]:
     return {name: shape[0].dim_value for name, shape in shapes.items() if len(shape) == 4}
 
 
-def fuse_adaptive_normalization(model: onnx.ModelProto) -> None:
-    """Replaces adaptive instance normalization in arithmetic by InstanceNormalization, in place.
+def fuse_adaptive_normalization(model: onnx.ModelProto) -> Rewritten:
+    """A copy in which adaptive instance normalization in arithmetic is InstanceNormalization.
 
     The operator takes scale and shift as inputs [C], so it serves one picture at a time: only
-    tensors of batch 1 are rewritten. Its variance is computed around the mean.
+    tensors of batch 1 are rewritten.
     """
-    graph = model.graph
+    copy, places = copy_model(model), []
     batch_sizes = _batch_sizes(model)
-    for number, reciprocal in enumerate([node for node in graph.node if node.op_type == "Reciprocal"]):
-        index = index_graph(graph)
-        found = _match_statistics(index, reciprocal)
+    for number, name in enumerate([n.output[0] for n in copy.graph.node if n.op_type == "Reciprocal"]):
+        index = index_graph(copy.graph)
+        reciprocal = index.producer(name, "Reciprocal")
+        found = _match_statistics(index, reciprocal) if reciprocal is not None else None
         if found is None or batch_sizes.get(found.x) != 1:
             continue
         flat = replace(found, scale=_unshaped(index, found.scale), shift=_unshaped(index, found.shift))
         for node, is_difference in _applications(index, found):
-            _replace(graph, node, _normalization(graph, flat, node, is_difference, number))
-    prune(graph)
+            replace_node(copy.graph, node, _normalization(copy.graph, flat, node, is_difference, number))
+            places.append(node.output[0])
+    prune(copy.graph)
+    return Rewritten(copy, tuple(places))
 
 
 def _unshaped(index: GraphIndex, name: str) -> str:
@@ -227,7 +133,7 @@ def _normalization(
     graph: onnx.GraphProto, found: _Statistics, node: onnx.NodeProto, is_difference: bool, number: int
 ) -> list[onnx.NodeProto]:
     stem = f"normalization_{number}_{node.output[0]}"
-    flat = _add_constant(graph, f"{stem}_shape", np.array([-1], np.int64))
+    flat = add_constant(graph, f"{stem}_shape", np.array([-1], np.int64))
     result = f"{stem}_result" if is_difference else node.output[0]
     nodes = [
         helper.make_node("Reshape", [found.scale, flat], [f"{stem}_scale"]),

@@ -1,0 +1,149 @@
+"""A tier of a bundle, calibrated in both runtimes for the ablation: histograms, layers, moments and seconds."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.quantization.equalize import by_values, by_weights, equalize, find_pairs
+from iast_export import tflite_file as tf
+from iast_export import tflite_write as tw
+from iast_export.build import Build
+from iast_export.calibrate import collect, pairs_at, tier_feeds
+from iast_export.errors import InputError
+from iast_export.observers import Feeds, Observe, observe_litert, observe_onnx
+from iast_export.onnx_graph import load_model, save_model
+from iast_export.quantize.onnx_qdq import tensors_to_calibrate
+from iast_export.quantize.patches import Layer, Moments, integer_layers, observe_patches
+from iast_export.ranges import Histogram, Range, method_of, minmax
+from iast_export.specs import Runtime, Tier, onnx_name, tflite_name
+from iast_export.styles import feeds_of
+
+_LARGEST_SHARE = 99.99
+
+
+@dataclass
+class Calibrated:
+    """What the calibration pairs of a tier show; `*_s` are seconds.
+
+    Attributes:
+        fp32: the FP32 file by runtime; for LiteRT with this tier's signature alone.
+        histograms: by runtime and tensor.
+        layers, moments: of the ONNX file, from the packaged ranges.
+    """
+
+    tier: Tier
+    fp32: dict[Runtime, Path]
+    histograms: dict[Runtime, dict[str, Histogram]]
+    histogram_s: dict[Runtime, float]
+    layers: list[Layer]
+    moments: dict[str, Moments]
+    moments_s: float
+
+    def ranges(self, runtime: Runtime, method: str, share: float) -> dict[str, Range]:
+        """Ranges by a method from what was seen."""
+        chosen = method_of(method, share)
+        return {name: chosen(histogram) for name, histogram in self.histograms[runtime].items()}
+
+
+class Calibrator:
+    """Calibrates tiers of one bundle.
+
+    Attributes:
+        folder: where files of its own go.
+    """
+
+    def __init__(self, build: Build, bundle: Path, folder: Path) -> None:
+        self.build, self.bundle, self.folder = build, bundle, folder
+        styles = [style for style in build.styles if not style.held_out]
+        self.codes = [feeds_of(style, build.network.code_shapes) for style in styles]
+
+    def feeds(self, what: str, tier: Tier, runtime: Runtime = "onnxruntime") -> Iterator[Feeds]:
+        """The tier's calibration pairs."""
+        pairs = pairs_at(tier, self.build.recipe.calibration.max_pairs)
+        multiple_px = self.build.network.size_multiple_px if runtime == "onnxruntime" else None
+        given = tier_feeds(tier, self.build.calibration_set, self.codes, pairs, multiple_px)
+        for i, feed in enumerate(given):
+            self.build.progress(f"{what} {tier.id} {runtime}", i + 1, pairs)
+            yield feed
+
+    def calibrate(self, tier: Tier, runtimes: tuple[Runtime, ...], factors: str = "") -> Calibrated:
+        """All passes over a tier's pairs.
+
+        Args:
+            factors: "weights" or "values": layers of the ONNX file are equalised first.
+
+        Raises:
+            InputError: the bundle has no FP32 file of the tier, or a picture can't be used.
+        """
+        found = Calibrated(tier, {"onnxruntime": self._onnx(tier, factors)}, {}, {}, [], {}, 0.0)
+        if "litert" in runtimes:
+            found.fp32["litert"] = self._litert(tier)
+        for runtime, path in found.fp32.items():
+            started = time.perf_counter()
+            found.histograms[runtime] = self._histograms(path, tier, runtime)
+            found.histogram_s[runtime] = time.perf_counter() - started
+        started, onnx = time.perf_counter(), found.fp32["onnxruntime"]
+        ranges = found.ranges("onnxruntime", "percentile", self.build.recipe.calibration.percentile)
+        found.layers = integer_layers(onnx, ranges)
+        found.moments = observe_patches(onnx, found.layers, self.feeds("moments", tier))
+        found.moments_s = time.perf_counter() - started
+        return found
+
+    def _histograms(self, path: Path, tier: Tier, runtime: Runtime) -> dict[str, Histogram]:
+        histograms: dict[str, Histogram] = {}
+
+        def keep(histogram: Histogram) -> Range:
+            histograms[histogram.name] = histogram
+            return minmax(histogram)
+
+        observe: Observe = (
+            observe_onnx(path, tensors_to_calibrate(path))
+            if runtime == "onnxruntime"
+            else observe_litert(path, tier.signature)
+        )
+        collect(observe, self.feeds("ranges", tier, runtime), keep)
+        return histograms
+
+    def _onnx(self, tier: Tier, factors: str) -> Path:
+        fp32 = _existing(self.bundle / "models" / onnx_name(self.build.recipe.name, tier, "fp32"))
+        if not factors:
+            return fp32
+        model, path = load_model(fp32), self.folder / f"{tier.id}-{factors}.onnx"
+        pairs = find_pairs(model.graph)
+        if factors == "weights":
+            found = by_weights(model.graph, pairs)
+        else:
+            tensors = sorted({pair.between for pair in pairs})
+            found = by_values(model.graph, pairs, self._largest(fp32, tier, tensors))
+        equalize(model.graph, pairs, found)
+        save_model(model, path)
+        return path
+
+    def _largest(self, fp32: Path, tier: Tier, tensors: list[str]) -> dict[str, NDArray[np.float64]]:
+        """The largest magnitude of each channel of the tensors, outliers left out."""
+        largest: dict[str, NDArray[np.float64]] = {}
+        observe = observe_onnx(fp32, tensors)
+        for feed in self.feeds("channels", tier):
+            for name, values in observe(feed):
+                seen = np.percentile(np.abs(values), _LARGEST_SHARE, axis=(0, 2, 3))
+                largest[name] = np.maximum(largest.get(name, 0.0), seen)
+        return largest
+
+    def _litert(self, tier: Tier) -> Path:
+        path = self.folder / f"{tier.id}.tflite"
+        if not path.is_file():
+            fp32 = _existing(self.bundle / "models" / tflite_name(self.build.recipe.name, "fp32"))
+            path.write_bytes(tw.serialize(tf.extract_signature(tf.read_model(fp32), tier.signature)))
+        return path
+
+
+def _existing(path: Path) -> Path:
+    if not path.is_file():
+        raise InputError(f"{path} is missing", "run `iast-export build` for this bundle first")
+    return path
