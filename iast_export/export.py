@@ -34,6 +34,7 @@ from iast_export.onnx_rewrites import rewrite
 from iast_export.runtimes import Session, TorchSession, open_onnx
 from iast_export.specs import (
     CONTENT,
+    SIZE_MULTIPLE_KEY,
     STRENGTH,
     STYLE_ENCODER_SIDE_PX,
     STYLE_IMAGE,
@@ -88,6 +89,7 @@ def export_tier(
     shapes = (axes, *({} for _ in codes))
     model = _traced(module, example, (CONTENT, *codes), (STYLIZED,), shapes)
     _annotate_sides(model)
+    helper.set_model_props(model, {SIZE_MULTIPLE_KEY: str(multiple)})
     generated = (
         pseudo_photograph(*size) for size in _probe_sizes_px(multiple, smallest_px, tier.max_side_px)
     )

@@ -15,6 +15,7 @@ import onnx
 from onnx import helper, numpy_helper
 
 from iast_export.onnx_graph import Array, GraphIndex, attribute, index_graph, prune
+from iast_export.rewrites.large_kernels import block_large_kernels
 from iast_export.rewrites.narrow_heads import split_narrow_heads
 
 _END = 2**31
@@ -24,7 +25,7 @@ def rewrite(model: onnx.ModelProto) -> None:
     """Applies every rewrite to the model's graph, in place."""
     fold_edge_pads(model.graph)
     fuse_adaptive_normalization(model)
-    model.CopyFrom(split_narrow_heads(model))
+    model.CopyFrom(block_large_kernels(split_narrow_heads(model)))
 
 
 def _replace(graph: onnx.GraphProto, at: onnx.NodeProto, nodes: Sequence[onnx.NodeProto]) -> None:

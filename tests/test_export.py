@@ -43,7 +43,8 @@ def test_the_graph_is_clean() -> None:
     assert types.count("InstanceNormalization") == 2
     assert types.count("MatMul") == 4 and types.count("Shape") == 1  # both maps, of both parts they join
     assert not {"Gather", "ReduceMean", "Cast"} & set(types)
-    assert not model.graph.value_info and not model.metadata_props and not model.graph.doc_string
+    assert not model.graph.value_info and not model.graph.doc_string
+    assert {item.key: item.value for item in model.metadata_props} == {"size_multiple_px": "4"}
     assert all(not node.metadata_props and not node.doc_string for node in model.graph.node)
 
 

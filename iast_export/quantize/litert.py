@@ -2,7 +2,7 @@
 
 `tflite_graph.integer_operators` decides what becomes integer in static INT8. Everything else stays
 in float on purpose: the normalisation chains (statistics in 8 bits lose narrow channels, and half
-a chain in INT8 ruins the picture), depthwise convolutions (slower in INT8) and, unless asked
+a chain in INT8 ruins the picture), depthwise convolutions that float operators read and, unless asked
 otherwise, residual sums (whose rounding would add up along the trunk).
 
 Tensors that only move values share one range, so that no requantization is inserted and pixels
@@ -31,16 +31,16 @@ from iast_export.quantize.delegation import SignatureDelegation, delegation
 from iast_export.quantize.onnx_layers import with_learned
 from iast_export.quantize.rectified_sums import litert_sums, tighten
 from iast_export.specs import CONTENT, STYLIZED, Precision
-from iast_export.tflite_graph import CONVOLUTIONS, MOVEMENTS, Sums, integer_operators, value_roots
+from iast_export.tflite_graph import CONVOLUTIONS, DEPTHWISE, MOVEMENTS, Sums, integer_operators, value_roots
 
 Edges = Literal["float32", "int8"]
 
-_WEIGHTED = (*CONVOLUTIONS, "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
+_WEIGHTED = (*CONVOLUTIONS, DEPTHWISE, "FULLY_CONNECTED")
 _TOOL_NAMES = {"TRANSPOSE_CONV": "CONV_2D_TRANSPOSE"}
 __all__ = ["LiteRtQuantizeSummary", "SignatureDelegation", "delegation", "quantize_litert"]
 _MARK = "integer:"
 _REASONS = {
-    "DEPTHWISE_CONV_2D": "depthwise: slower in INT8 than in float",
+    DEPTHWISE: "depthwise, and read by float operators: no faster in INT8",
     "ADD": "a sum inside an island, or along the trunk, where rounding would add up",
     "FULLY_CONNECTED": "a dense layer on codes: small, and it sets every normalisation",
     "MEAN": "normalisation statistics: 8 bits lose narrow channels",
@@ -242,7 +242,7 @@ def _run_tool(data: bytes, precision: Precision, calibration: dict[str, dict[str
         tool = quantizer.Quantizer(bytearray(data))
         operation = qtyping.TFLOperationName
         if precision == "int8":
-            for name in (*CONVOLUTIONS, *MOVEMENTS, "RELU", "ADD"):
+            for name in (*CONVOLUTIONS, DEPTHWISE, *MOVEMENTS, "RELU", "ADD"):
                 tool.add_static_config(f"^{re.escape(_MARK)}", operation(_TOOL_NAMES.get(name, name)), 8, 8)
         elif precision == "dynamic_int8":
             for name in CONVOLUTIONS:
