@@ -1,12 +1,14 @@
 """PyTorch to one FP32 .tflite file: a fixed-shape signature per tier, weights stored once.
 
-Conversion goes through litert-torch. Three forms are rewritten on the way, each equal in exact
+Conversion goes through litert-torch. Some forms are rewritten on the way, each equal in exact
 arithmetic, because their plain lowering leaves the fast kernels:
 
 - a pixel shuffle lowers to NCHW transposes; here it is one transpose of blocks in NHWC, and the
   convolution before it gets its output channels in that order;
 - reflection and replication padding lower to MIRROR_PAD or GATHER_ND, which XNNPACK does not take;
-  here they are slices and concatenations.
+  here they are slices and concatenations;
+- a spatial mean is taken by rows, and a large kernel with few outputs or inputs in blocks of pixels
+  (`block_kernels`).
 
 The edges are NHWC and named as in the ONNX files.
 """
@@ -30,6 +32,7 @@ from torch.overrides import TorchFunctionMode
 
 from iast_export import tflite_file, tflite_write
 from iast_export.artifacts import Progress, atomic_path, no_progress
+from iast_export.block_kernels import in_blocks
 from iast_export.errors import ToolError
 from iast_export.runtimes import IMAGE_NAMES, open_litert
 from iast_export.specs import CONTENT, STRENGTH, STYLE_ENCODER_SIDE_PX, STYLE_IMAGE, STYLIZED, Tier
@@ -63,7 +66,7 @@ class ConvertSummary:
 
 
 class LiteRtForms(TorchFunctionMode):
-    """While active, pixel shuffles, mirrored pads and spatial means are traced in the forms above."""
+    """While active, these operators are traced in the forms above."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -83,9 +86,15 @@ class LiteRtForms(TorchFunctionMode):
         if func is Tensor.mean and _is_spatial_mean(*args, **kwargs):
             self.counts["mean-by-rows"] += 1
             return _mean_by_rows(args[0], bool(kwargs.get("keepdim", args[2] if len(args) > 2 else False)))
-        result = func(*args, **kwargs)
-        if func is F.conv2d:
-            self._convolutions[id(result)] = (result, args, kwargs)
+        blocks = in_blocks(*args, **kwargs) if func is F.conv2d else None
+        if blocks is not None:
+            return self._pixel_shuffle(self._convolve(blocks.args, {}), blocks.block)
+        return self._convolve(args, kwargs) if func is F.conv2d else func(*args, **kwargs)
+
+    def _convolve(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
+        """The convolution, remembered for a pixel shuffle behind it."""
+        result = F.conv2d(*args, **kwargs)
+        self._convolutions[id(result)] = (result, args, kwargs)
         return result
 
     def _pixel_shuffle(self, x: Tensor, upscale_factor: int) -> Tensor:

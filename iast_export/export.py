@@ -22,6 +22,7 @@ from iast_export.adapters import StyleNetwork
 from iast_export.dispatch import merge_dispatch
 from iast_export.errors import InputError, ToolError
 from iast_export.onnx_graph import (
+    add_property,
     check_model,
     name_edges,
     pool_initializers,
@@ -34,6 +35,7 @@ from iast_export.rewrites import REWRITES, Rewrite, note, rewrite
 from iast_export.runtimes import Session, TorchSession, open_onnx
 from iast_export.specs import (
     CONTENT,
+    SIZE_MULTIPLE_KEY,
     STRENGTH,
     STYLE_ENCODER_SIDE_PX,
     STYLE_IMAGE,
@@ -93,6 +95,7 @@ def export_tier(
     shapes = (axes, *({} for _ in codes))
     model = _traced(module, example, (CONTENT, *codes), (STYLIZED,), shapes, rewrites)
     _annotate_sides(model)
+    add_property(model, SIZE_MULTIPLE_KEY, str(multiple))
     generated = (
         pseudo_photograph(*size) for size in _probe_sizes_px(multiple, smallest_px, tier.max_side_px)
     )

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import numpy_helper
+from onnx import helper, numpy_helper
 
 from iast_export.artifacts import atomic_path
 from iast_export.errors import InputError, ToolError
+from iast_export.specs import SIZE_MULTIPLE_KEY
 
 Array = NDArray[Any]
 
@@ -79,6 +80,18 @@ def load_model(path: Path) -> onnx.ModelProto:
     if not model.graph.node:
         raise InputError(f"{path} holds no operator", "export the model again")
     return model
+
+
+def add_property(model: onnx.ModelProto, key: str, value: str) -> None:
+    """Adds a key to a model's metadata, or replaces its value, in place."""
+    kept = {item.key: item.value for item in model.metadata_props}
+    helper.set_model_props(model, {**kept, key: value})
+
+
+def size_multiple_px(model: onnx.ModelProto) -> int:
+    """What the sides of an exported model's picture are a multiple of; 1 where the file doesn't say."""
+    found = {item.key: item.value for item in model.metadata_props}.get(SIZE_MULTIPLE_KEY, "")
+    return int(found) if found.isdigit() and int(found) > 0 else 1
 
 
 def prune(graph: onnx.GraphProto) -> None:

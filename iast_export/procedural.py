@@ -1,6 +1,6 @@
 """Pictures that the project draws itself: style pictures for networks without ready-made codes.
 
-Seeded, so that every machine draws the same bytes; twelve kinds of mark in twelve palettes.
+Seeded, so that every machine draws the same bytes; six kinds of mark, twice each, in six palettes.
 """
 
 from __future__ import annotations
@@ -25,23 +25,21 @@ _PALETTES = (
 
 def style_pictures() -> list[tuple[str, Rgb]]:
     """Name and picture (256x256) of twelve drawn artworks."""
-    kinds: tuple[tuple[str, Callable[[Rgb, np.random.Generator, list[tuple[int, ...]]], None]], ...] = (
-        ("strokes", _strokes),
-        ("dots", _dots),
-        ("shapes", _shapes),
-        ("ink-lines", _ink_lines),
-        ("swirls", _swirls),
-        ("weave", _weave),
-    )
     pictures = []
-    for i in range(2 * len(kinds)):
-        name, draw = kinds[i % len(kinds)]
-        rng = np.random.default_rng(100 + i)
-        palette = [_rgb(color) for color in _PALETTES[(i + i // len(kinds)) % len(_PALETTES)]]
-        canvas = np.full((SIDE_PX, SIDE_PX, 3), palette[0], np.uint8)
-        draw(canvas, rng, palette)
-        pictures.append((f"{name}-{i // len(kinds) + 1}", canvas))
+    for i in range(2 * len(MARKS)):
+        name = tuple(MARKS)[i % len(MARKS)]
+        palette = [_rgb(color) for color in _PALETTES[(i + i // len(MARKS)) % len(_PALETTES)]]
+        pictures.append(
+            (f"{name}-{i // len(MARKS) + 1}", drawn(name, np.random.default_rng(100 + i), palette))
+        )
     return pictures
+
+
+def drawn(mark: str, rng: np.random.Generator, palette: list[tuple[int, ...]]) -> Rgb:
+    """A picture (256x256) of one kind of `MARKS` in the RGB colors of `palette`, the first its ground."""
+    canvas = np.full((SIDE_PX, SIDE_PX, 3), palette[0], np.uint8)
+    MARKS[mark](canvas, rng, palette)
+    return canvas
 
 
 def _rgb(color: str) -> tuple[int, ...]:
@@ -102,3 +100,13 @@ def _weave(canvas: Rgb, rng: np.random.Generator, palette: list[tuple[int, ...]]
             size = (pitch + 4, pitch - 3) if wide else (pitch - 3, pitch + 4)
             corner = (start + size[0], other + size[1])
             cv2.rectangle(canvas, (start, other), corner, _color(rng, palette), -1)
+
+
+MARKS: dict[str, Callable[[Rgb, np.random.Generator, list[tuple[int, ...]]], None]] = {
+    "strokes": _strokes,
+    "dots": _dots,
+    "shapes": _shapes,
+    "ink-lines": _ink_lines,
+    "swirls": _swirls,
+    "weave": _weave,
+}

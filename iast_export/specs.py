@@ -20,6 +20,7 @@ CONTENT = "content"
 STRENGTH = "strength"
 STYLIZED = "stylized"
 STYLE_IMAGE = "style"
+SIZE_MULTIPLE_KEY = "size_multiple_px"  # of an ONNX file's metadata
 STYLE_ENCODER_SIDE_PX = 256
 THUMBNAIL_SIDE_PX = 128
 LANDMARKS_SIDE_PX = 112

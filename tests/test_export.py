@@ -45,8 +45,9 @@ def test_the_graph_is_clean() -> None:
     assert types.count("MatMul") == 4 and types.count("Shape") == 1  # both maps, of both parts they join
     assert not {"Gather", "ReduceMean", "Cast"} & set(types)
     assert not model.graph.value_info and not model.graph.doc_string
-    assert [item.key for item in model.metadata_props] == ["rewrites"]
-    assert noted(model) == {"edge-pads": 9, "adaptive-normalization": 2, "narrow-heads": 1}
+    noted_facts = {item.key: item.value for item in model.metadata_props}
+    assert set(noted_facts) == {"rewrites", "size_multiple_px"} and noted_facts["size_multiple_px"] == "4"
+    assert noted(model) == {"edge-pads": 9, "adaptive-normalization": 2, "narrow-heads": 2}
     assert all(not node.metadata_props and not node.doc_string for node in model.graph.node)
 
 

@@ -94,12 +94,14 @@ def test_a_tensor_that_several_float_operators_read_is_dequantized_once(tmp_path
     assert summary.runtime_ops["DequantizeLinear"] <= len(to_floats) - 2 * integer_sums + 1
 
 
-def test_depthwise_convolutions_are_islands_with_a_reason(tmp_path: Path) -> None:
+def test_depthwise_convolutions_between_integers_are_integer_and_statistics_are_islands(
+    tmp_path: Path,
+) -> None:
     source = tiny_onnx("adain", 1, 32)
     summary = quantize_onnx(source, measured(source, "adain"), tmp_path / "int8.onnx")
     text = "\n".join(summary.islands)
-    assert "depthwise and grouped" in text and "normalization statistics" in text and "smooth" in text
-    assert summary.quantized_ops["Conv"] == 5 and summary.quantized_ops["Pad"] >= 2
+    assert "normalization statistics" in text and "smooth" in text and "depthwise" not in text
+    assert summary.quantized_ops["Conv"] == 7 and summary.quantized_ops["Pad"] >= 2
 
 
 def exact_session(model: onnx.ModelProto) -> ort.InferenceSession:
@@ -132,8 +134,11 @@ def test_weights_that_share_a_zero_point_get_one_each_and_load_without_saturatio
     assert model.SerializeToString(deterministic=True) == before
 
 
-def test_a_clamped_depthwise_convolution_between_integers_stays_float(tmp_path: Path) -> None:
-    """ONNX Runtime would quantize its weights by itself, slower and farther off."""
+@pytest.mark.parametrize("in_float", [[], ["deep"]])
+def test_a_depthwise_convolution_between_integers_is_integer_unless_asked_otherwise(
+    in_float: list[str], tmp_path: Path
+) -> None:
+    """Asked to stay float it does, though ONNX Runtime would quantize its weights by itself."""
     kernels = {"a": (8, 3, 3, 3), "b": (8, 1, 3, 3), "c": (3, 8, 3, 3)}
     rng = np.random.default_rng(0)
     weights = [
@@ -151,9 +156,31 @@ def test_a_clamped_depthwise_convolution_between_integers_stays_float(tmp_path: 
     source = tmp_path / "depthwise.onnx"
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9), source)
     ranges = dict.fromkeys(tensors_to_calibrate(source), Span(-1.0, 1.0))
+    summary = quantize_onnx(source, ranges, tmp_path / "int8.onnx", in_float=in_float)
+    assert summary.quantized_ops["Conv"] == summary.runtime_ops["QLinearConv"] == 3 - len(in_float)
+    assert summary.runtime_ops.get("Conv", 0) + summary.runtime_ops.get("FusedConv", 0) == len(in_float)
+
+
+def test_a_depthwise_convolution_that_float_operators_read_is_an_island_with_a_reason(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    shapes = {"a": (8, 3, 3, 3), "b": (8, 1, 3, 3), "c": (3, 8, 3, 3)}
+    weights = [
+        numpy_helper.from_array((rng.normal(size=s) / 9).astype(np.float32), n) for n, s in shapes.items()
+    ]
+    nodes = [
+        helper.make_node("Conv", ["content", "a"], ["wide"], pads=[1] * 4),
+        helper.make_node("Conv", ["wide", "b"], ["deep"], pads=[1] * 4, group=8),
+        helper.make_node("Sigmoid", ["deep"], ["smooth"]),
+        helper.make_node("Conv", ["smooth", "c"], ["stylized"], pads=[1] * 4),
+    ]
+    edges = [helper.make_tensor_value_info(n, TensorProto.FLOAT, [1, 3, "h", "w"]) for n in EDGES]
+    graph = helper.make_graph(nodes, "g", edges[:1], edges[1:], weights)
+    source = tmp_path / "depthwise.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9), source)
+    ranges = dict.fromkeys(tensors_to_calibrate(source), Span(-1.0, 1.0))
     summary = quantize_onnx(source, ranges, tmp_path / "int8.onnx")
-    assert summary.quantized_ops["Conv"] == summary.runtime_ops["QLinearConv"] == 2
-    assert summary.runtime_ops.get("Conv", 0) + summary.runtime_ops.get("FusedConv", 0) == 1
+    assert summary.quantized_ops["Conv"] == 2
+    assert "a depthwise convolution that float operators read" in "\n".join(summary.islands)
 
 
 def test_quantizing_twice_gives_the_same_bytes(tmp_path: Path) -> None:

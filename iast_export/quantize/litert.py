@@ -2,7 +2,7 @@
 
 `tflite_graph.integer_operators` decides what becomes integer in static INT8. Everything else stays
 in float on purpose: the normalisation chains (statistics in 8 bits lose narrow channels, and half
-a chain in INT8 ruins the picture), depthwise convolutions (slower in INT8) and, unless asked
+a chain in INT8 ruins the picture), depthwise convolutions that float operators read and, unless asked
 otherwise, residual sums (whose rounding would add up along the trunk).
 
 Tensors that only move values share one range, so that no requantization is inserted and pixels
@@ -34,6 +34,7 @@ from iast_export.quantize.rectified_sums import litert_sums, tighten
 from iast_export.specs import CONTENT, STYLIZED, Precision
 from iast_export.tflite_graph import (
     CONVOLUTIONS,
+    DEPTHWISE,
     GROUP_KERNELS,
     MOVEMENTS,
     Sums,
@@ -44,7 +45,7 @@ from iast_export.tflite_graph import (
 
 Edges = Literal["float32", "int8"]
 
-WEIGHTED = (*CONVOLUTIONS, "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
+WEIGHTED = (*CONVOLUTIONS, DEPTHWISE, "FULLY_CONNECTED")
 TOOL_NAMES = {"TRANSPOSE_CONV": "CONV_2D_TRANSPOSE"}
 __all__ = [
     "LiteRtQuantizeSummary",
@@ -56,7 +57,7 @@ __all__ = [
 ]
 MARK = "integer:"
 _REASONS = {
-    "DEPTHWISE_CONV_2D": "depthwise: slower in INT8 than in float",
+    DEPTHWISE: "depthwise, and read by float operators: no faster in INT8",
     "ADD": "a sum inside an island, or along the trunk, where rounding would add up",
     "FULLY_CONNECTED": "a dense layer on codes: small, and it sets every normalisation",
     "MEAN": "normalisation statistics: 8 bits lose narrow channels",
@@ -349,7 +350,7 @@ def add_static(tool: Any, activation_bits: int) -> None:
     """Gives the operators that `prepare_static` marked integers of so many bits, and weights of 8."""
     from ai_edge_quantizer import qtyping
 
-    for name in (*CONVOLUTIONS, *MOVEMENTS, "RELU", "ADD"):
+    for name in (*CONVOLUTIONS, DEPTHWISE, *MOVEMENTS, "RELU", "ADD"):
         kind = qtyping.TFLOperationName(TOOL_NAMES.get(name, name))
         tool.add_static_config(f"^{re.escape(MARK)}", kind, activation_bits, 8)
 

@@ -1,7 +1,7 @@
 """Which operators of an ONNX graph compute in integers, and which tensors that quantizes.
 
-Dense convolutions decide. Around them, operators that only move values (pad, slice, pixel shuffle)
-work on the integers as they are: they share scale and zero point with the tensor that they move,
+Dense convolutions decide; depthwise ones between them follow. Around them, operators that only move
+values (pad, slice, pixel shuffle) work on the integers as they are: they share scale and zero point with the tensor that they move,
 their *root*, so nothing is quantized twice. ReLU and clip fold into the range of the tensor before
 them. Everything else stays in float on purpose: an *island*, whole.
 """
@@ -15,6 +15,8 @@ import numpy as np
 import onnx
 
 from iast_export.onnx_graph import Array, GraphIndex, attribute, index_graph
+from iast_export.rewrites.edit import conv_weight
+from iast_export.rewrites.large_kernels import is_shallow
 from iast_export.specs import CONTENT
 
 MOVEMENTS = frozenset(
@@ -119,17 +121,22 @@ def is_movement(node: onnx.NodeProto | None) -> bool:
 
 
 def is_integer_convolution(index: GraphIndex, node: onnx.NodeProto) -> bool:
-    """Dense 2-D convolutions with constant weights, heads of a few 1x1 channels excluded.
-
-    Depthwise and grouped ones are slower in INT8 than in float (design measurements).
-    """
-    weight = index.constant(node, 1) if node.op_type == "Conv" else None
-    if weight is None or weight.ndim != 4 or attribute(node, "group", 1) != 1:
-        return False
-    if len(node.input) > 2 and node.input[2] and index.constant(node, 2) is None:
+    """Dense 2-D convolutions with constant weights, heads of a few 1x1 channels excluded."""
+    weight = conv_weight(index, node)
+    if weight is None or attribute(node, "group", 1) != 1:
         return False
     channels, _, height, width = weight.shape
     return bool(channels >= SMALLEST_HEAD or height * width > 1)
+
+
+def is_depthwise(index: GraphIndex, node: onnx.NodeProto) -> bool:
+    """One filter per channel, with constant weights.
+
+    Alone it is no faster in INT8 than in float; among integer convolutions it spares two conversions
+    and two changes of layout, which cost more than itself. With a multiplier it is far slower.
+    """
+    weight = conv_weight(index, node)
+    return weight is not None and len(weight) > 1 and attribute(node, "group", 1) == len(weight)
 
 
 def clamp_bounds(index: GraphIndex, node: onnx.NodeProto) -> tuple[float | None, float | None]:
@@ -216,6 +223,7 @@ class _Planner:
             for node in self.graph.node
             if is_integer_convolution(self.index, node) and node.output[0] not in self.in_float
         ]
+        convolutions += self._joined_depthwise(convolutions)
         for node in convolutions:
             self._emit(node)
         for node in convolutions:
@@ -231,6 +239,30 @@ class _Planner:
                 self._demand(name)
         self._spread()
         return Plan(self.index, self.roots, self.root_of, frozenset(self.integers))
+
+    def _joined_depthwise(self, dense: list[onnx.NodeProto]) -> list[onnx.NodeProto]:
+        """Depthwise convolutions that only integer convolutions read, through clamps and movements."""
+        chosen = {node.output[0] for node in dense}
+        found: list[onnx.NodeProto] = []
+        for node in reversed(self.graph.node):
+            if node.output[0] in self.in_float or not is_depthwise(self.index, node):
+                continue
+            if self._only_leads_to(self._result(node), chosen):
+                chosen.add(node.output[0])
+                found.append(node)
+        return found
+
+    def _only_leads_to(self, name: str, chosen: set[str]) -> bool:
+        """Whether all that reads a tensor, through movements, is chosen; and something does."""
+        readers = self.index.consumers.get(name, [])
+        if name in self.index.outputs or not readers:
+            return False
+        return all(
+            item.output[0] in chosen
+            or item.op_type == "Shape"
+            or (is_movement(item) and self._only_leads_to(item.output[0], chosen))
+            for item in readers
+        )
 
     def _find_root(self, name: str) -> str:
         node = self.index.producer(name)
@@ -423,8 +455,13 @@ def reason_in_float(node: onnx.NodeProto, index: GraphIndex) -> str:
             "a head of few channels" if weight is not None and len(weight) == 1 else "a product of matrices"
         )
     if node.op_type == "Conv":
+        if is_depthwise(index, node):
+            return "a depthwise convolution that float operators read is no faster in INT8"
         if attribute(node, "group", 1) != 1:
-            return "depthwise and grouped convolutions are slower in INT8"
+            return "grouped convolutions are slower in INT8"
+        if is_integer_convolution(index, node):
+            large = is_shallow(index.constants[node.input[1]])
+            return "a large kernel on few channels is slower in INT8" if large else "asked to stay in float"
         return (
             "weights that are not constant" if index.constant(node, 1) is None else "a head of few channels"
         )

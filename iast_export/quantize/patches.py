@@ -22,6 +22,7 @@ from iast_export.quantize.onnx_plan import make_plan
 from iast_export.quantize.onnx_qdq import RangeLike, settled_parameters
 
 POSITIONS = 2048
+MOST_INPUTS = 3000  # of one output: moments take its square, 72 MB here
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ class Moments:
 
 
 def integer_layers(fp32_path: Path, ranges: Mapping[str, RangeLike], trim_sums: bool = True) -> list[Layer]:
-    """The convolutions of an FP32 file that compute in integers, dilated ones left out.
+    """The dense convolutions of an FP32 file that compute in integers, without dilated and very large ones.
 
     Raises:
         InputError: the file can't be read, or a range is missing.
@@ -103,6 +104,8 @@ def integer_layers(fp32_path: Path, ranges: Mapping[str, RangeLike], trim_sums: 
         if list(attribute(node, "dilations", [1, 1])) != [1, 1] or not explicit:
             continue
         weight = plan.index.constants[node.input[1]]
+        if attribute(node, "group", 1) != 1 or weight[0].size > MOST_INPUTS:
+            continue
         bias = plan.index.constant(node, 2)
         height, width = weight.shape[2:]
         top, left, bottom, right = attribute(node, "pads", [0, 0, 0, 0])

@@ -7,13 +7,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import onnx
-from onnx import helper
 
+from iast_export.onnx_graph import add_property
 from iast_export.rewrites.adaptive_normalization import fuse_adaptive_normalization
 from iast_export.rewrites.affine import fold_affine
 from iast_export.rewrites.edge_pads import fold_edge_pads
 from iast_export.rewrites.edit import Rewritten
 from iast_export.rewrites.hard_swish import fuse_hard_swish
+from iast_export.rewrites.large_kernels import block_large_kernels
 from iast_export.rewrites.narrow_heads import split_narrow_heads
 
 _NOTE = "rewrites"
@@ -73,6 +74,11 @@ REWRITES: tuple[Rewrite, ...] = (
         "A 1x1 convolution of one or two outputs computes 16, rows times matrices only those needed.",
         split_narrow_heads,
     ),
+    Rewrite(
+        "large-kernels",
+        "A large kernel of a few outputs computes 16; over blocks of pixels all of them are needed.",
+        block_large_kernels,
+    ),
 )
 
 
@@ -92,7 +98,7 @@ def rewrite(
 def note(model: onnx.ModelProto, fired: Sequence[Fired]) -> None:
     """Says in a model's metadata which rewrites it went through and in how many places, in place."""
     counts = {one.rewrite.name: len(one.places) for one in fired}
-    helper.set_model_props(model, {_NOTE: json.dumps(counts)})
+    add_property(model, _NOTE, json.dumps(counts))
 
 
 def noted(model: onnx.ModelProto) -> dict[str, int]:
