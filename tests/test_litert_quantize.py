@@ -148,8 +148,8 @@ def test_quantizing_twice_gives_the_same_bytes() -> None:
 def test_residual_sums_can_be_integer() -> None:
     out = folder() / "sums.tflite"
     summary = quantize_litert(converted()[1], "int8", ranges(), out, sums="int8")
-    assert summary.quantized_ops["d2_32px"]["ADD"] == 3
-    assert quantized("int8")[1].quantized_ops["d2_32px"]["ADD"] == 1  # of two convolutions
+    assert summary.quantized_ops["d2_32px"]["ADD"] == 4
+    assert quantized("int8")[1].quantized_ops["d2_32px"]["ADD"] == 2  # of two convolutions each
 
 
 def test_the_calibration_model_gives_every_range_that_is_needed() -> None:

@@ -54,7 +54,7 @@ def test_joined_parts_are_multiplied_apart_and_not_joined() -> None:
     ("outputs", "inputs", "attributes"),
     [
         (3, 16, {}),
-        (2, 8, {}),
+        (2, 4, {}),
         (2, 16, {"strides": [2, 2]}),
         (2, 16, {"pads": [1, 1, 1, 1]}),
     ],

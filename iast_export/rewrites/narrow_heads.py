@@ -28,11 +28,11 @@ from iast_export.rewrites.edit import (
 )
 
 MOST_OUTPUTS = 2
-FEWEST_INPUTS = 16
+FEWEST_INPUTS = 8
 
 
 def is_narrow_head(index: GraphIndex, node: onnx.NodeProto) -> bool:
-    """A dense 1x1 convolution of stride 1 without padding, 16 or more inputs, 1 or 2 outputs."""
+    """A dense 1x1 convolution of stride 1 without padding, 8 or more inputs, 1 or 2 outputs."""
     weight = conv_weight(index, node)
     if weight is None or not plain_strides(node) or attribute(node, "group", 1) != 1:
         return False
