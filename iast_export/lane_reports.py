@@ -38,6 +38,8 @@ class LaneRow(Model):
         samples_ms: the counted runs of `median_ms`.
         ratio_to_fp32: to FP32 of the same runtime, timed in turn; None for FP32 itself.
         psnr_db, drop: to ONNX FP32; None for that itself and for a ceiling, whose pictures mean nothing.
+        convolution_share: of ONNX Runtime's INT8, the share of its time that its convolutions take; were all
+            else free, it would be faster by the inverse.
         on_front: no other lane of the tier is both faster and closer.
     """
 
@@ -54,6 +56,7 @@ class LaneRow(Model):
     psnr_db: Spread | None = None
     drop: Drop | None = None
     file_bytes: Positive | None = None
+    convolution_share: Annotated[float, Field(gt=0, le=1)] | None = None
     is_default: bool = False
     on_front: bool = False
 

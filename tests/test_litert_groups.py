@@ -11,8 +11,9 @@ from iast_export import tflite_file as tf
 from iast_export.errors import InputError, UsageError
 from iast_export.quantize.litert import quantize_litert
 from iast_export.quantize.litert_groups import litert_groups
+from iast_export.quantize.rectified_sums import litert_sums
 from iast_export.runtimes import open_litert
-from iast_export.tflite_graph import integer_operators
+from iast_export.tflite_graph import integer_operators, value_roots
 from tests.litert_cases import converted, feeds, foreign, measured_ranges, ranges
 from tests.test_litert_learned import layers_and_filters
 
@@ -67,6 +68,17 @@ def test_a_foreign_network_s_groups_can_stay_in_float_too(tmp_path: Path) -> Non
         quantize_litert(fp32, "int8", given, out, in_float=[group.name])
         stylized = open_litert(out, "d1_32px").run(feeds(network, 32))["stylized"]
         assert np.isfinite(stylized).all()
+
+
+def test_a_sum_left_in_float_keeps_the_trimmed_ranges_of_its_integer_terms() -> None:
+    model = tf.read_model(converted()[1])
+    graph = model.subgraphs[tf.find_signature(model, KEY).subgraph]
+    (name,) = [one.name for one in litert_groups(converted()[1], KEY) if one.name.endswith("ADD")]
+    found = []
+    for in_float in ((), (name,)):
+        chosen = integer_operators(model, graph, in_float=in_float)
+        found.append(litert_sums(model, graph, chosen, value_roots(model, graph, chosen)))
+    assert found[0] == found[1] != []
 
 
 def test_a_group_that_is_none_is_refused(tmp_path: Path) -> None:

@@ -83,3 +83,13 @@ def _branches(last: str) -> onnx.ModelProto:
     ]
     graph = helper.make_graph(nodes, "branches", values[:1], values[1:], weights)
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+
+
+def test_a_sum_left_in_float_keeps_the_trimmed_ranges_of_its_integer_terms() -> None:
+    whole, mixed = (load_model(tiny_onnx("iast", 2, 32)).graph for _ in range(2))
+    plan = make_plan(whole)
+    ((name,),) = [[n.output[0] for n in whole.node if n.op_type == "Add" and plan.is_integer(n)]]
+    found = onnx_sums([node.output[0] for node in whole.node], plan)
+    in_float = make_plan(mixed, [name])
+    assert not any(in_float.is_integer(node) for node in mixed.node if node.output[0] == name)
+    assert onnx_sums([node.output[0] for node in mixed.node], in_float) == found != []

@@ -85,6 +85,8 @@ def test_every_lane_of_both_runtimes_has_a_row_with_figures_or_a_reason(
         assert (row.ratio_to_fp32 is None) == (row.lane == "fp32")
         reference = (row.runtime, row.lane) == ("onnxruntime", "fp32")
         assert (row.psnr_db is None) == (reference or row.lane == "ceiling")
+    shares = {(row.runtime, row.lane): row.convolution_share for row in report.rows if row.convolution_share}
+    assert list(shares) == [("onnxruntime", "int8")] and 0 < shares["onnxruntime", "int8"] < 1
     assert LanesReport.load(folder / LANES_PATH) == report
 
 
@@ -203,13 +205,16 @@ def ratio(value: float) -> dict[str, Ratio]:
 
 def test_the_distance_to_the_ceiling_is_said_and_a_slower_ceiling_too() -> None:
     def lines(ceiling: float) -> list[str]:
-        rows = (row("int8", 3.0, 45.0, **ratio(3.6)), row("ceiling", 2.0, None, **ratio(ceiling)))
+        rows = (
+            row("int8", 3.0, 45.0, convolution_share=0.75, **ratio(3.6)),
+            row("ceiling", 2.0, None, **ratio(ceiling)),
+        )
         facts = SetFacts(name="drawn", sha256="0" * 64, images=4)
         return ceiling_lines(
             LanesReport(machine={}, threads=1, set=facts, rule="", fp32_sha256=(), rows=rows)
         )
 
-    assert "is at 90% of the ceiling" in lines(4.0)[0]
+    assert "is at 90% of the ceiling" in lines(4.0)[0] and "4.80× were all else free" in lines(4.0)[0]
     assert "is itself the ceiling" in lines(3.0)[0]
 
 

@@ -35,7 +35,7 @@ def tighten(ranges: Mapping[Tensor, Bounds], sums: Iterable[tuple[Tensor, Tensor
 
 
 def onnx_sums(nodes: Sequence[str], plan: Plan) -> list[tuple[str, str]]:
-    """The roots of both terms of each rectified sum in integers that alone reads them.
+    """The roots of both terms of each rectified sum that alone reads them, computed in integers or not.
 
     Args:
         nodes: first outputs of the graph's operators, in order.
@@ -46,10 +46,10 @@ def onnx_sums(nodes: Sequence[str], plan: Plan) -> list[tuple[str, str]]:
         node = plan.index.producers[name]
         reader = plan.index.only_consumer(name)
         rectified = reader is not None and reader.op_type == "Relu"
-        if node.op_type != "Add" or not plan.is_integer(node) or not rectified:
+        if node.op_type != "Add" or not rectified:
             continue
-        a, b = (plan.root_of[source] for source in node.input)
-        if a != b and all(_only_leads_to(plan.index, root, name) for root in (a, b)):
+        a, b = (plan.root_of.get(source, "") for source in node.input)
+        if a and b and a != b and all(_only_leads_to(plan.index, root, name) for root in (a, b)):
             found.append((a, b))
     return found
 
@@ -66,15 +66,17 @@ def _only_leads_to(index: GraphIndex, tensor: str, target: str) -> bool:
 def litert_sums(
     model: tf.Model, graph: tf.Graph, chosen: set[int], root: Mapping[int, int]
 ) -> list[tuple[int, int]]:
-    """As `onnx_sums`, over the chosen operators of a TFLite graph; tensors by index.
+    """As `onnx_sums`, over a TFLite graph; tensors by index.
 
     Args:
+        model, graph: the graph, one of the model's.
+        chosen: operators that compute in integers, which make and read the terms.
         root: from `tflite_graph.value_roots`.
     """
     found = []
-    for n in sorted(chosen):
-        op = graph.operators[n]
-        terms = [root[t] for t in data_inputs(model, graph, n)]
+    made = {int(t) for n in chosen for t in graph.operators[n].outputs}
+    for n, op in enumerate(graph.operators):
+        terms = [root[t] for t in data_inputs(model, graph, n) if t in made]
         if tf.op_name(model, op) != "ADD" or len(set(terms)) != 2 or not _rectified(model, graph, n):
             continue
         if all(_leads_to(model, graph, term, n) for term in terms):

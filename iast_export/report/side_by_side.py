@@ -60,8 +60,16 @@ def ceiling_lines(report: LanesReport) -> list[str]:
             one for one in report.rows if (one.runtime, one.tier, one.lane) == (row.runtime, row.tier, "int8")
         )
         if int8.ratio_to_fp32 is not None:
-            lines.append(_ceiling_line(row, int8.ratio_to_fp32.value, row.ratio_to_fp32.value))
+            own = int8.ratio_to_fp32.value
+            alone = _alone(int8.convolution_share, own)
+            lines.append(_ceiling_line(row, own, row.ratio_to_fp32.value) + alone)
     return lines
+
+
+def _alone(share: float | None, own: float) -> str:
+    if share is None:
+        return ""
+    return f"; its convolutions take {share:.0%} of its time, {own / share:.2f}× were all else free"
 
 
 def _ceiling_line(row: LaneRow, int8: float, ceiling: float) -> str:

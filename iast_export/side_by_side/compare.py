@@ -15,7 +15,12 @@ from iast_export.metrics.fidelity import PSNR_CAP_DB
 from iast_export.report.lanes import DEFAULT_RULE, default_lanes
 from iast_export.reports import BenchmarkReport, BenchmarkRow, Ratio, SetFacts, VerifyReport, VerifyRow
 from iast_export.side_by_side.make import Entrant, enter_lanes
-from iast_export.side_by_side.measure import TimingOptions, judge_lanes, time_lanes
+from iast_export.side_by_side.measure import (
+    TimingOptions,
+    judge_lanes,
+    onnx_convolution_share,
+    time_lanes,
+)
 from iast_export.specs import CONTENT, Tier, onnx_name, tflite_name
 from iast_export.stages import build_scorers, evaluation_pairs
 from iast_export.timing import Samples, ratio_interval
@@ -72,11 +77,15 @@ def _compare_tier(build: Build, tier: Tier, options: TimingOptions) -> list[Lane
     timed = time_lanes(running, references[0], options)
     build.progress(f"time lanes of {tier.id}", 1, 1)
     judged = judge_lanes(running, references, scorers, options.threads, build.progress)
-    rows = [_row(build, one, timed, judged) for one in entrants]
+    int8 = next(one.lane.path for one in running if one.key == "onnxruntime int8")
+    shares = {"onnxruntime int8": onnx_convolution_share(int8, references[0], options.threads)}
+    rows = [_row(build, one, timed, judged, shares.get(one.key)) for one in entrants]
     return mark_front(_mark_default(rows, running, timed, judged, options.threads))
 
 
-def _row(build: Build, one: Entrant, timed: Timed, judged: Mapping[str, VerifyRow]) -> LaneRow:
+def _row(
+    build: Build, one: Entrant, timed: Timed, judged: Mapping[str, VerifyRow], share: float | None
+) -> LaneRow:
     lane, found = one.lane, judged.get(one.key)
     exists = lane.path.is_file()
     facts = {
@@ -100,6 +109,7 @@ def _row(build: Build, one: Entrant, timed: Timed, judged: Mapping[str, VerifyRo
             "ratio_to_fp32": _ratio(base, samples) if one.kind != "fp32" else None,
             "psnr_db": found.psnr_db if found else None,
             "drop": found.drop if found else None,
+            "convolution_share": share,
         }
     )
 
