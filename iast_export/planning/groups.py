@@ -255,10 +255,7 @@ class _Finder:
 
     def _elementwise_kind(self, ops: Sequence[Op]) -> Kind:
         types = {op.type for op in ops}
-        gates = any(
-            op.type == "Mul" and len(op.inputs) == 2 and all(self.network.is_map(name) for name in op.inputs)
-            for op in ops
-        )
+        gates = any(op.type == "Mul" and len(op.inputs) == 2 and op.inputs[0] != op.inputs[1] for op in ops)
         if "HardSigmoid" in types:
             return "hard-swish" if gates else "hard sigmoid"
         if "Clip" in types and gates:
