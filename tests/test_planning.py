@@ -14,9 +14,11 @@ from iast_export.cli import run
 from iast_export.errors import InputError, UsageError
 from iast_export.onnx_graph import load_model
 from iast_export.plan_reports import GroupMeasurement, Int8Facts, PlanGroup, PlanReport
-from iast_export.planning import MeasureOptions, cache, measure, plan_tier
+from iast_export.planning import MeasureOptions, cache, groups, measure, plan_tier
 from iast_export.planning.decide import flag_of
 from iast_export.planning.exports import fp32_files
+from iast_export.planning.litert_network import read_litert
+from iast_export.planning.onnx_network import read_onnx
 from iast_export.quantize.litert import planned_operators
 from iast_export.quantize.onnx_plan import find_groups, make_plan
 from iast_export.reports import Ratio
@@ -103,6 +105,16 @@ def test_onnx_decisions_are_those_of_the_exporters_plan(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_every_operator_is_in_one_group(name: str) -> None:
+    tier, files = Tier(1, 32), fp32_files(build_of(name), Tier(1, 32))
+    onnx, _ = read_onnx(files["onnxruntime"], tier, build_of(name).network.code_shapes)
+    litert, _ = read_litert(files["litert"], tier)
+    for network in (onnx, litert):
+        counts = [row.count * len(row.operators) for row in rows(planned(name), network.runtime)]
+        assert sum(counts) == len(network.ops)
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_litert_decisions_are_those_of_the_exporters_operators(name: str) -> None:
     tier = Tier(1, 32)
     model = tf.extract_signature(tf.read_model(fp32_files(build_of(name), tier)["litert"]), tier.signature)
@@ -162,20 +174,16 @@ def test_a_second_plan_measures_nothing_and_a_damaged_entry_alone_is_measured_ag
     for path in victim:
         path.write_bytes(damaged[path][: len(damaged[path]) // 2])
     plan_tier(build_of("mobile"), options=QUICK)
-    groups = sum(len(plan.groups) for plan in first.runtimes)
-    assert len(measured) == groups
+    number = sum(len(plan.groups) for plan in first.runtimes)
+    assert len(measured) == number
     plan_tier(build_of("mobile"), options=MeasureOptions("again", warmup=0, blocks=2))
-    assert len(measured) == 2 * groups
+    assert len(measured) == 2 * number
 
 
 def test_another_version_machine_or_thread_count_is_another_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    from iast_export.planning.litert_network import read_litert
-
     tier = Tier(1, 32)
     network, _ = read_litert(fp32_files(build_of("mobile"), tier)["litert"], tier)
-    from iast_export.planning.groups import find_groups as find
-
-    group = find(network)[0]
+    group = groups.find_groups(network)[0]
     keys = [measure.cache_key(network, group, threads) for threads in (1, 1, 2)]
     assert keys[0] == keys[1] != keys[2]
     with monkeypatch.context() as patch:

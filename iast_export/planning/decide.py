@@ -117,7 +117,7 @@ def flag_of(row: PlanGroup, total_ms: float) -> Flag:
     """Where the measured cost, by its interval, contradicts the decision, and enough to matter.
 
     Args:
-        row: a measured group. One that moves values between float operators gets what they get, and
+        row: a measured group. One that follows the float operators around it gets what they get, and
             one kept in float for the picture stays there whatever it costs: neither is flagged.
         total_ms: of the tier as planned; rows that could save less than half a percent are left alone.
     """
@@ -127,7 +127,7 @@ def flag_of(row: PlanGroup, total_ms: float) -> Flag:
         return ""
     if row.decision == "int8" and row.speed.high < 1.0:
         return "slower in INT8 here"
-    free = row.kind not in _ACCURACY and not row.reason.startswith(_MOVES_FLOATS)
+    free = row.kind not in _ACCURACY and not row.reason.startswith((_ISLAND, _MOVES_FLOATS))
     if row.decision == "fp32" and row.speed.low > 1.0 and free:
         return "faster in INT8 here"
     return ""

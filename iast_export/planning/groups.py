@@ -169,9 +169,10 @@ class _Finder:
                 self._take("reflection pad", members)
 
     def _is_mirror_part(self, op: Op) -> bool:
-        if len(self.network.shapes.get(op.name, ())) != 4 or not op.inputs:
+        shapes = [self.network.shapes.get(name, ()) for name in (op.name, *op.inputs[:1])]
+        if len(shapes) < 2 or any(len(shape) != 4 for shape in shapes):
             return False
-        same_channels = self.network.shapes[op.name][1] == self.network.shapes[op.inputs[0]][1]
+        same_channels = shapes[0][1] == shapes[1][1]
         return (op.type == "Slice" and same_channels) or (op.type == "Concat" and op.mode == "space")
 
     def _sums(self) -> None:
@@ -254,10 +255,7 @@ class _Finder:
 
     def _elementwise_kind(self, ops: Sequence[Op]) -> Kind:
         types = {op.type for op in ops}
-        gates = any(
-            op.type == "Mul" and len(op.inputs) == 2 and all(self.network.is_map(name) for name in op.inputs)
-            for op in ops
-        )
+        gates = any(op.type == "Mul" and len(op.inputs) == 2 and op.inputs[0] != op.inputs[1] for op in ops)
         if "HardSigmoid" in types:
             return "hard-swish" if gates else "hard sigmoid"
         if "Clip" in types and gates:

@@ -40,7 +40,7 @@ def runtime_table(report: PlanReport, plan: RuntimePlan) -> Table:
 def _row(report: PlanReport, row: PlanGroup) -> tuple[str, ...]:
     what = " + ".join([f"{row.role}: {row.kind}" if row.role else row.kind, *row.followed_by])
     millions = row.macs / 1e6
-    macs = f"{millions:,.0f}" if millions >= 100 else f"{millions:.3g}" if millions else "–"
+    macs = f"{millions:,.0f}" if millions >= 100 else f"{millions:.3g}" if millions >= 0.01 else "–"
     rewritten = f"{row.rewrite.name}; " if row.rewrite else ""
     why = f"{row.flag.upper()}. " if row.flag else ""
     return (
