@@ -14,11 +14,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from iast_export.artifacts import write_atomic
+from iast_export.default_lane import DEFAULT_RULE, lane_warnings
 from iast_export.device_reports import DEVICE_FOLDER, DeviceResult
 from iast_export.images import Rgb, fit_longest_side, load_image
 from iast_export.ladder_reports import LADDER_PATH, STEP_NAMES, LadderReport
 from iast_export.report import format as fmt
-from iast_export.report.lanes import DEFAULT_RULE, lane_charts
+from iast_export.report.lanes import lane_charts
 from iast_export.report.plots import Bar, Group, bar_chart
 from iast_export.reports import (
     BENCHMARK_PATH,
@@ -143,6 +144,7 @@ def html_report(parts: ReportParts) -> str:
         speed_chart=Markup(speed_chart(parts.benchmark)),
         lane_charts=Markup(lane_charts(parts.benchmark, parts.verify, parts.searches)),
         default_rule=DEFAULT_RULE,
+        warnings=lane_warnings(parts.benchmark, parts.verify),
         fidelity_chart=Markup(fidelity_chart(parts.verify)),
         picture_rows=[
             (title, [(one.caption, _data_uri(one.rgb)) for one in pictures])
