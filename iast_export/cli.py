@@ -97,10 +97,14 @@ def _request(
     styles: Path | None,
     network: str | None,
 ) -> Any:
-    from iast_export.adapters import PACKAGED
+    from iast_export.adapters import PACKAGED, load_network
     from iast_export.pipeline import Request
 
-    return Request(out, load_recipe(recipe), network or PACKAGED, checkpoint, calibration, styles)
+    chosen = load_recipe(recipe)
+    if recipe is None and network is not None and network != PACKAGED:
+        own = load_network(network, checkpoint)
+        chosen = chosen.fitted(own.depths, own.size_multiple_px)
+    return Request(out, chosen, network or PACKAGED, checkpoint, calibration, styles)
 
 
 def _run_stages(request: Any, only: str | None, verbose: bool, as_json: bool) -> None:
@@ -126,8 +130,10 @@ def _run_stages(request: Any, only: str | None, verbose: bool, as_json: bool) ->
 def build(verbose: bool, as_json: bool, **options: Any) -> None:
     """The whole pipeline: checkpoint to verified bundle.
 
-    Without arguments but --out: the packaged checkpoint, recipe, calibration set and styles.
-    Run again, it makes only what is stale.
+    Without arguments but --out: the packaged checkpoint, recipe, calibration set and styles. A network
+    of your own without --recipe gets the packaged depth plan in the depths that it has.
+    Run again, it makes only what is stale. Lanes that are slower than FP32 or lose the picture are named
+    at the end; they are never a default.
 
     \b
     Example:
@@ -142,10 +148,13 @@ def build(verbose: bool, as_json: bool, **options: Any) -> None:
 
 
 def _summary(folder: Path) -> None:
+    from iast_export.default_lane import load_warnings
     from iast_export.report.summary import summary_rows
 
     columns, rows = summary_rows(folder)
     console.table(f"{folder}", columns, rows)
+    for line in load_warnings(folder):
+        console.out.print(f"note    {line}", markup=False)
     console.out.print(f"bundle  {folder}\nreport  {folder / 'reports' / 'report.html'}")
 
 
@@ -491,8 +500,7 @@ def _print_verdict(verdict: Verdict) -> None:
 @click.option(
     "--precision",
     type=click.Choice(("fp32", "fp16", "dynamic_int8", "int8")),
-    default="int8",
-    show_default=True,
+    help="default: by tier, the fastest that keeps the picture, as the report says",
 )
 @click.option(
     "--strength", type=float, default=1.0, show_default=True, help="0 the photograph, 1 the full style"
@@ -509,7 +517,7 @@ def stylize(
     styles: tuple[str, ...],
     out: Path,
     runtime: Runtime,
-    precision: Precision,
+    precision: Precision | None,
     strength: float,
     threads: int,
     scale_down: bool,
@@ -541,11 +549,15 @@ def stylize(
         )
     if as_json:
         console.emit_json(
-            [{"path": str(m.path), "content": m.content, "style": m.style, "tier": m.tier} for m in made]
+            [
+                {"path": str(m.path), "content": m.content, "style": m.style, "tier": m.tier}
+                | {"precision": m.precision}
+                for m in made
+            ]
         )
         return
     for m in made:
-        console.out.print(f"{m.path}  ({m.tier}, {runtime} {precision})")
+        console.out.print(f"{m.path}  ({m.tier}, {runtime} {m.precision})")
     console.out.print(f"sheet  {out / 'sheet.png'}")
 
 

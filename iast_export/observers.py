@@ -33,11 +33,12 @@ def observe_onnx(fp32_path: Path, tensors: Sequence[str], threads: int = 1) -> O
         raise InputError(f"{fp32_path} has no tensor {unknown[0]}", "export the model again")
     present = {value.name for value in model.graph.output}
     model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in wanted if name not in present)
-    session = open_onnx(model.SerializeToString(), threads, wanted)
+    session = open_onnx(model.SerializeToString(), threads, wanted) if wanted else None
 
     def observe(feed: Feeds) -> Iterator[tuple[str, NDArray[Any]]]:
         yield from ((name, feed[name]) for name in tensors if name in inputs)
-        yield from session.run(feed).items()
+        if session is not None:
+            yield from session.run(feed).items()
 
     return observe
 

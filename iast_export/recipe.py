@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import sys
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -113,6 +114,21 @@ class Recipe(_Part):
     def plan(self) -> tuple[Tier, ...]:
         """The depth plan as `specs.Tier`s; `specs.check_plan` judges it against a network."""
         return tuple(Tier(tier.depth, tier.max_side_px) for tier in self.tiers)
+
+    def fitted(self, depths: Sequence[int], size_multiple_px: int) -> Recipe:
+        """This recipe with its depth plan in the depths and side steps that a network has.
+
+        Each tier gets the deepest depth up to its own, or the shallowest; a tier whose side is less than
+        twice the one before is left out where both would have the same depth.
+        """
+        kept: list[TierRecipe] = []
+        for tier in self.tiers:
+            depth = max([d for d in depths if d <= tier.depth], default=min(depths))
+            side = max(1, tier.max_side_px // size_multiple_px) * size_multiple_px
+            same = bool(kept) and kept[-1].depth == depth and side < 2 * kept[-1].max_side_px
+            if not same:
+                kept.append(TierRecipe(depth=depth, max_side_px=side))
+        return self.model_copy(update={"tiers": tuple(kept)})
 
     @property
     def sha256(self) -> str:

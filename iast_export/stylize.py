@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iast_export.artifacts import Progress, no_progress, sha256_file
+from iast_export.default_lane import load_defaults
 from iast_export.errors import InputError, UsageError
 from iast_export.images import Rgb, center_square, fit_longest_side, load_image, save_png, sheet, to_tensor
 from iast_export.reports import FileEntry, Manifest, load_manifest
@@ -39,44 +40,65 @@ class Picture:
     content: str
     style: str
     tier: str
+    precision: Precision
 
 
 class BundleEngine:
     """The transfer models of one bundle in one runtime and precision, opened when first needed.
+
+    Without a precision each tier has its default lane (`default_lane`), by the bundle's reports.
 
     Raises:
         InputError: the folder is no bundle, or a file that is used is missing or altered.
         UsageError: the bundle has no such lane.
     """
 
-    def __init__(self, folder: Path, runtime: Runtime, precision: Precision, threads: int = 1) -> None:
+    def __init__(
+        self, folder: Path, runtime: Runtime, precision: Precision | None = None, threads: int = 1
+    ) -> None:
         self.folder, self.runtime, self.threads = folder, runtime, threads
         self.manifest: Manifest = load_manifest(folder)
         self.tiers = [Tier(t.depth, t.max_side_px) for t in self.manifest.tiers]
         self.code_shapes = self.manifest.network.code_shapes
-        self._lane = [
-            f
-            for f in self.manifest.files
-            if (f.role, f.runtime, f.precision) == ("transfer", runtime, precision)
-        ]
-        if not self._lane:
-            known = sorted(
-                {f"{f.runtime} {f.precision}" for f in self.manifest.files if f.role == "transfer"}
-            )
-            raise UsageError(
-                f"{folder} has no {runtime} model in {precision}", f"choose one of: {', '.join(known)}"
-            )
+        self._precisions = self._chosen(precision)
+        self._lanes = {tier.id: self._files(self.precision(tier)) for tier in self.tiers}
         self._sessions: dict[str, Session] = {}
+
+    def precision(self, tier: Tier) -> Precision:
+        """The precision that a tier is computed in."""
+        return self._precisions[tier.id]
+
+    def _chosen(self, precision: Precision | None) -> dict[str, Precision]:
+        if precision is not None:
+            return {tier.id: precision for tier in self.tiers}
+        try:
+            defaults = load_defaults(self.folder)
+        except InputError as error:
+            raise InputError(
+                f"the default precision is unknown: {error.message}",
+                "name a precision (--precision), or build the bundle again",
+            ) from error
+        return {tier.id: defaults.get((self.runtime, tier.id), "fp32") for tier in self.tiers}
+
+    def _files(self, precision: Precision) -> list[FileEntry]:
+        transfers = [f for f in self.manifest.files if f.role == "transfer"]
+        found = [f for f in transfers if (f.runtime, f.precision) == (self.runtime, precision)]
+        if not found:
+            known = sorted({f"{f.runtime} {f.precision}" for f in transfers})
+            raise UsageError(
+                f"{self.folder} has no {self.runtime} model in {precision}",
+                f"choose one of: {', '.join(known)}",
+            )
+        return found
 
     def session(self, tier: Tier) -> Session:
         """The session that serves a tier."""
         if tier.id not in self._sessions:
+            lane = self._lanes[tier.id]
             if self.runtime == "litert":
-                self._sessions[tier.id] = open_litert(
-                    self._checked(self._lane[0]), tier.signature, self.threads
-                )
+                self._sessions[tier.id] = open_litert(self._checked(lane[0]), tier.signature, self.threads)
             else:
-                entry = next(f for f in self._lane if f.tier == tier.id)
+                entry = next(f for f in lane if f.tier == tier.id)
                 self._sessions[tier.id] = open_onnx(self._checked(entry), self.threads)
         return self._sessions[tier.id]
 
@@ -206,7 +228,7 @@ def stylize(
             image, tier = engine.stylize(rgb, code, strength, oversize)
             path = out / f"{content}--{name}.png"
             save_png(path, image)
-            written.append(Picture(path, content, name, tier.id))
+            written.append(Picture(path, content, name, tier.id, engine.precision(tier)))
             row.append(image)
         rows.append(row)
     progress("stylize", len(written), len(written))

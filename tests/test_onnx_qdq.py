@@ -244,13 +244,15 @@ def test_ranges_of_no_width_do_not_break_the_model(tmp_path: Path) -> None:
     assert np.isfinite(open_onnx(tmp_path / "flat.onnx").run(feeds)["stylized"]).all()
 
 
-def test_a_network_without_dense_convolutions_is_refused(tmp_path: Path) -> None:
+def test_a_network_that_gains_nothing_in_integers_stays_as_it_is_and_says_so(tmp_path: Path) -> None:
     values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 3, "h", "w"]) for name in "xy"]
     graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "g", values[:1], values[1:])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
     onnx.save(model, str(tmp_path / "relu.onnx"))
-    with pytest.raises(InputError, match="no dense convolution"):
-        quantize_onnx(tmp_path / "relu.onnx", {}, tmp_path / "x.onnx")
+    assert tensors_to_calibrate(tmp_path / "relu.onnx") == ["x"]
+    summary = quantize_onnx(tmp_path / "relu.onnx", {}, tmp_path / "x.onnx")
+    assert summary.quantized_ops == {} and summary.islands
+    assert [node.op_type for node in onnx.load(tmp_path / "x.onnx").graph.node] == ["Relu"]
 
 
 def test_an_unreadable_file_is_an_input_error(tmp_path: Path) -> None:

@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 from markupsafe import escape
 
+from iast_export.default_lane import default_lanes
 from iast_export.errors import InputError
 from iast_export.gate import gate, make_baseline
 from iast_export.report import format as fmt
 from iast_export.report import junit_xml, markdown_text, write_html
 from iast_export.report.html import Picture, speed_chart
-from iast_export.report.lanes import default_lanes, lane_charts, lane_points
+from iast_export.report.lanes import lane_charts, lane_points
 from iast_export.report.plots import Bar, Group, bar_chart
 from iast_export.reports import (
     BenchmarkReport,

@@ -114,6 +114,41 @@ def tiny_adain_factory(checkpoint: Path | None) -> TinyAdaIN:
     return network
 
 
+class _DepthwiseTransfer(nn.Module):
+    """forward(content, mean, std): depthwise layers and a normalization; INT8 has nothing to gain."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Conv2d(3, 3, 3, padding=1, groups=3) for _ in range(2))
+
+    def forward(self, content: Tensor, mean: Tensor, std: Tensor) -> Tensor:
+        x = torch.relu(self.layers[0](content))
+        return torch.sigmoid(self.layers[1](_renormalize(x, mean, std)))
+
+
+class DepthwiseNet:
+    """A `StyleNetwork` of one depth made of depthwise convolutions only."""
+
+    depths = (1,)
+    size_multiple_px = 1
+    code_shapes: Mapping[str, tuple[int, ...]] = {"mean": (1, 3, 1, 1), "std": (1, 3, 1, 1)}
+
+    def cut(self, depth: int) -> nn.Module:
+        """The one transfer network, from a seed."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(3)
+            return _DepthwiseTransfer().eval().requires_grad_(False)
+
+    def encode_style(self, style: Tensor) -> tuple[Tensor, ...]:
+        """Mean and deviation of the picture's colors."""
+        return style.mean((2, 3), keepdim=True), style.std((2, 3), keepdim=True)
+
+
+def depthwise_factory(checkpoint: Path | None) -> DepthwiseNet:
+    """`--network tests.tiny_networks:depthwise_factory`; the checkpoint is not read."""
+    return DepthwiseNet()
+
+
 @cache
 def tiny_onnx(kind: str, depth: int, max_side_px: int) -> Path:
     """An exported FP32 file of a tiny network ("iast" or "adain"), made once per test run."""

@@ -1,9 +1,9 @@
 """Which operators of an ONNX graph compute in integers, and which tensors that quantizes.
 
 Dense convolutions decide; depthwise ones between them follow. Around them, operators that only move
-values (pad, slice, pixel shuffle) work on the integers as they are: they share scale and zero point with the tensor that they move,
-their *root*, so nothing is quantized twice. ReLU and clip fold into the range of the tensor before
-them. Everything else stays in float on purpose: an *island*, whole.
+values (pad, slice, pixel shuffle) work on the integers as they are: they share scale and zero point
+with the tensor that they move, their *root*, so nothing is quantized twice. ReLU and clip fold into the
+range of the tensor before them. Everything else stays in float on purpose: an *island*, whole.
 """
 
 from __future__ import annotations

@@ -108,11 +108,15 @@ class QuantizeSummary:
 def tensors_to_calibrate(fp32_path: Path) -> list[str]:
     """Names of the tensors of an FP32 file whose ranges `quantize_onnx` needs, sorted.
 
+    Where it needs none, the first input alone, so that there is something to look at.
+
     Raises:
         InputError: the file can't be read.
     """
-    plan = make_plan(load_model(fp32_path).graph)
-    return sorted({root.range_name for root in plan.roots.values() if not root.exact})
+    graph = load_model(fp32_path).graph
+    plan = make_plan(graph)
+    needed = sorted({root.range_name for root in plan.roots.values() if not root.exact})
+    return needed or [graph.input[0].name]
 
 
 def operator_groups(fp32_path: Path) -> list[OperatorGroup]:
@@ -146,11 +150,12 @@ def quantize_onnx(
         activations: "uint16" for 65,536 levels, which ONNX Runtime stores but computes in float.
 
     Returns:
-        What was quantized; with uint8 every planned convolution runs in integers in ONNX Runtime.
+        What was quantized; with uint8 every planned convolution runs in integers in ONNX Runtime. Where
+        nothing is to gain, as in a network of depthwise layers alone, it is nothing, and the file equals
+        the FP32 one.
 
     Raises:
-        InputError: the file can't be read, holds no dense convolution, or a range is missing or
-            not finite.
+        InputError: the file can't be read, or a range is missing or not finite.
         ToolError: ONNX Runtime does not run what was planned in integers.
     """
     model = load_model(fp32_path)
@@ -162,10 +167,8 @@ def quantize_onnx(
     plan = make_plan(model.graph, in_float)
     planned = Counter(node.op_type for node in model.graph.node if plan.is_integer(node))
     if not planned["Conv"]:
-        raise InputError(
-            f"{fp32_path} has no dense convolution to quantize",
-            "leave this network in FP32: depthwise layers gain nothing from INT8",
-        )
+        save_model(load_model(fp32_path), out_path)
+        return QuantizeSummary({}, describe_islands(model.graph, plan), runtime_operators(out_path))
     levels = UINT8_LEVELS if activations == "uint8" else UINT16_LEVELS
     parameters = settled_parameters(model.graph, plan, ranges, trim_sums, levels)
     save_model(_Writer(model.graph, plan, parameters).write(model), out_path)

@@ -14,12 +14,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from iast_export.artifacts import write_atomic
+from iast_export.default_lane import DEFAULT_RULE, lane_warnings
 from iast_export.device_reports import DEVICE_FOLDER, DeviceResult
 from iast_export.images import Rgb, fit_longest_side, load_image
 from iast_export.ladder_reports import LADDER_PATH, STEP_NAMES, LadderReport
 from iast_export.lane_reports import LANES_PATH, LanesReport
 from iast_export.report import format as fmt
-from iast_export.report.lanes import DEFAULT_RULE, lane_charts
+from iast_export.report.lanes import lane_charts
 from iast_export.report.plots import Bar, Group, bar_chart
 from iast_export.report.side_by_side import ceiling_lines, comparison_charts, lane_name, remark
 from iast_export.reports import (
@@ -159,6 +160,7 @@ def html_report(parts: ReportParts) -> str:
         lane_remark=remark,
         ceiling_lines=ceiling_lines,
         default_rule=DEFAULT_RULE,
+        warnings=lane_warnings(parts.benchmark, parts.verify),
         fidelity_chart=Markup(fidelity_chart(parts.verify)),
         picture_rows=[
             (title, [(one.caption, _data_uri(one.rgb)) for one in pictures])

@@ -5,18 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from iast_export.default_lane import default_lanes
 from iast_export.metrics.fidelity import PSNR_CAP_DB
 from iast_export.report import format as fmt
 from iast_export.report.plots import Point, scatter_chart
-from iast_export.reports import BenchmarkReport, BenchmarkRow, Drop, VerifyReport
+from iast_export.reports import BenchmarkReport, VerifyReport
 from iast_export.search_reports import SearchReport
-
-MAX_DROP = 0.02
-DEFAULT_RULE = (
-    "The default lane of a runtime and tier is the fastest whose speed over FP32 is proven (its interval "
-    f"lies above 1) and whose judged scores all drop by at most {MAX_DROP:.0%}; of lanes whose intervals "
-    "reach that of the fastest, the closest to FP32; FP32 where no lane is proven faster."
-)
 
 
 @dataclass(frozen=True)
@@ -59,21 +53,6 @@ def lane_points(
     return [_on_front(one, points) for one in points]
 
 
-def default_lanes(benchmark: BenchmarkReport, verified: VerifyReport) -> dict[tuple[str, str], str]:
-    """The default precision of each runtime and tier, by `DEFAULT_RULE`."""
-    judged = {(row.runtime, row.precision, row.tier): row for row in verified.rows}
-    defaults: dict[tuple[str, str], str] = {}
-    for runtime, tier in dict.fromkeys((row.runtime, row.tier) for row in benchmark.rows):
-        fit: list[tuple[BenchmarkRow, float]] = []
-        for row in benchmark.rows:
-            found = judged.get((row.runtime, row.precision, row.tier))
-            proven = row.ratio_to_fp32 is not None and row.ratio_to_fp32.low > 1.0
-            if (row.runtime, row.tier) == (runtime, tier) and found and proven and _keeps_scores(found.drop):
-                fit.append((row, found.psnr_db.mean))
-        defaults[runtime, tier] = _fastest(fit) if fit else "fp32"
-    return defaults
-
-
 def lane_charts(
     benchmark: BenchmarkReport, verified: VerifyReport, searches: Sequence[SearchReport] = ()
 ) -> str:
@@ -86,18 +65,6 @@ def lane_charts(
         front = sorted((point for one, point in here if one.on_front), key=lambda point: point.x)
         charts.append(scatter_chart(tier, [point for _, point in here], front, "ms", "PSNR to FP32, dB"))
     return "\n".join(charts)
-
-
-def _keeps_scores(drop: Drop) -> bool:
-    scores = (drop.ssim_content, drop.style_distance, drop.lpips_content, drop.identity)
-    return all(score is None or score <= MAX_DROP for score in scores)
-
-
-def _fastest(fit: Sequence[tuple[BenchmarkRow, float]]) -> str:
-    ratios = [(row.precision, row.ratio_to_fp32, psnr_db) for row, psnr_db in fit]
-    low = max((ratio for _, ratio, _ in ratios if ratio), key=lambda ratio: ratio.value).low
-    as_fast = [(psnr_db, name) for name, ratio, psnr_db in ratios if ratio and ratio.high >= low]
-    return max(as_fast)[1]
 
 
 def _searched(benchmark: BenchmarkReport, searches: Sequence[SearchReport]) -> list[LanePoint]:

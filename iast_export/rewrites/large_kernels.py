@@ -61,7 +61,7 @@ def is_shallow(weight: Array) -> bool:
 
 
 def block_weight(weight: Array, block: int) -> Array:
-    """A weight [O, I, kH, kW] for blocks: [O * b * b, I, kH + b - 1, kW + b - 1], ordered for DepthToSpace."""
+    """A weight [O, I, kH, kW] for blocks: [O * b * b, I, kH + b - 1, kW + b - 1], for DepthToSpace."""
     outputs, inputs, height, width = weight.shape
     moved = np.zeros((outputs, block, block, inputs, height + block - 1, width + block - 1), weight.dtype)
     for row in range(block):

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 
 from iast_export.artifacts import sha256_file
 from iast_export.build import Build, check_unaltered
+from iast_export.default_lane import DEFAULT_RULE, default_lanes
 from iast_export.environment import machine_fingerprint, versions
 from iast_export.errors import InputError, UsageError
 from iast_export.images import center_square, to_tensor
 from iast_export.lane_reports import LANES_PATH, LaneRow, LanesReport
 from iast_export.lanes import Lane
 from iast_export.metrics.fidelity import PSNR_CAP_DB
-from iast_export.report.lanes import DEFAULT_RULE, default_lanes
 from iast_export.reports import BenchmarkReport, BenchmarkRow, Ratio, SetFacts, VerifyReport, VerifyRow
 from iast_export.side_by_side.make import Entrant, enter_lanes
 from iast_export.side_by_side.measure import (

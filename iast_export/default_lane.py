@@ -1,0 +1,120 @@
+"""The one rule for which precision a bundle uses where nobody chose one, and what is against the others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from iast_export.metrics.fidelity import PSNR_CAP_DB
+from iast_export.reports import (
+    BENCHMARK_PATH,
+    VERIFY_PATH,
+    BenchmarkReport,
+    BenchmarkRow,
+    Drop,
+    VerifyReport,
+    VerifyRow,
+)
+from iast_export.specs import Precision, Runtime
+
+MAX_DROP = 0.02
+FLOOR_DB = 33.0
+DEFAULT_RULE = (
+    "The default lane of a runtime and tier is the fastest whose speed over FP32 is proven (its interval "
+    f"lies above 1), whose mean PSNR to FP32 is {FLOOR_DB:.0f} dB or more and whose judged scores all drop "
+    f"by at most {MAX_DROP:.0%}, unless it computes exactly what FP32 does; of lanes whose intervals reach "
+    "that of the fastest, the closest to FP32; FP32 where no lane is proven faster."
+)
+_RUNTIMES = {"onnxruntime": "ONNX Runtime", "litert": "LiteRT"}
+_PRECISIONS = {"fp32": "FP32", "fp16": "FP16", "dynamic_int8": "dynamic INT8", "int8": "INT8"}
+
+
+def default_lanes(benchmark: BenchmarkReport, verified: VerifyReport) -> dict[tuple[Runtime, str], Precision]:
+    """The default precision of each runtime and tier id, by `DEFAULT_RULE`."""
+    judged = {(row.runtime, row.precision, row.tier): row for row in verified.rows}
+    defaults: dict[tuple[Runtime, str], Precision] = {}
+    for runtime, tier in dict.fromkeys((row.runtime, row.tier) for row in benchmark.rows):
+        fit: list[tuple[BenchmarkRow, float]] = []
+        for row in benchmark.rows:
+            found = judged.get((row.runtime, row.precision, row.tier))
+            proven = row.ratio_to_fp32 is not None and row.ratio_to_fp32.low > 1.0
+            if (row.runtime, row.tier) == (runtime, tier) and found and proven and not _damage(found):
+                fit.append((row, found.psnr_db.mean))
+        defaults[runtime, tier] = _fastest(fit) if fit else "fp32"
+    return defaults
+
+
+def load_defaults(folder: Path) -> dict[tuple[Runtime, str], Precision]:
+    """`default_lanes` of a bundle, by its reports.
+
+    Raises:
+        InputError: a report is missing or altered.
+    """
+    return default_lanes(
+        BenchmarkReport.load(folder / BENCHMARK_PATH), VerifyReport.load(folder / VERIFY_PATH)
+    )
+
+
+def load_warnings(folder: Path) -> list[str]:
+    """`lane_warnings` of a bundle, by its reports.
+
+    Raises:
+        InputError: a report is missing or altered.
+    """
+    return lane_warnings(
+        BenchmarkReport.load(folder / BENCHMARK_PATH), VerifyReport.load(folder / VERIFY_PATH)
+    )
+
+
+def lane_warnings(benchmark: BenchmarkReport, verified: VerifyReport) -> list[str]:
+    """A line for each lane that is slower than FP32 or loses its picture, and for INT8 that gains nothing."""
+    judged = {(row.runtime, row.precision, row.tier): row for row in verified.rows}
+    defaults = default_lanes(benchmark, verified)
+    lines = []
+    for row in benchmark.rows:
+        found = judged.get((row.runtime, row.precision, row.tier))
+        faults = [*_slowness(row), *(_damage(found) if found else [])]
+        if row.precision != "fp32" and faults:
+            chosen = _PRECISIONS[defaults[row.runtime, row.tier]]
+            what = f"{_PRECISIONS[row.precision]} in {_RUNTIMES[row.runtime]} at {row.tier}"
+            lines.append(f"{what} {' and '.join(faults)}: {chosen} is the default there")
+    return lines
+
+
+def _slowness(row: BenchmarkRow) -> list[str]:
+    ratio = row.ratio_to_fp32
+    if ratio is None or ratio.low > 1.0:
+        return []
+    if ratio.high < 1.0:
+        return [f"is slower, {ratio.value:.2f}x the speed of FP32"]
+    return [] if row.precision == "fp16" else [f"is not proven faster, {ratio.value:.2f}x the speed of FP32"]
+
+
+def _damage(row: VerifyRow) -> list[str]:
+    """What keeps a lane from being a default, whatever its speed."""
+    faults = []
+    if row.psnr_db.mean >= PSNR_CAP_DB:
+        faults.append("computes nothing in integers")
+    if row.psnr_db.mean < FLOOR_DB:
+        faults.append(f"is {row.psnr_db.mean:.1f} dB from FP32, below {FLOOR_DB:.0f} dB")
+    worst = _worst_drop(row.drop)
+    if worst[0] > MAX_DROP:
+        faults.append(f"has {worst[1]} {worst[0]:.1%} worse")
+    return faults
+
+
+def _worst_drop(drop: Drop) -> tuple[float, str]:
+    named = (
+        (drop.ssim_content, "SSIM to the photograph"),
+        (drop.style_distance, "style distance"),
+        (drop.lpips_content, "perceptual distance"),
+        (drop.identity, "identity"),
+    )
+    return max((score, name) for score, name in named if score is not None)
+
+
+def _fastest(fit: Sequence[tuple[BenchmarkRow, float]]) -> Precision:
+    ratios = [(row.precision, row.ratio_to_fp32, psnr_db) for row, psnr_db in fit]
+    low = max((ratio for _, ratio, _ in ratios if ratio), key=lambda ratio: ratio.value).low
+    as_fast = [(psnr_db, name) for name, ratio, psnr_db in ratios if ratio and ratio.high >= low]
+    return max(as_fast)[1]

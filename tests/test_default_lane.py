@@ -1,0 +1,159 @@
+"""Which precision is used where nobody chose one: never one that is slower, or that loses the picture."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from iast_export.cli import run
+from iast_export.default_lane import FLOOR_DB, default_lanes, lane_warnings, load_defaults
+from iast_export.errors import InputError
+from iast_export.recipe import Recipe
+from iast_export.reports import (
+    BenchmarkReport,
+    BenchmarkRow,
+    Drop,
+    QuantizeReport,
+    Ratio,
+    SetFacts,
+    Spread,
+    VerifyReport,
+    VerifyRow,
+)
+from iast_export.specs import Precision
+from iast_export.stylize import BundleEngine
+
+RECIPE = """
+name = "flat"
+tiers = [{depth = 1, max_side_px = 32}]
+[calibration]
+max_pairs = 4
+[verify]
+images = 4
+[benchmark]
+warmup = 1
+blocks = 5
+"""
+
+
+def timed(precision: Precision, ratio: tuple[float, float, float] | None) -> BenchmarkRow:
+    low, value, high = ratio or (1.0, 1.0, 1.0)
+    return BenchmarkRow(
+        runtime="litert",
+        precision=precision,
+        tier="d1-32px",
+        threads=1,
+        median_ms=10.0 / value,
+        p90_ms=None,
+        samples_ms=(10.0, 10.0),
+        warmup_ms=(),
+        ratio_to_fp32=Ratio(value=value, low=low, high=high) if ratio else None,
+        peak_rss_bytes=None,
+        file_bytes=1000,
+    )
+
+
+def judged(precision: Precision, psnr_db: float, drop: float = 0.0) -> VerifyRow:
+    return VerifyRow(
+        runtime="litert",
+        precision=precision,
+        tier="d1-32px",
+        images=4,
+        psnr_db=Spread(mean=psnr_db, p5=psnr_db),
+        ssim=Spread(mean=0.9, p5=0.9),
+        drop=Drop(ssim_content=drop, style_distance=0.0),
+        not_judged={"lpips_content": "no weights", "identity": "no faces"},
+    )
+
+
+def reports(*lanes: tuple[BenchmarkRow, VerifyRow]) -> tuple[BenchmarkReport, VerifyReport]:
+    rows = (timed("fp32", None), *(row for row, _ in lanes))
+    benchmark = BenchmarkReport(machine={}, versions={}, rows=rows)
+    facts = SetFacts(name="a set", sha256="0" * 64, images=4)
+    return benchmark, VerifyReport(set=facts, rows=tuple(row for _, row in lanes))
+
+
+@pytest.mark.parametrize(
+    ("ratio", "psnr_db", "drop", "said"),
+    [
+        ((0.7, 0.8, 0.9), 45.0, 0.0, "is slower, 0.80x the speed of FP32"),
+        ((0.9, 1.0, 1.1), 45.0, 0.0, "is not proven faster, 1.00x the speed of FP32"),
+        ((2.9, 3.0, 3.1), FLOOR_DB - 1.0, 0.0, "is 32.0 dB from FP32, below 33 dB"),
+        ((2.9, 3.0, 3.1), 45.0, 0.05, "has SSIM to the photograph 5.0% worse"),
+    ],
+)
+def test_a_lane_that_is_slower_or_ruined_is_named_and_no_default(
+    ratio: tuple[float, float, float], psnr_db: float, drop: float, said: str
+) -> None:
+    found = reports((timed("int8", ratio), judged("int8", psnr_db, drop)))
+    assert default_lanes(*found) == {("litert", "d1-32px"): "fp32"}
+    (line,) = lane_warnings(*found)
+    assert line == f"INT8 in LiteRT at d1-32px {said}: FP32 is the default there"
+
+
+def test_a_sound_lane_is_the_default_without_a_word() -> None:
+    ruined = (timed("int8", (3.9, 4.0, 4.1)), judged("int8", 20.0))
+    sound = (timed("dynamic_int8", (1.9, 2.0, 2.1)), judged("dynamic_int8", 40.0))
+    found = reports(ruined, sound)
+    assert default_lanes(*found) == {("litert", "d1-32px"): "dynamic_int8"}
+    assert [line.split(":")[1] for line in lane_warnings(*found)] == [" dynamic INT8 is the default there"]
+    assert lane_warnings(*reports(sound)) == []
+
+
+def test_a_network_that_int8_gains_nothing_on_builds_says_so_and_stays_float(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "flat.toml").write_text(RECIPE)
+    folder, network = tmp_path / "flat", "tests.tiny_networks:depthwise_factory"
+    options = ["--network", network, "--recipe", str(tmp_path / "flat.toml")]
+    assert run(["build", "--out", str(folder), *options]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "INT8 in ONNX Runtime at d1-32px" in said and "computes nothing in integers" in said
+    assert "FP32 is the default there" in said
+    assert load_defaults(folder)["onnxruntime", "d1-32px"] == "fp32"
+    rows = {r.path: r for r in QuantizeReport.load(folder / "reports/quantize.json").rows}
+    assert rows["models/flat-d1-32px-int8.onnx"].quantized_ops == {}
+    assert "FP32 is the default there" in (folder / "reports/report.html").read_text()
+    engine = BundleEngine(folder, "onnxruntime")
+    assert engine.precision(engine.tiers[0]) == "fp32"
+
+
+def test_a_network_that_int8_ruins_builds_says_so_and_stays_float(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Ranges that keep 51 % of the values leave nothing of the picture."""
+    ruinous = RECIPE.replace("max_pairs = 4", "max_pairs = 4\npercentile = 51.0")
+    (tmp_path / "ruined.toml").write_text(ruinous)
+    folder, network = tmp_path / "ruined", "tests.tiny_networks:tiny_adain_factory"
+    options = ["--network", network, "--recipe", str(tmp_path / "ruined.toml")]
+    assert run(["build", "--out", str(folder), *options]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "dB from FP32, below 33 dB" in said
+    assert load_defaults(folder)["onnxruntime", "d1-32px"] == "fp32"
+
+
+def test_stylize_takes_the_default_of_each_tier_and_says_which(
+    small_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    style = BundleEngine(small_bundle, "litert").manifest.styles[0].id
+    content = next((small_bundle / "styles").glob("*.png"))
+    command = ["stylize", str(small_bundle), "--content", str(content), "--style", style, "--json"]
+    assert run([*command, "--out", str(tmp_path), "--scale-down"]) == 0
+    (made,) = json.loads(capsys.readouterr().out)
+    assert made["precision"] == load_defaults(small_bundle)["litert", made["tier"]]
+
+
+def test_without_reports_a_precision_has_to_be_named(bundle_copy: Path) -> None:
+    (bundle_copy / "reports" / "benchmark.json").unlink()
+    with pytest.raises(InputError, match="--precision"):
+        BundleEngine(bundle_copy, "litert")
+    assert BundleEngine(bundle_copy, "litert", "int8")
+
+
+def test_the_packaged_plan_is_fitted_to_the_depths_of_a_network() -> None:
+    plan = [tier.id for tier in Recipe().fitted((1,), 4).plan]
+    assert plan == ["d1-256px", "d1-512px", "d1-1024px"]
+    assert [tier.id for tier in Recipe().fitted((1, 2, 3, 4), 4).plan] == [t.id for t in Recipe().plan]
+    assert [tier.id for tier in Recipe().fitted((3,), 48).plan] == ["d3-240px", "d3-480px", "d3-1008px"]
