@@ -287,7 +287,14 @@ def plan(
     """
     from iast_export.pipeline import Build
     from iast_export.planning import MeasureOptions, plan_tier
-    from iast_export.report.plan import refusals, rewrite_words, runtime_table, tiers_table, total_words
+    from iast_export.report.plan import (
+        conversion_words,
+        refusals,
+        rewrite_words,
+        runtime_table,
+        tiers_table,
+        total_words,
+    )
 
     if no_measure and measure == "again":
         raise UsageError("--no-measure and --measure again exclude each other", "give one of them")
@@ -301,7 +308,8 @@ def plan(
     console.table(*tiers_table(report.tiers))
     for runtime in report.runtimes:
         console.wide_table(*runtime_table(report, runtime))
-        for line in (*rewrite_words(runtime), *refusals(runtime), total_words(runtime)):
+        notes = [*rewrite_words(runtime), *refusals(runtime)]
+        for line in (*notes, conversion_words(runtime), total_words(runtime)):
             console.out.print(line, markup=False)
 
 

@@ -14,6 +14,7 @@ from iast_export.specs import Runtime
 
 Block = tuple[Milliseconds, Milliseconds]
 Int8Kernel = Literal["integer", "mixed", "float", "refused"]
+Direction = Literal["quantize", "dequantize"]
 Decision = Literal["int8", "fp32", "mixed"]
 Flag = Literal["", "slower in INT8 here", "faster in INT8 here"]
 
@@ -44,14 +45,25 @@ class Int8Facts(Model):
     refusal: str = ""
 
 
-class GroupMeasurement(Report):
-    """A cached micro-benchmark: FP32 and INT8 of one group alone, timed in turn, milliseconds.
+class Measurement(Report):
+    """What the user's cache keeps, by the hash of all that decides it."""
+
+    made_by: ClassVar[str] = "plan"
+    key: Sha256
+
+
+class ConversionMeasurement(Measurement):
+    """Milliseconds of one quantization or dequantization of a tensor."""
+
+    blocks_ms: Annotated[tuple[Block, ...], Field(min_length=2)]
+
+
+class GroupMeasurement(Measurement):
+    """A micro-benchmark: FP32 and INT8 of one group alone, timed in turn, milliseconds.
 
     `int8_blocks_ms` is None where INT8 does not run.
     """
 
-    made_by: ClassVar[str] = "plan"
-    key: Sha256
     int8: Int8Facts
     fp32_blocks_ms: Annotated[tuple[Block, ...], Field(min_length=2)]
     int8_blocks_ms: Annotated[tuple[Block, ...], Field(min_length=2)] | None
@@ -91,14 +103,28 @@ class PlanGroup(Model):
     flag: Flag
 
 
-class RuntimePlan(Model):
-    """A tier in one runtime. The totals are sums over groups: parts that were each timed alone.
+class PlanConversion(Model):
+    """Tensors of one shape that are quantized, or dequantized, between float and integer operators.
 
-    `fp32_ms`: every group in FP32. `planned_ms`: each group as the exporter decides.
+    `ms` is of one; None: not measured.
+    """
+
+    direction: Direction
+    shape: str
+    count: Positive
+    ms: Milliseconds | None
+
+
+class RuntimePlan(Model):
+    """A tier in one runtime. The totals are sums of parts that were each timed alone.
+
+    `fp32_ms`: every group in FP32. `planned_ms`: each group as the exporter decides, and the conversions
+    that this takes. None: not measured, or a group has no time.
     """
 
     runtime: Runtime
     groups: Annotated[tuple[PlanGroup, ...], Field(min_length=1)]
+    conversions: tuple[PlanConversion, ...]
     fp32_ms: Milliseconds | None
     planned_ms: Milliseconds | None
 

@@ -104,6 +104,22 @@ def test_onnx_decisions_are_those_of_the_exporters_plan(name: str) -> None:
     assert integer == len(find_groups(load_model(fp32_files(build, Tier(1, 32))["onnxruntime"]).graph))
 
 
+def test_conversions_stand_where_floats_meet_integers() -> None:
+    edges = [
+        (row.direction, row.shape, row.count)
+        for plan in planned("mobile").runtimes
+        if plan.runtime == "onnxruntime"
+        for row in plan.conversions
+    ]
+    # content, what the last convolution reads; the results of both convolutions
+    assert sorted(edges) == [
+        ("dequantize", "16, 16×16", 1),
+        ("dequantize", "3, 32×32", 1),
+        ("quantize", "24, 32×32", 1),
+        ("quantize", "3, 32×32", 1),
+    ]
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_every_operator_is_in_one_group(name: str) -> None:
     tier, files = Tier(1, 32), fp32_files(build_of(name), Tier(1, 32))
@@ -156,7 +172,9 @@ def test_times_are_finite_and_positive_and_totals_are_their_sums() -> None:
         assert plan.fp32_ms == pytest.approx(sum(row.count * (row.fp32_ms or 0) for row in plan.groups))
         chosen = [row.int8_ms if row.decision == "int8" else row.fp32_ms for row in plan.groups]
         counts = [row.count for row in plan.groups]
-        assert plan.planned_ms == pytest.approx(np.dot(counts, [time or 0 for time in chosen]))
+        between = sum(row.count * (row.ms or 0) for row in plan.conversions)
+        assert 0 < between < np.inf
+        assert plan.planned_ms == pytest.approx(np.dot(counts, [time or 0 for time in chosen]) + between)
 
 
 def test_a_second_plan_measures_nothing_and_a_damaged_entry_alone_is_measured_again(
@@ -174,7 +192,7 @@ def test_a_second_plan_measures_nothing_and_a_damaged_entry_alone_is_measured_ag
     for path in victim:
         path.write_bytes(damaged[path][: len(damaged[path]) // 2])
     plan_tier(build_of("mobile"), options=QUICK)
-    number = sum(len(plan.groups) for plan in first.runtimes)
+    number = sum(len(plan.groups) + len(plan.conversions) for plan in first.runtimes)
     assert len(measured) == number
     plan_tier(build_of("mobile"), options=MeasureOptions("again", warmup=0, blocks=2))
     assert len(measured) == 2 * number
@@ -204,14 +222,14 @@ def test_the_cache_gives_back_what_was_saved_and_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert cache.load(KEY) is None
+    assert cache.load(KEY, GroupMeasurement) is None
     cache.save(entry())
-    assert cache.load(KEY) == entry()
+    assert cache.load(KEY, GroupMeasurement) == entry()
     path = tmp_path / "iast-export" / "plan" / f"{KEY}.json"
     path.rename(path.with_name(f"{'1' * 64}.json"))
-    assert cache.load("1" * 64) is None  # an entry under another's name
+    assert cache.load("1" * 64, GroupMeasurement) is None  # an entry under another's name
     path.write_text("{")
-    assert cache.load(KEY) is None
+    assert cache.load(KEY, GroupMeasurement) is None
 
 
 def test_a_relative_cache_home_is_ignored_and_an_unwritable_one_has_a_remedy(

@@ -9,7 +9,8 @@ from iast_export.build import Build
 from iast_export.environment import machine_fingerprint, versions
 from iast_export.errors import UsageError
 from iast_export.plan import plan_rows
-from iast_export.plan_reports import PlanGroup, PlanReport, PlanRewrite, RuntimePlan
+from iast_export.plan_reports import PlanConversion, PlanGroup, PlanReport, PlanRewrite, RuntimePlan
+from iast_export.planning.conversions import conversion_rows, total_ms
 from iast_export.planning.decide import decision_of, flag_of, reason_of
 from iast_export.planning.exports import fp32_files
 from iast_export.planning.forms import count_forms
@@ -57,7 +58,7 @@ def plan_tier(build: Build, tier_id: str | None = None, options: MeasureOptions 
             found = look_at(model, network, groups[0], used)
             made.append(_row(model, network, groups, found, forms, [one for same in alike for one in same]))
             done += 1
-        runtimes.append(_runtime(network.runtime, made))
+        runtimes.append(_runtime(network.runtime, made, conversion_rows(network, used)))
     build.progress("measure operator groups", total, total)
     return PlanReport(
         tiers=tuple(costs),
@@ -134,12 +135,21 @@ def shape_of(network: Network, group: Group) -> str:
     return f"{inputs * main.groups}→{outputs}, {kernel_height}×{kernel_width}{stride}, {size}"
 
 
-def _runtime(runtime: Runtime, rows: Sequence[PlanGroup]) -> RuntimePlan:
+def _runtime(
+    runtime: Runtime, rows: Sequence[PlanGroup], conversions: Sequence[PlanConversion]
+) -> RuntimePlan:
     fp32 = [row.fp32_ms for row in rows]
     planned = [row.int8_ms if row.decision == "int8" else row.fp32_ms for row in rows]
-    total = _total(rows, planned)
+    kernels, between = _total(rows, planned), total_ms(conversions)
+    total = None if kernels is None or between is None else kernels + between
     flagged = [row.model_copy(update={"flag": flag_of(row, total)}) if total else row for row in rows]
-    return RuntimePlan(runtime=runtime, groups=tuple(flagged), fp32_ms=_total(rows, fp32), planned_ms=total)
+    return RuntimePlan(
+        runtime=runtime,
+        groups=tuple(flagged),
+        conversions=tuple(conversions),
+        fp32_ms=_total(rows, fp32),
+        planned_ms=total,
+    )
 
 
 def _total(rows: Sequence[PlanGroup], times_ms: Sequence[float | None]) -> float | None:

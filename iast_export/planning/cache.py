@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import TypeVar
 
 from iast_export.errors import InputError
-from iast_export.plan_reports import GroupMeasurement
+from iast_export.plan_reports import Measurement
+
+M = TypeVar("M", bound=Measurement)
 
 
 def cache_dir() -> Path:
@@ -27,19 +30,19 @@ def cache_dir() -> Path:
     return Path.home() / ".cache" / "iast-export"
 
 
-def load(key: str) -> GroupMeasurement | None:
+def load(key: str, kind: type[M]) -> M | None:
     """The measurement of a key; None where there is none, or the file is damaged and to be made anew."""
     path = _path(key)
     if not path.is_file():
         return None
     try:
-        found = GroupMeasurement.load(path)
+        found = kind.load(path)
     except InputError:
         return None
     return found if found.key == key else None
 
 
-def save(measurement: GroupMeasurement) -> None:
+def save(measurement: Measurement) -> None:
     """Writes a measurement, whole or not at all.
 
     Raises:

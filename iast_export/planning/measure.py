@@ -7,7 +7,7 @@ core does not count; with several it is the wall's.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -19,6 +19,7 @@ from iast_export.plan_reports import GroupMeasurement, Int8Facts, Int8Kernel
 from iast_export.planning import cache, litert_micro, onnx_micro
 from iast_export.planning.graph import Network
 from iast_export.planning.groups import Group
+from iast_export.specs import Runtime
 from iast_export.timing import Samples, interleave
 
 Mode = Literal["cached", "again", "no"]
@@ -86,15 +87,20 @@ def signature(network: Network, group: Group) -> str:
 
 def cache_key(network: Network, group: Group, threads: int) -> str:
     """A hash of the machine, the runtime's versions, the threads and the group's `signature`."""
+    return key_of(network.runtime, threads, signature(network, group))
+
+
+def key_of(runtime: Runtime, threads: int, what: str) -> str:
+    """A hash of the machine, the runtime's versions, the threads and what is measured."""
     installed = versions()
     body: dict[str, Any] = {
         "machine": machine_fingerprint(),
-        "versions": {name: installed.get(name, "") for name in _TOOLS[network.runtime]},
+        "versions": {name: installed.get(name, "") for name in _TOOLS[runtime]},
         "iast-export": __version__,
         "method": _METHOD,
-        "runtime": network.runtime,
+        "runtime": runtime,
         "threads": threads,
-        "signature": signature(network, group),
+        "signature": what,
     }
     return sha256_bytes(json_bytes(body))
 
@@ -109,7 +115,7 @@ def look_at(model: Any, network: Network, group: Group, options: MeasureOptions)
     if options.mode == "no":
         return Found(_micro(model, network, group, options.threads).facts)
     key = cache_key(network, group, options.threads)
-    found = cache.load(key) if options.mode == "cached" else None
+    found = cache.load(key, GroupMeasurement) if options.mode == "cached" else None
     if found is None:
         found = _measure(key, _micro(model, network, group, options.threads), options)
         cache.save(found)
@@ -121,19 +127,28 @@ def _measure(key: str, micro: _Micro, options: MeasureOptions) -> GroupMeasureme
     runs = {"fp32": micro.fp32()}
     if micro.int8 is not None:
         runs["int8"] = micro.int8()
-    samples = interleave(
+    samples = _timed(runs, options)
+    return GroupMeasurement(
+        key=key,
+        int8=micro.facts,
+        fp32_blocks_ms=samples["fp32"].blocks_ms,
+        int8_blocks_ms=samples["int8"].blocks_ms if "int8" in samples else None,
+    )
+
+
+def measured_alone(run: Callable[[], object], options: MeasureOptions) -> Samples:
+    """Times of one thing."""
+    return _timed({"alone": run}, options)["alone"]
+
+
+def _timed(runs: Mapping[str, Callable[[], object]], options: MeasureOptions) -> dict[str, Samples]:
+    return interleave(
         runs,
         options.warmup,
         options.blocks,
         budget_s=options.budget_s,
         min_blocks=5,
         clock_ns=time.thread_time_ns if options.threads == 1 else time.perf_counter_ns,
-    )
-    return GroupMeasurement(
-        key=key,
-        int8=micro.facts,
-        fp32_blocks_ms=samples["fp32"].blocks_ms,
-        int8_blocks_ms=samples["int8"].blocks_ms if "int8" in samples else None,
     )
 
 

@@ -151,10 +151,10 @@ def int8_model(model: onnx.ModelProto, network: Network, group: Group) -> onnx.M
     alone, layouts = cut(model, network, group), integer_layouts(network, group)
     if group.main.type == "Conv" and group.main.integer:
         try:
-            return _channels_last(_integer_edges(_as_exported(alone)), layouts)
+            return channels_last(_integer_edges(_as_exported(alone)), layouts)
         except InputError:  # nothing in it is chosen once it stands alone
             pass
-    return _channels_last(naive_int8(alone), layouts)
+    return channels_last(naive_int8(alone), layouts)
 
 
 def _as_exported(alone: onnx.ModelProto) -> onnx.ModelProto:
@@ -182,7 +182,7 @@ def _integer_edges(model: onnx.ModelProto) -> onnx.ModelProto:
     return model
 
 
-def _channels_last(model: onnx.ModelProto, layouts: Mapping[str, bool]) -> onnx.ModelProto:
+def channels_last(model: onnx.ModelProto, layouts: Mapping[str, bool]) -> onnx.ModelProto:
     """Gives integer edges channels last where `layouts` says so, in place.
 
     A transposition is written on the inside, which ONNX Runtime cancels against the kernel's own.
@@ -211,22 +211,24 @@ def _channels_last(model: onnx.ModelProto, layouts: Mapping[str, bool]) -> onnx.
 def integer_layouts(network: Network, group: Group) -> dict[str, bool]:
     """Edge -> whether integers lie channels last there: movements lead from it to an integer convolution."""
     inputs, outputs = edges(network, group)
-    found = {name: _made_by_integers(network, name) for name in inputs}
-    return found | {name: _read_by_integers(network, name) for name in outputs}
+    found = {name: made_by_integers(network, name) for name in inputs}
+    return found | {name: read_by_integers(network, name) for name in outputs}
 
 
-def _made_by_integers(network: Network, name: str) -> bool:
+def made_by_integers(network: Network, name: str) -> bool:
+    """Whether movements lead back from a tensor to a convolution in integers."""
     maker = network.producers.get(name)
     while maker is not None and maker.type in _CARRIED and maker.inputs:
         maker = network.producers.get(maker.inputs[0])
     return maker is not None and maker.type in CONVOLUTIONS and maker.integer
 
 
-def _read_by_integers(network: Network, name: str) -> bool:
+def read_by_integers(network: Network, name: str) -> bool:
+    """Whether movements lead on from a tensor to a convolution in integers."""
     for reader in network.readers.get(name, []):
         if reader.type in CONVOLUTIONS and reader.integer:
             return True
-        if reader.type in _CARRIED and _read_by_integers(network, reader.name):
+        if reader.type in _CARRIED and read_by_integers(network, reader.name):
             return True
     return False
 

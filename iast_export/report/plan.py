@@ -80,8 +80,8 @@ def total_words(plan: RuntimePlan) -> str:
     gain = plan.fp32_ms / plan.planned_ms
     return (
         f"{name}: {milliseconds(plan.fp32_ms)} in FP32, {milliseconds(plan.planned_ms)} as the exporter "
-        f"decides ({gain:.2f}×): a sum of parts that were timed alone, without the conversions between "
-        "float and integers; `bench` measures the whole"
+        f"decides ({gain:.2f}×): a sum of parts that were timed alone; "
+        "`bench` measures the whole"
     )
 
 
@@ -89,6 +89,16 @@ def rewrite_words(plan: RuntimePlan) -> list[str]:
     """Each rewrite that the export did, once, with its reason."""
     found = {row.rewrite.name: row.rewrite.why for row in plan.groups if row.rewrite}
     return [f"{name}: {why}" for name, why in found.items()]
+
+
+def conversion_words(plan: RuntimePlan) -> str:
+    """How often values change between floats and integers, and what that takes."""
+    times = [row.ms for row in plan.conversions]
+    count = sum(row.count for row in plan.conversions)
+    if not times or any(time is None for time in times):
+        return f"{count} conversions between float and integers"
+    total = sum(row.count * row.ms for row in plan.conversions if row.ms is not None)
+    return f"{count} conversions between float and integers: {milliseconds(total)}"
 
 
 def refusals(plan: RuntimePlan) -> list[str]:
