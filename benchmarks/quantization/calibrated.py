@@ -85,9 +85,8 @@ class Calibrator:
             InputError: the bundle has no FP32 file of the tier, or a picture can't be used.
         """
         equalization = self._equalization(tier, factors)
-        found = Calibrated(
-            tier, {"onnxruntime": self._onnx(tier, factors, equalization)}, {}, {}, [], {}, 0.0
-        )
+        onnx = self._onnx(tier, factors, equalization)
+        found = Calibrated(tier, {"onnxruntime": onnx}, {}, {}, [], {}, 0.0)
         if "litert" in runtimes:
             found.fp32["litert"] = self._litert(tier, factors, equalization)
         for runtime, path in found.fp32.items():
