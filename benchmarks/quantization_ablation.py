@@ -63,7 +63,7 @@ class Variant:
     @property
     def runtimes(self) -> tuple[Runtime, ...]:
         """Where it exists."""
-        return ("onnxruntime",) if self.bias_correction or self.factors else RUNTIMES
+        return ("onnxruntime",) if self.bias_correction else RUNTIMES
 
 
 VARIANTS = (
@@ -87,9 +87,8 @@ _COMMAND = "python -m benchmarks.quantization_ablation dist/demo --out benchmark
 _NOTES = """A drop is relative to FP32's score, positive is worse. Up to 20 pictures, the 5th percentile is
 the worst. Seconds are those of calibrating, learning and writing. Trimmed: ranges around relu(a + b) without
 what the ReLU removes. Both: bias correction and learned rounding. Equalised: scales of channels moved from a
-convolution to the next one, by Nagel's rule on weights, or by the ranges of the values between, of this tier
-alone, which is the best that a rule for all tiers could do. It is no part of the product: bias correction and
-equalisation have rows in ONNX Runtime only."""
+convolution to the next one; by values as the product does it, where channels are unlike, here from one tier;
+by weights is the published rule, for all pairs. Bias correction exists in ONNX Runtime only."""
 
 
 @dataclass(frozen=True)
@@ -134,9 +133,7 @@ def ablate(
     with tempfile.TemporaryDirectory() as folder:
         calibrator = Calibrator(build, bundle, Path(folder))
         found = {
-            factors: [
-                calibrator.calibrate(tier, () if factors else tuple(runtimes), factors) for tier in chosen
-            ]
+            factors: [calibrator.calibrate(tier, tuple(runtimes), factors) for tier in chosen]
             for factors in dict.fromkeys(variant.factors for variant in variants)
         }
         learned = {

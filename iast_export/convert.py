@@ -32,6 +32,7 @@ from torch.overrides import TorchFunctionMode
 
 from iast_export import tflite_file, tflite_write
 from iast_export.artifacts import Progress, atomic_path, no_progress
+from iast_export.batch_norms import fold_batch_norms
 from iast_export.block_kernels import in_blocks
 from iast_export.errors import ToolError
 from iast_export.runtimes import IMAGE_NAMES, open_litert
@@ -181,10 +182,11 @@ class _Encoder(nn.Module):
 
 @dataclass(frozen=True)
 class _Entry:
-    """A signature to be: its module, example inputs (NCHW, in call order) and output names."""
+    """A signature to be: its module, the form to trace, inputs (NCHW, in call order) and output names."""
 
     key: str
     module: nn.Module
+    traced: nn.Module
     inputs: Mapping[str, Tensor]
     outputs: tuple[str, ...]
 
@@ -208,7 +210,8 @@ def convert_fp32(
     for n, tier in enumerate(tiers):
         module = network.cut(tier.depth).eval().requires_grad_(False)
         inputs = {CONTENT: _picture(*tier.shape_px, seed=2 + n), **named}
-        entries.append(_Entry(tier.signature, module, inputs, (STYLIZED,)))
+        folded = fold_batch_norms(network.cut(tier.depth).eval().requires_grad_(False), *inputs.values())
+        entries.append(_Entry(tier.signature, module, folded, inputs, (STYLIZED,)))
     return _convert(entries, path, progress)
 
 
@@ -222,7 +225,8 @@ def convert_style_encoder(
     """
     names = tuple(name for name in network.code_shapes if name != STRENGTH)
     picture = _picture(STYLE_ENCODER_SIDE_PX, STYLE_ENCODER_SIDE_PX, seed=1)
-    entry = _Entry(STYLE_SIGNATURE, _Encoder(network).eval(), {STYLE_IMAGE: picture}, names)
+    encoder = _Encoder(network).eval()
+    entry = _Entry(STYLE_SIGNATURE, encoder, encoder, {STYLE_IMAGE: picture}, names)
     return _convert([entry], path, progress)
 
 
@@ -272,7 +276,7 @@ def _run_converter(entries: Sequence[_Entry]) -> tuple[bytes, Counter[str]]:
         modules = []
         for entry in entries:
             image, *codes = entry.inputs
-            module = _Nhwc(entry.module, image, codes, entry.outputs).eval()
+            module = _Nhwc(entry.traced, image, codes, entry.outputs).eval()
             sample = {name: _nhwc(name, value).contiguous() for name, value in entry.inputs.items()}
             add = litert_torch.signature if converter is None else converter.signature
             converter = add(entry.key, module, sample_kwargs=sample)

@@ -19,6 +19,7 @@ from onnx import helper
 from torch import Tensor, nn
 
 from iast_export.adapters import StyleNetwork
+from iast_export.batch_norms import fold_batch_norms
 from iast_export.dispatch import merge_dispatch
 from iast_export.errors import InputError, ToolError
 from iast_export.onnx_graph import (
@@ -93,7 +94,8 @@ def export_tier(
     example = (torch.from_numpy(pseudo_photograph(sides[0], sides[1])), *codes.values())
     axes = _dynamic_axes(multiple, smallest_px, tier.max_side_px)
     shapes = (axes, *({} for _ in codes))
-    model = _traced(module, example, (CONTENT, *codes), (STYLIZED,), shapes, rewrites)
+    traced = fold_batch_norms(network.cut(tier.depth).eval().requires_grad_(False), *example)
+    model = _traced(traced, example, (CONTENT, *codes), (STYLIZED,), shapes, rewrites)
     _annotate_sides(model)
     add_property(model, SIZE_MULTIPLE_KEY, str(multiple))
     generated = (

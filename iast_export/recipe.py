@@ -55,13 +55,15 @@ class QuantizeRecipe(_Part):
 
     `edges`: element type at the edges of the TFLite model. `trim_sums`: ranges around relu(a + b) without
     what the ReLU removes. `rounding`: weights to the nearest level, or learned for the least error of each
-    layer. `bias_correction`: each layer's mean error goes into its bias.
+    layer. `bias_correction`: each layer's mean error goes into its bias. `equalize`: channels that share a
+    scale and are very unlike are made alike, their factors moved into the next layer.
     """
 
     edges: Edges = "float32"
     trim_sums: bool = True
     rounding: Rounding = "learned"
     bias_correction: bool = False
+    equalize: bool = True
 
 
 class VerifyRecipe(_Part):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -29,6 +31,14 @@ from iast_export.imagesets import ImageSet
 from iast_export.lanes import find_lanes
 from iast_export.observers import Observe, observe_litert, observe_onnx
 from iast_export.onnx_graph import load_model
+from iast_export.quantize.equalize import (
+    Equalization,
+    find_pairs,
+    largest_by_channel,
+    learn_factors,
+    write_equalized_onnx,
+)
+from iast_export.quantize.litert import write_equalized_litert
 from iast_export.quantize.onnx_qdq import tensors_to_calibrate
 from iast_export.ranges import method_of
 from iast_export.reports import (
@@ -74,6 +84,7 @@ class Stage:
     run: Callable[[Build], list[Path]]
 
 
+_CHANNEL_PAIRS = 8  # of content and style, that the largest value of each channel is taken from
 _REPORTS = (VERIFY_PATH, BENCHMARK_PATH, QUANTIZE_PATH, CONVERT_PATH)
 
 
@@ -167,6 +178,7 @@ def _calibrate_params(build: Build) -> dict[str, Any]:
         "set_sha256": build.calibration_set.sha256,
         "evaluation_sha256": build.evaluation_set.sha256,
         "styles": styles_sha256(build),
+        "equalize": build.recipe.quantize.equalize,
     }
 
 
@@ -186,29 +198,69 @@ def _ranges_paths(build: Build) -> list[Path]:
     return [ranges_path(build, runtime, tier) for tier in build.tiers for runtime in RUNTIMES]
 
 
+def _factors_path(build: Build) -> Path:
+    return build.root / "calibration" / "equalization.json"
+
+
+def _learn_factors(build: Build) -> Equalization:
+    """Factors of cross-layer equalisation, from a few pictures of every tier; empty where switched off."""
+    if not build.recipe.quantize.equalize:
+        return Equalization()
+    codes = [feeds_of(s, build.network.code_shapes) for s in build.styles if not s.held_out]
+    tiers = []
+    for i, (tier, fp32) in enumerate(zip(build.tiers, _onnx_fp32(build), strict=True)):
+        build.progress("compare channels", i, len(build.tiers))
+        graph, pairs = load_model(fp32).graph, min(_CHANNEL_PAIRS, build.recipe.calibration.max_pairs)
+        feeds = tier_feeds(tier, build.calibration_set, codes, pairs, build.network.size_multiple_px)
+        names = sorted({pair.between for pair in find_pairs(graph)})
+        observe = observe_onnx(fp32, names, usable_cores()) if names else None
+        tiers.append((graph, largest_by_channel(observe, feeds) if observe else {}))
+    build.progress("compare channels", len(build.tiers), len(build.tiers))
+    return learn_factors(tiers)
+
+
+@contextmanager
+def equalized_fp32(build: Build, factors: Equalization) -> Iterator[tuple[list[Path], Path]]:
+    """The FP32 files that INT8 is made from, one per tier for ONNX and one for LiteRT.
+
+    They are the bundle's own where there is nothing to equalise, else temporary ones.
+    """
+    own, tflite = _onnx_fp32(build), _tflite(build, "fp32")
+    if not factors.pairs:
+        yield own, tflite
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        made = [Path(folder) / path.name for path in own]
+        for source, target in zip(own, made, strict=True):
+            write_equalized_onnx(source, target, factors)
+        write_equalized_litert(tflite, Path(folder) / tflite.name, factors)
+        yield made, Path(folder) / tflite.name
+
+
 def _calibrate(build: Build) -> list[Path]:
     chosen = build.recipe.calibration
     codes = [feeds_of(s, build.network.code_shapes) for s in build.styles if not s.held_out]
     method = method_of(chosen.method, chosen.percentile)
     threads = usable_cores()
-    for tier in build.tiers:
-        pairs = pairs_at(tier, chosen.max_pairs)
-        fp32 = build.models / onnx_name(build.recipe.name, tier, "fp32")
-        tflite = _tflite(build, "fp32")
-        observers: dict[Runtime, tuple[Observe, int | None]] = {
-            "onnxruntime": (
-                observe_onnx(fp32, tensors_to_calibrate(fp32), threads),
-                build.network.size_multiple_px,
-            ),
-            "litert": (observe_litert(tflite, tier.signature, threads), None),
-        }
-        for runtime, (observe, multiple_px) in observers.items():
-            feeds = tier_feeds(tier, build.calibration_set, codes, pairs, multiple_px)
-            what = f"calibrate {tier.id} {runtime}"
-            ranges = calibrate_tier(observe, feeds, method, pairs, what, build.progress)
-            facts = {"method": chosen.method, "pairs": pairs, "set_sha256": build.calibration_set.sha256}
-            save_ranges(ranges_path(build, runtime, tier), ranges, facts)
-    return _ranges_paths(build)
+    factors = _learn_factors(build)
+    factors.save(_factors_path(build))
+    with equalized_fp32(build, factors) as (files, tflite):
+        for tier, fp32 in zip(build.tiers, files, strict=True):
+            pairs = pairs_at(tier, chosen.max_pairs)
+            observers: dict[Runtime, tuple[Observe, int | None]] = {
+                "onnxruntime": (
+                    observe_onnx(fp32, tensors_to_calibrate(fp32), threads),
+                    build.network.size_multiple_px,
+                ),
+                "litert": (observe_litert(tflite, tier.signature, threads), None),
+            }
+            for runtime, (observe, multiple_px) in observers.items():
+                feeds = tier_feeds(tier, build.calibration_set, codes, pairs, multiple_px)
+                what = f"calibrate {tier.id} {runtime}"
+                ranges = calibrate_tier(observe, feeds, method, pairs, what, build.progress)
+                facts = {"method": chosen.method, "pairs": pairs, "set_sha256": build.calibration_set.sha256}
+                save_ranges(ranges_path(build, runtime, tier), ranges, facts)
+    return [*_ranges_paths(build), _factors_path(build)]
 
 
 def _quantize_params(build: Build) -> dict[str, Any]:
@@ -227,20 +279,24 @@ def learn_adjustments(build: Build) -> tuple[list[Adjustment], Mapping[str, NDAr
     from iast_export.quantize.rounding import Adjustment, bias_shifts, learn_filters
 
     chosen, tiers = build.recipe.quantize, []
+    factors = Equalization.load(_factors_path(build))
     learned, corrected = chosen.rounding == "learned", chosen.bias_correction
     if not (learned or corrected):
-        return [Adjustment() for _ in build.tiers], {}
+        return [Adjustment(factors=factors) for _ in build.tiers], {}
     codes = [feeds_of(s, build.network.code_shapes) for s in build.styles if not s.held_out]
-    for i, (tier, fp32) in enumerate(zip(build.tiers, _onnx_fp32(build), strict=True)):
-        build.progress("learn weights and biases", i, len(build.tiers))
-        pairs = pairs_at(tier, build.recipe.calibration.max_pairs)
-        feeds = tier_feeds(tier, build.calibration_set, codes, pairs, build.network.size_multiple_px)
-        layers = integer_layers(fp32, load_ranges(ranges_path(build, "onnxruntime", tier)), chosen.trim_sums)
-        tiers.append((layers, observe_patches(fp32, layers, feeds, usable_cores()) if layers else {}))
+    with equalized_fp32(build, factors) as (files, _):
+        for i, (tier, fp32) in enumerate(zip(build.tiers, files, strict=True)):
+            build.progress("learn weights and biases", i, len(build.tiers))
+            pairs = pairs_at(tier, build.recipe.calibration.max_pairs)
+            feeds = tier_feeds(tier, build.calibration_set, codes, pairs, build.network.size_multiple_px)
+            ranges = load_ranges(ranges_path(build, "onnxruntime", tier))
+            layers = integer_layers(fp32, ranges, chosen.trim_sums)
+            tiers.append((layers, observe_patches(fp32, layers, feeds, usable_cores()) if layers else {}))
     filters = learn_filters(tiers, corrected) if learned else {}
     alone = learn_filters(tiers, False) if learned and corrected else filters
     build.progress("learn weights and biases", len(build.tiers), len(build.tiers))
-    return [Adjustment(filters, bias_shifts(*one, filters) if corrected else {}) for one in tiers], alone
+    shifts = [bias_shifts(*one, filters) if corrected else {} for one in tiers]
+    return [Adjustment(filters, one, factors) for one in shifts], alone
 
 
 def _quantize(build: Build) -> list[Path]:
@@ -253,6 +309,7 @@ def _quantize(build: Build) -> list[Path]:
     rows: list[dict[str, Any]] = []
     paths = []
     adjustments, litert_filters = learn_adjustments(build)
+    factors = Equalization.load(_factors_path(build))
     trim_sums = build.recipe.quantize.trim_sums
     for i, (tier, fp32) in enumerate(zip(build.tiers, _onnx_fp32(build), strict=True)):
         build.progress("quantize ONNX", i, len(build.tiers))
@@ -280,6 +337,7 @@ def _quantize(build: Build) -> list[Path]:
             edges,
             trim_sums=trim_sums,
             filters=litert_filters,
+            factors=factors,
         )
         counts: dict[str, int] = {}
         for signature in summary.quantized_ops.values():
@@ -421,7 +479,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "quantize",
         _quantize_params,
-        lambda b: [*_onnx_fp32(b), _tflite(b, "fp32"), *_ranges_paths(b)],
+        lambda b: [*_onnx_fp32(b), _tflite(b, "fp32"), *_ranges_paths(b), _factors_path(b)],
         _quantize,
     ),
     Stage("verify", _verify_params, _verify_inputs, _verify),

@@ -1,19 +1,46 @@
-"""Cross-layer equalisation: the same network, ranges alike, and only between convolutions that are alone."""
+"""Cross-layer equalisation: the same network, channels alike, the same in every tier and in both runtimes."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
+import torch
+import torch.nn.functional as F
 from onnx import helper
+from torch import Tensor, nn
 
-from benchmarks.quantization.equalize import Pair, by_values, by_weights, equalize, find_pairs
+from benchmarks.quantization.equalize import factors_by_weights
+from iast_export import convert
+from iast_export.calibrate import collect
+from iast_export.errors import InputError
+from iast_export.export import export_tier, pseudo_photograph
+from iast_export.observers import observe_litert, observe_onnx
+from iast_export.onnx_graph import load_model
+from iast_export.quantize.equalize import (
+    Equalization,
+    Pair,
+    equalize_onnx,
+    find_pairs,
+    largest_by_channel,
+    learn_factors,
+    write_equalized_onnx,
+)
+from iast_export.quantize.litert import equalize_litert, quantize_litert, write_equalized_litert
+from iast_export.quantize.onnx_qdq import quantize_onnx, tensors_to_calibrate
+from iast_export.quantize.rounding import Adjustment, adjust_onnx
+from iast_export.runtimes import open_litert, open_onnx
+from iast_export.specs import CONTENT, STYLIZED, Tier
 from tests.rewrite_cases import model_of, picture, run, weight
 
 
-def chain(group: int = 1, clip: bool = False) -> onnx.ModelProto:
+def chain(group: int = 1, clip: bool = False, spread: float = 1.5) -> onnx.ModelProto:
     """conv, ReLU, reflection, conv; the first convolution's channels are of very unlike size."""
-    first = weight(8, 3) * np.logspace(-1.5, 1.5, 8, dtype=np.float32)[:, None, None, None]
+    sizes = np.logspace(-spread, spread, 8, dtype=np.float32)
+    first = weight(8, 3) * sizes[:, None, None, None]
     held = {
         "v": first,
         "b": first[:, 0, 0, 0].copy(),
@@ -22,11 +49,10 @@ def chain(group: int = 1, clip: bool = False) -> onnx.ModelProto:
         "low": np.float32(0),
         "high": np.float32(1),
     }
+    clamp = ("Clip", ["a", "low", "high"]) if clip else ("Relu", ["a"])
     nodes = [
         helper.make_node("Conv", ["x", "v", "b"], ["a"]),
-        helper.make_node("Clip", ["a", "low", "high"], ["r"])
-        if clip
-        else helper.make_node("Relu", ["a"], ["r"]),
+        helper.make_node(*clamp, ["r"]),
         helper.make_node("Pad", ["r", "pads"], ["p"], mode="reflect"),
         helper.make_node("Conv", ["p", "w"], ["y"], group=group),
     ]
@@ -34,37 +60,141 @@ def chain(group: int = 1, clip: bool = False) -> onnx.ModelProto:
 
 
 def largest(model: onnx.ModelProto, x: np.ndarray) -> np.ndarray:
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
-    copy.graph.node.append(helper.make_node("Identity", ["r"], ["kept"]))
-    copy.graph.node[3].output[0] = "unused"
-    copy.graph.node[-1].output[0] = "y"
-    return np.asarray(np.abs(run(copy, {"x": x})).max(axis=(0, 2, 3)), np.float64)
+    cut = onnx.ModelProto()
+    cut.CopyFrom(model)
+    del cut.graph.node[2:]
+    cut.graph.node[1].output[0] = "y"
+    return np.asarray(np.abs(run(cut, {"x": x})).max(axis=(0, 2, 3)), np.float64)
 
 
 @pytest.mark.parametrize("group", [1, 8])
-@pytest.mark.parametrize("rule", ["weights", "values"])
+@pytest.mark.parametrize("rule", ["values", "weights"])
 def test_the_network_stays_the_same_and_its_channels_become_alike(group: int, rule: str) -> None:
     model, x = chain(group), picture(3, 12, 12)
     wanted, before = run(model, {"x": x}), largest(model, x)
-    pairs = find_pairs(model.graph)
-    assert pairs == [Pair("a", "y", "r")]
-    factors = (
-        by_weights(model.graph, pairs) if rule == "weights" else by_values(model.graph, pairs, {"r": before})
-    )
-    equalize(model.graph, pairs, factors)
-    got = run(model, {"x": x})
-    assert np.abs(got - wanted).max() <= 1e-5 * np.abs(wanted).max()
+    assert find_pairs(model.graph) == [Pair("a", "y", "r")]
+    values = learn_factors([(model.graph, {"r": before})])
+    equalize_onnx(model.graph, values if rule == "values" else factors_by_weights(model.graph))
+    assert np.abs(run(model, {"x": x}) - wanted).max() <= 1e-5 * np.abs(wanted).max()
     after = largest(model, x)
     assert after.max() / after.min() < 0.2 * before.max() / before.min()
+
+
+def test_channels_that_are_alike_are_left_alone() -> None:
+    model = chain(spread=0.1)
+    assert not learn_factors([(model.graph, {"r": largest(model, picture(3))})]).pairs
 
 
 def test_a_clip_does_not_let_scales_through() -> None:
     assert not find_pairs(chain(clip=True).graph)
 
 
-def test_a_channel_that_is_always_zero_keeps_its_scale() -> None:
+def test_dead_channels_keep_their_scale() -> None:
+    model, dead = chain(), np.array([0.0, 1, 2, 3, 4, 5, 6, 700])
+    factors = learn_factors([(model.graph, {"r": dead})]).pairs[0].factors
+    assert factors[0] == 1 and np.isfinite(factors).all() and max(factors) > 2
+
+
+def test_filters_that_are_not_unique_are_not_scaled() -> None:
     model = chain()
-    pairs = find_pairs(model.graph)
-    factors = by_values(model.graph, pairs, {"r": np.array([0.0, 1, 2, 3, 4, 5, 6, 7])})
-    assert factors["a"][0] == 1 and np.isfinite(factors["a"]).all()
+    held = {item.name: onnx.numpy_helper.to_array(item).copy() for item in model.graph.initializer}
+    held["v"][1] = held["v"][0]
+    model.graph.initializer[0].CopyFrom(onnx.numpy_helper.from_array(held["v"], "v"))
+    values, x = largest(model, picture(3)), {"x": picture(3)}
+    found = learn_factors([(model.graph, {"r": values})])
+    assert found.pairs[0].factors[:2] == (1.0, 1.0) and found.pairs[0].first[:2] == ("", "")
+    wanted = run(model, x)
+    equalize_onnx(model.graph, found)
+    assert np.abs(run(model, x) - wanted).max() <= 1e-5 * np.abs(wanted).max()
+
+
+def test_tiers_are_seen_together_and_must_agree_on_what_follows() -> None:
+    one, other = chain(), chain()
+    values = largest(one, picture(3))
+    pooled = learn_factors([(one.graph, {"r": values}), (other.graph, {"r": 2 * values})])
+    assert pooled == learn_factors([(one.graph, {"r": 2 * values})])
+    changed = onnx.numpy_helper.from_array(2 * weight(8, 8), "w")
+    other.graph.initializer[2].CopyFrom(changed)
+    assert not learn_factors([(one.graph, {"r": values}), (other.graph, {"r": values})]).pairs
+
+
+def test_factors_are_kept_in_a_file_and_a_broken_one_is_refused(tmp_path: Path) -> None:
+    model = chain()
+    found = learn_factors([(model.graph, {"r": largest(model, picture(3))})])
+    found.save(tmp_path / "factors.json")
+    assert Equalization.load(tmp_path / "factors.json") == found
+    (tmp_path / "factors.json").write_text('{"pairs": [{"first": []}]}')
+    with pytest.raises(InputError, match="run `iast-export calibrate` again"):
+        Equalization.load(tmp_path / "factors.json")
+
+
+class Unlike(nn.Module):
+    """Reflection, a depthwise and a dense convolution, with channels of very unlike size."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.depthwise = nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 3, groups=8)
+        self.dense, self.last = nn.Conv2d(8, 8, 1), nn.Conv2d(8, 3, 3, padding=1)
+        sizes = torch.logspace(-1.2, 1.2, 8)
+        self.first.weight.data *= sizes[:, None, None, None]
+        self.depthwise.weight.data /= sizes.flip(0)[:, None, None, None]
+
+    def forward(self, content: Tensor) -> Tensor:
+        x = F.relu(self.first(F.pad(content, (1, 1, 1, 1), mode="reflect")))
+        x = F.relu(self.depthwise(F.pad(x, (1, 1, 1, 1), mode="reflect")))
+        return self.last(F.relu(self.dense(x))).sigmoid()
+
+
+class Network:
+    depths, size_multiple_px = (1,), 4
+    code_shapes: Mapping[str, tuple[int, ...]] = {}
+
+    def cut(self, depth: int) -> nn.Module:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(1)
+            return Unlike().eval().requires_grad_(False)
+
+    def encode_style(self, style: Tensor) -> tuple[Tensor, ...]:
+        return ()
+
+
+def psnr_db(a: np.ndarray, b: np.ndarray) -> float:
+    return float(10 * np.log10(np.ptp(a) ** 2 / np.mean((a - b) ** 2)))
+
+
+def test_int8_comes_closer_in_both_runtimes(tmp_path: Path) -> None:
+    tier, feeds = Tier(1, 32), {CONTENT: pseudo_photograph(32, 32)}
+    onnx_file, tflite = tmp_path / "a.onnx", tmp_path / "a.tflite"
+    export_tier(Network(), tier, onnx_file)
+    convert.convert_fp32(Network(), (tier,), tflite)
+    wanted = open_onnx(onnx_file).run(feeds)[STYLIZED]
+    graph = load_model(onnx_file).graph
+    observe = observe_onnx(onnx_file, sorted({pair.between for pair in find_pairs(graph)}))
+    factors = learn_factors([(graph, largest_by_channel(observe, [feeds]))])
+    assert len(factors.pairs) == 3
+    equal = tmp_path / "equal.onnx", tmp_path / "equal.tflite"
+    write_equalized_onnx(onnx_file, equal[0], factors)
+    write_equalized_litert(tflite, equal[1], factors)
+    for session in (open_onnx(equal[0]), open_litert(equal[1])):
+        assert np.abs(session.run(feeds)[STYLIZED] - wanted).max() < 1e-5
+    gains = []
+    for used in (Equalization(), factors):
+        files = equal if used.pairs else (onnx_file, tflite)
+        ranges = collect(observe_onnx(files[0], tensors_to_calibrate(files[0])), [feeds])
+        adjust = Adjustment(factors=used)
+        quantize_onnx(onnx_file, ranges, tmp_path / "q.onnx", lambda g, a=adjust: adjust_onnx(g, a))
+        by_signature = {tier.signature: collect(observe_litert(files[1], tier.signature), [feeds])}
+        quantize_litert(tflite, "int8", by_signature, tmp_path / "q.tflite", factors=used)
+        sessions = open_onnx(tmp_path / "q.onnx"), open_litert(tmp_path / "q.tflite")
+        gains.append([psnr_db(wanted, one.run(feeds)[STYLIZED]) for one in sessions])
+    assert all(after > before + 1 for before, after in zip(*gains, strict=True)), gains
+
+
+def test_a_tflite_file_of_other_filters_is_left_as_it_is(tmp_path: Path) -> None:
+    from iast_export import tflite_file as tf
+
+    tflite = tmp_path / "a.tflite"
+    convert.convert_fp32(Network(), (Tier(1, 32),), tflite)
+    model = chain()
+    factors = learn_factors([(model.graph, {"r": largest(model, picture(3))})])
+    assert factors.pairs and equalize_litert(tf.read_model(tflite), factors) == 0

@@ -1,4 +1,4 @@
-"""A tier of a bundle, calibrated in both runtimes for the ablation: histograms, layers, moments and seconds."""
+"""A tier of a bundle, calibrated in both runtimes for the ablation: histograms, layers, moments, seconds."""
 
 from __future__ import annotations
 
@@ -7,24 +7,27 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from benchmarks.quantization.equalize import by_values, by_weights, equalize, find_pairs
+from benchmarks.quantization.equalize import factors_by_weights
 from iast_export import tflite_file as tf
 from iast_export import tflite_write as tw
 from iast_export.build import Build
 from iast_export.calibrate import collect, pairs_at, tier_feeds
 from iast_export.errors import InputError
 from iast_export.observers import Feeds, Observe, observe_litert, observe_onnx
-from iast_export.onnx_graph import load_model, save_model
+from iast_export.onnx_graph import load_model
+from iast_export.quantize.equalize import (
+    Equalization,
+    find_pairs,
+    largest_by_channel,
+    learn_factors,
+    write_equalized_onnx,
+)
+from iast_export.quantize.litert import write_equalized_litert
 from iast_export.quantize.onnx_qdq import tensors_to_calibrate
 from iast_export.quantize.patches import Layer, Moments, integer_layers, observe_patches
 from iast_export.ranges import Histogram, Range, method_of, minmax
 from iast_export.specs import Runtime, Tier, onnx_name, tflite_name
 from iast_export.styles import feeds_of
-
-_LARGEST_SHARE = 99.99
 
 
 @dataclass
@@ -81,14 +84,16 @@ class Calibrator:
         Raises:
             InputError: the bundle has no FP32 file of the tier, or a picture can't be used.
         """
-        found = Calibrated(tier, {"onnxruntime": self._onnx(tier, factors)}, {}, {}, [], {}, 0.0)
+        equalization = self._equalization(tier, factors)
+        onnx = self._onnx(tier, factors, equalization)
+        found = Calibrated(tier, {"onnxruntime": onnx}, {}, {}, [], {}, 0.0)
         if "litert" in runtimes:
-            found.fp32["litert"] = self._litert(tier)
+            found.fp32["litert"] = self._litert(tier, factors, equalization)
         for runtime, path in found.fp32.items():
             started = time.perf_counter()
             found.histograms[runtime] = self._histograms(path, tier, runtime)
             found.histogram_s[runtime] = time.perf_counter() - started
-        started, onnx = time.perf_counter(), found.fp32["onnxruntime"]
+        started = time.perf_counter()
         ranges = found.ranges("onnxruntime", "percentile", self.build.recipe.calibration.percentile)
         found.layers = integer_layers(onnx, ranges)
         found.moments = observe_patches(onnx, found.layers, self.feeds("moments", tier))
@@ -110,36 +115,32 @@ class Calibrator:
         collect(observe, self.feeds("ranges", tier, runtime), keep)
         return histograms
 
-    def _onnx(self, tier: Tier, factors: str) -> Path:
-        fp32 = _existing(self.bundle / "models" / onnx_name(self.build.recipe.name, tier, "fp32"))
+    def _equalization(self, tier: Tier, factors: str) -> Equalization:
+        fp32 = self._fp32(tier)
         if not factors:
-            return fp32
-        model, path = load_model(fp32), self.folder / f"{tier.id}-{factors}.onnx"
-        pairs = find_pairs(model.graph)
+            return Equalization()
+        graph = load_model(fp32).graph
         if factors == "weights":
-            found = by_weights(model.graph, pairs)
-        else:
-            tensors = sorted({pair.between for pair in pairs})
-            found = by_values(model.graph, pairs, self._largest(fp32, tier, tensors))
-        equalize(model.graph, pairs, found)
-        save_model(model, path)
+            return factors_by_weights(graph)
+        observe = observe_onnx(fp32, sorted({pair.between for pair in find_pairs(graph)}))
+        return learn_factors([(graph, largest_by_channel(observe, self.feeds("channels", tier)))])
+
+    def _fp32(self, tier: Tier) -> Path:
+        return _existing(self.bundle / "models" / onnx_name(self.build.recipe.name, tier, "fp32"))
+
+    def _onnx(self, tier: Tier, factors: str, equalization: Equalization) -> Path:
+        if not equalization.pairs:
+            return self._fp32(tier)
+        path = self.folder / f"{tier.id}-{factors}.onnx"
+        write_equalized_onnx(self._fp32(tier), path, equalization)
         return path
 
-    def _largest(self, fp32: Path, tier: Tier, tensors: list[str]) -> dict[str, NDArray[np.float64]]:
-        """The largest magnitude of each channel of the tensors, outliers left out."""
-        largest: dict[str, NDArray[np.float64]] = {}
-        observe = observe_onnx(fp32, tensors)
-        for feed in self.feeds("channels", tier):
-            for name, values in observe(feed):
-                seen = np.percentile(np.abs(values), _LARGEST_SHARE, axis=(0, 2, 3))
-                largest[name] = np.maximum(largest.get(name, 0.0), seen)
-        return largest
-
-    def _litert(self, tier: Tier) -> Path:
-        path = self.folder / f"{tier.id}.tflite"
-        if not path.is_file():
-            fp32 = _existing(self.bundle / "models" / tflite_name(self.build.recipe.name, "fp32"))
-            path.write_bytes(tw.serialize(tf.extract_signature(tf.read_model(fp32), tier.signature)))
+    def _litert(self, tier: Tier, factors: str, equalization: Equalization) -> Path:
+        path = self.folder / f"{tier.id}-{factors}.tflite"
+        fp32 = _existing(self.bundle / "models" / tflite_name(self.build.recipe.name, "fp32"))
+        path.write_bytes(tw.serialize(tf.extract_signature(tf.read_model(fp32), tier.signature)))
+        if equalization.pairs:
+            write_equalized_litert(path, path, equalization)
         return path
 
 

@@ -15,7 +15,8 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -29,6 +30,7 @@ from iast_export.artifacts import write_atomic
 from iast_export.errors import InputError, ToolError, UsageError
 from iast_export.onnx_graph import Array
 from iast_export.quantize.delegation import SignatureDelegation, delegation
+from iast_export.quantize.equalize import Equalization
 from iast_export.quantize.onnx_layers import with_learned
 from iast_export.quantize.rectified_sums import litert_sums, rectified, tighten
 from iast_export.specs import CONTENT, STYLIZED, Precision
@@ -114,6 +116,7 @@ def quantize_litert(
     trim_sums: bool = True,
     filters: Mapping[str, Array] | None = None,
     in_float: Collection[str] = (),
+    factors: Equalization | None = None,
 ) -> LiteRtQuantizeSummary:
     """Writes `out_path` from an FP32 file of `convert.convert_fp32`; weights stay shared.
 
@@ -128,6 +131,7 @@ def quantize_litert(
         filters: learned ones (`rounding.learn_filters`), by `filter_key`; for "int8".
         in_float: names of operator groups (`litert_groups`) to leave in float, of any signature; for
             "int8". A weight that signatures share is stored once in each precision that it is read in.
+        factors: of cross-layer equalisation, that the ranges were calibrated with; for "int8".
 
     Raises:
         UsageError: an impossible combination of options.
@@ -147,6 +151,7 @@ def quantize_litert(
         if ranges is None:
             raise UsageError("static INT8 without ranges", "run calibrate first")
         _check_groups(model, sums, in_float)
+        equalize_litert(model, factors or Equalization())
         replace_filters(model, filters or {}, in_float)
         calibration = prepare_static(model, ranges, sums, trim_sums, in_float)
     named = tw.serialize(model, named_constants=True)
@@ -311,6 +316,63 @@ def replace_filters(model: tf.Model, filters: Mapping[str, Array], in_float: Col
                 learned = np.ascontiguousarray(with_learned(own, filters).transpose(0, 2, 3, 1))
                 model.buffers[int(tensor.buffer)].data = learned.reshape(-1).view(np.uint8)
                 done.add(int(tensor.buffer))
+
+
+def equalize_litert(model: tf.Model, factors: Equalization) -> int:
+    """Applies factors to every signature of an FP32 model, in place; what signatures share stays shared.
+
+    Returns:
+        How many pairs were changed: those whose filters the model holds, all of them.
+    """
+    layers = [one for graph in model.subgraphs for one in _constant_convolutions(model, graph)]
+    chosen = factors.among(weight for _, _, _, weight in layers) if factors.pairs else factors
+    replaced: dict[tuple[int, int], int] = {}
+    for graph, op, order, weight in layers if chosen.pairs else []:
+        tensors = [graph.tensors[int(t)] for t in op.inputs[1:] if int(t) >= 0]
+        bias = np.frombuffer(tf.buffer_bytes(model, tensors[1]), np.float32) if len(tensors) > 1 else None
+        made = chosen.changed(weight, bias)
+        for place, value in enumerate(made or ()):
+            if value is None:
+                continue
+            new = value.transpose(np.argsort(order)) if place == 0 else value
+            key = int(tensors[place].buffer), int(tensors[0].buffer)
+            if key not in replaced:
+                replaced[key] = _new_buffer(model, new)
+            tensor = deepcopy(tensors[place])
+            tensor.name, tensor.buffer = f"{tf.text(tensor.name)}_equalized", replaced[key]
+            graph.tensors.append(tensor)
+            op.inputs[place + 1] = len(graph.tensors) - 1
+    return len(chosen.pairs)
+
+
+def _constant_convolutions(
+    model: tf.Model, graph: tf.Graph
+) -> Iterator[tuple[tf.Graph, Any, tuple[int, ...], Array]]:
+    """Graph, operator, how its weight is transposed to [O, I, kH, kW], and that, of each convolution."""
+    for op in graph.operators:
+        name = tf.op_name(model, op)
+        if name not in ("CONV_2D", "DEPTHWISE_CONV_2D"):
+            continue
+        constants = [graph.tensors[int(t)] for t in op.inputs[1:] if int(t) >= 0]
+        if all(tf.buffer_bytes(model, one) for one in constants):
+            order = (0, 3, 1, 2) if name == "CONV_2D" else (3, 0, 1, 2)
+            held = np.frombuffer(tf.buffer_bytes(model, constants[0]), np.float32)
+            yield graph, op, order, held.reshape(constants[0].shape).transpose(order)
+
+
+def write_equalized_litert(source: Path, target: Path, factors: Equalization) -> None:
+    """Writes an FP32 file with factors applied, all tensors of values by the same names."""
+    model = tf.read_model(source)
+    equalize_litert(model, factors)
+    target.write_bytes(tw.serialize(model))
+
+
+def _new_buffer(model: tf.Model, value: Array) -> int:
+    """Adds a constant and returns the index of its buffer."""
+    buffer = tf.schema().BufferT()
+    buffer.data = np.ascontiguousarray(value, np.float32).reshape(-1).view(np.uint8)
+    model.buffers.append(buffer)
+    return len(model.buffers) - 1
 
 
 def run_tool(
