@@ -212,12 +212,47 @@ class Fusion(nn.Module):
 
     def attention_and_strength(self, f_c: Tensor, f_cs: Tensor) -> tuple[Tensor, Tensor]:
         """A and alpha, each [N, 1, H, W] in (0, 1)."""
-        maps = torch.sigmoid(self.maps(torch.cat([f_c, f_cs], 1)))
-        return maps[:, 0:1], maps[:, 1:2]
+        return _two_maps(self.maps(torch.cat([f_c, f_cs], 1)))
+
+    def of_move(self, f_c: Tensor, move: Tensor) -> tuple[Tensor, Tensor]:
+        """A and alpha of `attention_and_strength`, given move = f_cs - f_c."""
+        weight, bias = self.folded()
+        own, moved = weight.tensor_split(2, dim=1)
+        return _two_maps(F.conv2d(f_c, own, bias) + F.conv2d(move, moved))
+
+    def folded(self) -> tuple[Tensor, Tensor]:
+        """Weight [2, 2 * width, 1, 1] over f_c and move, and bias, with the same result."""
+        content, styled = self.maps.weight.tensor_split(2, dim=1)
+        assert self.maps.bias is not None
+        return torch.cat([content + styled, styled], 1), self.maps.bias
 
     def forward(self, f_c: Tensor, f_cs: Tensor, strength: Tensor) -> Tensor:
         attention, alpha = self.attention_and_strength(f_c, f_cs)
         return strength.view(-1, 1, 1, 1) * alpha * (1.0 - attention)
+
+
+class FoldedFusion(nn.Module):
+    """`Fusion.of_move` with its weights folded once: the form that is exported.
+
+    f_cs itself is never made, and nothing is joined: LiteRT would write both feature maps once more.
+    """
+
+    def __init__(self, source: Fusion) -> None:
+        super().__init__()
+        weight, bias = source.folded()
+        own, moved = weight.detach().tensor_split(2, dim=1)
+        self.own, self.moved = nn.Conv2d(own.shape[1], 2, 1), nn.Conv2d(own.shape[1], 2, 1, bias=False)
+        self.own.weight, self.moved.weight = nn.Parameter(own.clone()), nn.Parameter(moved.clone())
+        self.own.bias = nn.Parameter(bias.detach().clone())
+
+    def of_move(self, f_c: Tensor, move: Tensor) -> tuple[Tensor, Tensor]:
+        """A and alpha, each [N, 1, H, W] in (0, 1)."""
+        return _two_maps(self.own(f_c) + self.moved(move))
+
+
+def _two_maps(logits: Tensor) -> tuple[Tensor, Tensor]:
+    maps = torch.sigmoid(logits)
+    return maps[:, 0:1], maps[:, 1:2]
 
 
 class StyleEncoder(nn.Module):
@@ -281,7 +316,7 @@ class TransferNet(nn.Module):
         self.mid_site_after = config.mid_site_after
         self.exit_site = 1 + depth
         self.stem, self.down, self.skip = net.stem, net.down, net.skip
-        self.fusion = net.fusion
+        self.fusion: Fusion | FoldedFusion = net.fusion
         self.blocks = nn.ModuleList(list(net.blocks)[:depth])
         self.up: nn.Module = net.up
         self.refine = net.refine
@@ -302,10 +337,10 @@ class TransferNet(nn.Module):
         half = F.relu(self.stem(content))
         f_c = F.relu(self.down(half))
         gain, offset = affine_of_statistics(f_c, *self._site(style_code, 0))
-        f_cs = gain * f_c + offset
-        attention, alpha = self.fusion.attention_and_strength(f_c, f_cs)
+        move = (gain - 1.0) * f_c + offset  # f_cs - f_c
+        attention, alpha = self.fusion.of_move(f_c, move)
         gate = strength.view(-1, 1, 1, 1) * alpha * (1.0 - attention)
-        x = f_c + gate * (f_cs - f_c)
+        x = f_c + gate * move
         for i, block in enumerate(self.blocks, start=1):
             x = block(x)
             if i == self.mid_site_after and i < self.depth:
@@ -382,6 +417,8 @@ class IAST(nn.Module):
         for name, child in shared.named_children():
             if isinstance(child, UpsampleConv):
                 module.add_module(name, FoldedUpsample(child))
+            elif isinstance(child, Fusion):
+                module.add_module(name, FoldedFusion(child))
             elif name == "blocks":
                 folded = (block.folded() for block in child.children() if isinstance(block, ResidualBlock))
                 module.add_module(name, nn.ModuleList(folded))

@@ -8,7 +8,15 @@ import torch.nn.functional as F
 from torch import nn
 
 from iast_export.adapters import StyleNetwork
-from iast_export.network import IAST, NetworkConfig, UpsampleConv, _pad_edges, affine_of_statistics
+from iast_export.network import (
+    IAST,
+    FoldedFusion,
+    Fusion,
+    NetworkConfig,
+    UpsampleConv,
+    _pad_edges,
+    affine_of_statistics,
+)
 
 TINY = NetworkConfig(width=8, stem_width=8, encoder_widths=(8, 8, 8, 8), encoder_hidden=16)
 
@@ -98,6 +106,16 @@ def test_the_gate_lies_between_photograph_and_style(net: IAST) -> None:
     assert gate.shape == (1, 1, 8, 8)
     torch.testing.assert_close(gate, alpha * (1 - attention))
     assert ((gate >= 0) & (gate <= 1)).all()
+
+
+def test_the_maps_are_the_same_from_the_move_alone(net: IAST) -> None:
+    nn.init.normal_(net.fusion.maps.weight)
+    f_c, f_cs = torch.randn(1, 8, 8, 8), torch.randn(1, 8, 8, 8)
+    with torch.no_grad():
+        wanted = net.fusion.attention_and_strength(f_c, f_cs)
+        for fusion in (net.fusion, FoldedFusion(net.fusion)):
+            torch.testing.assert_close(fusion.of_move(f_c, f_cs - f_c), wanted, atol=1e-6, rtol=1e-5)
+    assert isinstance(net.cut(2).fusion, FoldedFusion) and isinstance(net.fusion, Fusion)
 
 
 def test_a_cut_folds_the_blocks_normalisation() -> None:

@@ -3,8 +3,9 @@
     python worker.py JOB.json ANSWER.json
 
 At the top it imports numpy alone, so that it runs wherever a tool lives. The tools are called as their
-own documentation shows and with their own defaults. JOB: tool, fp32, out, calibration (a folder of .npz,
-NCHW), signature. ANSWER: seconds (the tool's imports and reading of pictures included), peak_bytes.
+own documentation shows and with their own defaults. JOB: tool, fp32, reference (the FP32 ONNX file), out,
+calibration (a folder of .npz, NCHW), signature. ANSWER: seconds (the tool's imports and reading of pictures
+included), peak_bytes.
 """
 
 from __future__ import annotations
@@ -135,13 +136,14 @@ def _named(job: Job) -> bytearray:
 
 def ours_onnx(job: Job) -> None:
     """iast-export for ONNX Runtime: what its stages `calibrate` and `quantize` do."""
-    from iast_export.calibrate import collect
-    from iast_export.observers import observe_onnx
-    from iast_export.quantize.onnx_qdq import quantize_onnx, tensors_to_calibrate
+    from functools import partial
 
-    fp32 = Path(job["fp32"])
-    observe = observe_onnx(fp32, tensors_to_calibrate(fp32))
-    quantize_onnx(fp32, collect(observe, feeds(job), _method()), Path(job["out"]))
+    from iast_export.quantize.onnx_qdq import quantize_onnx
+    from iast_export.quantize.rounding import Adjustment, adjust_onnx
+
+    ranges, filters = _learned(job)
+    adjust = partial(adjust_onnx, adjustment=Adjustment(filters))
+    quantize_onnx(Path(job["reference"]), ranges, Path(job["out"]), adjust)
 
 
 def ours_litert(job: Job) -> None:
@@ -150,9 +152,24 @@ def ours_litert(job: Job) -> None:
     from iast_export.observers import observe_litert
     from iast_export.quantize.litert import quantize_litert
 
+    _, filters = _learned(job)
     fp32, signature = Path(job["fp32"]), job["signature"]
     ranges = collect(observe_litert(fp32, signature), feeds(job), _method())
-    quantize_litert(fp32, "int8", {signature: ranges}, Path(job["out"]))
+    quantize_litert(fp32, "int8", {signature: ranges}, Path(job["out"]), filters=filters)
+
+
+def _learned(job: Job) -> tuple[Any, Any]:
+    """Ranges of the FP32 ONNX file and weights rounded for it, which serve both runtimes."""
+    from iast_export.calibrate import collect
+    from iast_export.observers import observe_onnx
+    from iast_export.quantize.onnx_qdq import tensors_to_calibrate
+    from iast_export.quantize.patches import integer_layers, observe_patches
+    from iast_export.quantize.rounding import learn_filters
+
+    fp32 = Path(job["reference"])
+    ranges = collect(observe_onnx(fp32, tensors_to_calibrate(fp32)), feeds(job), _method())
+    layers = integer_layers(fp32, ranges)
+    return ranges, learn_filters([(layers, observe_patches(fp32, layers, feeds(job), 1))], False)
 
 
 def ours_litert_dynamic(job: Job) -> None:

@@ -36,6 +36,14 @@ from iast_export.quantize.onnx_layers import (
     widen_input,
     widened_outputs,
 )
+from iast_export.quantize.onnx_picture import (
+    PictureBlocks,
+    picture_blocks,
+    place_pixels,
+    repeat_outputs,
+    step_by_columns,
+    widen_kernel,
+)
 from iast_export.quantize.onnx_plan import (
     CLAMPS,
     OperatorGroup,
@@ -282,6 +290,7 @@ class _Writer:
         self.dequantized: set[str] = set()
         self.shuffled: dict[str, tuple[int, int]] = {}
         self.widened: dict[str, int] = {}
+        self.pictures: dict[str, tuple[PictureBlocks, onnx.NodeProto]] = {}
 
     def write(self, source: onnx.ModelProto) -> onnx.ModelProto:
         for item in self.graph.input:
@@ -419,6 +428,10 @@ class _Writer:
             inputs = [self._dequantize(name) if name in moved else name for name in node.input]
             self._copy(node, inputs, f"{result}_moved")
             self._quantize_as(result, self.plan.root_of[result], f"{result}_moved")
+        elif source in self.pictures:
+            form, convolution = self.pictures[source]
+            read, shrunk_px = f"{convolution.input[0]}_q", self._shrunk_px(convolution)
+            place_pixels(self.emitter, f"{source}_q", f"{result}_q", form, read, shrunk_px)
         elif source in self.shuffled:
             channels, block = self.shuffled[source]
             shuffle_pixels_last(self.emitter, f"{source}_q", f"{result}_q", channels, block)
@@ -434,45 +447,59 @@ class _Writer:
             node = self.index.producer(node.input[0])
         return node if node is not None and node.op_type == "Conv" else None
 
-    def _shuffle_block(self, result: str, channels: int) -> int:
+    def _shuffle_block(self, result: str) -> int:
         """Block size of the pixel shuffle that alone reads a convolution's result, or 0."""
         reader = self.index.only_consumer(result)
         if reader is None or reader.op_type != "DepthToSpace" or not self.plan.is_integer(reader):
             return 0
-        block = int(attribute(reader, "blocksize", 0))
-        wide = channels // (block * block) >= _SMALLEST_SHUFFLED
-        return block if wide and attribute(reader, "mode", "DCR") == "CRD" else 0
+        return int(attribute(reader, "blocksize", 0)) if attribute(reader, "mode", "DCR") == "CRD" else 0
+
+    def _shrunk_px(self, node: onnx.NodeProto) -> int:
+        """How much narrower a convolution's result is than its input."""
+        pads = list(attribute(node, "pads", [])) or [0, 0, 0, 0]
+        return int(self.index.constants[node.input[1]].shape[3]) - 1 - int(pads[1]) - int(pads[3])
 
     def _write_convolution(self, node: onnx.NodeProto) -> None:
         emitter, name, result = self.emitter, node.output[0], self._clamped(node)
         weight = self.index.constants[node.input[1]]
-        channels = len(weight)
         given = self.index.constant(node, 2)
-        bias = np.zeros(channels, np.float32) if given is None else given
-        root = self.plan.root_of[node.input[0]]
-        x = self.parameters[root]
+        bias = np.zeros(len(weight), np.float32) if given is None else given
+        x = self.parameters[self.plan.root_of[node.input[0]]]
         source, added = f"{node.input[0]}_q", 0
         if self.has_kernels:
             source, added = widen_input(emitter, source, name, weight.shape[1], x.typed_zero_point)
         int8, scales, int32 = quantize_weight(weight, bias, x.scale)
         int8 = np.pad(int8, ((0, 0), (0, added), (0, 0), (0, 0)))
-        block = self._shuffle_block(result, channels) if self.has_kernels else 0
-        order = pixels_last_order(channels, block) if block else np.arange(channels)
-        if block:
-            self.shuffled[result] = (channels, block)
-        extra = widened_outputs(channels) - channels if self.has_kernels else 0
-        int8 = np.pad(int8[order], ((0, extra), (0, 0), (0, 0), (0, 0)))
-        scales, int32 = np.pad(scales[order], (0, extra), mode="edge"), np.pad(int32[order], (0, extra))
+        made, int8, scales, int32 = self._arrange_outputs(node, result, int8, scales, int32)
+        kind = "int8" if int8.shape == weight.shape else "wide"
         inputs = [self._dequantized_input(source, node.input[0], added)]
-        inputs.append(
-            self._parameter(f"{node.input[1]}_{'wide' if extra or added else 'int8'}", int8, scales)
-        )
+        inputs.append(self._parameter(f"{node.input[1]}_{kind}", int8, scales))
         if given is not None:
             inputs.append(self._parameter(f"{name}_bias", int32, (scales * x.scale).astype(np.float32)))
+        self._copy(made, inputs, self._result_name(node))
+        self._quantize_result(node)
+
+    def _arrange_outputs(
+        self, node: onnx.NodeProto, result: str, int8: Array, scales: Array, int32: Array
+    ) -> tuple[onnx.NodeProto, Array, Array, Array]:
+        """A convolution with its outputs as the kernel and the movement behind it want them."""
+        if not self.has_kernels:
+            return node, int8, scales, int32
+        channels, block = len(int8), self._shuffle_block(result)
+        form = picture_blocks(node, channels, block) if block else None
+        if form is not None:
+            self.pictures[result] = form, node
+            made = step_by_columns(node, int8.shape[2:], form)
+            return made, widen_kernel(int8, form), repeat_outputs(scales, form), repeat_outputs(int32, form)
+        if block and channels // (block * block) >= _SMALLEST_SHUFFLED:
+            self.shuffled[result] = (channels, block)
+            order = pixels_last_order(channels, block)
+            int8, scales, int32 = int8[order], scales[order], int32[order]
+        extra = widened_outputs(channels) - channels
         if extra:
             self.widened[result] = channels
-        self._copy(node, inputs, self._result_name(node))
-        self._quantize_result(node)
+        int8 = np.pad(int8, ((0, extra), (0, 0), (0, 0), (0, 0)))
+        return node, int8, np.pad(scales, (0, extra), mode="edge"), np.pad(int32, (0, extra))
 
     def _clamped(self, node: onnx.NodeProto) -> str:
         reader = self.index.only_consumer(node.output[0])
