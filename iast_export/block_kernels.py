@@ -88,7 +88,8 @@ def unfold(x: Tensor, block: int) -> Tensor:
 
 
 def _repeated(bias: Tensor | None, block: int) -> Tensor | None:
-    return None if bias is None else bias.repeat_interleave(block * block)
+    """Each value block * block times, joined: the converter folds that, and would leave a broadcast."""
+    return None if bias is None else torch.stack([bias] * (block * block), 1).reshape(-1)
 
 
 def _pair(value: Any) -> tuple[int, int] | None:

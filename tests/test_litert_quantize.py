@@ -138,6 +138,17 @@ def test_a_foreign_network_is_quantized_with_depthwise_among_integers_and_normal
     assert all("DEPTHWISE" not in name for name in delegation(out)[key].integer_not_taken)
 
 
+def test_a_large_first_layer_in_blocks_keeps_its_bias_and_rectifier_in_the_convolution() -> None:
+    """A bias that the converter can't fold would be added in float, between two conversions."""
+    _, fp32, _ = foreign()
+    model = tf.read_model(fp32)
+    graph = model.subgraphs[0]
+    names = [tf.op_name(model, op) for op in graph.operators]
+    first = graph.operators[names.index("CONV_2D")]
+    rectified = tf.schema().ActivationFunctionType.RELU
+    assert "BROADCAST_TO" not in names and first.builtinOptions.fusedActivationFunction == rectified
+
+
 def test_quantizing_twice_gives_the_same_bytes() -> None:
     path, _ = quantized("int8")
     again = folder() / "again-int8.tflite"

@@ -32,7 +32,7 @@ from iast_export.onnx_graph import Array
 from iast_export.quantize.delegation import SignatureDelegation, delegation
 from iast_export.quantize.equalize import Equalization
 from iast_export.quantize.onnx_layers import with_learned
-from iast_export.quantize.rectified_sums import litert_sums, rectified, tighten
+from iast_export.quantize.rectified_sums import litert_sums, tighten
 from iast_export.specs import CONTENT, STYLIZED, Precision
 from iast_export.tflite_graph import (
     CONVOLUTIONS,
@@ -265,9 +265,8 @@ def _settle_ranges(
 ) -> dict[int, tuple[float, float]]:
     """The range of every float tensor that an integer operator reads or writes, by tensor index.
 
-    Tensors joined by operators that only move values get the range of the tensor they come from, those
-    that only rectifiers read no levels below zero, and the terms of a rectified sum only what can outlast
-    it (`rectified_sums`).
+    Tensors joined by operators that only move values get the range of the tensor they come from, and
+    the terms of a rectified sum only what can outlast it (`rectified_sums`).
     """
     root = value_roots(model, graph, chosen)
     exact = {signature.inputs.get(CONTENT), signature.outputs.get(STYLIZED)} - {None}
@@ -276,9 +275,6 @@ def _settle_ranges(
         source: (0.0, 1.0) if source in unit else _range_of(tf.text(graph.tensors[source].name), ranges)
         for source in sorted(set(root.values()))
     }
-    for source in rectified(model, graph, root):
-        low, high = found[source]
-        found[source] = (max(low, 0.0), max(high, 0.0))
     settled = tighten(found, litert_sums(model, graph, chosen, root) if trim_sums else [])
     return {t: settled[source] for t, source in root.items()}
 

@@ -109,22 +109,3 @@ def _leads_to(model: tf.Model, graph: tf.Graph, tensor: int, target: int) -> boo
             return False
         tensor = int(op.outputs[0])
     return False
-
-
-def rectified(model: tf.Model, graph: tf.Graph, root: Mapping[int, int]) -> list[int]:
-    """The roots of a TFLite graph that rectifiers alone read, through movements: as after a pixel shuffle.
-
-    What is below zero would take levels and become zero.
-
-    Args:
-        root: from `tflite_graph.value_roots`.
-    """
-    readers: dict[int, set[str]] = {}
-    outputs = {int(t) for t in graph.outputs}
-    for op in graph.operators:
-        name = tf.op_name(model, op)
-        for t in {int(t) for t in op.inputs if int(t) in root}:
-            moved = name in MOVEMENTS and all(root.get(int(o)) == root[t] for o in op.outputs)
-            readers.setdefault(root[t], set()).add("" if moved else name)
-    ends = {root[t] for t in outputs if t in root}
-    return sorted(t for t, names in readers.items() if names - {""} == {"RELU"} and t not in ends)
