@@ -141,13 +141,19 @@ def find_pairs(graph: onnx.GraphProto) -> list[Pair]:
     for node in graph.node:
         if conv_weight(index, node) is None:
             continue
-        between, reader = node.output[0], index.only_consumer(node.output[0])
+        between, reader = node.output[0], _only_reader(index, node.output[0])
         while reader is not None and (reader.op_type == "Relu" or _keeps_channels(reader)):
             between = reader.output[0] if reader.op_type == "Relu" else between
-            reader = index.only_consumer(reader.output[0])
+            reader = _only_reader(index, reader.output[0])
         if reader is not None and column_maxima(index, reader) is not None:
             pairs.append(Pair(node.output[0], reader.output[0], between))
     return pairs
+
+
+def _only_reader(index: GraphIndex, name: str) -> onnx.NodeProto | None:
+    """The one node that reads a tensor's values; Shape reads its sides alone."""
+    readers = [node for node in index.consumers.get(name, []) if node.op_type != "Shape"]
+    return readers[0] if len(readers) == 1 and name not in index.outputs else None
 
 
 Key = tuple[bytes, bytes]
