@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.plan_sums import compare
 from iast_export import tflite_file as tf
+from iast_export.build import Build, Request
 from iast_export.cli import run
 from iast_export.errors import InputError, UsageError
 from iast_export.onnx_graph import load_model
@@ -288,3 +290,11 @@ def test_what_can_not_be_planned_says_what_to_do(tmp_path: Path, capsys: pytest.
         plan_tier(build_of("mobile"), "d9-9px", QUICK)
     assert run(["plan", "--no-measure", "--measure", "again"]) == 2
     assert "give one of them" in capsys.readouterr().err
+
+
+def test_the_sums_stand_beside_the_whole(small_bundle: Path, small_request: Request) -> None:
+    build = Build(small_request)
+    rows_of = list(compare(build, build.tiers[0], QUICK, blocks=2))
+    lanes = [(runtime, precision) for runtime in RUNTIMES for precision in ("fp32", "int8")]
+    assert [(row.runtime, row.precision) for row in rows_of] == lanes
+    assert all(row.sum_ms > 0 and row.whole_ms > 0 and " ms | " in row.text for row in rows_of)
