@@ -1,4 +1,4 @@
-"""What is kept out of INT8 whole, in both runtimes: normalization in its published form, and padding constants."""
+"""What is kept out of INT8 in both runtimes: normalization in its published form, and padding constants."""
 
 from __future__ import annotations
 
