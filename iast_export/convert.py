@@ -273,16 +273,17 @@ def _run_converter(entries: Sequence[_Entry]) -> tuple[bytes, Counter[str]]:
         import litert_torch
 
         converter: Any = None
-        modules = []
+        rewrites: Counter[str] = Counter()
         for entry in entries:
             image, *codes = entry.inputs
             module = _Nhwc(entry.traced, image, codes, entry.outputs).eval()
             sample = {name: _nhwc(name, value).contiguous() for name, value in entry.inputs.items()}
             add = litert_torch.signature if converter is None else converter.signature
+            module(**sample)  # once as it is, since what tracing notes in a module is lost
+            rewrites.update(module.rewrites)
             converter = add(entry.key, module, sample_kwargs=sample)
-            modules.append(module)
         data = bytes(converter.convert().model_content())
-    return data, sum((module.rewrites for module in modules), Counter())
+    return data, rewrites
 
 
 def _nhwc(name: str, value: Tensor) -> Tensor:

@@ -44,6 +44,11 @@ def test_no_operator_leaves_the_fast_kernels() -> None:
     assert all(operators["TRANSPOSE"] == 2 for operators in converted()[2].operators.values())
 
 
+def test_the_places_that_were_traced_in_another_form_are_counted() -> None:
+    assert foreign()[2].rewrites == {"edge-pads": 5, "mean-by-rows": 4}
+    assert converted()[2].rewrites["pixel-shuffle"] > 0
+
+
 def test_a_foreign_network_with_reflection_padding_converts() -> None:
     network, path, summary = foreign()
     assert summary.operators["d1_32px"]["DEPTHWISE_CONV_2D"] == 2

@@ -16,6 +16,7 @@ from iast_export.rewrites.edit import Rewritten
 from iast_export.rewrites.hard_swish import fuse_hard_swish
 from iast_export.rewrites.large_kernels import block_large_kernels
 from iast_export.rewrites.narrow_heads import split_narrow_heads
+from iast_export.rewrites.upsampling import fold_upsampling
 
 _NOTE = "rewrites"
 
@@ -63,6 +64,11 @@ REWRITES: tuple[Rewrite, ...] = (
         "edge-pads",
         "Pad moves a picture once, where slices and a concatenation move it several times.",
         fold_edge_pads,
+    ),
+    Rewrite(
+        "upsampling",
+        "A 3x3 convolution behind nearest x2 reads four different values of nine, so that four products do.",
+        fold_upsampling,
     ),
     Rewrite(
         "adaptive-normalization",
