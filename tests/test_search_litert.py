@@ -56,7 +56,7 @@ def test_a_met_search_writes_one_signature_that_is_as_the_report_says(
 ) -> None:
     report = search(
         subject, parse_budgets(["psnr_db>=20"]), FACTS, KEY, tmp_path, "mixed.tflite",
-        Options(1.0, ticking()),
+        Options(60.0, ticking()),
     )  # fmt: skip
     assert (report.verdict, report.runtime) == ("met", "litert")
     assert SearchReport.load(tmp_path / search_name("litert")) == report
@@ -65,7 +65,13 @@ def test_a_met_search_writes_one_signature_that_is_as_the_report_says(
     assert weight_types(tmp_path / "mixed.tflite") == [wanted[one] for one in got.values()]
     assert open_litert(tmp_path / "mixed.tflite", TIER.signature).content_shape_px == TIER.shape_px
     again = search(
-        subject, parse_budgets(["psnr_db>=20"]), FACTS, KEY, tmp_path, "mixed.tflite", Options(1.0, ticking())
+        subject,
+        parse_budgets(["psnr_db>=20"]),
+        FACTS,
+        KEY,
+        tmp_path,
+        "mixed.tflite",
+        Options(60.0, ticking()),
     )
     assert again.measured_now == 0 and again.groups == report.groups
 
@@ -78,6 +84,6 @@ def test_a_budget_that_can_not_be_met_ends_in_its_time_and_goes_on_when_run_agai
     assert first.verdict == "out of time" and not first.complete and first.measured_now == 2
     assert not any(one.holds for one in first.budgets)
     assert (tmp_path / "mixed.tflite").is_file() and (tmp_path / state_name("litert")).is_file()
-    second = search(subject, impossible, FACTS, KEY, tmp_path, "mixed.tflite", Options(2.0, ticking()))
+    second = search(subject, impossible, FACTS, KEY, tmp_path, "mixed.tflite", Options(60.0, ticking()))
     assert second.verdict == "not met" and second.complete
     assert second.measured == first.measured + second.measured_now > first.measured
