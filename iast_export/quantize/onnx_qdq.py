@@ -483,6 +483,8 @@ class _Writer:
             shuffle_pixels_last(self.emitter, f"{source}_q", f"{result}_q", channels, block)
         else:
             inputs = [f"{name}_q" if name in moved else name for name in node.input]
+            if node.op_type == "Resize":  # channels last it takes ten times as long
+                inputs[0] = keep_layout(self.emitter, inputs[0], f"{result}_source")
             self._copy(node, inputs, f"{result}_q")
         self._finish(result)
 
