@@ -37,7 +37,7 @@ _INTEGER_REASONS = {
     "rectified sum": "a sum of two integer results under a ReLU, which bounds its range",
     "residual sum": "a sum of two integer results: one rounding, no trunk",
     "resize": "nearest neighbors only move values",
-    "transposed convolution": "its INT8 kernel is fast in this runtime",
+    "transposed convolution": "a convolution, which this runtime computes in integers",
 }
 
 

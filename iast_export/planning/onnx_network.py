@@ -15,8 +15,6 @@ from iast_export.quantize.onnx_plan import Plan, make_plan
 from iast_export.runtimes import open_onnx
 from iast_export.specs import CONTENT, Tier
 
-_SPATIAL_AXES = (2, 3, -1, -2)
-
 
 def read_onnx(
     path: Path, tier: Tier, code_shapes: Mapping[str, Sequence[int]]
@@ -113,8 +111,6 @@ def _mode(node: onnx.NodeProto) -> str:
         return str(attribute(node, "mode", "constant" if node.op_type == "Pad" else "nearest"))
     if node.op_type == "Concat":
         return "channels" if attribute(node, "axis", 1) == 1 else "space"
-    if node.op_type == "InstanceNormalization":
-        return "adaptive"
     return ""
 
 
