@@ -20,6 +20,8 @@ from typing import Any
 
 import numpy as np
 
+CHANNEL_PAIRS = 8  # as in the stage `calibrate`
+
 Job = dict[str, str]
 Feed = dict[str, np.ndarray]
 
@@ -139,37 +141,55 @@ def ours_onnx(job: Job) -> None:
     from functools import partial
 
     from iast_export.quantize.onnx_qdq import quantize_onnx
-    from iast_export.quantize.rounding import Adjustment, adjust_onnx
+    from iast_export.quantize.rounding import adjust_onnx
 
-    ranges, filters = _learned(job)
-    adjust = partial(adjust_onnx, adjustment=Adjustment(filters))
+    ranges, adjustment = _learned(job)
+    adjust = partial(adjust_onnx, adjustment=adjustment)
     quantize_onnx(Path(job["reference"]), ranges, Path(job["out"]), adjust)
 
 
 def ours_litert(job: Job) -> None:
     """iast-export for LiteRT: what its stages `calibrate` and `quantize` do."""
-    from iast_export.calibrate import collect
     from iast_export.observers import observe_litert
     from iast_export.quantize.litert import quantize_litert
+    from iast_export.quantize.litert_weights import write_equalized_litert
 
-    _, filters = _learned(job)
-    fp32, signature = Path(job["fp32"]), job["signature"]
-    ranges = collect(observe_litert(fp32, signature), feeds(job), _method())
-    quantize_litert(fp32, "int8", {signature: ranges}, Path(job["out"]), filters=filters)
+    _, learned = _learned(job)
+    fp32, signature, out = Path(job["fp32"]), job["signature"], Path(job["out"])
+    equalized = out.with_suffix(".equalized.tflite")
+    write_equalized_litert(fp32, equalized, learned.factors)
+    ranges = _ranges(observe_litert(equalized, signature), job)
+    quantize_litert(fp32, "int8", {signature: ranges}, out, filters=learned.filters, factors=learned.factors)
 
 
 def _learned(job: Job) -> tuple[Any, Any]:
-    """Ranges of the FP32 ONNX file and weights rounded for it, which serve both runtimes."""
-    from iast_export.calibrate import collect
+    """Ranges of the FP32 ONNX file, and factors and rounded weights, which serve both runtimes."""
+    from itertools import islice
+
     from iast_export.observers import observe_onnx
+    from iast_export.onnx_graph import load_model
+    from iast_export.quantize import equalize
     from iast_export.quantize.onnx_qdq import tensors_to_calibrate
     from iast_export.quantize.patches import integer_layers, observe_patches
-    from iast_export.quantize.rounding import learn_filters
+    from iast_export.quantize.rounding import Adjustment, learn_filters
 
-    fp32 = Path(job["reference"])
-    ranges = collect(observe_onnx(fp32, tensors_to_calibrate(fp32)), feeds(job), _method())
-    layers = integer_layers(fp32, ranges)
-    return ranges, learn_filters([(layers, observe_patches(fp32, layers, feeds(job), 1))], False)
+    fp32, equalized = Path(job["reference"]), Path(job["out"]).with_suffix(".equalized.onnx")
+    graph = load_model(fp32).graph
+    names = sorted({pair.between for pair in equalize.find_pairs(graph)})
+    some = islice(feeds(job), CHANNEL_PAIRS)
+    seen = equalize.largest_by_channel(observe_onnx(fp32, names), some) if names else {}
+    factors = equalize.learn_factors([(graph, seen)])
+    equalize.write_equalized_onnx(fp32, equalized, factors)
+    ranges = _ranges(observe_onnx(equalized, tensors_to_calibrate(equalized)), job)
+    layers = integer_layers(equalized, ranges)
+    filters = learn_filters([(layers, observe_patches(equalized, layers, feeds(job), 1))], False)
+    return ranges, Adjustment(filters, factors=factors)
+
+
+def _ranges(observe: Any, job: Job) -> Any:
+    from iast_export.calibrate import collect
+
+    return collect(observe, feeds(job), _method())
 
 
 def ours_litert_dynamic(job: Job) -> None:
