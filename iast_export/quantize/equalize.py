@@ -37,7 +37,7 @@ from iast_export.quantize.onnx_layers import filter_key
 from iast_export.quantize.onnx_plan import is_movement
 from iast_export.rewrites.edit import add_constant, conv_weight
 
-UNLIKE = 2.5  # channels whose largest is less than this over their median are left as they are
+UNLIKE = 4.0  # channels whose largest is less than this over their median are left as they are
 _SHARE = 99.99
 _SMALLEST, _LARGEST = 1e-2, 1e2
 Factors = NDArray[np.float64]
