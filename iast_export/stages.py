@@ -38,7 +38,7 @@ from iast_export.quantize.equalize import (
     learn_factors,
     write_equalized_onnx,
 )
-from iast_export.quantize.litert import write_equalized_litert
+from iast_export.quantize.litert_weights import write_equalized_litert
 from iast_export.quantize.onnx_qdq import tensors_to_calibrate
 from iast_export.ranges import method_of
 from iast_export.reports import (

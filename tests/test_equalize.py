@@ -29,7 +29,8 @@ from iast_export.quantize.equalize import (
     learn_factors,
     write_equalized_onnx,
 )
-from iast_export.quantize.litert import equalize_litert, quantize_litert, write_equalized_litert
+from iast_export.quantize.litert import quantize_litert
+from iast_export.quantize.litert_weights import equalize_litert, write_equalized_litert
 from iast_export.quantize.onnx_qdq import quantize_onnx, tensors_to_calibrate
 from iast_export.quantize.rounding import Adjustment, adjust_onnx
 from iast_export.runtimes import open_litert, open_onnx

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from onnx import helper
 
 from iast_export.export import pseudo_photograph
-from iast_export.quantize import onnx_qdq
+from iast_export.quantize import onnx_qdq, onnx_writer
 from iast_export.quantize.onnx_picture import (
     PictureBlocks,
     picture_blocks,
@@ -73,7 +73,7 @@ def test_the_picture_is_the_same_to_the_last_level(
     source = tiny_onnx("iast", 2, 32)
     ranges = measured(source, "iast")
     onnx_qdq.quantize_onnx(source, ranges, tmp_path / "columns.onnx")
-    monkeypatch.setattr(onnx_qdq, "picture_blocks", lambda *_: None)
+    monkeypatch.setattr(onnx_writer, "picture_blocks", lambda *_: None)
     onnx_qdq.quantize_onnx(source, ranges, tmp_path / "plain.onnx")
     feeds = {"content": pseudo_photograph(*size), **tiny_codes("iast")}
     by_columns, plain = (

@@ -19,11 +19,11 @@ from iast_export.export import pseudo_photograph
 from iast_export.onnx_graph import pool_initializers
 from iast_export.quantize.onnx_layers import activation_parameters, quantize_weight
 from iast_export.quantize.onnx_qdq import (
-    own_weight_zero_points,
     quantize_onnx,
     runtime_operators,
     tensors_to_calibrate,
 )
+from iast_export.quantize.onnx_writer import own_weight_zero_points
 from iast_export.runtimes import open_onnx
 from iast_export.specs import Tier
 from tests.tiny_networks import tiny_codes, tiny_onnx

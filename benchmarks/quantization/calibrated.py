@@ -22,7 +22,7 @@ from iast_export.quantize.equalize import (
     learn_factors,
     write_equalized_onnx,
 )
-from iast_export.quantize.litert import write_equalized_litert
+from iast_export.quantize.litert_weights import write_equalized_litert
 from iast_export.quantize.onnx_qdq import tensors_to_calibrate
 from iast_export.quantize.patches import Layer, Moments, integer_layers, observe_patches
 from iast_export.ranges import Histogram, Range, method_of, minmax

@@ -15,8 +15,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
-from copy import deepcopy
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -31,7 +30,8 @@ from iast_export.errors import InputError, ToolError, UsageError
 from iast_export.onnx_graph import Array
 from iast_export.quantize.delegation import SignatureDelegation, delegation
 from iast_export.quantize.equalize import Equalization
-from iast_export.quantize.onnx_layers import with_learned
+from iast_export.quantize.litert_edges import integer_edges
+from iast_export.quantize.litert_weights import equalize_litert, replace_filters
 from iast_export.quantize.rectified_sums import litert_sums, tighten
 from iast_export.specs import CONTENT, STYLIZED, Precision
 from iast_export.tflite_graph import (
@@ -159,7 +159,7 @@ def quantize_litert(
     configure = partial(_configure, precision=precision)
     quantized = tf.parse(named if nothing else run_tool(named, configure, calibration))
     for signature in tf.signatures(quantized) if edges == "int8" else []:
-        _integer_edges(quantized, signature)
+        integer_edges(quantized, signature)
     written = write_quantized(fp32, quantized, out_path)
     return _summarize(written, precision, edges, out_path.stat().st_size)
 
@@ -288,89 +288,6 @@ def _range_of(name: str, ranges: Mapping[str, RangeLike]) -> tuple[float, float]
     return low, high
 
 
-def replace_filters(model: tf.Model, filters: Mapping[str, Array], in_float: Collection[str] = ()) -> None:
-    """Puts learned weights in the place of the FP32 ones that they are known by, in place.
-
-    Args:
-        filters: float32 [I, kH, kW] by `filter_key`.
-        in_float: results of convolutions in float, whose weights stay as they are in every signature.
-    """
-    done = {
-        int(graph.tensors[int(op.inputs[1])].buffer)
-        for graph in model.subgraphs
-        for op in graph.operators
-        if result_name(graph, op) in in_float and len(op.inputs) > 1
-    }
-    for graph in model.subgraphs:
-        for op in graph.operators if filters else []:
-            tensor = graph.tensors[int(op.inputs[1])] if tf.op_name(model, op) == "CONV_2D" else None
-            if tensor is None or int(tensor.buffer) in done or tf.dtype_name(tensor) != "float32":
-                continue
-            data = tf.buffer_bytes(model, tensor)
-            if data:
-                own = np.frombuffer(data, np.float32).reshape(tensor.shape).transpose(0, 3, 1, 2)
-                learned = np.ascontiguousarray(with_learned(own, filters).transpose(0, 2, 3, 1))
-                model.buffers[int(tensor.buffer)].data = learned.reshape(-1).view(np.uint8)
-                done.add(int(tensor.buffer))
-
-
-def equalize_litert(model: tf.Model, factors: Equalization) -> int:
-    """Applies factors to every signature of an FP32 model, in place; what signatures share stays shared.
-
-    Returns:
-        How many pairs were changed: those whose filters the model holds, all of them.
-    """
-    layers = [one for graph in model.subgraphs for one in _constant_convolutions(model, graph)]
-    chosen = factors.among(weight for _, _, _, weight in layers) if factors.pairs else factors
-    replaced: dict[tuple[int, int], int] = {}
-    for graph, op, order, weight in layers if chosen.pairs else []:
-        tensors = [graph.tensors[int(t)] for t in op.inputs[1:] if int(t) >= 0]
-        bias = np.frombuffer(tf.buffer_bytes(model, tensors[1]), np.float32) if len(tensors) > 1 else None
-        made = chosen.changed(weight, bias)
-        for place, value in enumerate(made or ()):
-            if value is None:
-                continue
-            new = value.transpose(np.argsort(order)) if place == 0 else value
-            key = int(tensors[place].buffer), int(tensors[0].buffer)
-            if key not in replaced:
-                replaced[key] = _new_buffer(model, new)
-            tensor = deepcopy(tensors[place])
-            tensor.name, tensor.buffer = f"{tf.text(tensor.name)}_equalized", replaced[key]
-            graph.tensors.append(tensor)
-            op.inputs[place + 1] = len(graph.tensors) - 1
-    return len(chosen.pairs)
-
-
-def _constant_convolutions(
-    model: tf.Model, graph: tf.Graph
-) -> Iterator[tuple[tf.Graph, Any, tuple[int, ...], Array]]:
-    """Graph, operator, how its weight is transposed to [O, I, kH, kW], and that, of each convolution."""
-    for op in graph.operators:
-        name = tf.op_name(model, op)
-        if name not in ("CONV_2D", "DEPTHWISE_CONV_2D"):
-            continue
-        constants = [graph.tensors[int(t)] for t in op.inputs[1:] if int(t) >= 0]
-        if all(tf.buffer_bytes(model, one) for one in constants):
-            order = (0, 3, 1, 2) if name == "CONV_2D" else (3, 0, 1, 2)
-            held = np.frombuffer(tf.buffer_bytes(model, constants[0]), np.float32)
-            yield graph, op, order, held.reshape(constants[0].shape).transpose(order)
-
-
-def write_equalized_litert(source: Path, target: Path, factors: Equalization) -> None:
-    """Writes an FP32 file with factors applied, all tensors of values by the same names."""
-    model = tf.read_model(source)
-    equalize_litert(model, factors)
-    target.write_bytes(tw.serialize(model))
-
-
-def _new_buffer(model: tf.Model, value: Array) -> int:
-    """Adds a constant and returns the index of its buffer."""
-    buffer = tf.schema().BufferT()
-    buffer.data = np.ascontiguousarray(value, np.float32).reshape(-1).view(np.uint8)
-    model.buffers.append(buffer)
-    return len(model.buffers) - 1
-
-
 def run_tool(
     data: bytes, configure: Callable[[Any], None], calibration: Mapping[str, Mapping[str, Any]] | None
 ) -> bytes:
@@ -415,62 +332,6 @@ def add_static(tool: Any, activation_bits: int) -> None:
     for name in (*CONVOLUTIONS, DEPTHWISE, *MOVEMENTS, "RELU", "ADD"):
         kind = qtyping.TFLOperationName(TOOL_NAMES.get(name, name))
         tool.add_static_config(f"^{re.escape(MARK)}", kind, activation_bits, 8)
-
-
-def _integer_edges(model: tf.Model, signature: tf.Signature) -> None:
-    """Makes `content` and `stylized` int8, 255 levels of [0, 1]; in place.
-
-    Where an edge already meets a conversion, the conversion is dropped; where the network reads or
-    writes the picture in float, one is added.
-    """
-    graph = model.subgraphs[signature.subgraph]
-    content, stylized = signature.inputs[CONTENT], signature.outputs[STYLIZED]
-    readers = [op for op in graph.operators if content in [int(t) for t in op.inputs]]
-    writer = next(op for op in graph.operators if stylized in [int(t) for t in op.outputs])
-    if [tf.op_name(model, op) for op in readers] == ["QUANTIZE"]:
-        graph.operators.remove(readers[0])
-        new_content = int(readers[0].outputs[0])
-    else:
-        new_content = _picture_tensor(graph, content)
-        graph.operators.insert(0, _conversion(model, "DEQUANTIZE", new_content, content))
-    if tf.op_name(model, writer) == "DEQUANTIZE":
-        graph.operators.remove(writer)
-        new_stylized = int(writer.inputs[0])
-    else:
-        new_stylized = _picture_tensor(graph, stylized)
-        graph.operators.append(_conversion(model, "QUANTIZE", stylized, new_stylized))
-    moved = {content: new_content, stylized: new_stylized}
-    graph.inputs = [moved.get(int(t), int(t)) for t in graph.inputs]
-    graph.outputs = [moved.get(int(t), int(t)) for t in graph.outputs]
-    definition = next(d for d in model.signatureDefs if tf.text(d.signatureKey) == signature.key)
-    for entry in [*definition.inputs, *definition.outputs]:
-        entry.tensorIndex = moved.get(int(entry.tensorIndex), int(entry.tensorIndex))
-
-
-def _picture_tensor(graph: tf.Graph, like: int) -> int:
-    """A new int8 tensor of the same shape, scale 1/255, zero point -128; its index."""
-    schema = tf.schema()
-    tensor = schema.TensorT()
-    tensor.shape, tensor.type, tensor.buffer = graph.tensors[like].shape, schema.TensorType.INT8, 0
-    tensor.quantization = schema.QuantizationParametersT()
-    tensor.quantization.scale, tensor.quantization.zeroPoint = [1.0 / 255.0], [-128]
-    graph.tensors.append(tensor)
-    return len(graph.tensors) - 1
-
-
-def _conversion(model: tf.Model, name: str, source: int, target: int) -> Any:
-    """A QUANTIZE or DEQUANTIZE operator; its code is registered where the model lacks it."""
-    schema = tf.schema()
-    number = getattr(schema.BuiltinOperator, name)
-    numbers = [max(c.builtinCode, c.deprecatedBuiltinCode) for c in model.operatorCodes]
-    if number not in numbers:
-        code = schema.OperatorCodeT()
-        code.builtinCode, code.deprecatedBuiltinCode, code.version = number, number, 2
-        model.operatorCodes.append(code)
-        numbers.append(number)
-    op = schema.OperatorT()
-    op.opcodeIndex, op.inputs, op.outputs = numbers.index(number), [source], [target]
-    return op
 
 
 def _check_sharing(fp32: tf.Model, quantized: tf.Model) -> None:

@@ -21,7 +21,8 @@ from iast_export.artifacts import atomic_path
 from iast_export.errors import ToolError
 from iast_export.onnx_graph import Array, index_graph, load_model, pool_initializers, prune, save_model
 from iast_export.quantize.onnx_layers import quantize_weight
-from iast_export.quantize.onnx_qdq import own_weight_zero_points, runtime_operators
+from iast_export.quantize.onnx_qdq import runtime_operators
+from iast_export.quantize.onnx_writer import own_weight_zero_points
 
 _SMALLEST_HALVED = 16  # constants of fewer values stay in FP32
 

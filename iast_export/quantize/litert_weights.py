@@ -1,0 +1,100 @@
+"""Other weights in a TFLite model: learned for INT8, and scaled so that channels are alike."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from iast_export import tflite_file as tf
+from iast_export import tflite_write as tw
+from iast_export.onnx_graph import Array
+from iast_export.quantize.equalize import Equalization
+from iast_export.quantize.onnx_layers import with_learned
+from iast_export.tflite_graph import result_name
+
+
+def replace_filters(model: tf.Model, filters: Mapping[str, Array], in_float: Collection[str] = ()) -> None:
+    """Puts learned weights in the place of the FP32 ones that they are known by, in place.
+
+    Args:
+        filters: float32 [I, kH, kW] by `filter_key`.
+        in_float: results of convolutions in float, whose weights stay as they are in every signature.
+    """
+    done = {
+        int(graph.tensors[int(op.inputs[1])].buffer)
+        for graph in model.subgraphs
+        for op in graph.operators
+        if result_name(graph, op) in in_float and len(op.inputs) > 1
+    }
+    for graph in model.subgraphs:
+        for op in graph.operators if filters else []:
+            tensor = graph.tensors[int(op.inputs[1])] if tf.op_name(model, op) == "CONV_2D" else None
+            if tensor is None or int(tensor.buffer) in done or tf.dtype_name(tensor) != "float32":
+                continue
+            data = tf.buffer_bytes(model, tensor)
+            if data:
+                own = np.frombuffer(data, np.float32).reshape(tensor.shape).transpose(0, 3, 1, 2)
+                learned = np.ascontiguousarray(with_learned(own, filters).transpose(0, 2, 3, 1))
+                model.buffers[int(tensor.buffer)].data = learned.reshape(-1).view(np.uint8)
+                done.add(int(tensor.buffer))
+
+
+def equalize_litert(model: tf.Model, factors: Equalization) -> int:
+    """Applies factors to every signature of an FP32 model, in place; what signatures share stays shared.
+
+    Returns:
+        How many pairs were changed: those whose filters the model holds, all of them.
+    """
+    layers = [one for graph in model.subgraphs for one in _constant_convolutions(model, graph)]
+    chosen = factors.among(weight for _, _, _, weight in layers) if factors.pairs else factors
+    replaced: dict[tuple[int, int], int] = {}
+    for graph, op, order, weight in layers if chosen.pairs else []:
+        tensors = [graph.tensors[int(t)] for t in op.inputs[1:] if int(t) >= 0]
+        bias = np.frombuffer(tf.buffer_bytes(model, tensors[1]), np.float32) if len(tensors) > 1 else None
+        made = chosen.changed(weight, bias)
+        for place, value in enumerate(made or ()):
+            if value is None:
+                continue
+            new = value.transpose(np.argsort(order)) if place == 0 else value
+            key = int(tensors[place].buffer), int(tensors[0].buffer)
+            if key not in replaced:
+                replaced[key] = _new_buffer(model, new)
+            tensor = deepcopy(tensors[place])
+            tensor.name, tensor.buffer = f"{tf.text(tensor.name)}_equalized", replaced[key]
+            graph.tensors.append(tensor)
+            op.inputs[place + 1] = len(graph.tensors) - 1
+    return len(chosen.pairs)
+
+
+def _constant_convolutions(
+    model: tf.Model, graph: tf.Graph
+) -> Iterator[tuple[tf.Graph, Any, tuple[int, ...], Array]]:
+    """Graph, operator, how its weight is transposed to [O, I, kH, kW], and that, of each convolution."""
+    for op in graph.operators:
+        name = tf.op_name(model, op)
+        if name not in ("CONV_2D", "DEPTHWISE_CONV_2D"):
+            continue
+        constants = [graph.tensors[int(t)] for t in op.inputs[1:] if int(t) >= 0]
+        if all(tf.buffer_bytes(model, one) for one in constants):
+            order = (0, 3, 1, 2) if name == "CONV_2D" else (3, 0, 1, 2)
+            held = np.frombuffer(tf.buffer_bytes(model, constants[0]), np.float32)
+            yield graph, op, order, held.reshape(constants[0].shape).transpose(order)
+
+
+def write_equalized_litert(source: Path, target: Path, factors: Equalization) -> None:
+    """Writes an FP32 file with factors applied, all tensors of values by the same names."""
+    model = tf.read_model(source)
+    equalize_litert(model, factors)
+    target.write_bytes(tw.serialize(model))
+
+
+def _new_buffer(model: tf.Model, value: Array) -> int:
+    """Adds a constant and returns the index of its buffer."""
+    buffer = tf.schema().BufferT()
+    buffer.data = np.ascontiguousarray(value, np.float32).reshape(-1).view(np.uint8)
+    model.buffers.append(buffer)
+    return len(model.buffers) - 1
