@@ -24,6 +24,7 @@ from benchmarks.compare.tools import NNCF, OLIVE, TOOLS, Made, Tool, last_word, 
 from benchmarks.compare.worker import TOOLS as FUNCTIONS
 from iast_export.convert import convert_fp32
 from iast_export.errors import InputError, ToolError, UsageError
+from iast_export.export import export_tier
 from iast_export.specs import Tier
 from iast_export.timing import Interval
 
@@ -159,11 +160,12 @@ def test_a_file_that_loads_only_where_nothing_saturates_is_judged_there_and_note
 def test_the_tools_of_litert_run_on_our_file_as_their_authors_mean_them(tmp_path: Path) -> None:
     network, tier = FastNeuralStyle(width=4), Tier(1, SIDE_PX)
     convert_fp32(network, [tier], tmp_path / "fp32.tflite")
+    export_tier(network, tier, tmp_path / "fp32.onnx")
     (tmp_path / "calibration").mkdir()
     for i in range(3):
         content = np.random.default_rng(i).random((1, 3, SIDE_PX, SIDE_PX), np.float32)
         np.savez(tmp_path / "calibration" / f"{i:03d}.npz", content=content)
-    files = {"litert": tmp_path / "fp32.tflite"}
+    files = {"litert": tmp_path / "fp32.tflite", "onnxruntime": tmp_path / "fp32.onnx"}
     subject = Subject("tiny", tier, files, tmp_path / "calibration", [])  # type: ignore[arg-type]
     for tool in (tool for tool in TOOLS if tool.runtime == "litert"):
         made = quantize(tool, subject, tmp_path / "made", tmp_path / "envs")

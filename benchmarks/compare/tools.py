@@ -86,7 +86,7 @@ def quantize(
     request = {
         "tool": tool.function,
         "fp32": str(subject.files[tool.runtime].resolve()),
-        "reference": str(subject.files.get("onnxruntime", Path()).resolve()),
+        "reference": str(subject.files["onnxruntime"].resolve()),
         "out": str(out.resolve()),
         "calibration": str(subject.calibration.resolve()),
         "signature": subject.tier.signature,
