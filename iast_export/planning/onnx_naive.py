@@ -10,7 +10,13 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from iast_export.onnx_graph import Array, GraphIndex, index_graph
-from iast_export.quantize.onnx_layers import Emitter, Parameters, activation_parameters, quantize_weight
+from iast_export.quantize.onnx_layers import (
+    Emitter,
+    Parameters,
+    activation_parameters,
+    keep_layout,
+    quantize_weight,
+)
 from iast_export.quantize.onnx_plan import CLAMPS, is_movement, moved_inputs
 
 _ACTIVATION = activation_parameters(-4.0, 4.0)
@@ -87,6 +93,8 @@ class _Naive:
         copy.input[:] = [f"{name}_q" if name in moved else name for name in node.input]
         if node.op_type == "Pad":  # a constant to pad with would be a float
             del copy.input[2:]
+        if node.op_type == "Resize":  # as the exporter does: channels last it takes ten times as long
+            copy.input[0] = keep_layout(self.emitter, copy.input[0], f"{node.output[0]}_source")
         copy.output[0] = f"{node.output[0]}_q"
         self.emitter.nodes.append(copy)
         self.parameters[node.output[0]] = self.parameters.get(node.input[0], _ACTIVATION)
