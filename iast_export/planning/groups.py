@@ -145,7 +145,8 @@ class _Finder:
         """The clamp, the pixel shuffle and the cut to size that alone read an operator's result."""
         chain: list[Op] = []
         reader = self.network.only_reader(op.name)
-        if reader is not None and reader.type in CLAMPS and len(reader.inputs) == 1:
+        joins = reader is not None and reader.type in CLAMPS and len(reader.inputs) == 1
+        if reader is not None and joins and reader.integer == op.integer:
             chain.append(reader)
             reader = self.network.only_reader(reader.name)
         if reader is not None and reader.type == "DepthToSpace":
@@ -323,15 +324,17 @@ class _Finder:
             source = maker.inputs[0]
         if maker is None and len(self.network.shapes.get(source, ())) == 4:
             return "first layer"
-        while (reader := self.network.only_reader(result)) is not None and _only_moves(reader):
-            result = reader.name
-        if reader is not None and reader.type == "Sigmoid":
+        while (reader := self.network.only_reader(result)) is not None and _keeps_places(reader):
             result = reader.name
         return "last layer" if result in self.network.outputs else ""
 
 
 def _only_moves(op: Op) -> bool:
     return op.type in ("Clip", "Concat", "DepthToSpace", "Pad", "Relu", "Reshape", "Slice", "Transpose")
+
+
+def _keeps_places(op: Op) -> bool:
+    return op.type == "Sigmoid" or _only_moves(op)
 
 
 def _convolution_kind(op: Op) -> Kind:

@@ -17,7 +17,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from iast_export.errors import ToolError
-from iast_export.onnx_graph import add_property, index_graph, prune, rename, size_multiple_px
+from iast_export.onnx_graph import Array, add_property, index_graph, prune, rename, size_multiple_px
 from iast_export.planning.graph import Network, Op
 from iast_export.planning.groups import CLAMPS, CONVOLUTIONS, Group
 from iast_export.planning.onnx_naive import naive_int8
@@ -173,7 +173,7 @@ def _stand_before(graph: onnx.GraphProto) -> None:
     """Puts a convolution of one output per channel before a group, in place."""
     item = graph.input[0]
     name, channels = item.name, item.type.tensor_type.shape.dim[1].dim_value
-    node, weight = _stand_in(f"{name}{_BEFORE}", name, channels)
+    node, weight = _stand_in(f"{name}{_BEFORE}", name, np.eye(channels))
     graph.node.insert(0, node)
     graph.initializer.append(weight)
     item.name = f"{name}{_BEFORE}"
@@ -183,14 +183,15 @@ def _stand_behind(graph: onnx.GraphProto) -> None:
     """Puts a convolution of one output per channel behind a group, in place."""
     item = graph.output[0]
     name, channels = item.name, item.type.tensor_type.shape.dim[1].dim_value
-    node, weight = _stand_in(name, f"{name}{_BEHIND}", channels)
+    node, weight = _stand_in(name, f"{name}{_BEHIND}", np.ones((channels, channels)))
     graph.node.append(node)
     graph.initializer.append(weight)
     item.name = f"{name}{_BEHIND}"
 
 
-def _stand_in(source: str, result: str, channels: int) -> tuple[onnx.NodeProto, TensorProto]:
-    weight = numpy_helper.from_array(np.ones((channels, channels, 1, 1), np.float32), f"{result}_weight")
+def _stand_in(source: str, result: str, matrix: Array) -> tuple[onnx.NodeProto, TensorProto]:
+    values = matrix.astype(np.float32)[:, :, None, None]
+    weight = numpy_helper.from_array(values, f"{result}_weight")
     return helper.make_node("Conv", [source, weight.name], [result]), weight
 
 

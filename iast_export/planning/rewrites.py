@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from iast_export.litert_forms import FORMS, Form
 from iast_export.plan_reports import PlanRewrite, PlanRewrites
 from iast_export.planning.graph import Network, Op
-from iast_export.planning.groups import Group
+from iast_export.planning.groups import CLAMPS, Group
 from iast_export.rewrites import REWRITES, Rewrite
 from iast_export.rewrites.large_kernels import BLOCKS
 from iast_export.specs import Runtime
@@ -50,7 +50,16 @@ def _computes_blocks(group: Group, network: Network) -> bool:
     """A convolution that steps by blocks, or reads blocks side by side, before a pixel shuffle."""
     main = group.main
     steps = main.stride in BLOCKS and min(main.weight[2:], default=0) > main.stride
-    return main.type == "Conv" and "pixel shuffle" in group.followed_by and (steps or group.unfolds)
+    return main.type == "Conv" and (steps or group.unfolds) and _is_shuffled(group, network)
+
+
+def _is_shuffled(group: Group, network: Network) -> bool:
+    """Whether a pixel shuffle follows, be it behind a function of each value."""
+    reader = network.only_reader(group.name)
+    while reader is not None and reader.type in (*CLAMPS, "Sigmoid"):
+        reader = network.only_reader(reader.name)
+    moved = reader is not None and reader.type == "Reshape" and len(network.shapes[reader.name]) == 6
+    return "pixel shuffle" in group.followed_by or moved
 
 
 def _shuffles_at_once(group: Group, network: Network) -> bool:
