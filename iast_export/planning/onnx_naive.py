@@ -14,7 +14,6 @@ from iast_export.quantize.onnx_layers import (
     Emitter,
     Parameters,
     activation_parameters,
-    keep_layout,
     quantize_weight,
 )
 from iast_export.quantize.onnx_plan import CLAMPS, is_movement, moved_inputs
@@ -93,11 +92,17 @@ class _Naive:
         copy.input[:] = [f"{name}_q" if name in moved else name for name in node.input]
         if node.op_type == "Pad":  # a constant to pad with would be a float
             del copy.input[2:]
-        if node.op_type == "Resize":  # as the exporter does: channels last it takes ten times as long
-            copy.input[0] = keep_layout(self.emitter, copy.input[0], f"{node.output[0]}_source")
+        if node.op_type == "Resize":
+            copy.input[0] = self._channels_first(copy.input[0])
         copy.output[0] = f"{node.output[0]}_q"
         self.emitter.nodes.append(copy)
         self.parameters[node.output[0]] = self.parameters.get(node.input[0], _ACTIVATION)
+
+    def _channels_first(self, name: str) -> str:
+        """As `keep_layout` in the exporter's files, which ONNX Runtime removes where sides are fixed."""
+        flat = self.emitter.node("Flatten", [name], f"{name}_flat", axis=2)
+        sides = self.emitter.node("Shape", [name], f"{name}_sides")
+        return self.emitter.node("Reshape", [flat, sides], f"{name}_kept")
 
     def _quantize(self, name: str, parameters: Parameters) -> None:
         self.parameters[name] = parameters
