@@ -14,13 +14,14 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
 from iast_export.errors import ToolError
-from iast_export.onnx_graph import Array, add_property, index_graph, prune, rename, size_multiple_px
+from iast_export.onnx_graph import add_property, index_graph, prune, rename, size_multiple_px
 from iast_export.planning.graph import Network, Op
 from iast_export.planning.groups import CLAMPS, CONVOLUTIONS, Group
 from iast_export.planning.onnx_naive import naive_int8
+from iast_export.planning.stand_ins import BEFORE, BEHIND, stand_before, stand_behind
 from iast_export.quantize.onnx_plan import MOVEMENTS
 from iast_export.quantize.onnx_qdq import quantize_onnx, runtime_operators, tensors_to_calibrate
 from iast_export.runtimes import onnx_session_options, open_onnx
@@ -30,7 +31,6 @@ _BLOCK = 16
 _CARRIED = frozenset([*CLAMPS, *MOVEMENTS, "Add"])
 _LAST, _FIRST = (0, 2, 3, 1), (0, 3, 1, 2)
 _SPAN = 4.0
-_BEFORE, _BEHIND = "_stands_before", "_stands_behind"
 
 
 @dataclass(frozen=True)
@@ -157,9 +157,9 @@ def _as_exported(alone: onnx.ModelProto, multiple_px: int, main: Op) -> onnx.Mod
     source_model.CopyFrom(alone)
     add_property(source_model, SIZE_MULTIPLE_KEY, str(multiple_px))
     if main.type == "HardSwish":
-        _stand_before(source_model.graph)
+        stand_before(source_model.graph)
     if main.type == "HardSwish" or main.groups > 1:
-        _stand_behind(source_model.graph)
+        stand_behind(source_model.graph)
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder) / "fp32.onnx", Path(folder) / "int8.onnx"
         onnx.save(source_model, str(source))
@@ -169,39 +169,13 @@ def _as_exported(alone: onnx.ModelProto, multiple_px: int, main: Op) -> onnx.Mod
         return onnx.load(str(target))
 
 
-def _stand_before(graph: onnx.GraphProto) -> None:
-    """Puts a convolution of one output per channel before a group, in place."""
-    item = graph.input[0]
-    name, channels = item.name, item.type.tensor_type.shape.dim[1].dim_value
-    node, weight = _stand_in(f"{name}{_BEFORE}", name, np.eye(channels))
-    graph.node.insert(0, node)
-    graph.initializer.append(weight)
-    item.name = f"{name}{_BEFORE}"
-
-
-def _stand_behind(graph: onnx.GraphProto) -> None:
-    """Puts a convolution of one output per channel behind a group, in place."""
-    item = graph.output[0]
-    name, channels = item.name, item.type.tensor_type.shape.dim[1].dim_value
-    node, weight = _stand_in(name, f"{name}{_BEHIND}", np.ones((channels, channels)))
-    graph.node.append(node)
-    graph.initializer.append(weight)
-    item.name = f"{name}{_BEHIND}"
-
-
-def _stand_in(source: str, result: str, matrix: Array) -> tuple[onnx.NodeProto, TensorProto]:
-    values = matrix.astype(np.float32)[:, :, None, None]
-    weight = numpy_helper.from_array(values, f"{result}_weight")
-    return helper.make_node("Conv", [source, weight.name], [result]), weight
-
-
 def _integer_edges(model: onnx.ModelProto, network: Network) -> onnx.ModelProto:
     """Takes the conversions and the stand-ins off the model's edges, in place."""
     graph = model.graph
     index = index_graph(graph)
     for item in graph.input:
         readers = index.consumers.get(item.name, [])
-        name = item.name.removesuffix(_BEFORE)
+        name = item.name.removesuffix(BEFORE)
         if name != item.name:
             graph.node.remove(index.producers[f"{name}_q"])
             item.CopyFrom(_integers(name, network))
@@ -210,7 +184,7 @@ def _integer_edges(model: onnx.ModelProto, network: Network) -> onnx.ModelProto:
             graph.node.remove(readers[0])
     for item in graph.output:
         maker = index.producer(item.name, "DequantizeLinear")
-        name = item.name.removesuffix(_BEHIND)
+        name = item.name.removesuffix(BEHIND)
         if name != item.name:
             item.CopyFrom(_integers(name, network))
         elif maker is not None:
