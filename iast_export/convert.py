@@ -1,16 +1,7 @@
 """PyTorch to one FP32 .tflite file: a fixed-shape signature per tier, weights stored once.
 
-Conversion goes through litert-torch. Some forms are rewritten on the way, each equal in exact
-arithmetic, because their plain lowering leaves the fast kernels:
-
-- a pixel shuffle lowers to NCHW transposes; here it is one transpose of blocks in NHWC, and the
-  convolution before it gets its output channels in that order;
-- reflection and replication padding lower to MIRROR_PAD or GATHER_ND, which XNNPACK does not take;
-  here they are slices and concatenations;
-- a spatial mean is taken by rows, and a large kernel with few outputs or inputs in blocks of pixels
-  (`block_kernels`).
-
-The edges are NHWC and named as in the ONNX files.
+Conversion goes through litert-torch; on the way operators take the forms of `litert_forms`. The edges are
+NHWC and named as in the ONNX files.
 """
 
 from __future__ import annotations
@@ -28,13 +19,12 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 
 from iast_export import tflite_file, tflite_write
 from iast_export.artifacts import Progress, atomic_path, no_progress
 from iast_export.batch_norms import fold_batch_norms
-from iast_export.block_kernels import in_blocks
 from iast_export.errors import ToolError
+from iast_export.litert_forms import LiteRtForms
 from iast_export.runtimes import IMAGE_NAMES, open_litert
 from iast_export.specs import CONTENT, STRENGTH, STYLE_ENCODER_SIDE_PX, STYLE_IMAGE, STYLIZED, Tier
 
@@ -49,7 +39,7 @@ STYLE_SIGNATURE = "style_encoder"
 class ConvertSummary:
     """What a conversion made; `size_ratio` is file bytes over the largest signature alone.
 
-    `rewrites` counts, over all signatures, the places that were traced in each of the forms above.
+    `rewrites` counts, over all signatures, the places that were traced in each of `litert_forms.FORMS`.
     """
 
     path: str
@@ -64,85 +54,6 @@ class ConvertSummary:
     rewrites: Mapping[str, int]
     convert_s: float
     check_s: float
-
-
-class LiteRtForms(TorchFunctionMode):
-    """While active, these operators are traced in the forms above."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._convolutions: dict[int, tuple[Tensor, tuple[Any, ...], dict[str, Any]]] = {}
-        self.counts: Counter[str] = Counter()
-
-    def __torch_function__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        kwargs = kwargs or {}
-        if func is F.pixel_shuffle:
-            self.counts["pixel-shuffle"] += 1
-            return self._pixel_shuffle(*args, **kwargs)
-        if func is F.pad and _is_mirror(*args, **kwargs):
-            self.counts["edge-pads"] += 1
-            return _mirror_pad(*args, **kwargs)
-        if func is Tensor.mean and _is_spatial_mean(*args, **kwargs):
-            self.counts["mean-by-rows"] += 1
-            return _mean_by_rows(args[0], bool(kwargs.get("keepdim", args[2] if len(args) > 2 else False)))
-        blocks = in_blocks(*args, **kwargs) if func is F.conv2d else None
-        if blocks is not None:
-            return self._pixel_shuffle(self._convolve(blocks.args, {}), blocks.block)
-        return self._convolve(args, kwargs) if func is F.conv2d else func(*args, **kwargs)
-
-    def _convolve(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
-        """The convolution, remembered for a pixel shuffle behind it."""
-        result = F.conv2d(*args, **kwargs)
-        self._convolutions[id(result)] = (result, args, kwargs)
-        return result
-
-    def _pixel_shuffle(self, x: Tensor, upscale_factor: int) -> Tensor:
-        r, (n, c, h, w) = upscale_factor, x.shape
-        if id(x) in self._convolutions:
-            _, args, kwargs = self._convolutions[id(x)]
-            blocks = _block_ordered_conv(r, *args, **kwargs).permute(0, 2, 3, 1)
-            blocks = blocks.reshape(n, h, w, r, r, c // r**2).permute(0, 1, 3, 2, 4, 5)
-        else:
-            blocks = x.permute(0, 2, 3, 1).reshape(n, h, w, c // r**2, r, r).permute(0, 1, 4, 2, 5, 3)
-        return blocks.reshape(n, h * r, w * r, c // r**2).permute(0, 3, 1, 2)
-
-
-def _is_spatial_mean(x: Tensor, dim: Any = None, keepdim: bool = False, **kwargs: Any) -> bool:
-    return x.dim() == 4 and isinstance(dim, (tuple, list)) and tuple(dim) in ((2, 3), (-2, -1)) and not kwargs
-
-
-def _mean_by_rows(x: Tensor, keepdim: bool) -> Tensor:
-    """The spatial mean, first along rows: short sums keep float32's digits in a naive summation."""
-    rows = x.mean(3, keepdim=True).mean(2, keepdim=True)
-    return rows if keepdim else rows.flatten(1)
-
-
-def _block_ordered_conv(
-    r: int, x: Tensor, weight: Tensor, bias: Tensor | None = None, *args: Any, **kwargs: Any
-) -> Tensor:
-    """The convolution with output channels ordered (row, column, channel) instead of channel first."""
-    c, (_, i, kh, kw) = weight.shape[0] // r**2, weight.shape
-    weight = weight.reshape(c, r * r, i, kh, kw).transpose(0, 1).reshape(c * r * r, i, kh, kw)
-    if bias is not None:
-        bias = bias.reshape(c, r * r).transpose(0, 1).reshape(c * r * r)
-    return F.conv2d(x, weight, bias, *args, **kwargs)
-
-
-def _is_mirror(x: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> bool:
-    return mode in ("reflect", "replicate") and x.dim() == 4 and len(pad) == 4 and min(pad) >= 0
-
-
-def _mirror_pad(x: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Tensor:
-    step = 1 if mode == "reflect" else 0
-    for dim, before, after in ((2, pad[2], pad[3]), (3, pad[0], pad[1])):
-        last = x.shape[dim] - 1
-        head = [x.narrow(dim, i * step, 1) for i in range(before, 0, -1)]
-        tail = [x.narrow(dim, last - i * step, 1) for i in range(1, after + 1)]
-        if head or tail:
-            x = torch.cat([*head, x, *tail], dim)
-    return x
 
 
 class _Nhwc(nn.Module):

@@ -76,6 +76,12 @@ class PlanRewrite(Model):
     why: str
 
 
+class PlanRewrites(PlanRewrite):
+    """A rewrite and in how many places of the tier's file it fired, seen in a group or not."""
+
+    places: Positive
+
+
 class PlanGroup(Model):
     """One operator group, or several that are alike.
 
@@ -119,12 +125,13 @@ class RuntimePlan(Model):
     """A tier in one runtime. The totals are sums of parts that were each timed alone.
 
     `fp32_ms`: every group in FP32. `planned_ms`: each group as the exporter decides, and the conversions
-    that this takes. None: not measured, or a group has no time.
+    that this takes. None: not measured, or a group has no time. `rewrites`: what the export rewrote.
     """
 
     runtime: Runtime
     groups: Annotated[tuple[PlanGroup, ...], Field(min_length=1)]
     conversions: tuple[PlanConversion, ...]
+    rewrites: tuple[PlanRewrites, ...] = ()
     fp32_ms: Milliseconds | None
     planned_ms: Milliseconds | None
 

@@ -40,6 +40,21 @@ class MobileTransfer(nn.Module):
         return torch.sigmoid(self.last(torch.cat([y, wide], 1)))
 
 
+class SwishTransfer(nn.Module):
+    """A hard-swish in arithmetic between two convolutions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(3, 16, 3, padding=1)
+        self.last = nn.Conv2d(16, 16, 3, padding=1)
+        self.picture = nn.Conv2d(16, 3, 3, padding=1)
+
+    def forward(self, content: Tensor) -> Tensor:
+        x = self.first(content)
+        x = x * torch.clamp(x + 3, 0, 6) / 6
+        return torch.sigmoid(self.picture(F.relu(self.last(x))))
+
+
 class Mobile(nn.Module):
     """A `StyleNetwork` of one style."""
 
@@ -47,9 +62,9 @@ class Mobile(nn.Module):
     size_multiple_px = 4
     code_shapes: Mapping[str, tuple[int, ...]] = {}
 
-    def __init__(self) -> None:
+    def __init__(self, transfer: type[nn.Module] = MobileTransfer) -> None:
         super().__init__()
-        self.transfer = MobileTransfer()
+        self.transfer = transfer()
 
     def cut(self, depth: int) -> nn.Module:
         return deepcopy(self.transfer).eval().requires_grad_(False)
@@ -68,6 +83,10 @@ def mobile_factory(checkpoint: Path | None) -> nn.Module:
     return _seeded(Mobile)
 
 
+def swish_factory(checkpoint: Path | None) -> nn.Module:
+    return _seeded(Mobile, SwishTransfer)
+
+
 def adain_factory(checkpoint: Path | None) -> nn.Module:
     """The AdaIN fixture, narrow."""
     return _seeded(AdaIN, (8, 8, 16), 2)
@@ -82,7 +101,7 @@ def recipe() -> Recipe:
 
 
 def build_of(name: str) -> Build:
-    """`mobile`, `adain` or `iast` at 32 px; nothing lies in its folder."""
+    """`mobile`, `swish`, `adain` or `iast` at 32 px; nothing lies in its folder."""
     return Build(Request(Path("nowhere"), recipe(), network=f"tests.plan_cases:{name}_factory"))
 
 

@@ -6,6 +6,7 @@ from torch import nn
 
 from iast_export import convert, tflite_file
 from iast_export.errors import ToolError
+from iast_export.litert_forms import FORMS, LiteRtForms
 from iast_export.runtimes import open_litert
 from iast_export.specs import Tier
 from tests.litert_cases import TIERS, converted, feeds, folder, foreign
@@ -45,8 +46,9 @@ def test_no_operator_leaves_the_fast_kernels() -> None:
 
 
 def test_the_places_that_were_traced_in_another_form_are_counted() -> None:
-    assert foreign()[2].rewrites == {"edge-pads": 5, "mean-by-rows": 4}
+    assert foreign()[2].rewrites == {"edge-pads": 5, "large-kernels": 2, "mean-by-rows": 4}
     assert converted()[2].rewrites["pixel-shuffle"] > 0
+    assert {*foreign()[2].rewrites, *converted()[2].rewrites} <= {form.name for form in FORMS}
 
 
 def test_a_foreign_network_with_reflection_padding_converts() -> None:
@@ -68,7 +70,7 @@ def test_the_style_encoder_converts_without_the_strength() -> None:
 @pytest.mark.parametrize("mode", ["reflect", "replicate"])
 def test_mirrored_padding_is_exact(mode: str) -> None:
     x = torch.rand(1, 3, 9, 7)
-    with convert.LiteRtForms():
+    with LiteRtForms():
         rewritten = F.pad(x, (3, 1, 2, 4), mode=mode)
     assert torch.equal(rewritten, F.pad(x, (3, 1, 2, 4), mode=mode))
 
@@ -77,7 +79,7 @@ def test_pixel_shuffle_in_block_order_is_exact_with_and_without_a_convolution() 
     conv, x = nn.Conv2d(4, 12, 3), torch.rand(1, 4, 8, 6)
     with torch.no_grad():
         wanted = F.pixel_shuffle(conv(x), 2)
-        with convert.LiteRtForms():
+        with LiteRtForms():
             assert torch.allclose(F.pixel_shuffle(conv(x), 2), wanted, atol=1e-6)
             assert torch.equal(F.pixel_shuffle(x, 2), F.pixel_shuffle(x.clone(), 2))
         assert torch.equal(F.pixel_shuffle(x, 2), nn.PixelShuffle(2)(x))

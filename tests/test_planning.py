@@ -14,17 +14,19 @@ from iast_export import tflite_file as tf
 from iast_export.build import Build, Request
 from iast_export.cli import run
 from iast_export.errors import InputError, UsageError
-from iast_export.onnx_graph import load_model
+from iast_export.onnx_graph import add_property, load_model, save_model
 from iast_export.plan_reports import GroupMeasurement, Int8Facts, PlanGroup, PlanReport
-from iast_export.planning import MeasureOptions, cache, groups, measure, plan_tier
-from iast_export.planning.decide import flag_of
+from iast_export.planning import MeasureOptions, cache, groups, measure, onnx_micro, plan_tier
+from iast_export.planning.decide import decision_of, flag_of
 from iast_export.planning.exports import fp32_files
 from iast_export.planning.litert_network import read_litert
 from iast_export.planning.onnx_network import read_onnx
+from iast_export.planning.rewrites import LISTS, RECOGNIZERS, rewrite_of
 from iast_export.quantize.litert import planned_operators
 from iast_export.quantize.onnx_plan import find_groups, make_plan
 from iast_export.reports import Ratio
-from iast_export.specs import RUNTIMES, Runtime, Tier
+from iast_export.rewrites import noted
+from iast_export.specs import RUNTIMES, SIZE_MULTIPLE_KEY, Runtime, Tier
 from tests.plan_cases import QUICK, RECIPE, build_of, kinds, planned
 
 KEY = "0" * 64
@@ -89,7 +91,7 @@ def test_groups_that_are_alike_are_one_row_with_a_count() -> None:
         next(row for row in rows(planned("mobile"), "litert") if row.role == role)
         for role in ("first layer", "last layer")
     )
-    assert (first.shape, last.shape) == ("3→16, 3×3 /2, 16×16", "24→3, 3×3, 32×32")
+    assert (first.shape, last.shape) == ("3→16, 3×3 /2, 16×16", "24→12, 4×4 /2, 16×16")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -146,14 +148,85 @@ def test_litert_decisions_are_those_of_the_exporters_operators(name: str) -> Non
 def test_a_reason_and_the_rewrite_stand_in_every_row() -> None:
     assert all(row.reason for name in NAMES for plan in planned(name).runtimes for row in plan.groups)
     onnx = {row.kind: row for row in rows(planned("iast"), "onnxruntime")}
-    assert onnx["reflection pad"].rewrite and onnx["reflection pad"].rewrite.name == "edge pads folded"
-    assert onnx["adaptive normalization"].rewrite and onnx["narrow head"].rewrite
+    assert [
+        rewritten(onnx[kind]) for kind in ("reflection pad", "adaptive normalization", "narrow head")
+    ] == ["edge-pads", "adaptive-normalization", "narrow-heads"]
     own = {row.kind: row for row in rows(planned("adain"), "onnxruntime")}
     assert own["reflection pad"].rewrite is None  # the network itself pads by reflection
-    mirrored = {row.kind: row for row in rows(planned("adain"), "litert")}["reflection pad"].rewrite
-    assert mirrored and mirrored.name == "reflection by slices"
+    hard = {row.kind: row for row in rows(planned("mobile"), "onnxruntime")}["hard-swish"]
+    assert hard.rewrite is None  # the network itself has the operator
+    mirrored = {row.kind: row for row in rows(planned("adain"), "litert")}["reflection pad"]
+    assert rewritten(mirrored) == "edge-pads"
     joined = next(row for row in rows(planned("mobile"), "onnxruntime") if row.kind == "concat")
     assert "unlike inputs (0 and above, unbounded)" in joined.reason
+
+
+def rewritten(row: PlanGroup) -> str:
+    return row.rewrite.name if row.rewrite else ""
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_every_rewrite_of_the_export_is_recognized_by_its_name(runtime: Runtime) -> None:
+    assert list(RECOGNIZERS[runtime]) == [one.name for one in LISTS[runtime]]
+    reasons = {one.name: one.reason.removesuffix(".") for one in LISTS[runtime]}
+    for name in NAMES:
+        plan = next(plan for plan in planned(name).runtimes if plan.runtime == runtime)
+        fired = {one.name for one in plan.rewrites}
+        assert all(one.why == reasons[one.name] and one.places > 0 for one in plan.rewrites)
+        assert {rewritten(row) for row in plan.groups} - {""} == fired - {"fold-affine"}
+
+
+def test_a_group_is_the_work_of_a_rewrite_only_where_the_file_notes_it() -> None:
+    tier = Tier(1, 32)
+    network, model = read_onnx(
+        fp32_files(build_of("iast"), tier)["onnxruntime"], tier, build_of("iast").network.code_shapes
+    )
+    padded = next(one for one in groups.find_groups(network) if one.kind == "reflection pad")
+    assert rewrite_of(network, padded, noted(model)) is not None
+    assert rewrite_of(network, padded, {**noted(model), "edge-pads": 0}) is None
+    assert rewrite_of(network, padded, {"narrow-heads": 2}) is None
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_large_kernels_are_timed_in_the_form_that_is_written(runtime: Runtime) -> None:
+    first, last = (
+        next(row for row in rows(planned("adain"), runtime) if row.role == role)
+        for role in ("first layer", "last layer")
+    )
+    assert first.decision == last.decision == "int8"
+    assert first.int8.kernel == last.int8.kernel == "integer"
+    assert rewritten(last) == "large-kernels" and last.shape == "8→48, 12×12 /4, 32×32"
+    if runtime == "onnxruntime":  # unfolded by the quantizer, for integers alone
+        assert (rewritten(first), first.shape) == ("", "3→8, 9×9, 32×32")
+        assert first.int8.operators["SpaceToDepth"] == first.int8.operators["QLinearConv"] == 1
+    else:
+        assert (rewritten(first), first.shape) == ("large-kernels", "12→32, 5×5, 32×32")
+
+
+def test_depthwise_layers_among_integers_are_timed_as_the_exporter_writes_them() -> None:
+    found = [row for row in rows(planned("adain"), "onnxruntime") if row.kind == "depthwise convolution"]
+    assert found and {row.decision for row in found} == {"int8"}
+    assert all(row.int8.operators == {"QLinearConv": 1} for row in found)
+
+
+def test_a_large_first_layer_that_can_not_be_unfolded_stays_in_float(tmp_path: Path) -> None:
+    tier, build = Tier(1, 32), build_of("adain")
+    model = load_model(fp32_files(build, tier)["onnxruntime"])
+    add_property(model, SIZE_MULTIPLE_KEY, "1")
+    save_model(model, tmp_path / "odd.onnx")
+    network, _ = read_onnx(tmp_path / "odd.onnx", tier, build.network.code_shapes)
+    first = next(one for one in groups.find_groups(network) if one.role == "first layer")
+    assert decision_of(first) == "fp32"
+
+
+def test_a_hard_swish_among_integers_is_timed_as_a_sum_and_a_product(tmp_path: Path) -> None:
+    tier, build = Tier(1, 32), build_of("swish")
+    network, model = read_onnx(fp32_files(build, tier)["onnxruntime"], tier, {})
+    swish = next(one for one in groups.find_groups(network) if one.kind == "hard-swish")
+    assert decision_of(swish) == "int8" and rewrite_of(network, swish, noted(model)) is not None
+    operators = onnx_micro.int8_operators(onnx_micro.int8_model(model, network, swish))
+    assert "HardSigmoid" not in operators and "QLinearConv" not in operators
+    assert any(name.startswith("QLinear") for name in operators), operators
 
 
 def test_what_int8_would_run_as_is_asked_of_the_runtime() -> None:

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from iast_export.build import Build
 from iast_export.environment import machine_fingerprint, versions
 from iast_export.errors import UsageError
+from iast_export.litert_forms import count_forms
 from iast_export.plan import plan_rows
-from iast_export.plan_reports import PlanConversion, PlanGroup, PlanReport, PlanRewrite, RuntimePlan
+from iast_export.plan_reports import PlanConversion, PlanGroup, PlanReport, RuntimePlan
 from iast_export.planning.conversions import conversion_rows, total_ms
 from iast_export.planning.decide import decision_of, flag_of, reason_of
 from iast_export.planning.exports import fp32_files
-from iast_export.planning.forms import count_forms
 from iast_export.planning.graph import Network
 from iast_export.planning.groups import Group, find_groups
 from iast_export.planning.litert_network import file_name, read_litert
 from iast_export.planning.measure import Found, MeasureOptions, look_at, signature
 from iast_export.planning.onnx_network import read_onnx
-from iast_export.planning.rewrites import Forms, rewrite_of
+from iast_export.planning.rewrites import rewrite_of, rewrites_of
 from iast_export.reports import Ratio
+from iast_export.rewrites import noted
 from iast_export.specs import Runtime, Tier, check_plan
 from iast_export.timing import Interval, ratio_interval
 
@@ -43,7 +44,6 @@ def plan_tier(build: Build, tier_id: str | None = None, options: MeasureOptions 
     tier = _tier(build, tier_id)
     costs = plan_rows(build.network, build.tiers)
     files = fp32_files(build, tier)
-    forms = count_forms(build.network, tier)
     graphs: list[tuple[Network, Any]] = [
         read_onnx(files["onnxruntime"], tier, build.network.code_shapes),
         read_litert(files["litert"], tier),
@@ -53,12 +53,16 @@ def plan_tier(build: Build, tier_id: str | None = None, options: MeasureOptions 
     done = 0
     for network, model, alike in rows:
         made = []
+        onnx = network.runtime == "onnxruntime"
+        places = noted(model) if onnx else count_forms(build.network, tier)
         for groups in alike:
             build.progress("measure operator groups", done, total)
             found = look_at(model, network, groups[0], used)
-            made.append(_row(model, network, groups, found, forms, [one for same in alike for one in same]))
+            made.append(_row(model, network, groups, found, places))
             done += 1
-        runtimes.append(_runtime(network.runtime, made, conversion_rows(network, used)))
+        rewrites = rewrites_of(network.runtime, places)
+        plan = _runtime(network.runtime, made, conversion_rows(network, used))
+        runtimes.append(plan.model_copy(update={"rewrites": rewrites}))
     build.progress("measure operator groups", total, total)
     return PlanReport(
         tiers=tuple(costs),
@@ -89,10 +93,9 @@ def _alike(network: Network) -> list[list[Group]]:
 
 
 def _row(
-    model: Any, network: Network, alike: Sequence[Group], found: Found, forms: Forms, groups: Sequence[Group]
+    model: Any, network: Network, alike: Sequence[Group], found: Found, places: Mapping[str, int]
 ) -> PlanGroup:
     group = alike[0]
-    rewrite = rewrite_of(network.runtime, group, groups, forms)
     speed = ratio_interval(found.fp32, found.quantized) if found.fp32 and found.quantized else None
     return PlanGroup(
         kind=group.kind,
@@ -108,7 +111,7 @@ def _row(
         int8_ms=found.quantized.median_ms if found.quantized else None,
         speed=_ratio(speed),
         decision=decision_of(group),
-        rewrite=PlanRewrite(name=rewrite.name, why=rewrite.why) if rewrite else None,
+        rewrite=rewrite_of(network, group, places),
         reason=reason_of(model, network, group),
         flag="",
     )

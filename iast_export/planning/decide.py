@@ -54,7 +54,11 @@ def reason_of(model: Any, network: Network, group: Group) -> str:
     if decision_of(group) == "int8":
         reason = _INTEGER_REASONS.get(group.kind, "follows the integers around it")
     else:
-        reason = _FOLLOWERS.get(group.kind, "") or "; ".join(_reasons_in_float(model, network, group))
+        reason = (
+            _unfolded_clamp(network, group)
+            or _FOLLOWERS.get(group.kind, "")
+            or "; ".join(_reasons_in_float(model, network, group))
+        )
     return f"{reason}; {words}" if words else reason
 
 
@@ -84,6 +88,13 @@ _FOLLOWERS = {
     "reflection pad": _MOVES_FLOATS,
     "zero pad": _MOVES_FLOATS,
 }
+
+
+def _unfolded_clamp(network: Network, group: Group) -> str:
+    """Why a clamp behind integers is one of its own; empty for every other group."""
+    maker = network.producers.get(group.main.inputs[0]) if group.kind == "clamp" else None
+    alone = maker is not None and maker.integer
+    return "does not fold into the integers: the file takes the shape of what it clamps" if alone else ""
 
 
 def _reason_in_float(model: Any, network: Network, op: Op) -> str:

@@ -9,6 +9,7 @@ from iast_export.artifacts import is_fresh, stage_key
 from iast_export.build import Build
 from iast_export.environment import versions
 from iast_export.planning.cache import cache_dir
+from iast_export.planning.rewrites import LISTS
 from iast_export.specs import Runtime, Tier, onnx_name, tflite_name
 from iast_export.stages import STAGES
 
@@ -46,6 +47,7 @@ def _cached(build: Build, tier: Tier, made: dict[Runtime, Path]) -> dict[Runtime
         "network_sha256": build.network_sha256,
         "tier": tier.id,
         "versions": versions(),
+        "rewrites": [one.name for names in LISTS.values() for one in names],
     }
     inputs = [build.checkpoint_file] if build.checkpoint_file else []
     folder = cache_dir() / "exports" / stage_key("plan", params, inputs)

@@ -49,6 +49,7 @@ _ROOTS = ("InstanceNormalization", "LayerNormalization", "Pow", "Reciprocal", "R
 _ELEMENTWISE = ("Add", "Div", "Mul", "Sub")
 _FREE = ("Expand", "Flatten", "Reshape", "Slice", "Squeeze", "Unsqueeze")
 _SMOOTH = ("Elu", "Erf", "Exp", "Gelu", "Mish", "Selu", "Softmax", "Softplus", "Tanh")
+_MOVED_BLOCKS = ("Reshape", "Transpose", "Reshape")
 _POOLS = ("AveragePool", "GlobalAveragePool", "MaxPool")
 
 
@@ -82,6 +83,12 @@ class Group:
         return tuple(name for name, holds in names if holds)
 
     @property
+    def unfolds(self) -> bool:
+        """Whether a convolution reads blocks of pixels side by side."""
+        before = self.ops[: self.ops.index(self.main)]
+        return self.main.type in CONVOLUTIONS and [op.type for op in before] == list(_MOVED_BLOCKS)
+
+    @property
     def main(self) -> Op:
         """The operator that the kind speaks of: the convolution, the product, else the first."""
         return next((op for op in self.ops if op.weight), self.ops[0])
@@ -103,7 +110,7 @@ class _Finder:
     def find(self) -> list[Group]:
         for op in self.network.ops:
             if op.type in CONVOLUTIONS:
-                self._take(_convolution_kind(op), [op, *self._follow_up(op)])
+                self._take(_convolution_kind(op), [*self._unfolding(op), op, *self._follow_up(op)])
         self._products()
         self._pads()
         self._sums()
@@ -122,17 +129,31 @@ class _Finder:
     def _free(self, op: Op | None) -> bool:
         return op is not None and op.name not in self.taken
 
+    def _unfolding(self, op: Op) -> list[Op]:
+        """The movements that put blocks of pixels side by side for one convolution alone."""
+        chain: list[Op] = []
+        reader = op
+        for kind in reversed(_MOVED_BLOCKS):
+            maker = self.network.producers.get(reader.inputs[0])
+            if maker is None or maker.type != kind or self.network.only_reader(maker.name) is None:
+                return []
+            chain.insert(0, maker)
+            reader = maker
+        return chain if len(self.network.shapes.get(chain[0].name, ())) == 6 else []
+
     def _follow_up(self, op: Op) -> list[Op]:
-        """The clamp and the pixel shuffle that alone read an operator's result."""
+        """The clamp, the pixel shuffle and the cut to size that alone read an operator's result."""
         chain: list[Op] = []
         reader = self.network.only_reader(op.name)
-        if reader is not None and reader.type in CLAMPS and len(reader.inputs) == 1:
+        joins = reader is not None and reader.type in CLAMPS and len(reader.inputs) == 1
+        if reader is not None and joins and reader.integer == op.integer:
             chain.append(reader)
             reader = self.network.only_reader(reader.name)
         if reader is not None and reader.type == "DepthToSpace":
-            return [*chain, reader]
+            cut = self.network.only_reader(reader.name)
+            return [*chain, reader, *([cut] if cut is not None and cut.type == "Slice" else [])]
         shuffle = []
-        for kind in ("Reshape", "Transpose", "Reshape"):
+        for kind in _MOVED_BLOCKS:
             if reader is None or reader.type != kind:
                 return chain
             shuffle.append(reader)
@@ -303,15 +324,17 @@ class _Finder:
             source = maker.inputs[0]
         if maker is None and len(self.network.shapes.get(source, ())) == 4:
             return "first layer"
-        while (reader := self.network.only_reader(result)) is not None and _only_moves(reader):
-            result = reader.name
-        if reader is not None and reader.type == "Sigmoid":
+        while (reader := self.network.only_reader(result)) is not None and _keeps_places(reader):
             result = reader.name
         return "last layer" if result in self.network.outputs else ""
 
 
 def _only_moves(op: Op) -> bool:
     return op.type in ("Clip", "Concat", "DepthToSpace", "Pad", "Relu", "Reshape", "Slice", "Transpose")
+
+
+def _keeps_places(op: Op) -> bool:
+    return op.type == "Sigmoid" or _only_moves(op)
 
 
 def _convolution_kind(op: Op) -> Kind:

@@ -23,7 +23,7 @@ from iast_export.specs import Runtime
 from iast_export.timing import Samples, interleave
 
 Mode = Literal["cached", "again", "no"]
-_METHOD = 1
+_METHOD = 2
 _TOOLS = {"onnxruntime": ("onnxruntime", "onnx"), "litert": ("ai-edge-litert", "ai-edge-quantizer")}
 
 

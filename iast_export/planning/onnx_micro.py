@@ -11,20 +11,21 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-from iast_export.errors import InputError, ToolError
-from iast_export.onnx_graph import index_graph, prune, rename
+from iast_export.errors import ToolError
+from iast_export.onnx_graph import add_property, index_graph, prune, rename, size_multiple_px
 from iast_export.planning.graph import Network, Op
 from iast_export.planning.groups import CLAMPS, CONVOLUTIONS, Group
 from iast_export.planning.onnx_naive import naive_int8
+from iast_export.planning.stand_ins import BEFORE, BEHIND, stand_before, stand_behind
 from iast_export.quantize.onnx_plan import MOVEMENTS
-from iast_export.quantize.onnx_qdq import quantize_onnx, runtime_operators
+from iast_export.quantize.onnx_qdq import quantize_onnx, runtime_operators, tensors_to_calibrate
 from iast_export.runtimes import onnx_session_options, open_onnx
+from iast_export.specs import SIZE_MULTIPLE_KEY
 
 _BLOCK = 16
 _CARRIED = frozenset([*CLAMPS, *MOVEMENTS, "Add"])
@@ -34,15 +35,10 @@ _SPAN = 4.0
 
 @dataclass(frozen=True)
 class _Range:
+    """The same for every tensor: speed does not depend on it."""
+
     low: float = -_SPAN
     high: float = _SPAN
-
-
-class _AnyRange(dict[str, _Range]):
-    """The same range for every tensor: speed does not depend on it."""
-
-    def get(self, key: str, default: Any = None) -> Any:
-        return _Range()
 
 
 def cut(model: onnx.ModelProto, network: Network, group: Group) -> onnx.ModelProto:
@@ -146,40 +142,60 @@ def int8_model(model: onnx.ModelProto, network: Network, group: Group) -> onnx.M
     """The group in INT8: as the exporter writes it where it does, else every tensor quantized.
 
     Raises:
-        ToolError: ONNX Runtime refuses it.
+        ToolError: ONNX Runtime refuses it, or the exporter leaves it in float once it stands alone.
     """
     alone, layouts = cut(model, network, group), integer_layouts(network, group)
-    if group.main.type == "Conv" and group.main.integer:
-        try:
-            return channels_last(_integer_edges(_as_exported(alone)), layouts)
-        except InputError:  # nothing in it is chosen once it stands alone
-            pass
+    if group.main.integer and group.main.type in ("Conv", "HardSwish"):
+        written = _as_exported(alone, size_multiple_px(model), group.main)
+        return channels_last(_integer_edges(written, network), layouts)
     return channels_last(naive_int8(alone), layouts)
 
 
-def _as_exported(alone: onnx.ModelProto) -> onnx.ModelProto:
+def _as_exported(alone: onnx.ModelProto, multiple_px: int, main: Op) -> onnx.ModelProto:
+    """What `quantize_onnx` writes, between stand-ins for the neighbors that make it choose the group."""
+    source_model = onnx.ModelProto()
+    source_model.CopyFrom(alone)
+    add_property(source_model, SIZE_MULTIPLE_KEY, str(multiple_px))
+    if main.type == "HardSwish":
+        stand_before(source_model.graph)
+    if main.type == "HardSwish" or main.groups > 1:
+        stand_behind(source_model.graph)
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder) / "fp32.onnx", Path(folder) / "int8.onnx"
-        onnx.save(alone, str(source))
-        quantize_onnx(source, _AnyRange(), target)
+        onnx.save(source_model, str(source))
+        ranges = dict.fromkeys(tensors_to_calibrate(source), _Range())
+        if not quantize_onnx(source, ranges, target).quantized_ops:
+            raise ToolError(f"the exporter leaves {main.name} in float alone", "report the network")
         return onnx.load(str(target))
 
 
-def _integer_edges(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Takes the conversions off the model's edges, in place."""
+def _integer_edges(model: onnx.ModelProto, network: Network) -> onnx.ModelProto:
+    """Takes the conversions and the stand-ins off the model's edges, in place."""
     graph = model.graph
     index = index_graph(graph)
     for item in graph.input:
         readers = index.consumers.get(item.name, [])
-        if [node.op_type for node in readers] == ["QuantizeLinear"]:
+        name = item.name.removesuffix(BEFORE)
+        if name != item.name:
+            graph.node.remove(index.producers[f"{name}_q"])
+            item.CopyFrom(_integers(name, network))
+        elif [node.op_type for node in readers] == ["QuantizeLinear"]:
             item.name, item.type.tensor_type.elem_type = readers[0].output[0], TensorProto.UINT8
             graph.node.remove(readers[0])
     for item in graph.output:
         maker = index.producer(item.name, "DequantizeLinear")
-        if maker is not None:
+        name = item.name.removesuffix(BEHIND)
+        if name != item.name:
+            item.CopyFrom(_integers(name, network))
+        elif maker is not None:
             item.name, item.type.tensor_type.elem_type = maker.input[0], TensorProto.UINT8
     prune(graph)
     return model
+
+
+def _integers(name: str, network: Network) -> onnx.ValueInfoProto:
+    """A tensor of the network as the quantizer names it in integers."""
+    return helper.make_tensor_value_info(f"{name}_q", TensorProto.UINT8, network.shapes[name])
 
 
 def channels_last(model: onnx.ModelProto, layouts: Mapping[str, bool]) -> onnx.ModelProto:

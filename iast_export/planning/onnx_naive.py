@@ -10,7 +10,12 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from iast_export.onnx_graph import Array, GraphIndex, index_graph
-from iast_export.quantize.onnx_layers import Emitter, Parameters, activation_parameters, quantize_weight
+from iast_export.quantize.onnx_layers import (
+    Emitter,
+    Parameters,
+    activation_parameters,
+    quantize_weight,
+)
 from iast_export.quantize.onnx_plan import CLAMPS, is_movement, moved_inputs
 
 _ACTIVATION = activation_parameters(-4.0, 4.0)
@@ -87,9 +92,17 @@ class _Naive:
         copy.input[:] = [f"{name}_q" if name in moved else name for name in node.input]
         if node.op_type == "Pad":  # a constant to pad with would be a float
             del copy.input[2:]
+        if node.op_type == "Resize":
+            copy.input[0] = self._channels_first(copy.input[0])
         copy.output[0] = f"{node.output[0]}_q"
         self.emitter.nodes.append(copy)
         self.parameters[node.output[0]] = self.parameters.get(node.input[0], _ACTIVATION)
+
+    def _channels_first(self, name: str) -> str:
+        """As `keep_layout` in the exporter's files, which ONNX Runtime removes where sides are fixed."""
+        flat = self.emitter.node("Flatten", [name], f"{name}_flat", axis=2)
+        sides = self.emitter.node("Shape", [name], f"{name}_sides")
+        return self.emitter.node("Reshape", [flat, sides], f"{name}_kept")
 
     def _quantize(self, name: str, parameters: Parameters) -> None:
         self.parameters[name] = parameters

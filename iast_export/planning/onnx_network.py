@@ -12,6 +12,7 @@ from onnx import numpy_helper
 from iast_export.onnx_graph import GraphIndex, attribute, index_graph, load_model, prune
 from iast_export.planning.graph import Network, Op, Shape
 from iast_export.quantize.onnx_plan import Plan, make_plan
+from iast_export.quantize.onnx_qdq import left_in_float
 from iast_export.runtimes import open_onnx
 from iast_export.specs import CONTENT, Tier
 
@@ -28,7 +29,7 @@ def read_onnx(
         ToolError: ONNX Runtime refuses the model.
     """
     model = load_model(path)
-    plan = make_plan(model.graph)
+    plan = make_plan(model.graph, left_in_float(model))
     _fix_inputs(model, {CONTENT: (1, 3, *tier.shape_px), **code_shapes})
     _fold_shapes(model)
     inferred = onnx.shape_inference.infer_shapes(model, data_prop=True)

@@ -190,18 +190,27 @@ def _unfolded(
     Such a kernel that can't be unfolded stays in float: integers are slower (28 ms to 12).
     """
     made = unfold_shallow_kernels(model, size_multiple_px(model), in_float).model
-    index = index_graph(made.graph)
-    shallow = [
-        node.output[0]
-        for node in made.graph.node
-        if is_integer_convolution(index, node) and is_shallow(index.constants[node.input[1]])
-    ]
     same = {
         node.input[0]: ranges[node.output[0]]
         for node in made.graph.node
         if node.op_type == "DepthToSpace" and node.output[0] in ranges
     }
-    return made, {*in_float, *shallow}, {**same, **ranges}
+    return made, {*in_float, *_shallow(made)}, {**same, **ranges}
+
+
+def _shallow(model: onnx.ModelProto) -> set[str]:
+    """First outputs of the large kernels on few channels."""
+    index = index_graph(model.graph)
+    return {
+        node.output[0]
+        for node in model.graph.node
+        if is_integer_convolution(index, node) and is_shallow(index.constants[node.input[1]])
+    }
+
+
+def left_in_float(model: onnx.ModelProto) -> set[str]:
+    """First outputs of the convolutions of an FP32 file that `quantize_onnx` leaves in float by itself."""
+    return _shallow(unfold_shallow_kernels(model, size_multiple_px(model)).model)
 
 
 def runtime_operators(path: Path) -> dict[str, int]:

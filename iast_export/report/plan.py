@@ -86,9 +86,8 @@ def total_words(plan: RuntimePlan) -> str:
 
 
 def rewrite_words(plan: RuntimePlan) -> list[str]:
-    """Each rewrite that the export did, once, with its reason."""
-    found = {row.rewrite.name: row.rewrite.why for row in plan.groups if row.rewrite}
-    return [f"{name}: {why}" for name, why in found.items()]
+    """Each rewrite that the export did, in how many places and why."""
+    return [f"{one.name} ×{one.places}: {one.why}" for one in plan.rewrites]
 
 
 def conversion_words(plan: RuntimePlan) -> str:
