@@ -192,6 +192,28 @@ def test_a_depthwise_convolution_that_float_operators_read_is_an_island_with_a_r
     assert "a depthwise convolution that float operators read" in "\n".join(summary.islands)
 
 
+def test_a_convolution_that_is_applied_twice_loads_where_products_do_not_saturate(tmp_path: Path) -> None:
+    shapes, rng = {"a": (8, 3, 3, 3), "b": (8, 8, 3, 3), "c": (4, 8, 3, 3)}, np.random.default_rng(0)
+    weights = [
+        numpy_helper.from_array((rng.normal(size=shape) / 9).astype(np.float32), name)
+        for name, shape in shapes.items()
+    ]
+    steps = [("content", "a", "x"), ("x", "b", "y"), ("y", "b", "z"), ("z", "c", "stylized")]
+    nodes = [helper.make_node("Conv", list(step[:2]), [step[2]], pads=[1] * 4) for step in steps]
+    edges = [
+        helper.make_tensor_value_info(n, TensorProto.FLOAT, [1, c, "h", "w"])
+        for n, c in zip(EDGES, (3, 4), strict=True)
+    ]
+    graph = helper.make_graph(nodes, "g", edges[:1], edges[1:], weights)
+    source = tmp_path / "twice.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9), source)
+    ranges = dict.fromkeys(tensors_to_calibrate(source), Span(-2.0, 2.0))
+    assert quantize_onnx(source, ranges, tmp_path / "int8.onnx").runtime_ops["QLinearConv"] == 4
+    feeds = {"content": pseudo_photograph(16, 16)}
+    (exact,) = exact_session(onnx.load(tmp_path / "int8.onnx")).run(None, feeds)
+    assert psnr_db(exact, open_onnx(source).run(feeds)["stylized"]) > 30
+
+
 def test_quantizing_twice_gives_the_same_bytes(tmp_path: Path) -> None:
     source = tiny_onnx("iast", 2, 32)
     for name in ("a.onnx", "b.onnx"):

@@ -52,7 +52,7 @@ _UINT16_OPSET = 21  # the first in which QuantizeLinear writes uint16
 
 
 def own_weight_zero_points(graph: onnx.GraphProto) -> None:
-    """Gives every dequantized int8 weight a zero point of its own, in place.
+    """Gives every dequantized int8 weight a zero point of its own, and its own bytes; in place.
 
     Where two share one, ONNX Runtime fails to load the model under session.x64quantprecision: it
     names the unsigned form after the signed one and finds the name taken the second time.
@@ -65,13 +65,19 @@ def own_weight_zero_points(graph: onnx.GraphProto) -> None:
         weight, zero_point = values.get(node.input[0]), values.get(node.input[2])
         if weight is None or zero_point is None or weight.data_type != onnx.TensorProto.INT8:
             continue
+        if weight.name in seen:
+            node.input[0] = _copied(graph, weight, f"{node.output[0]}_weight")
         if zero_point.name in seen:
-            copy = onnx.TensorProto()
-            copy.CopyFrom(zero_point)
-            copy.name = f"{weight.name}_zero_point"
-            graph.initializer.append(copy)
-            node.input[2] = copy.name
-        seen.add(node.input[2])
+            node.input[2] = _copied(graph, zero_point, f"{node.input[0]}_zero_point")
+        seen.update((node.input[0], node.input[2]))
+
+
+def _copied(graph: onnx.GraphProto, constant: onnx.TensorProto, name: str) -> str:
+    copy = onnx.TensorProto()
+    copy.CopyFrom(constant)
+    copy.name = name
+    graph.initializer.append(copy)
+    return name
 
 
 class Writer:
@@ -318,6 +324,9 @@ class Writer:
         return self.emitter.node("DequantizeLinear", [source, scale, zero_point], f"{source}_dq")
 
     def _parameter(self, name: str, values: Array, scales: Array) -> str:
+        """A dequantized constant, with a name of its own where several convolutions share it."""
+        if name in self.emitter.constants:
+            name = f"{name}_{len(self.emitter.nodes)}"
         constants = [self.emitter.constant(name, values), self.emitter.constant(f"{name}_scale", scales)]
         constants.append(self.emitter.constant(f"{name}_zero_point", np.zeros(len(scales), values.dtype)))
         return self.emitter.node("DequantizeLinear", constants, f"{name}_dq", axis=0)
