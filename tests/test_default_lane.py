@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from iast_export.cli import run
+from iast_export.cli import _request, run
 from iast_export.default_lane import FLOOR_DB, default_lanes, lane_warnings, load_defaults
 from iast_export.errors import InputError
 from iast_export.recipe import Recipe
@@ -157,11 +157,6 @@ def test_the_packaged_plan_is_fitted_to_the_depths_of_a_network() -> None:
     assert [tier.id for tier in Recipe().fitted((3,), 48).plan] == ["d3-240px", "d3-480px", "d3-1008px"]
 
 
-def test_a_network_of_ones_own_needs_no_recipe(capsys: pytest.CaptureFixture[str]) -> None:
-    network = "tests.tiny_networks:tiny_adain_factory"
-    assert run(["plan", "--network", network, "--no-measure", "--json"]) == 0
-    assert [row["tier"] for row in json.loads(capsys.readouterr().out)["tiers"]] == [
-        "d1-256px",
-        "d1-512px",
-        "d1-1024px",
-    ]
+def test_a_network_of_ones_own_needs_no_recipe(tmp_path: Path) -> None:
+    request = _request(None, tmp_path, None, None, None, "tests.tiny_networks:tiny_adain_factory")
+    assert [tier.id for tier in request.recipe.plan] == ["d1-256px", "d1-512px", "d1-1024px"]
