@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,6 +20,10 @@ from iast_export.verdict import Verdict
 
 F = TypeVar("F", bound=Callable[..., Any])
 _PATH = click.Path(path_type=Path)
+_VERBOSE = click.option(
+    "-v", "--verbose", is_flag=True, help="say every step, also where output is no terminal"
+)
+_JSON = click.option("--json", "as_json", is_flag=True, help="report as JSON on stdout")
 EXIT_CODES = """\b
 Exit codes: 0 pass, 1 a bug of ours, 2 usage or recipe, 3 input or artifact missing,
 unreadable or altered, 4 a wrapped tool failed, 5 accuracy below the rule, 6 slower or
@@ -79,11 +83,28 @@ def _with_options(command: F, *, out_required: bool) -> F:
         click.option("--calibration", metavar="SET", help="set name, set file or folder of photographs"),
         click.option("--styles", type=_PATH, help="folder of style pictures; default: the packaged styles"),
         click.option("--network", metavar="MODULE:FACTORY", help="a network of your own; default: the IAST"),
-        click.option(
-            "-v", "--verbose", is_flag=True, help="say every step, also where output is no terminal"
-        ),
-        click.option("--json", "as_json", is_flag=True, help="report as JSON on stdout"),
+        _VERBOSE,
+        _JSON,
     ]
+    return _with(command, options)
+
+
+def _with_origin(command: F) -> F:
+    """Options of a verb on a finished DIR: what it was built with, if not the defaults."""
+    options = [
+        click.option("--recipe", type=_PATH, help="that DIR was built with; default: the packaged one"),
+        click.option("--checkpoint", type=_PATH, help="that DIR was built from"),
+        click.option("--calibration", metavar="SET", help="that DIR was built with"),
+        click.option("--styles", type=_PATH, help="that DIR was built with"),
+        click.option("--network", metavar="MODULE:FACTORY", help="that DIR was built from"),
+        _VERBOSE,
+        _JSON,
+    ]
+    return _with(command, options)
+
+
+def _with(command: F, options: Sequence[Callable[[F], F]]) -> F:
+    """Adds options so that help shows them in this order."""
     for option in reversed(options):
         command = option(command)
     return command
@@ -339,13 +360,7 @@ app.command("plan")(_plan)
 @click.option("--minutes", type=float, default=10.0, show_default=True, help="time box of this run")
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True)
 @click.option("--out", type=_PATH, help="folder of the results  [default: DIR/search/ID]")
-@click.option("--recipe", type=_PATH, help="that DIR was built with; default: the packaged one")
-@click.option("--checkpoint", type=_PATH, help="that DIR was built from")
-@click.option("--calibration", metavar="SET", help="that DIR was built with")
-@click.option("--styles", type=_PATH, help="that DIR was built with")
-@click.option("--network", metavar="MODULE:FACTORY", help="that DIR was built from")
-@click.option("-v", "--verbose", is_flag=True, help="say every step, also where output is no terminal")
-@click.option("--json", "as_json", is_flag=True, help="report as JSON on stdout")
+@_with_origin
 def search(
     folder: Path,
     tier: str,
@@ -396,13 +411,7 @@ def search(
 @click.option("--tier", "tiers", multiple=True, metavar="ID", help="this tier alone; may be repeated")
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True)
 @click.option("--blocks", type=click.IntRange(2), default=15, show_default=True, help="timing blocks a tier")
-@click.option("--recipe", type=_PATH, help="that DIR was built with; default: the packaged one")
-@click.option("--checkpoint", type=_PATH, help="that DIR was built from")
-@click.option("--calibration", metavar="SET", help="that DIR was built with")
-@click.option("--styles", type=_PATH, help="that DIR was built with")
-@click.option("--network", metavar="MODULE:FACTORY", help="that DIR was built from")
-@click.option("-v", "--verbose", is_flag=True, help="say every step, also where output is no terminal")
-@click.option("--json", "as_json", is_flag=True, help="report as JSON on stdout")
+@_with_origin
 def lanes(
     folder: Path,
     tiers: tuple[str, ...],

@@ -23,7 +23,7 @@ from iast_export.quantize.onnx_qdq import (
     runtime_operators,
     tensors_to_calibrate,
 )
-from iast_export.quantize.onnx_writer import own_weight_zero_points
+from iast_export.quantize.onnx_writer import own_weights
 from iast_export.runtimes import open_onnx
 from iast_export.specs import Tier
 from tests.tiny_networks import tiny_codes, tiny_onnx
@@ -129,7 +129,7 @@ def test_weights_that_share_a_zero_point_get_one_each_and_load_without_saturatio
     pool_initializers(model.graph)
     with pytest.raises(Exception, match="replace the existing tensor"):
         exact_session(model)
-    own_weight_zero_points(model.graph)
+    own_weights(model.graph)
     exact_session(model)
     kinds = {item.name: item.data_type for item in model.graph.initializer}
     used = [
@@ -139,7 +139,7 @@ def test_weights_that_share_a_zero_point_get_one_each_and_load_without_saturatio
     ]
     assert len(used) == len(set(used)) > 1
     before = model.SerializeToString(deterministic=True)
-    own_weight_zero_points(model.graph)
+    own_weights(model.graph)
     assert model.SerializeToString(deterministic=True) == before
 
 

@@ -22,7 +22,7 @@ from iast_export.errors import ToolError
 from iast_export.onnx_graph import Array, index_graph, load_model, pool_initializers, prune, save_model
 from iast_export.quantize.onnx_layers import quantize_weight
 from iast_export.quantize.onnx_qdq import runtime_operators
-from iast_export.quantize.onnx_writer import own_weight_zero_points
+from iast_export.quantize.onnx_writer import own_weights
 
 _SMALLEST_HALVED = 16  # constants of fewer values stay in FP32
 
@@ -65,7 +65,7 @@ def write_weight_only_int8(fp32_path: Path, out_path: Path) -> None:
         inputs = [f"{name}_{key}" for key in parts]
         nodes.append(helper.make_node("DequantizeLinear", inputs, [name], name=name, axis=0))
     _unpacked_first(model.graph, nodes, packed)
-    own_weight_zero_points(model.graph)
+    own_weights(model.graph)
     save_model(model, out_path)
 
 

@@ -46,7 +46,6 @@ from iast_export.runtimes import onnx_session_options
 
 Activations = Literal["uint8", "uint16"]
 
-_SMALLEST_SHUFFLED = 8
 _UINT16_OPSET = 21  # the first in which QuantizeLinear writes uint16
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
 
 import numpy as np
 import onnx
@@ -45,13 +44,10 @@ from iast_export.quantize.onnx_plan import (
     moved_inputs,
 )
 
-Activations = Literal["uint8", "uint16"]
-
 _SMALLEST_SHUFFLED = 8
-_UINT16_OPSET = 21  # the first in which QuantizeLinear writes uint16
 
 
-def own_weight_zero_points(graph: onnx.GraphProto) -> None:
+def own_weights(graph: onnx.GraphProto) -> None:
     """Gives every dequantized int8 weight a zero point of its own, and its own bytes; in place.
 
     Where two share one, ONNX Runtime fails to load the model under session.x64quantprecision: it
@@ -111,7 +107,7 @@ class Writer:
         )
         prune(graph)
         pool_initializers(graph)
-        own_weight_zero_points(graph)
+        own_weights(graph)
         return helper.make_model(graph, opset_imports=source.opset_import, ir_version=source.ir_version)
 
     def _write(self, node: onnx.NodeProto) -> None:
