@@ -19,8 +19,10 @@ from iast_export.artifacts import no_progress
 
 _NOT_A_TERMINAL_WIDTH = 140
 
-out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _NOT_A_TERMINAL_WIDTH)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+out = Console(
+    emoji=False, highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _NOT_A_TERMINAL_WIDTH
+)
+err = Console(emoji=False, stderr=True, highlight=False, soft_wrap=True)
 
 
 @contextmanager

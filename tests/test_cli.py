@@ -132,3 +132,8 @@ def test_inspect_tells_of_a_bundle_and_of_a_file(
 def test_doctor_speaks_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["doctor", "--json"]) == 0
     assert all({"name", "status", "detail", "remedy"} == set(c) for c in json.loads(capsys.readouterr().out))
+
+
+def test_a_factory_is_named_in_an_error_as_it_was_typed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["plan", "--network", "nothere:factory"]) == 2
+    assert "nothere:factory: No module" in " ".join(capsys.readouterr().err.split())
