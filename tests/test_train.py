@@ -64,29 +64,32 @@ def with_terms(recipe: TrainingRecipe, **weights: float) -> TrainingRecipe:
 
 
 @pytest.mark.parametrize("name", TRAINED)
-def test_every_recipe_lowers_its_loss_on_a_fixed_batch_in_20_steps(images: Path, name: str) -> None:
+def test_every_recipe_lowers_its_loss_on_a_fixed_batch(images: Path, name: str) -> None:
     # A critic learns too, so what it asks for is no loss that must fall: its own is, below.
-    recipe = with_terms(tiny(TrainingRecipe.read(RECIPES / name), learning_rate=2e-3), adversarial=0.0)
-    values = [terms["loss"].item() for terms in twenty_steps(recipe, images)]
-    assert np.mean(values[-3:]) < 0.9 * np.mean(values[:3])
+    read = TrainingRecipe.read(RECIPES / name)
+    # Behind encoders of random weights a teacher flattens its picture first, for some 30 steps.
+    steps, rate = (60, 1e-3) if read.kind == "teacher" else (20, 2e-3)
+    recipe = with_terms(tiny(read, learning_rate=rate), adversarial=0.0)
+    values = [terms["loss"].item() for terms in train_steps(recipe, images, steps)]
+    assert np.median(values[-5:]) < 0.9 * np.median(values[:3])
 
 
 @pytest.mark.parametrize("name", [n for n in TRAINED if TrainingRecipe.read(RECIPES / n).loss.adversarial])
 def test_every_adversarial_recipe_trains_its_critic_in_20_steps(images: Path, name: str) -> None:
     recipe = tiny(TrainingRecipe.read(RECIPES / name), learning_rate=2e-3)
-    found = twenty_steps(recipe, images)
+    found = train_steps(recipe, images, 20)
     assert all(torch.isfinite(terms["loss"]) for terms in found)
     critic = [terms["critic"].item() for terms in found]
     assert min(critic) < 0.9 * critic[0]  # each step draws other patches, so it falls with jumps
 
 
-def twenty_steps(recipe: TrainingRecipe, images: Path) -> list[Any]:
-    """The terms of 20 steps at full depth on one batch."""
+def train_steps(recipe: TrainingRecipe, images: Path, steps: int) -> list[Any]:
+    """The terms of each step at full depth on one batch."""
     subject = trainer(recipe)
     batch = source(images, recipe)(np.random.default_rng(0))
     subject.observe([batch])
     subject._depths = lambda: subject.objective.trained.depths[-1:]  # type: ignore[method-assign]
-    return [subject.train_step(batch) for _ in range(20)]
+    return [subject.train_step(batch) for _ in range(steps)]
 
 
 def test_face_terms_are_computed_where_they_weigh_and_only_there(
