@@ -9,6 +9,9 @@ BIN    := $(VENV)/bin
 PINS   := pyproject.toml constraints.txt
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input -c constraints.txt
 
+# A file of tests per processor, one thread each.
+TESTS := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadfile
+
 BUNDLE   := dist/demo
 PICTURES := dist/demo-pictures
 CONTENTS := skimage:astronaut.png skimage:chelsea.png skimage:coffee.png skimage:rocket.jpg
@@ -19,17 +22,17 @@ STYLES   := riviera-boats pointillist-park red-cascade court-robes ink-guardian 
 .PHONY: help demo test test-python android-tools lint clean
 
 help:
-	@sed -n 's/^# //p' Makefile
+	@sed -n '/^# /!q; s/^# //p' Makefile
 
 demo: $(VENV)/.installed-build
 	$(BIN)/iast-export build --out $(BUNDLE)
 	$(BIN)/iast-export stylize $(BUNDLE) $(CONTENTS:%=--content %) $(STYLES:%=--style %) --out $(PICTURES)
 
 test: lint android-tools
-	$(BIN)/python -m pytest -q
+	$(TESTS)
 
 test-python: lint
-	$(BIN)/python -m pytest -q --ignore-glob='tests/test_android_*'
+	$(TESTS) --ignore-glob='tests/test_android_*'
 
 android-tools: | $(BIN)/python
 	$(BIN)/python android_demo/tools/install.py
