@@ -173,7 +173,8 @@ class Grouped(nn.Module):
             parts = [(weight, bias, 1) for weight, bias in halves]
         self.parts, self.back, self.split = nn.ModuleList(), back, form == "split"
         for weight, bias, g in parts:
-            made = nn.Conv2d(weight.shape[1] * g, len(weight), 3, padding=1, groups=g)
+            with torch.random.fork_rng(devices=()):  # what follows is drawn alike in every form
+                made = nn.Conv2d(weight.shape[1] * g, len(weight), 3, padding=1, groups=g)
             made.weight, made.bias = (nn.Parameter(v.clone(), requires_grad=False) for v in (weight, bias))
             self.parts.append(made)
 
