@@ -33,9 +33,8 @@ from iast_export.observers import Observe, observe_litert, observe_onnx
 from iast_export.onnx_graph import load_model
 from iast_export.quantize.equalize import (
     Equalization,
-    find_pairs,
-    largest_by_channel,
     learn_factors,
+    see_channels,
     write_equalized_onnx,
 )
 from iast_export.quantize.litert_weights import write_equalized_litert
@@ -210,11 +209,9 @@ def _learn_factors(build: Build) -> Equalization:
     tiers = []
     for i, (tier, fp32) in enumerate(zip(build.tiers, _onnx_fp32(build), strict=True)):
         build.progress("compare channels", i, len(build.tiers))
-        graph, pairs = load_model(fp32).graph, min(_CHANNEL_PAIRS, build.recipe.calibration.max_pairs)
+        pairs = min(_CHANNEL_PAIRS, build.recipe.calibration.max_pairs)
         feeds = tier_feeds(tier, build.calibration_set, codes, pairs, build.network.size_multiple_px)
-        names = sorted({pair.between for pair in find_pairs(graph)})
-        observe = observe_onnx(fp32, names, usable_cores()) if names else None
-        tiers.append((graph, largest_by_channel(observe, feeds) if observe else {}))
+        tiers.append(see_channels(fp32, feeds, usable_cores()))
     build.progress("compare channels", len(build.tiers), len(build.tiers))
     return learn_factors(tiers)
 

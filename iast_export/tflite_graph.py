@@ -108,7 +108,8 @@ def _is_residual_sum(names: list[str], sources: list[int], chosen: set[int]) -> 
 def value_roots(model: tf.Model, graph: tf.Graph, chosen: Iterable[int]) -> dict[int, int]:
     """Every float tensor that the chosen operators touch -> the tensor whose values it holds.
 
-    A concatenation of several sources holds new values. A root maps to itself.
+    A concatenation of several sources holds new values. What integers make for it alone is written at its
+    scale, so that nothing is requantized: it is the root of that too. A root maps to itself.
     """
     root: dict[int, int] = {}
     for n in sorted(chosen):
@@ -118,7 +119,25 @@ def value_roots(model: tf.Model, graph: tf.Graph, chosen: Iterable[int]) -> dict
         moves = tf.op_name(model, op) in MOVEMENTS and len(sources) == 1
         for t in op.outputs:
             root[int(t)] = next(iter(sources)) if moves else int(t)
+    for n in sorted(chosen):
+        if tf.op_name(model, graph.operators[n]) == "CONCATENATION":
+            _share_root(model, graph, n, root)
     return root
+
+
+def _share_root(model: tf.Model, graph: tf.Graph, concatenation: int, root: dict[int, int]) -> None:
+    """Gives a concatenation's root to all that moves values there and nowhere else, in place."""
+    ends = [({int(t) for t in op.inputs}, {int(t) for t in op.outputs}) for op in graph.operators]
+    made = {t for _, written in ends for t in written}
+    result = root[int(graph.operators[concatenation].outputs[0])]
+    for source in {root[t] for t in data_inputs(model, graph, concatenation)} - {result}:
+        held = {t for t, one in root.items() if one == source}
+        leaves = any(
+            n != concatenation and held & read and not held >= written
+            for n, (read, written) in enumerate(ends)
+        )
+        if source in made and not leaves and not held & {int(t) for t in graph.outputs}:
+            root.update(dict.fromkeys(held, result))
 
 
 def range_tensors(path: Path, signature: str) -> list[str]:

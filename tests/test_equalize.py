@@ -19,16 +19,14 @@ from iast_export.calibrate import collect
 from iast_export.errors import InputError
 from iast_export.export import export_tier, pseudo_photograph
 from iast_export.observers import observe_litert, observe_onnx
-from iast_export.onnx_graph import load_model
 from iast_export.quantize.equalize import (
     Equalization,
-    Pair,
     equalize_onnx,
-    find_pairs,
-    largest_by_channel,
     learn_factors,
+    see_channels,
     write_equalized_onnx,
 )
+from iast_export.quantize.equalize_pairs import Branch, Pair, find_pairs
 from iast_export.quantize.litert import quantize_litert
 from iast_export.quantize.litert_weights import equalize_litert, write_equalized_litert
 from iast_export.quantize.onnx_qdq import quantize_onnx, tensors_to_calibrate
@@ -73,7 +71,7 @@ def largest(model: onnx.ModelProto, x: np.ndarray) -> np.ndarray:
 def test_the_network_stays_the_same_and_its_channels_become_alike(group: int, rule: str) -> None:
     model, x = chain(group), picture(3, 12, 12)
     wanted, before = run(model, {"x": x}), largest(model, x)
-    assert find_pairs(model.graph) == [Pair("a", "y", "r")]
+    assert find_pairs(model.graph) == [Pair((Branch("a"),), "y", "r")]
     values = learn_factors([(model.graph, {"r": before})])
     equalize_onnx(model.graph, values if rule == "values" else factors_by_weights(model.graph))
     assert np.abs(run(model, {"x": x}) - wanted).max() <= 1e-5 * np.abs(wanted).max()
@@ -169,9 +167,7 @@ def test_int8_comes_closer_in_both_runtimes(tmp_path: Path) -> None:
     export_tier(Network(), tier, onnx_file)
     convert.convert_fp32(Network(), (tier,), tflite)
     wanted = open_onnx(onnx_file).run(feeds)[STYLIZED]
-    graph = load_model(onnx_file).graph
-    observe = observe_onnx(onnx_file, sorted({pair.between for pair in find_pairs(graph)}))
-    factors = learn_factors([(graph, largest_by_channel(observe, [feeds]))])
+    factors = learn_factors([see_channels(onnx_file, [feeds])])
     assert len(factors.pairs) == 3
     equal = tmp_path / "equal.onnx", tmp_path / "equal.tflite"
     write_equalized_onnx(onnx_file, equal[0], factors)

@@ -167,18 +167,13 @@ def _learned(job: Job) -> tuple[Any, Any]:
     from itertools import islice
 
     from iast_export.observers import observe_onnx
-    from iast_export.onnx_graph import load_model
     from iast_export.quantize import equalize
     from iast_export.quantize.onnx_qdq import tensors_to_calibrate
     from iast_export.quantize.patches import integer_layers, observe_patches
     from iast_export.quantize.rounding import Adjustment, learn_filters
 
     fp32, equalized = Path(job["reference"]), Path(job["out"]).with_suffix(".equalized.onnx")
-    graph = load_model(fp32).graph
-    names = sorted({pair.between for pair in equalize.find_pairs(graph)})
-    some = islice(feeds(job), CHANNEL_PAIRS)
-    seen = equalize.largest_by_channel(observe_onnx(fp32, names), some) if names else {}
-    factors = equalize.learn_factors([(graph, seen)])
+    factors = equalize.learn_factors([equalize.see_channels(fp32, islice(feeds(job), CHANNEL_PAIRS))])
     equalize.write_equalized_onnx(fp32, equalized, factors)
     ranges = _ranges(observe_onnx(equalized, tensors_to_calibrate(equalized)), job)
     layers = integer_layers(equalized, ranges)

@@ -17,9 +17,8 @@ from iast_export.observers import Feeds, Observe, observe_litert, observe_onnx
 from iast_export.onnx_graph import load_model
 from iast_export.quantize.equalize import (
     Equalization,
-    find_pairs,
-    largest_by_channel,
     learn_factors,
+    see_channels,
     write_equalized_onnx,
 )
 from iast_export.quantize.litert_weights import write_equalized_litert
@@ -119,11 +118,9 @@ class Calibrator:
         fp32 = self._fp32(tier)
         if not factors:
             return Equalization()
-        graph = load_model(fp32).graph
         if factors == "weights":
-            return factors_by_weights(graph)
-        observe = observe_onnx(fp32, sorted({pair.between for pair in find_pairs(graph)}))
-        return learn_factors([(graph, largest_by_channel(observe, self.feeds("channels", tier)))])
+            return factors_by_weights(load_model(fp32).graph)
+        return learn_factors([see_channels(fp32, self.feeds("channels", tier))])
 
     def _fp32(self, tier: Tier) -> Path:
         return _existing(self.bundle / "models" / onnx_name(self.build.recipe.name, tier, "fp32"))

@@ -10,22 +10,16 @@ import numpy as np
 import onnx
 
 from iast_export.onnx_graph import index_graph
-from iast_export.quantize.equalize import (
-    Equalization,
-    PairFactors,
-    column_maxima,
-    find_pairs,
-    maxima,
-    settled,
-)
+from iast_export.quantize.equalize import Equalization, PairFactors, settled
+from iast_export.quantize.equalize_pairs import column_maxima, find_pairs, maxima
 from iast_export.quantize.onnx_layers import filter_key
 
 
 def factors_by_weights(graph: onnx.GraphProto) -> Equalization:
-    """Nagel's factors for every pair of a graph."""
+    """Nagel's factors for every two convolutions of a graph; of several that are joined he says nothing."""
     index, pairs = index_graph(graph), []
-    for pair in find_pairs(graph):
-        first, second = (index.producers[name] for name in (pair.first, pair.second))
+    for pair in (one for one in find_pairs(graph) if len(one.firsts) == 1):
+        first, second = (index.producers[name] for name in (pair.firsts[0].tensor, pair.second))
         weights = [index.constants[node.input[1]] for node in (first, second)]
         columns = column_maxima(index, second)
         assert columns is not None

@@ -4,8 +4,8 @@
     python -m benchmarks.rewrites --only "nearest x2" --out /tmp/table
 
 In ONNX Runtime "before" is exported without any rewrite. Where a case has a form of its own for "after", it
-is that one, so that forms which were not worth a rewrite have their figures too. Ratios above 1: the form
-after is faster. One thread. Written: rewrites.md and rewrites.json.
+is that one, so that forms which were not worth a rewrite have their figures too. INT8 is equalised first, as
+in a build. Ratios above 1: the form after is faster. One thread. Written: rewrites.md and rewrites.json.
 """
 
 from __future__ import annotations
@@ -32,7 +32,14 @@ from iast_export.environment import machine_fingerprint, versions
 from iast_export.errors import IastExportError, InputError
 from iast_export.export import export_tier, pseudo_photograph
 from iast_export.observers import observe_litert, observe_onnx
+from iast_export.quantize.equalize import (
+    equalize_onnx,
+    learn_factors,
+    see_channels,
+    write_equalized_onnx,
+)
 from iast_export.quantize.litert import quantize_litert
+from iast_export.quantize.litert_weights import write_equalized_litert
 from iast_export.quantize.onnx_qdq import quantize_onnx, tensors_to_calibrate
 from iast_export.rewrites import REWRITES, Rewrite
 from iast_export.runtimes import Session, open_litert, open_onnx
@@ -95,18 +102,25 @@ def onnx_files(
     network: Network, folder: Path, rewrites: Sequence[Rewrite], feeds: Feeds
 ) -> tuple[Path, Path]:
     """FP32 and static INT8 for ONNX Runtime."""
-    fp32, int8 = folder / "fp32.onnx", folder / "int8.onnx"
+    fp32, equal, int8 = (folder / f"{name}.onnx" for name in ("fp32", "equal", "int8"))
     export_tier(network, Tier(1, SIDE_PX), fp32, rewrites=rewrites)
-    quantize_onnx(fp32, collect(observe_onnx(fp32, tensors_to_calibrate(fp32)), [feeds]), int8)
+    factors = learn_factors([see_channels(fp32, [feeds])])
+    write_equalized_onnx(fp32, equal, factors)
+    ranges = collect(observe_onnx(equal, tensors_to_calibrate(equal)), [feeds])
+    quantize_onnx(fp32, ranges, int8, partial(equalize_onnx, factors=factors))
     return fp32, int8
 
 
 def litert_files(network: Network, folder: Path, feeds: Feeds) -> tuple[Path, Path]:
     """FP32 and static INT8 for LiteRT."""
-    fp32, int8, tier = folder / "fp32.tflite", folder / "int8.tflite", Tier(1, SIDE_PX)
+    fp32, equal, int8 = (folder / f"{name}.tflite" for name in ("fp32", "equal", "int8"))
+    tier, exported = Tier(1, SIDE_PX), folder / "fp32.onnx"
     convert_fp32(network, (tier,), fp32)
-    ranges = collect(observe_litert(fp32, tier.signature), [feeds])
-    quantize_litert(fp32, "int8", {tier.signature: ranges}, int8)
+    export_tier(network, tier, exported)
+    factors = learn_factors([see_channels(exported, [feeds])])
+    write_equalized_litert(fp32, equal, factors)
+    ranges = collect(observe_litert(equal, tier.signature), [feeds])
+    quantize_litert(fp32, "int8", {tier.signature: ranges}, int8, factors=factors)
     return fp32, int8
 
 

@@ -191,6 +191,8 @@ class Joined(nn.Module):
         super().__init__()
         self.wide, self.narrow = (nn.Conv2d(width, width, 3, padding=1) for _ in range(2))
         conv = nn.Conv2d(2 * width, width, 3, padding=1).requires_grad_(False)
+        for one in (self.wide, self.narrow, conv):  # so that the picture's spread outlasts the layers
+            nn.init.kaiming_normal_(one.weight, nonlinearity="relu")
         for branch, factor in ((self.wide, 10.0), (self.narrow, 0.1)):
             branch.weight.data *= factor
             branch.bias.data *= factor
@@ -198,10 +200,12 @@ class Joined(nn.Module):
         conv.weight[:, width:] *= 10.0
         self.convs = nn.ModuleList([conv])
         if apart:
-            self.convs = nn.ModuleList(nn.Conv2d(width, width, 3, padding=1, bias=not i) for i in range(2))
-            self.convs[0].bias = conv.bias
-            for one, weight in zip(self.convs, conv.weight.chunk(2, 1), strict=True):
+            with torch.random.fork_rng(devices=()):  # what follows is drawn alike in either form
+                halves = [nn.Conv2d(width, width, 3, padding=1, bias=not i) for i in range(2)]
+            halves[0].bias = conv.bias
+            for one, weight in zip(halves, conv.weight.chunk(2, 1), strict=True):
                 one.weight = nn.Parameter(weight.clone())
+            self.convs = nn.ModuleList(halves)
 
     def forward(self, x: Tensor) -> Tensor:
         a, b = F.relu(self.wide(x)), F.relu(self.narrow(x))

@@ -27,7 +27,7 @@ _ACCURACY = (
 )
 _MATTERS = 0.005
 _INTEGER_REASONS = {
-    "concat": "only moves values: its inputs share one range",
+    "concat": "only moves values: what leads here alone is written at its scale, other integers requantized",
     "dense convolution": "dense convolutions are what INT8 makes faster",
     "grouped convolution": "a convolution, which this runtime computes in integers",
     "layout change": "only moves values, so it works on the integers around it",
@@ -108,9 +108,10 @@ def _concat_ranges(network: Network, group: Group) -> str:
     bounds = [_bounds(network, name) for name in group.main.inputs]
     if len(set(bounds)) == 1:
         return f"all inputs {bounds[0]}"
-    return (
-        f"unlike inputs ({', '.join(dict.fromkeys(bounds))}): one range for all costs the narrow ones levels"
-    )
+    unlike = f"unlike inputs ({', '.join(dict.fromkeys(bounds))})"
+    if decision_of(group) == "fp32":
+        return unlike
+    return f"{unlike} in one range: convolutions that lead here alone are made alike where values differ much"
 
 
 def _bounds(network: Network, name: str) -> str:

@@ -4,9 +4,10 @@ After Nagel et al., "Data-Free Quantization Through Weight Equalization and Bias
 two convolutions with nothing but ReLU and movements between them, channel c of the first may be divided by
 s_c and the second's weights for it multiplied: the network stays the same. Nagel's s_c balances the weights
 of both. Here weights have a scale per channel, while the tensor between has one for all, so s_c comes from
-its values: it makes channels alike of which one would else take the levels of all others. Factors are
-common to all tiers, which share their weights, and known by the content of the filters, as learned rounding
-is.
+its values: it makes channels alike of which one would else take the levels of all others. So it is with
+several convolutions whose results are concatenated: a branch that is a hundred times smaller than its
+neighbor would lose its levels. Factors are common to all tiers, which share their weights, and known by the
+content of the filters, as learned rounding is.
 """
 
 from __future__ import annotations
@@ -23,33 +24,24 @@ from numpy.typing import NDArray
 
 from iast_export.artifacts import read_json, write_json
 from iast_export.errors import InputError
-from iast_export.observers import Feeds, Observe
-from iast_export.onnx_graph import (
-    Array,
-    GraphIndex,
-    attribute,
-    index_graph,
-    load_model,
-    prune,
-    save_model,
+from iast_export.observers import Feeds, observe_onnx
+from iast_export.onnx_graph import Array, index_graph, load_model, prune, save_model
+from iast_export.quantize.equalize_pairs import (
+    Factors,
+    Key,
+    Tier,
+    Weights,
+    fixed_pairs,
+    maxima,
+    tensors_to_see,
+    weigh,
 )
 from iast_export.quantize.onnx_layers import filter_key
-from iast_export.quantize.onnx_plan import is_movement
 from iast_export.rewrites.edit import add_constant, conv_weight
 
 UNLIKE = 4.0  # channels whose largest is less than this over their median are left as they are
 _SHARE = 99.99
 _SMALLEST, _LARGEST = 1e-2, 1e2
-Factors = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Pair:
-    """Two convolutions by their outputs, and the last tensor before any movement between them."""
-
-    first: str
-    second: str
-    between: str
 
 
 @dataclass(frozen=True)
@@ -134,32 +126,7 @@ class Equalization:
         return made.astype(np.float32), None if bias is None else (bias / rows).astype(np.float32)
 
 
-def find_pairs(graph: onnx.GraphProto) -> list[Pair]:
-    """Every convolution that alone feeds another one, dense or depthwise, in the order of the graph."""
-    index = index_graph(graph)
-    pairs = []
-    for node in graph.node:
-        if conv_weight(index, node) is None:
-            continue
-        between, reader = node.output[0], _only_reader(index, node.output[0])
-        while reader is not None and (reader.op_type == "Relu" or _keeps_channels(reader)):
-            between = reader.output[0] if reader.op_type == "Relu" else between
-            reader = _only_reader(index, reader.output[0])
-        if reader is not None and column_maxima(index, reader) is not None:
-            pairs.append(Pair(node.output[0], reader.output[0], between))
-    return pairs
-
-
-def _only_reader(index: GraphIndex, name: str) -> onnx.NodeProto | None:
-    """The one node that reads a tensor's values; Shape reads its sides alone."""
-    readers = [node for node in index.consumers.get(name, []) if node.op_type != "Shape"]
-    return readers[0] if len(readers) == 1 and name not in index.outputs else None
-
-
-Key = tuple[bytes, bytes]
-
-
-def learn_factors(tiers: Sequence[tuple[onnx.GraphProto, Mapping[str, Factors]]]) -> Equalization:
+def learn_factors(tiers: Sequence[Tier]) -> Equalization:
     """Factors from the values of all tiers together; empty where channels are alike.
 
     s_c = sqrt(a_c / r_c), a_c the largest value of channel c, r_c its largest weight in the convolution
@@ -167,57 +134,41 @@ def learn_factors(tiers: Sequence[tuple[onnx.GraphProto, Mapping[str, Factors]]]
     alike are left alone, and so are filters that are not the only ones of their content.
 
     Args:
-        tiers: graph, and by `Pair.between` the largest magnitude of each channel.
+        tiers: from `see_channels`.
     """
     values: dict[Key, Factors] = {}
-    weights: dict[Key, tuple[Array, Array]] = {}
-    for graph, seen in tiers:
-        index = index_graph(graph)
-        for pair in find_pairs(graph):
-            first, second = (index.constants[index.producers[n].input[1]] for n in (pair.first, pair.second))
-            key = first.tobytes(), second.tobytes()
-            weights[key] = first, second
-            values[key] = np.maximum(values.get(key, 0.0), np.asarray(seen[pair.between], np.float64))
-    graphs = [graph for graph, _ in tiers]
-    fixed, copies = _fixed_pairs(graphs), _copies(graphs)
-    pairs = []
-    for key in (one for one in values if one in fixed and _unlike(values[one])):
-        first, second = weights[key]
-        depthwise = second.shape[1] == 1 and len(second) == len(first)
-        keys, reading = ([filter_key(one) for one in weight] for weight in (first, second))
-        if not depthwise and any(copies[k] > 1 and one.any() for k, one in zip(reading, second, strict=True)):
-            continue
-        limits = maxima(second, (0, 2, 3)) if not depthwise else 1.0 / np.maximum(values[key], 1e-12)
-        s = settled(values[key] / np.maximum(limits, 1e-12))
-        tied = [copies[k] > 1 for k in keys]
-        if depthwise:
-            tied = [one or copies[k] > 1 for one, k in zip(tied, reading, strict=True)]
-        s[tied] = 1.0
-        first_keys = tuple("" if copies[k] > 1 else k for k in keys)
-        second_keys = tuple("" if copies[k] > 1 else k for k in reading)
-        pairs.append(PairFactors(first_keys, second_keys, tuple(s.tolist()), depthwise))
-    return Equalization(tuple(pairs))
+    weights: dict[Key, Weights] = {}
+    for tier in tiers:
+        for one in weigh(tier):
+            seen = np.asarray(tier[1][one.pair.between], np.float64)
+            weights[one.key] = one
+            values[one.key] = np.maximum(values.get(one.key, 0.0), seen)
+    fixed, copies = fixed_pairs(tiers), _copies(graph for graph, _ in tiers)
+    made = [_factors(values[key], one, copies) for key, one in weights.items() if key in fixed]
+    return Equalization(tuple(one for one in made if one is not None))
 
 
-def _fixed_pairs(graphs: Iterable[onnx.GraphProto]) -> set[Key]:
-    """Pairs whose two weights lead to, and follow, the same ones in every tier, and are used once in each."""
-    following: dict[bytes, set[bytes]] = {}
-    leading: dict[bytes, set[bytes]] = {}
-    for graph in graphs:
-        index = index_graph(graph)
-        held = {n.output[0]: w.tobytes() for n in graph.node if (w := conv_weight(index, n)) is not None}
-        ends = [(pair.first, pair.second) for pair in find_pairs(graph)]
-        uses = Counter(held.values())
-        for way, others in ((following, dict(ends)), (leading, {b: a for a, b in ends})):
-            for name, weight in held.items():
-                other = held[others[name]] if name in others else b""
-                way.setdefault(weight, set()).update({other} if uses[weight] == 1 else {other, b"twice"})
-    return {
-        (weight, other)
-        for weight, others in following.items()
-        for other in others
-        if len(others) == 1 and other and leading[other] == {weight}
-    }
+def _factors(values: Factors, weights: Weights, copies: Mapping[str, int]) -> PairFactors | None:
+    """The factors of one pair; None where its channels are alike, or its filters are not to be told apart."""
+    widths = [one if isinstance(one, int) else len(one) for one in weights.firsts]
+    if not _unlike(np.split(values, np.cumsum(widths)[:-1])):
+        return None
+    second = weights.second
+    reading = [filter_key(one) for one in second]
+    depthwise = second.shape[1] == 1 and len(second) == len(values)
+    if not depthwise and any(copies[k] > 1 and one.any() for k, one in zip(reading, second, strict=True)):
+        return None
+    keys = [
+        k for one in weights.firsts for k in ([""] * one if isinstance(one, int) else map(filter_key, one))
+    ]
+    kept = np.array([not k or copies[k] > 1 for k in keys])
+    if depthwise:
+        kept |= np.array([copies[k] > 1 for k in reading])
+    limits = maxima(second, (0, 2, 3)) if not depthwise else 1.0 / np.maximum(values, 1e-12)
+    s = settled(values / np.maximum(limits, 1e-12), kept)
+    first_keys = tuple("" if copies[k] > 1 else k for k in keys)
+    second_keys = tuple("" if copies[k] > 1 else k for k in reading)
+    return PairFactors(first_keys, second_keys, tuple(s.tolist()), depthwise)
 
 
 def _copies(graphs: Iterable[onnx.GraphProto]) -> Counter[str]:
@@ -230,9 +181,15 @@ def _copies(graphs: Iterable[onnx.GraphProto]) -> Counter[str]:
     return Counter(filter_key(one) for weight in weights.values() for one in weight)
 
 
-def _unlike(values: Factors) -> bool:
-    used = values[values > 0]
-    return used.size > 1 and bool(used.max() > UNLIKE * np.median(used))
+def _unlike(branches: Sequence[Factors]) -> bool:
+    """Whether one channel takes the levels of half a branch, its own or another.
+
+    The median over all channels would miss branches of unlike size: it may lie in the larger one.
+    """
+    used = [branch[branch > 0] for branch in branches]
+    medians = [np.median(one) for one in used if one.size]
+    largest = max((one.max() for one in used if one.size), default=0.0)
+    return any(largest > UNLIKE * median for median in medians)
 
 
 def equalize_onnx(graph: onnx.GraphProto, factors: Equalization) -> None:
@@ -255,40 +212,31 @@ def write_equalized_onnx(source: Path, target: Path, factors: Equalization) -> N
     save_model(model, target)
 
 
-def largest_by_channel(observe: Observe, feeds: Iterable[Feeds]) -> dict[str, Factors]:
-    """The largest magnitude of each channel, outliers left out, by tensor [N, C, H, W]."""
+def see_channels(fp32_path: Path, feeds: Iterable[Feeds], threads: int = 1) -> Tier:
+    """The graph of an FP32 file, and the largest magnitude of each channel, outliers left out, by tensor."""
+    graph = load_model(fp32_path).graph
+    names = tensors_to_see(graph)
+    observe = observe_onnx(fp32_path, names, threads)
     largest: dict[str, Factors] = {}
-    for feed in feeds:
+    for feed in feeds if names else ():
         for name, values in observe(feed):
             seen = np.percentile(np.abs(values), _SHARE, axis=(0, 2, 3))
             largest[name] = np.maximum(largest.get(name, 0.0), seen)
-    return largest
+    return graph, largest
 
 
-def _keeps_channels(node: onnx.NodeProto) -> bool:
-    return node.op_type in ("MaxPool", "Pad", "Resize") and is_movement(node)
+def settled(ratio: Factors, kept: NDArray[np.bool_] | None = None) -> Factors:
+    """Roots within limits; a channel that is zero throughout keeps its scale.
 
-
-def column_maxima(index: GraphIndex, node: onnx.NodeProto) -> Factors | None:
-    """Largest weight for each input channel of a dense or depthwise convolution."""
-    weight = conv_weight(index, node)
-    if weight is None:
-        return None
-    groups = int(attribute(node, "group", 1))
-    if groups == 1:
-        return maxima(weight, (0, 2, 3))
-    return maxima(weight, (1, 2, 3)) if groups == len(weight) and weight.shape[1] == 1 else None
-
-
-def maxima(weight: Array, axes: tuple[int, ...]) -> Factors:
-    """Largest magnitudes over some axes."""
-    return np.asarray(np.abs(weight).max(axis=axes), np.float64)
-
-
-def settled(ratio: Factors) -> Factors:
-    """Roots, of geometric mean 1 and within limits; a channel that is zero throughout keeps its scale."""
+    Args:
+        ratio: per channel.
+        kept: channels whose factor is 1. The others become like them, so the roots of these have a geometric
+            mean of 1; those of all, where none is kept.
+    """
     used = ratio > 0
     roots = np.sqrt(np.where(used, ratio, 1.0))
-    if used.any():
-        roots = roots / np.exp(np.mean(np.log(roots[used])))
-    return np.where(used, np.clip(roots, _SMALLEST, _LARGEST), 1.0)
+    fixed = used & kept if kept is not None else np.zeros_like(used)
+    like = fixed if fixed.any() else used
+    if like.any():
+        roots = roots / np.exp(np.mean(np.log(roots[like])))
+    return np.where(used & ~fixed, np.clip(roots, _SMALLEST, _LARGEST), 1.0)

@@ -2,8 +2,9 @@
 
 Dense convolutions decide; depthwise ones between them follow. Around them, operators that only move
 values (pad, slice, pixel shuffle) work on the integers as they are: they share scale and zero point
-with the tensor that they move, their *root*, so nothing is quantized twice. ReLU and clip fold into the
-range of the tensor before them. Everything else stays in float on purpose: an *island*, whole.
+with the tensor that they move, their *root*, so nothing is quantized twice. A concatenation of several is
+a root itself: what leads to it alone is quantized at its scale. ReLU and clip fold into the range of the
+tensor before them. Everything else stays in float on purpose: an *island*, whole.
 """
 
 from __future__ import annotations
@@ -89,8 +90,8 @@ class Plan:
 
     Attributes:
         index: of the graph, clamps already moved.
-        roots: quantized tensors.
-        root_of: for each tensor in integers, its root.
+        roots: quantized tensors; those that share another's scale have the same `Root`.
+        root_of: for each tensor in integers, the root whose scale it has.
         integers: first output of each operator that computes in integers, folded clamps included.
     """
 
@@ -252,7 +253,7 @@ class _Planner:
                 found.append(node)
         return found
 
-    def _only_leads_to(self, name: str, chosen: set[str]) -> bool:
+    def _only_leads_to(self, name: str, chosen: Collection[str]) -> bool:
         """Whether all that reads a tensor, through movements, is chosen; and something does."""
         readers = self.index.consumers.get(name, [])
         if name in self.index.outputs or not readers:
@@ -286,8 +287,7 @@ class _Planner:
         if name in self.roots:
             return
         source = self.same_values.get(name, name)
-        node = self.index.producer(name, *CLAMPS)
-        low, high = clamp_bounds(self.index, node) if node is not None else (None, None)
+        low, high = self._bounds(name)
         reader = self.index.only_consumer(name)
         if reader is not None and reader.op_type == "HardSwish":
             low = SWISH_ZERO if low is None else max(low, SWISH_ZERO)
@@ -297,20 +297,59 @@ class _Planner:
         self.roots[name] = Root(source, low, high, exact)
         self.root_of[name] = name
 
+    def _bounds(self, name: str) -> tuple[float | None, float | None]:
+        """What a clamp bounds a root to, or all the clamps before a concatenation."""
+        node = self.index.producer(name, "Concat", *CLAMPS)
+        if node is None:
+            return None, None
+        if node.op_type != "Concat":
+            return clamp_bounds(self.index, node)
+        found = [self._bounds(self._find_root(source)) for source in node.input]
+        lows = [low for low, _ in found if low is not None]
+        highs = [high for _, high in found if high is not None]
+        return (
+            min(lows) if len(lows) == len(found) else None,
+            max(highs) if len(highs) == len(found) else None,
+        )
+
     def _demand(self, name: str) -> None:
         """Makes a tensor available in integers, through movements, from its root."""
         root = self._find_root(name)
+        known = root in self.roots
         self._add_root(root)
-        self._mark(name, root)
+        self._mark(name, root, root)
+        node = self.index.producer(root, "Concat")
+        if node is not None and not known and self._only_leads_to(root, self.integers):
+            self._join(node, root)
 
-    def _mark(self, name: str, root: str) -> None:
+    def _mark(self, name: str, start: str, root: str) -> None:
+        """Puts what moves the values of `start`, up to `name`, into the integers of a root."""
         self.root_of[name] = root
-        if name == root:
+        if name == start:
             return
         node = self.index.producers[name]
         self.integers.add(node.output[0])
         for source in moved_inputs(node):
-            self._mark(source, root)
+            self._mark(source, start, root)
+
+    def _join(self, node: onnx.NodeProto, root: str) -> None:
+        """Joins integers: results that lead here alone are made at the root's scale, others requantized."""
+        result, shared = node.output[0], self.roots[root]
+        self.integers.add(result)
+        for name in node.input:
+            start = self._find_root(name)
+            inner = self.index.producer(start, "Concat")
+            if start not in self.integers and inner is None:
+                continue  # made in float, and quantized for this alone
+            fits = self._bounds(start) == (shared.low, shared.high)
+            if not fits or not self._only_leads_to(start, {result}):
+                self._demand(name)
+                continue
+            self._mark(name, start, root)
+            if inner is not None:
+                self._join(inner, root)
+            else:
+                self.roots[start] = shared
 
     def _is_integer_swish(self, node: onnx.NodeProto) -> bool:
         """A hard swish between integers. A sum and a product there cost a quarter of an island in float."""
@@ -361,7 +400,8 @@ class _Planner:
             found = {self.root_of.get(name, "") for name in sources}
             root = found.pop() if len(found) == 1 else ""
             if root in self.integers:
-                self._mark(node.output[0], root)
+                self.root_of[node.output[0]] = root
+                self.integers.add(node.output[0])
 
     def _only_floats_read(self, node: onnx.NodeProto) -> bool:
         """Whether a node is a reshape whose source float operators read as well, and all its readers too."""

@@ -270,7 +270,7 @@ def settled_parameters(
     Raises:
         InputError: a range is missing or not finite.
     """
-    found = {name: _range(root, ranges) for name, root in plan.roots.items()}
+    found = {name: _range(root, ranges) for name, root in plan.roots.items() if plan.root_of[name] == name}
     sums = onnx_sums([node.output[0] for node in graph.node], plan) if trim_sums else []
     settled = tighten(found, sums)
-    return {name: activation_parameters(*bounds, levels) for name, bounds in settled.items()}
+    return {name: activation_parameters(*settled[plan.root_of[name]], levels) for name in plan.roots}

@@ -124,6 +124,8 @@ class Writer:
             x = self._dequantize(node.input[0])
             hard_swish(self.emitter, x, self._result_name(node))
             self._quantize_result(node)
+        elif node.op_type == "Concat":
+            self._write_joined(node)
         else:
             self._write_movement(node)
 
@@ -245,6 +247,22 @@ class Writer:
             if node.op_type == "Resize":  # channels last it takes ten times as long
                 inputs[0] = keep_layout(self.emitter, inputs[0], f"{result}_source")
             self._copy(node, inputs, f"{result}_q")
+        self._finish(result)
+
+    def _write_joined(self, node: onnx.NodeProto) -> None:
+        """Joins integers as they are or, where scales differ, so that ONNX Runtime requantizes them."""
+        result, root = node.output[0], self.plan.root_of[node.output[0]]
+        parts = list(node.input)
+        for i, name in enumerate(parts):
+            if not self._made_in_integers(name) and self.plan.root_of.get(name) != root:
+                parts[i] = f"{result}_part_{i}"
+                self._quantize_as(parts[i], root, name)
+                self.plan.root_of[parts[i]] = root
+        if self.has_kernels and all(self.plan.root_of[part] == root for part in parts):
+            self._copy(node, [f"{part}_q" for part in parts], f"{result}_q")
+        else:
+            self._copy(node, [self._dequantize(part) for part in parts], f"{result}_moved")
+            self._quantize_as(result, root, f"{result}_moved")
         self._finish(result)
 
     def _convolution(self, root: str) -> onnx.NodeProto | None:

@@ -1,0 +1,182 @@
+"""Small networks whose branches are concatenated, for the tests of what INT8 does to them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from iast_export.calibrate import collect
+from iast_export.convert import convert_fp32
+from iast_export.export import export_tier, pseudo_photograph
+from iast_export.observers import observe_litert, observe_onnx
+from iast_export.quantize.equalize import (
+    Equalization,
+    equalize_onnx,
+    learn_factors,
+    see_channels,
+    write_equalized_onnx,
+)
+from iast_export.quantize.litert import quantize_litert
+from iast_export.quantize.litert_weights import write_equalized_litert
+from iast_export.quantize.onnx_qdq import quantize_onnx, tensors_to_calibrate
+from iast_export.runtimes import open_litert, open_onnx
+from iast_export.specs import CONTENT, STYLIZED, Tier
+
+WIDTH = 16
+FEEDS = {CONTENT: pseudo_photograph(32, 32)}
+
+
+def conv(inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:
+    made = nn.Conv2d(inputs, outputs, 3, stride, padding=1)
+    nn.init.kaiming_normal_(made.weight, nonlinearity="relu")
+    return made
+
+
+@torch.no_grad()
+def scaled(made: nn.Conv2d, factor: float) -> nn.Conv2d:
+    made.weight *= factor
+    made.bias *= factor
+    return made
+
+
+class Branches(nn.Module):
+    """Two branches, 100:1, and `depth` times a layer that reads them both; widths may differ."""
+
+    def __init__(self, depth: int, widths: tuple[int, int] = (WIDTH, WIDTH)) -> None:
+        super().__init__()
+        self.wide, self.narrow = scaled(conv(3, widths[0]), 10.0), scaled(conv(3, widths[1]), 0.1)
+        self.both = conv(sum(widths), WIDTH)
+        with torch.no_grad():
+            self.both.weight[:, : widths[0]] *= 0.1
+            self.both.weight[:, widths[0] :] *= 10.0
+        self.last = scaled(conv(WIDTH, 3), 0.2)
+        nn.init.constant_(self.last.bias, 0.5)
+        self.more = nn.ModuleList(conv(WIDTH, WIDTH) for _ in range(depth - 1))
+
+    def forward(self, content: Tensor) -> Tensor:
+        x = torch.cat([F.relu(self.wide(content)), F.relu(self.narrow(content))], 1)
+        x = F.relu(self.both(x))
+        for one in self.more:
+            x = F.relu(one(x))
+        return self.last(x).clamp(0.0, 1.0)
+
+
+class Skips(nn.Module):
+    """A pixel shuffle and the skip beside it, which the path below reads as well."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.skip, self.below, self.up = conv(3, 8), conv(8, 16, 2), conv(16, 32)
+        self.both, self.last = conv(16, 8), conv(8, 3)
+        scaled(self.up, 0.2)
+
+    def forward(self, content: Tensor) -> Tensor:
+        skip = F.relu(self.skip(content))
+        up = F.relu(F.pixel_shuffle(self.up(F.relu(self.below(skip))), 2))
+        return self.last(F.relu(self.both(torch.cat([up, skip], 1)))).sigmoid()
+
+
+class Nested(nn.Module):
+    """A concatenation, pooled, within another."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.parts, self.both, self.last = (
+            nn.ModuleList(conv(3, 8) for _ in range(3)),
+            conv(24, 8),
+            conv(8, 3),
+        )
+
+    def forward(self, content: Tensor) -> Tensor:
+        a, b, c = (F.relu(one(content)) for one in self.parts)
+        inner = F.max_pool2d(torch.cat([a, b], 1), 3, 1, 1)
+        return self.last(F.relu(self.both(torch.cat([inner, c], 1)))).sigmoid()
+
+
+class Mixed(nn.Module):
+    """Branches that a ReLU bounds, that nothing bounds, that float operators make, and the picture."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.free, self.bounded, self.normal = conv(3, 8), conv(3, 8), conv(3, 8)
+        self.both, self.last = conv(27, 8), conv(8, 3)
+
+    def forward(self, content: Tensor) -> Tensor:
+        x = self.normal(content)
+        x = (x - x.mean((2, 3), keepdim=True)) * torch.rsqrt(x.var((2, 3), keepdim=True) + 1e-3)
+        parts = [self.free(content), F.relu(self.bounded(content)), x, content]
+        return self.last(F.relu(self.both(torch.cat(parts, 1)))).sigmoid()
+
+
+class Network:
+    """A module by depth, or one module of one depth, without styles."""
+
+    size_multiple_px = 4
+    code_shapes: Mapping[str, tuple[int, ...]] = {}
+
+    def __init__(self, module: type[nn.Module], depths: tuple[int, ...] = (1,), **given: object) -> None:
+        self.module, self.depths, self.given = module, depths, given
+
+    def cut(self, depth: int) -> nn.Module:
+        depths = {"depth": depth} if self.module is Branches else {}
+        with torch.random.fork_rng(devices=()):
+            torch.manual_seed(0)
+            return self.module(**depths, **self.given).eval().requires_grad_(False)
+
+    def encode_style(self, style: Tensor) -> tuple[Tensor, ...]:
+        return ()
+
+
+@dataclass(frozen=True)
+class Files:
+    """FP32 and INT8 of a network in both runtimes; ONNX by tier.
+
+    Attributes:
+        db: INT8 to FP32, of the first tier, by runtime.
+    """
+
+    onnx: dict[Tier, Path]
+    onnx_int8: dict[Tier, Path]
+    litert: Path
+    litert_int8: Path
+    factors: Equalization
+    db: dict[str, float]
+
+
+def write_files(network: Network, folder: Path, equalize: bool = True) -> Files:
+    """All that a build writes, with ranges of one picture."""
+    tiers = tuple(Tier(depth, 32) for depth in network.depths)
+    onnx, int8 = ({tier: folder / f"{kind}-{tier.id}.onnx" for tier in tiers} for kind in ("fp32", "int8"))
+    litert, litert_int8, equal = (folder / f"{kind}.tflite" for kind in ("fp32", "int8", "equal"))
+    convert_fp32(network, tiers, litert)
+    for tier in tiers:
+        export_tier(network, tier, onnx[tier])
+    seen = [see_channels(onnx[tier], [FEEDS]) for tier in tiers]
+    factors = learn_factors(seen) if equalize else Equalization()
+    for tier in tiers:
+        changed = folder / "equal.onnx"
+        write_equalized_onnx(onnx[tier], changed, factors)
+        ranges = collect(observe_onnx(changed, tensors_to_calibrate(changed)), [FEEDS])
+        quantize_onnx(onnx[tier], ranges, int8[tier], lambda graph: equalize_onnx(graph, factors))
+    write_equalized_litert(litert, equal, factors)
+    found = {t.signature: collect(observe_litert(equal, t.signature), [FEEDS]) for t in tiers}
+    quantize_litert(litert, "int8", found, litert_int8, factors=factors)
+    first = tiers[0]
+    wanted = open_onnx(onnx[first]).run(FEEDS)[STYLIZED]
+    sessions = {
+        "onnxruntime": open_onnx(int8[first]),
+        "litert": open_litert(litert_int8, first.signature),
+    }
+    db = {name: psnr_db(wanted, session.run(FEEDS)[STYLIZED]) for name, session in sessions.items()}
+    return Files(onnx, int8, litert, litert_int8, factors, db)
+
+
+def psnr_db(wanted: np.ndarray, got: np.ndarray) -> float:
+    """By the spread of what was wanted."""
+    return float(10 * np.log10(np.ptp(wanted) ** 2 / np.mean((wanted - got) ** 2)))
