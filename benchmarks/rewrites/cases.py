@@ -214,7 +214,9 @@ def _swish(x: Tensor) -> Tensor:
     return x * torch.clamp(x + 3.0, 0.0, 6.0) / 6.0
 
 
-def _grouped(name: str, groups: int, multiplier: int, forms: Sequence[str]) -> list[Case]:
+def _grouped(
+    name: str, groups: int, multiplier: int, forms: Sequence[str], widths: Sequence[int] = (32, 64, 128)
+) -> list[Case]:
     return [
         Case(
             f"{name}, {width} channels: {form}",
@@ -222,7 +224,7 @@ def _grouped(name: str, groups: int, multiplier: int, forms: Sequence[str]) -> l
             lambda w, g=groups: Grouped(w, g or w, multiplier),
             lambda w, g=groups, f=form: Grouped(w, g or w, multiplier, f),
         )
-        for width in (32, 64, 128)
+        for width in widths
         for form in forms
     ]
 
@@ -265,6 +267,10 @@ CASES: tuple[Case, ...] = (
         for w in (32, 64)
     ),
     *_grouped("depthwise, multiplier 2", 0, 2, ("dense", "turns")),
+    *_grouped("depthwise, multiplier 4", 0, 4, ("dense", "turns"), (32,)),
     *_grouped("2 groups", 2, 1, ("dense", "split")),
     *_grouped("4 groups", 4, 1, ("dense", "split")),
+    *_grouped("8 groups", 8, 1, ("dense",), (64, 128)),
+    *_grouped("16 groups", 16, 1, ("dense",), (128,)),
+    *_grouped("32 groups", 32, 1, ("dense",), (128,)),
 )
