@@ -21,6 +21,7 @@ class Case:
         before: the layer of some width.
         after: the same function in another form; None where export and conversion rewrite the first.
         grows: the layer doubles the sides.
+        rewritten: every rewrite is made before too, so that two forms of a layer differ in nothing else.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Case:
     after: Callable[[int], nn.Module] | None = None
     runtimes: tuple[str, ...] = BOTH
     grows: bool = False
+    rewritten: bool = False
 
 
 class Chain(nn.Module):
@@ -223,6 +225,7 @@ def _grouped(
             width,
             lambda w, g=groups: Grouped(w, g or w, multiplier),
             lambda w, g=groups, f=form: Grouped(w, g or w, multiplier, f),
+            rewritten=True,
         )
         for width in widths
         for form in forms

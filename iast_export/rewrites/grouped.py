@@ -20,7 +20,7 @@ from iast_export.rewrites.edit import Rewritten, add_constant, conv_weight, rewr
 Form = Literal["grouped", "dense", "float"]
 
 # Fitted to 64 px on one thread: 16 to 256 channels, 2 to 128 groups, multipliers 1 to 4, kernels of 1 to 5.
-_FLOAT_OUTPUT, _OF_LARGE_KERNEL, _FLOAT_INPUT = 120, 60, 4
+_FLOAT_OUTPUT, _OF_LARGE_KERNEL, _FLOAT_INPUT = 128, 64, 3
 _LARGE_KERNEL = 9
 _MOST_ZEROS = 4096
 _FEWEST_INPUTS = 8
@@ -44,9 +44,9 @@ def pays_in_onnx(shape: Sequence[int], groups: int) -> bool:
     Args:
         shape: of the grouped weight, [O, I / groups, kH, kW].
     """
-    inputs, height, width = shape[1:]
+    outputs, inputs, height, width = shape
     fixed = _OF_LARGE_KERNEL if height * width > _LARGE_KERNEL else _FLOAT_OUTPUT
-    return _is_grouped(shape, groups) and groups * inputs <= fixed + _FLOAT_INPUT * inputs
+    return _is_grouped(shape, groups) and max(outputs, groups * inputs) <= fixed + _FLOAT_INPUT * inputs
 
 
 def form_in_litert(shape: Sequence[int], groups: int) -> Form:
