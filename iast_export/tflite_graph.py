@@ -1,10 +1,10 @@
 """What of a float TFLite graph is to become integer, and which ranges that needs. No torch.
 
-Chosen by measured cost and damage: convolutions and transposed convolutions, depthwise ones between
-them, the operators that only move values (slices, concatenations, reshapes, resizes), and after integer
-operators a rectifier or the sum of two of them. A sum along a float trunk stays in float, where
-rounding would add up: that costs 5 dB and gains 3 % of the time. A tensor that only holds moved
-values needs no range of its own.
+Chosen by measured cost and damage: convolutions and transposed convolutions, grouped ones mostly in dense
+form, depthwise ones between them, the operators that only move values (slices, concatenations, reshapes,
+resizes), and after integer operators a rectifier or the sum of two of them. A sum along a float trunk
+stays in float, where rounding would add up: that costs 5 dB and gains 3 % of the time. A tensor that only
+holds moved values needs no range of its own.
 """
 
 from __future__ import annotations
@@ -15,12 +15,11 @@ from typing import Any, Literal, get_args
 
 from iast_export import tflite_file as tf
 from iast_export import tflite_write as tw
+from iast_export.rewrites.grouped import Form, form_in_litert
 
 Sums = Literal["float32", "int8"]
 
 CONVOLUTIONS = ("CONV_2D", "TRANSPOSE_CONV")
-GROUP_KERNELS = (*CONVOLUTIONS, "ADD")
-"""What leads an operator group: what changes precision together."""
 DEPTHWISE = "DEPTHWISE_CONV_2D"
 MOVEMENTS = (
     "CONCATENATION",
@@ -55,8 +54,9 @@ def integer_operators(
     names = [tf.op_name(model, op) for op in graph.operators]
     producer = {int(t): n for n, op in enumerate(graph.operators) for t in op.outputs}
     kept = {n for n, op in enumerate(graph.operators) if result_name(graph, op) in in_float}
-    chosen = {n for n, name in enumerate(names) if name in CONVOLUTIONS and n not in kept}
-    chosen |= _joined_depthwise(graph, names, chosen)
+    chosen = {n for n, op in enumerate(graph.operators) if _is_kernel(model, graph, op)} - kept
+    kept |= {n for n, op in enumerate(graph.operators) if form_of(model, graph, op) == "float"}
+    chosen |= _joined_depthwise(graph, names, chosen, kept)
     for n, name in enumerate(names):  # forward: what follows an integer operator
         if n in kept:
             continue
@@ -74,13 +74,44 @@ def integer_operators(
     return chosen
 
 
+def leads_group(model: tf.Model, graph: tf.Graph, op: Any) -> bool:
+    """Whether an operator can lead a group, what changes precision together: a sum, or what follows."""
+    return tf.op_name(model, op) == "ADD" or _is_kernel(model, graph, op)
+
+
+def _is_kernel(model: tf.Model, graph: tf.Graph, op: Any) -> bool:
+    """Whether an operator computes in integers wherever it stands."""
+    name, form = tf.op_name(model, op), form_of(model, graph, op)
+    return form == "dense" or (name in CONVOLUTIONS and form == "grouped")
+
+
+def filter_axes(name: str) -> tuple[int, ...]:
+    """How the weight of a convolution or depthwise one is transposed to [O, I, kH, kW]; empty of others."""
+    return {"CONV_2D": (0, 3, 1, 2), DEPTHWISE: (3, 0, 1, 2)}.get(name, ())
+
+
+def group_count(model: tf.Model, graph: tf.Graph, op: Any) -> int:
+    """How many groups a convolution or depthwise convolution has."""
+    channels, filters = (tf.tensor_shape(graph.tensors[int(t)])[-1] for t in op.inputs[:2])
+    return channels if tf.op_name(model, op) == DEPTHWISE else channels // filters
+
+
+def form_of(model: tf.Model, graph: tf.Graph, op: Any) -> Form:
+    """The form in which a grouped convolution computes in static INT8; "grouped" of any other operator."""
+    axes = filter_axes(tf.op_name(model, op))
+    if not axes or not tf.buffer_bytes(model, graph.tensors[int(op.inputs[1])]):
+        return "grouped"
+    shape = tf.tensor_shape(graph.tensors[int(op.inputs[1])])
+    return form_in_litert([shape[axis] for axis in axes], group_count(model, graph, op))
+
+
 def result_name(graph: tf.Graph, op: Any) -> str:
     """Name of the first tensor that an operator writes."""
     return tf.text(graph.tensors[int(op.outputs[0])].name)
 
 
-def _joined_depthwise(graph: tf.Graph, names: list[str], chosen: set[int]) -> set[int]:
-    """Depthwise convolutions whose result only chosen ones read, through rectifiers and movements.
+def _joined_depthwise(graph: tf.Graph, names: list[str], chosen: set[int], kept: set[int]) -> set[int]:
+    """Depthwise convolutions, not `kept`, whose result only chosen ones read, through movements.
 
     Alone they gain nothing in INT8; among integers they spare two conversions.
     """
@@ -92,7 +123,7 @@ def _joined_depthwise(graph: tf.Graph, names: list[str], chosen: set[int]) -> se
     for n in reversed(range(len(names))):
         found = [reader for t in graph.operators[n].outputs for reader in readers.get(int(t), [])]
         ends = any(int(t) in outputs for t in graph.operators[n].outputs)
-        passes = names[n] in (DEPTHWISE, "RELU", *MOVEMENTS)
+        passes = names[n] in (DEPTHWISE, "RELU", *MOVEMENTS) and n not in kept
         if passes and found and not ends and all(reader in leads for reader in found):
             leads.add(n)
     return {n for n in leads if names[n] == DEPTHWISE}

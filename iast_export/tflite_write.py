@@ -77,6 +77,18 @@ def drop_unused_tensors(model: Model, graph: Graph) -> None:
                 entry.tensorIndex = target[int(entry.tensorIndex)]
 
 
+def operator_code(model: Model, name: str) -> int:
+    """The index of an operator's code, which is registered where the model lacks it."""
+    number = getattr(schema().BuiltinOperator, name)
+    numbers = [max(c.builtinCode, c.deprecatedBuiltinCode) for c in model.operatorCodes]
+    if number not in numbers:
+        code = schema().OperatorCodeT()
+        code.builtinCode, code.deprecatedBuiltinCode, code.version = number, number, 2
+        model.operatorCodes.append(code)
+        numbers.append(number)
+    return numbers.index(number)
+
+
 def _quantization_key(tensor: Any) -> tuple[object, ...]:
     q = tensor.quantization
     if q is None or q.scale is None or len(q.scale) == 0:

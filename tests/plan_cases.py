@@ -55,6 +55,24 @@ class SwishTransfer(nn.Module):
         return torch.sigmoid(self.picture(F.relu(self.last(x))))
 
 
+class GroupedTransfer(nn.Module):
+    """Groups among dense convolutions: a grouped one, and a depthwise one with two outputs per channel."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(3, 16, 3, padding=1)
+        self.grouped = nn.Conv2d(16, 16, 3, padding=1, groups=4)
+        self.middle = nn.Conv2d(16, 16, 1)
+        self.doubled = nn.Conv2d(16, 32, 3, 2, padding=1, groups=16)
+        self.last = nn.Conv2d(32, 16, 1)
+        self.picture = nn.Conv2d(16, 12, 3, padding=1)
+
+    def forward(self, content: Tensor) -> Tensor:
+        x = F.relu(self.middle(F.relu(self.grouped(F.relu(self.first(content))))))
+        x = F.relu(self.last(F.relu(self.doubled(x))))
+        return F.pixel_shuffle(self.picture(x), 2).clamp(0.0, 1.0)
+
+
 class Mobile(nn.Module):
     """A `StyleNetwork` of one style."""
 
@@ -83,6 +101,10 @@ def mobile_factory(checkpoint: Path | None) -> nn.Module:
     return _seeded(Mobile)
 
 
+def grouped_factory(checkpoint: Path | None) -> nn.Module:
+    return _seeded(Mobile, GroupedTransfer)
+
+
 def swish_factory(checkpoint: Path | None) -> nn.Module:
     return _seeded(Mobile, SwishTransfer)
 
@@ -101,7 +123,7 @@ def recipe() -> Recipe:
 
 
 def build_of(name: str) -> Build:
-    """`mobile`, `swish`, `adain` or `iast` at 32 px; nothing lies in its folder."""
+    """`mobile`, `grouped`, `swish`, `adain` or `iast` at 32 px; nothing lies in its folder."""
     return Build(Request(Path("nowhere"), recipe(), network=f"tests.plan_cases:{name}_factory"))
 
 

@@ -30,7 +30,7 @@ from iast_export.specs import RUNTIMES, SIZE_MULTIPLE_KEY, Runtime, Tier
 from tests.plan_cases import QUICK, RECIPE, build_of, kinds, planned
 
 KEY = "0" * 64
-NAMES = ("adain", "iast", "mobile")
+NAMES = ("adain", "grouped", "iast", "mobile")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -55,6 +55,7 @@ EVERYWHERE = {
         "residual sum",
         "resize",
     },
+    "grouped": {"dense convolution", "grouped convolution"},
     "iast": {
         "adaptive normalization",
         "dense convolution",
@@ -115,10 +116,11 @@ def test_conversions_stand_where_floats_meet_integers() -> None:
         if plan.runtime == "onnxruntime"
         for row in plan.conversions
     ]
-    # content, both branches of what the last convolution reads; the results of both convolutions
+    # content, what the grouped convolution reads, both branches of what the last one reads; all results
     assert sorted(edges) == [
-        ("dequantize", "16, 16×16", 1),
+        ("dequantize", "16, 16×16", 2),
         ("dequantize", "3, 32×32", 1),
+        ("quantize", "16, 16×16", 1),
         ("quantize", "16, 32×32", 1),
         ("quantize", "3, 32×32", 1),
         ("quantize", "8, 32×32", 1),
@@ -210,6 +212,16 @@ def test_depthwise_layers_among_integers_are_timed_as_the_exporter_writes_them()
     found = [row for row in rows(planned("adain"), "onnxruntime") if row.kind == "depthwise convolution"]
     assert found and {row.decision for row in found} == {"int8"}
     assert all(row.int8.operators == {"QLinearConv": 1} for row in found)
+
+
+@pytest.mark.parametrize(("runtime", "kernel"), [("onnxruntime", "QLinearConv"), ("litert", "CONV_2D")])
+def test_groups_are_timed_as_the_dense_convolutions_that_are_written(runtime: Runtime, kernel: str) -> None:
+    found = {row.shape: row for row in rows(planned("grouped"), runtime) if row.kind == "grouped convolution"}
+    assert sorted(found) == ["16→16, 3×3, 32×32", "16→32, 3×3 /2, 16×16"]
+    for row in found.values():
+        assert row.decision == "int8" and "one dense convolution with zeros" in row.reason
+        assert row.int8.operators == {kernel: 1} and not row.int8.not_delegated
+    assert [row.macs for _, row in sorted(found.items())] == [16 * 32 * 32 * 4 * 9, 32 * 16 * 16 * 9]
 
 
 def test_a_large_first_layer_that_can_not_be_unfolded_stays_in_float(tmp_path: Path) -> None:

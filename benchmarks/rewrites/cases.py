@@ -21,6 +21,7 @@ class Case:
         before: the layer of some width.
         after: the same function in another form; None where export and conversion rewrite the first.
         grows: the layer doubles the sides.
+        rewritten: every rewrite is made before too, so that two forms of a layer differ in nothing else.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Case:
     after: Callable[[int], nn.Module] | None = None
     runtimes: tuple[str, ...] = BOTH
     grows: bool = False
+    rewritten: bool = False
 
 
 class Chain(nn.Module):
@@ -218,15 +220,18 @@ def _swish(x: Tensor) -> Tensor:
     return x * torch.clamp(x + 3.0, 0.0, 6.0) / 6.0
 
 
-def _grouped(name: str, groups: int, multiplier: int, forms: Sequence[str]) -> list[Case]:
+def _grouped(
+    name: str, groups: int, multiplier: int, forms: Sequence[str], widths: Sequence[int] = (32, 64, 128)
+) -> list[Case]:
     return [
         Case(
             f"{name}, {width} channels: {form}",
             width,
             lambda w, g=groups: Grouped(w, g or w, multiplier),
             lambda w, g=groups, f=form: Grouped(w, g or w, multiplier, f),
+            rewritten=True,
         )
-        for width in (32, 64, 128)
+        for width in widths
         for form in forms
     ]
 
@@ -269,6 +274,10 @@ CASES: tuple[Case, ...] = (
         for w in (32, 64)
     ),
     *_grouped("depthwise, multiplier 2", 0, 2, ("dense", "turns")),
+    *_grouped("depthwise, multiplier 4", 0, 4, ("dense", "turns"), (32,)),
     *_grouped("2 groups", 2, 1, ("dense", "split")),
     *_grouped("4 groups", 4, 1, ("dense", "split")),
+    *_grouped("8 groups", 8, 1, ("dense",), (64, 128)),
+    *_grouped("16 groups", 16, 1, ("dense",), (128,)),
+    *_grouped("32 groups", 32, 1, ("dense",), (128,)),
 )

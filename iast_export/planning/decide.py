@@ -13,6 +13,8 @@ from iast_export.plan_reports import Decision, Flag, PlanGroup
 from iast_export.planning.graph import Network, Op
 from iast_export.planning.groups import Group
 from iast_export.quantize import litert, onnx_plan
+from iast_export.rewrites.grouped import pays_in_onnx
+from iast_export.tflite_graph import form_of
 
 _MOVING = ("Flatten", "Reshape", "Slice", "Squeeze", "Transpose", "Unsqueeze")
 # Measured damage, not cost, keeps these in float: faster in INT8 would be no reason.
@@ -29,7 +31,7 @@ _MATTERS = 0.005
 _INTEGER_REASONS = {
     "concat": "only moves values: what leads here alone is written at its scale, other integers requantized",
     "dense convolution": "dense convolutions are what INT8 makes faster",
-    "grouped convolution": "a convolution, which this runtime computes in integers",
+    "grouped convolution": "so many channels a group that this runtime computes it in integers as it is",
     "layout change": "only moves values, so it works on the integers around it",
     "narrow head": "a dense convolution among integers",
     "pixel shuffle": "only moves values, so it works on the integers around it",
@@ -39,6 +41,9 @@ _INTEGER_REASONS = {
     "resize": "nearest neighbors only move values",
     "transposed convolution": "a convolution, which this runtime computes in integers",
 }
+
+
+_DENSE = "written as one dense convolution with zeros, which integers are faster at than at its groups"
 
 
 def decision_of(group: Group) -> Decision:
@@ -51,7 +56,9 @@ def decision_of(group: Group) -> Decision:
 def reason_of(model: Any, network: Network, group: Group) -> str:
     """Why the exporter does so, one sentence without its full stop."""
     words = _concat_ranges(network, group) if group.kind == "concat" else ""
-    if decision_of(group) == "int8":
+    if decision_of(group) == "int8" and _is_dense(model, network, group.main):
+        reason = _DENSE
+    elif decision_of(group) == "int8":
         reason = _INTEGER_REASONS.get(group.kind, "follows the integers around it")
     else:
         reason = (
@@ -100,7 +107,16 @@ def _unfolded_clamp(network: Network, group: Group) -> str:
 def _reason_in_float(model: Any, network: Network, op: Op) -> str:
     if network.runtime == "onnxruntime":
         return onnx_plan.reason_in_float(model.graph.node[op.position], index_graph(model.graph))
-    return litert.reason_in_float(tf.op_name(model, model.subgraphs[0].operators[op.position]))
+    graph = model.subgraphs[0]
+    given = graph.operators[op.position]
+    return litert.reason_in_float(tf.op_name(model, given), form_of(model, graph, given))
+
+
+def _is_dense(model: Any, network: Network, op: Op) -> bool:
+    """Whether the INT8 file holds a grouped convolution as a dense one."""
+    if network.runtime == "onnxruntime":
+        return op.type == "Conv" and pays_in_onnx(op.weight, op.groups)
+    return form_of(model, model.subgraphs[0], model.subgraphs[0].operators[op.position]) == "dense"
 
 
 def _concat_ranges(network: Network, group: Group) -> str:

@@ -341,6 +341,6 @@ def _convolution_kind(op: Op) -> Kind:
     if op.type == "ConvTranspose":
         return "transposed convolution"
     if op.groups > 1:
-        return "depthwise convolution" if op.weight[1:2] == (1,) else "grouped convolution"
+        return "depthwise convolution" if op.weight[:2] == (op.groups, 1) else "grouped convolution"
     narrow = bool(op.weight) and op.weight[0] < SMALLEST_HEAD and op.weight[2:] == (1, 1)
     return "narrow head" if narrow else "dense convolution"

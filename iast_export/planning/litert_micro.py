@@ -19,6 +19,7 @@ from iast_export.planning.groups import Group
 from iast_export.planning.litert_network import tensor_index
 from iast_export.planning.onnx_micro import edges
 from iast_export.quantize.delegation import SignatureDelegation, delegation_of
+from iast_export.quantize.litert_weights import densify_litert
 
 _SPAN = 4.0
 
@@ -41,7 +42,7 @@ def fp32_model(model: tf.Model, network: Network, group: Group) -> bytes:
 
 
 def int8_model(fp32: bytes) -> bytes:
-    """The group in INT8, its inputs and outputs int8.
+    """The group in INT8, its inputs and outputs int8, grouped convolutions in the form that is exported.
 
     Raises:
         ToolError: the quantizer or the runtime refuses it.
@@ -49,9 +50,11 @@ def int8_model(fp32: bytes) -> bytes:
     with tf.quiet_tools():
         from ai_edge_quantizer import qtyping, quantizer
 
-        tool = quantizer.Quantizer(bytearray(fp32))
+        alone = tf.parse(fp32)
+        densify_litert(alone)
+        tool = quantizer.Quantizer(bytearray(tw.serialize(alone, named_constants=True)))
         tool.add_static_config(".*", qtyping.TFLOperationName.ALL_SUPPORTED, 8, 8)
-        made = tool.quantize(_spans(tf.parse(fp32)), enable_progress_report=False)
+        made = tool.quantize(_spans(alone), enable_progress_report=False)
         model = tf.parse(bytes(made.quantized_model))
         _integer_edges(model)
         data = tw.serialize(model)

@@ -149,7 +149,7 @@ def _weight(name: str, source: Shape, constants: list[Shape]) -> tuple[Shape, in
         return (outputs, inputs, height, width), source[-1] // inputs if name == "CONV_2D" else 1
     if name == "DEPTHWISE_CONV_2D" and kernels:
         _, height, width, channels = kernels[0]
-        return (channels, 1, height, width), channels
+        return (channels, 1, height, width), source[-1]
     if name == "FULLY_CONNECTED" and constants:
         return (constants[0][0], constants[0][-1], 1, 1), 1
     return (), 1

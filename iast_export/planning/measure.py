@@ -23,7 +23,7 @@ from iast_export.specs import Runtime
 from iast_export.timing import Samples, interleave
 
 Mode = Literal["cached", "again", "no"]
-_METHOD = 2
+_METHOD = 3
 _TOOLS = {"onnxruntime": ("onnxruntime", "onnx"), "litert": ("ai-edge-litert", "ai-edge-quantizer")}
 
 

@@ -158,7 +158,7 @@ def _as_exported(alone: onnx.ModelProto, multiple_px: int, main: Op) -> onnx.Mod
     add_property(source_model, SIZE_MULTIPLE_KEY, str(multiple_px))
     if main.type == "HardSwish":
         stand_before(source_model.graph)
-    if main.type == "HardSwish" or main.groups > 1:
+    if main.type == "HardSwish" or main.weight[:2] == (main.groups, 1):
         stand_behind(source_model.graph)
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder) / "fp32.onnx", Path(folder) / "int8.onnx"

@@ -5,6 +5,8 @@ in float on purpose: the normalisation chains (statistics in 8 bits lose narrow 
 a chain in INT8 ruins the picture), depthwise convolutions that float operators read and, unless asked
 otherwise, residual sums (whose rounding would add up along the trunk).
 
+Grouped convolutions are written as dense ones, with zeros, where that is faster (`rewrites.grouped`).
+
 Tensors that only move values share one range, so that no requantization is inserted and pixels
 stay exact. A final clamp to [0, 1] is dropped: the output's scale, exactly 1/255 with zero point
 -128, saturates at the same places.
@@ -31,16 +33,18 @@ from iast_export.onnx_graph import Array
 from iast_export.quantize.delegation import SignatureDelegation, delegation
 from iast_export.quantize.equalize import Equalization
 from iast_export.quantize.litert_edges import integer_edges
-from iast_export.quantize.litert_weights import equalize_litert, replace_filters
+from iast_export.quantize.litert_weights import densify_litert, equalize_litert, replace_filters
 from iast_export.quantize.rectified_sums import litert_sums, tighten
+from iast_export.rewrites.grouped import Form
 from iast_export.specs import CONTENT, STYLIZED, Precision
 from iast_export.tflite_graph import (
     CONVOLUTIONS,
     DEPTHWISE,
-    GROUP_KERNELS,
     MOVEMENTS,
     Sums,
+    form_of,
     integer_operators,
+    leads_group,
     result_name,
     value_roots,
 )
@@ -71,12 +75,16 @@ _REASONS = {
     "HARD_SWISH": "a smooth function: XNNPACK leaves its INT8 form to a slow reference kernel",
     "RESIZE_BILINEAR": "interpolation computes new values, which would be rounded once more",
 }
+_REASONS_OF_FORMS = {
+    "dense": "asked to stay in float",
+    "float": "a grouped convolution of few channels a group: slower in INT8, as a dense one too",
+}
 _OTHER_REASON = "part of a normalisation or gating chain, which is quantized whole or not at all"
 
 
-def reason_in_float(name: str) -> str:
-    """Why static INT8 leaves an operator of that name in float."""
-    return _REASONS.get(name, _OTHER_REASON)
+def reason_in_float(name: str, form: Form = "grouped") -> str:
+    """Why static INT8 leaves an operator of that name, and of that form (`form_of`), in float."""
+    return _REASONS_OF_FORMS.get(form) or _REASONS.get(name, _OTHER_REASON)
 
 
 class RangeLike(Protocol):
@@ -154,6 +162,7 @@ def quantize_litert(
         equalize_litert(model, factors or Equalization())
         replace_filters(model, filters or {}, in_float)
         calibration = prepare_static(model, ranges, sums, trim_sums, in_float)
+        densify_litert(model, MARK)
     named = tw.serialize(model, named_constants=True)
     nothing = calibration == {}  # every group in float, which the tool would refuse
     configure = partial(_configure, precision=precision)
@@ -183,7 +192,7 @@ def _check_groups(model: tf.Model, sums: Sums, in_float: Collection[str]) -> Non
         result_name(graph, graph.operators[n])
         for graph in model.subgraphs
         for n in integer_operators(model, graph, sums)
-        if tf.op_name(model, graph.operators[n]) in GROUP_KERNELS
+        if leads_group(model, graph, graph.operators[n])
     }
     unknown = sorted(set(in_float) - known)
     if unknown:
@@ -377,7 +386,9 @@ def _summarize(model: tf.Model, precision: Precision, edges: Edges, size: int) -
             name, inexact = tf.op_name(model, op), tf.is_float(graph, op)
             (floats if inexact else quantized)[signature.key][name] += 1
             if inexact and precision == "int8":
-                islands[tf.text(graph.tensors[int(op.outputs[0])].name)] = reason_in_float(name)
+                islands[tf.text(graph.tensors[int(op.outputs[0])].name)] = reason_in_float(
+                    name, form_of(model, graph, op)
+                )
     keys = [s.key for s in tf.signatures(model)]
     largest = max(len(tw.serialize(tf.extract_signature(model, key))) for key in keys)
     count = tf.count_bytes(model)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from iast_export import tflite_file as tf
+from iast_export import tflite_write as tw
 from iast_export.specs import CONTENT, STYLIZED
 
 
@@ -51,14 +52,6 @@ def _picture_tensor(graph: tf.Graph, like: int) -> int:
 
 def _conversion(model: tf.Model, name: str, source: int, target: int) -> Any:
     """A QUANTIZE or DEQUANTIZE operator; its code is registered where the model lacks it."""
-    schema = tf.schema()
-    number = getattr(schema.BuiltinOperator, name)
-    numbers = [max(c.builtinCode, c.deprecatedBuiltinCode) for c in model.operatorCodes]
-    if number not in numbers:
-        code = schema.OperatorCodeT()
-        code.builtinCode, code.deprecatedBuiltinCode, code.version = number, number, 2
-        model.operatorCodes.append(code)
-        numbers.append(number)
-    op = schema.OperatorT()
-    op.opcodeIndex, op.inputs, op.outputs = numbers.index(number), [source], [target]
+    op = tf.schema().OperatorT()
+    op.opcodeIndex, op.inputs, op.outputs = tw.operator_code(model, name), [source], [target]
     return op

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from iast_export import tflite_file as tf
 from iast_export.quantize.onnx_plan import OperatorGroup
-from iast_export.tflite_graph import GROUP_KERNELS, data_inputs, integer_operators, result_name
+from iast_export.tflite_graph import data_inputs, integer_operators, leads_group, result_name
 
 
 def litert_groups(fp32_path: Path, signature: str) -> list[OperatorGroup]:
@@ -22,7 +22,9 @@ def litert_groups(fp32_path: Path, signature: str) -> list[OperatorGroup]:
     graph = model.subgraphs[tf.find_signature(model, signature).subgraph]
     chosen = integer_operators(model, graph)
     names = [tf.op_name(model, op) for op in graph.operators]
-    owner = _owners(model, graph, chosen, {n for n in chosen if names[n] in GROUP_KERNELS})
+    owner = _owners(
+        model, graph, chosen, {n for n in chosen if leads_group(model, graph, graph.operators[n])}
+    )
     return [
         OperatorGroup(
             result_name(graph, graph.operators[kernel]),

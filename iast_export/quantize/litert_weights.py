@@ -1,8 +1,8 @@
-"""Other weights in a TFLite model: learned for INT8, and scaled so that channels are alike."""
+"""Other weights in a TFLite model: learned for INT8, scaled so that channels are alike, dense for groups."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,8 @@ from iast_export import tflite_write as tw
 from iast_export.onnx_graph import Array
 from iast_export.quantize.equalize import Equalization
 from iast_export.quantize.onnx_layers import with_learned
-from iast_export.tflite_graph import result_name
+from iast_export.rewrites.grouped import dense_weight
+from iast_export.tflite_graph import filter_axes, form_of, group_count, result_name
 
 
 def replace_filters(model: tf.Model, filters: Mapping[str, Array], in_float: Collection[str] = ()) -> None:
@@ -22,25 +23,70 @@ def replace_filters(model: tf.Model, filters: Mapping[str, Array], in_float: Col
 
     Args:
         filters: float32 [I, kH, kW] by `filter_key`.
-        in_float: results of convolutions in float, whose weights stay as they are in every signature.
+        in_float: results of convolutions asked to stay in float. Their weights stay as they are in every
+            signature, and so do those whose form is float.
     """
     done = {
         int(graph.tensors[int(op.inputs[1])].buffer)
         for graph in model.subgraphs
         for op in graph.operators
-        if result_name(graph, op) in in_float and len(op.inputs) > 1
+        if (result_name(graph, op) in in_float or form_of(model, graph, op) == "float") and len(op.inputs) > 1
     }
     for graph in model.subgraphs:
         for op in graph.operators if filters else []:
-            tensor = graph.tensors[int(op.inputs[1])] if tf.op_name(model, op) == "CONV_2D" else None
+            axes = filter_axes(tf.op_name(model, op))
+            tensor = graph.tensors[int(op.inputs[1])] if axes else None
             if tensor is None or int(tensor.buffer) in done or tf.dtype_name(tensor) != "float32":
                 continue
             data = tf.buffer_bytes(model, tensor)
             if data:
-                own = np.frombuffer(data, np.float32).reshape(tensor.shape).transpose(0, 3, 1, 2)
-                learned = np.ascontiguousarray(with_learned(own, filters).transpose(0, 2, 3, 1))
+                own = np.frombuffer(data, np.float32).reshape(tensor.shape).transpose(axes)
+                learned = np.ascontiguousarray(with_learned(own, filters).transpose(np.argsort(axes)))
                 model.buffers[int(tensor.buffer)].data = learned.reshape(-1).view(np.uint8)
                 done.add(int(tensor.buffer))
+
+
+def densify_litert(model: tf.Model, mark: str = "") -> None:
+    """Writes grouped convolutions as dense ones where `form_of` says so, in place.
+
+    A weight that signatures share is still stored once.
+
+    Args:
+        mark: how the names of the results begin that are computed in integers.
+    """
+    made: dict[tuple[int, int], int] = {}
+    for graph in model.subgraphs:
+        for op in graph.operators:
+            if not result_name(graph, op).startswith(mark) or form_of(model, graph, op) != "dense":
+                continue
+            tensor, groups = graph.tensors[int(op.inputs[1])], group_count(model, graph, op)
+            axes = filter_axes(tf.op_name(model, op))
+            held = np.frombuffer(tf.buffer_bytes(model, tensor), np.float32).reshape(tensor.shape)
+            dense = dense_weight(held.transpose(axes), groups).transpose(0, 2, 3, 1)
+            key = int(tensor.buffer), groups
+            if key not in made:
+                made[key] = _new_buffer(model, dense)
+            _read_weight(graph, op, 1, made[key], "dense", dense.shape)
+            _as_convolution(model, op)
+
+
+def _as_convolution(model: tf.Model, op: Any) -> None:
+    """Makes a depthwise convolution, whose weight was replaced, a CONV_2D; in place."""
+    if tf.op_name(model, op) == "CONV_2D":
+        return
+    schema, given = tf.schema(), op.builtinOptions
+    options = schema.Conv2DOptionsT()
+    for field in (
+        "padding",
+        "strideW",
+        "strideH",
+        "fusedActivationFunction",
+        "dilationWFactor",
+        "dilationHFactor",
+    ):
+        setattr(options, field, getattr(given, field))
+    op.opcodeIndex = tw.operator_code(model, "CONV_2D")
+    op.builtinOptions, op.builtinOptionsType = options, schema.BuiltinOptions.Conv2DOptions
 
 
 def equalize_litert(model: tf.Model, factors: Equalization) -> int:
@@ -63,10 +109,7 @@ def equalize_litert(model: tf.Model, factors: Equalization) -> int:
             key = int(tensors[place].buffer), int(tensors[0].buffer)
             if key not in replaced:
                 replaced[key] = _new_buffer(model, new)
-            tensor = deepcopy(tensors[place])
-            tensor.name, tensor.buffer = f"{tf.text(tensor.name)}_equalized", replaced[key]
-            graph.tensors.append(tensor)
-            op.inputs[place + 1] = len(graph.tensors) - 1
+            _read_weight(graph, op, place + 1, replaced[key], "equalized")
     return len(chosen.pairs)
 
 
@@ -75,12 +118,11 @@ def _constant_convolutions(
 ) -> Iterator[tuple[tf.Graph, Any, tuple[int, ...], Array]]:
     """Graph, operator, how its weight is transposed to [O, I, kH, kW], and that, of each convolution."""
     for op in graph.operators:
-        name = tf.op_name(model, op)
-        if name not in ("CONV_2D", "DEPTHWISE_CONV_2D"):
+        order = filter_axes(tf.op_name(model, op))
+        if not order:
             continue
         constants = [graph.tensors[int(t)] for t in op.inputs[1:] if int(t) >= 0]
         if all(tf.buffer_bytes(model, one) for one in constants):
-            order = (0, 3, 1, 2) if name == "CONV_2D" else (3, 0, 1, 2)
             held = np.frombuffer(tf.buffer_bytes(model, constants[0]), np.float32)
             yield graph, op, order, held.reshape(constants[0].shape).transpose(order)
 
@@ -90,6 +132,18 @@ def write_equalized_litert(source: Path, target: Path, factors: Equalization) ->
     model = tf.read_model(source)
     equalize_litert(model, factors)
     target.write_bytes(tw.serialize(model))
+
+
+def _read_weight(
+    graph: tf.Graph, op: Any, place: int, buffer: int, suffix: str, shape: Sequence[int] | None = None
+) -> None:
+    """Gives an operator a constant of its own, like the one that it reads at `place` but for its values."""
+    tensor = deepcopy(graph.tensors[int(op.inputs[place])])
+    tensor.name, tensor.buffer = f"{tf.text(tensor.name)}_{suffix}", buffer
+    if shape is not None:
+        tensor.shape, tensor.shapeSignature = list(shape), None
+    graph.tensors.append(tensor)
+    op.inputs[place] = len(graph.tensors) - 1
 
 
 def _new_buffer(model: tf.Model, value: Array) -> int:

@@ -1,10 +1,11 @@
 """Which operators of an ONNX graph compute in integers, and which tensors that quantizes.
 
-Dense convolutions decide; depthwise ones between them follow. Around them, operators that only move
-values (pad, slice, pixel shuffle) work on the integers as they are: they share scale and zero point
-with the tensor that they move, their *root*, so nothing is quantized twice. A concatenation of several is
-a root itself: what leads to it alone is quantized at its scale. ReLU and clip fold into the range of the
-tensor before them. Everything else stays in float on purpose: an *island*, whole.
+Dense convolutions decide, and grouped ones that are written as dense; depthwise ones between them
+follow. Around them, operators that only move values (pad, slice, pixel shuffle) work on the integers as
+they are: they share scale and zero point with the tensor that they move, their *root*, so nothing is
+quantized twice. A concatenation of several is a root itself: what leads to it alone is quantized at its
+scale. ReLU and clip fold into the range of the tensor before them. Everything else stays in float on
+purpose: an *island*, whole.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import onnx
 
 from iast_export.onnx_graph import Array, GraphIndex, attribute, index_graph
 from iast_export.rewrites.edit import conv_weight
+from iast_export.rewrites.grouped import pays_in_onnx
 from iast_export.rewrites.large_kernels import is_shallow
 from iast_export.specs import CONTENT
 
@@ -122,9 +124,12 @@ def is_movement(node: onnx.NodeProto | None) -> bool:
 
 
 def is_integer_convolution(index: GraphIndex, node: onnx.NodeProto) -> bool:
-    """Dense 2-D convolutions with constant weights, heads of a few 1x1 channels excluded."""
-    weight = conv_weight(index, node)
-    if weight is None or attribute(node, "group", 1) != 1:
+    """Dense 2-D convolutions with constant weights, heads of a few 1x1 channels excluded.
+
+    Grouped ones are among them where the quantizer writes them as dense (`grouped.dense_groups`).
+    """
+    weight, groups = conv_weight(index, node), int(attribute(node, "group", 1))
+    if weight is None or (groups > 1 and not pays_in_onnx(weight.shape, groups)):
         return False
     channels, _, height, width = weight.shape
     return bool(channels >= SMALLEST_HEAD or height * width > 1)
@@ -497,10 +502,11 @@ def reason_in_float(node: onnx.NodeProto, index: GraphIndex) -> str:
     if node.op_type == "Conv":
         if is_depthwise(index, node):
             return "a depthwise convolution that float operators read is no faster in INT8"
-        if attribute(node, "group", 1) != 1:
-            return "grouped convolutions are slower in INT8"
+        weight, groups = conv_weight(index, node), int(attribute(node, "group", 1))
+        if weight is not None and groups > 1 and not pays_in_onnx(weight.shape, groups):
+            return "a grouped convolution is slower in INT8, and one of so many groups as a dense one too"
         if is_integer_convolution(index, node):
-            large = is_shallow(index.constants[node.input[1]])
+            large = groups == 1 and is_shallow(index.constants[node.input[1]])
             return "a large kernel on few channels is slower in INT8" if large else "asked to stay in float"
         return (
             "weights that are not constant" if index.constant(node, 1) is None else "a head of few channels"

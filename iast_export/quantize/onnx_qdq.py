@@ -18,6 +18,7 @@ import onnx
 
 from iast_export.errors import InputError, ToolError
 from iast_export.onnx_graph import (
+    attribute,
     index_graph,
     load_model,
     prune,
@@ -41,6 +42,7 @@ from iast_export.quantize.onnx_plan import (
 )
 from iast_export.quantize.onnx_writer import Writer
 from iast_export.quantize.rectified_sums import onnx_sums, tighten
+from iast_export.rewrites.grouped import dense_groups
 from iast_export.rewrites.large_kernels import is_shallow, unfold_shallow_kernels
 from iast_export.runtimes import onnx_session_options
 
@@ -136,6 +138,8 @@ def quantize_onnx(
         model = _with_opset(model, _UINT16_OPSET)
     if adjust is not None:
         _adjust_integers(model.graph, adjust, in_float)
+    if activations == "uint8":  # in float, as with uint16, groups are the faster form
+        model = dense_groups(model, in_float).model
     model, in_float, ranges = _unfolded(model, in_float, ranges)
     plan = make_plan(model.graph, in_float)
     planned = Counter(node.op_type for node in model.graph.node if plan.is_integer(node))
@@ -203,13 +207,15 @@ def _shallow(model: onnx.ModelProto) -> set[str]:
     return {
         node.output[0]
         for node in model.graph.node
-        if is_integer_convolution(index, node) and is_shallow(index.constants[node.input[1]])
+        if attribute(node, "group", 1) == 1
+        and is_integer_convolution(index, node)
+        and is_shallow(index.constants[node.input[1]])
     }
 
 
 def left_in_float(model: onnx.ModelProto) -> set[str]:
     """First outputs of the convolutions of an FP32 file that `quantize_onnx` leaves in float by itself."""
-    return _shallow(unfold_shallow_kernels(model, size_multiple_px(model)).model)
+    return _shallow(unfold_shallow_kernels(dense_groups(model).model, size_multiple_px(model)).model)
 
 
 def runtime_operators(path: Path) -> dict[str, int]:

@@ -40,7 +40,6 @@ from iast_export.quantize.onnx_picture import (
 from iast_export.quantize.onnx_plan import (
     CLAMPS,
     Plan,
-    is_depthwise,
     moved_inputs,
 )
 
@@ -291,7 +290,7 @@ class Writer:
         bias = np.zeros(len(weight), np.float32) if given is None else given
         x = self.parameters[self.plan.root_of[node.input[0]]]
         source, added = f"{node.input[0]}_q", 0
-        if self.has_kernels and not is_depthwise(self.index, node):
+        if self.has_kernels and attribute(node, "group", 1) == 1:
             source, added = widen_input(emitter, source, name, weight.shape[1], x.typed_zero_point)
         int8, scales, int32 = quantize_weight(weight, bias, x.scale)
         int8 = np.pad(int8, ((0, 0), (0, added), (0, 0), (0, 0)))
@@ -308,7 +307,7 @@ class Writer:
         self, node: onnx.NodeProto, result: str, int8: Array, scales: Array, int32: Array
     ) -> tuple[onnx.NodeProto, Array, Array, Array]:
         """A convolution with its outputs as the kernel and the movement behind it want them."""
-        if not self.has_kernels or is_depthwise(self.index, node):
+        if not self.has_kernels or attribute(node, "group", 1) > 1:
             return node, int8, scales, int32
         channels, block = len(int8), self._shuffle_block(result)
         form = picture_blocks(node, channels, block) if block else None

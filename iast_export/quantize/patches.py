@@ -7,19 +7,21 @@ drawn from a fixed seed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import onnx
 from numpy.typing import NDArray
 
 from iast_export.errors import InputError
 from iast_export.observers import Feeds, observe_onnx
-from iast_export.onnx_graph import Array, attribute, load_model
+from iast_export.onnx_graph import Array, GraphIndex, attribute, load_model
 from iast_export.quantize.onnx_layers import Parameters
-from iast_export.quantize.onnx_plan import make_plan
+from iast_export.quantize.onnx_plan import is_depthwise, make_plan
 from iast_export.quantize.onnx_qdq import RangeLike, settled_parameters
+from iast_export.rewrites.edit import conv_bias
 
 POSITIONS = 2048
 MOST_INPUTS = 3000  # of one output: moments take its square, 72 MB here
@@ -36,12 +38,13 @@ class Geometry:
 
 @dataclass(frozen=True)
 class Layer:
-    """An integer convolution of one file: its tensors, its constants, and the scale of what it reads.
+    """An integer convolution of one file, or a group of it: tensors, constants, the scale of what it reads.
 
     Attributes:
         output: name of its own result, before any clamp.
         weight: float32 [O, I, kH, kW].
         bias: float32 [O].
+        group: which of the convolution's groups this is.
     """
 
     output: str
@@ -50,6 +53,17 @@ class Layer:
     bias: Array
     parameters: Parameters
     geometry: Geometry
+    group: int = 0
+
+    @property
+    def name(self) -> str:
+        """The output, and the group behind the first."""
+        return f"{self.output}[{self.group}]" if self.group else self.output
+
+    def read(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The channels of the source [1, C, H, W] that it reads."""
+        inputs = self.weight.shape[1]
+        return values[:, self.group * inputs : (self.group + 1) * inputs]
 
 
 class Moments:
@@ -88,7 +102,10 @@ class Moments:
 
 
 def integer_layers(fp32_path: Path, ranges: Mapping[str, RangeLike], trim_sums: bool = True) -> list[Layer]:
-    """The dense convolutions of an FP32 file that compute in integers, without dilated and very large ones.
+    """The convolutions of an FP32 file that compute in integers, without dilated and very large ones.
+
+    Each group of one that is written as dense is a layer: it reads channels of its own. Depthwise ones of one
+    output per channel are left out, as their few weights leave little to choose from.
 
     Raises:
         InputError: the file can't be read, or a range is missing.
@@ -96,34 +113,27 @@ def integer_layers(fp32_path: Path, ranges: Mapping[str, RangeLike], trim_sums: 
     graph = load_model(fp32_path).graph
     plan = make_plan(graph)
     parameters = settled_parameters(graph, plan, ranges, trim_sums)
-    layers = []
+    layers: list[Layer] = []
     for node in graph.node:
-        if node.op_type != "Conv" or not plan.is_integer(node):
+        if node.op_type != "Conv" or not plan.is_integer(node) or is_depthwise(plan.index, node):
             continue
         explicit = attribute(node, "auto_pad", "NOTSET") in ("NOTSET", "VALID")
         if list(attribute(node, "dilations", [1, 1])) != [1, 1] or not explicit:
             continue
-        weight = plan.index.constants[node.input[1]]
-        if attribute(node, "group", 1) != 1 or weight[0].size > MOST_INPUTS:
-            continue
-        bias = plan.index.constant(node, 2)
-        height, width = weight.shape[2:]
-        top, left, bottom, right = attribute(node, "pads", [0, 0, 0, 0])
-        rows, columns = attribute(node, "strides", [1, 1])
-        geometry = Geometry((height, width), (rows, columns), (top, left, bottom, right))
-        root = plan.root_of[node.input[0]]
-        zero = np.zeros(len(weight), np.float32)
-        layers.append(
-            Layer(
-                node.output[0],
-                node.input[0],
-                weight,
-                zero if bias is None else bias,
-                parameters[root],
-                geometry,
-            )
-        )
+        if plan.index.constants[node.input[1]][0].size <= MOST_INPUTS:
+            layers += _layers(plan.index, node, parameters[plan.root_of[node.input[0]]])
     return layers
+
+
+def _layers(index: GraphIndex, node: onnx.NodeProto, parameters: Parameters) -> Iterator[Layer]:
+    """One layer per group."""
+    weight, groups = index.constants[node.input[1]], int(attribute(node, "group", 1))
+    top, left, bottom, right = attribute(node, "pads", [0, 0, 0, 0])
+    rows, columns = attribute(node, "strides", [1, 1])
+    geometry = Geometry(weight.shape[2:], (rows, columns), (top, left, bottom, right))
+    parts = zip(np.split(weight, groups), np.split(conv_bias(index, node), groups), strict=True)
+    for group, (own, bias) in enumerate(parts):
+        yield Layer(node.output[0], node.input[0], own, bias, parameters, geometry, group)
 
 
 def patches(
@@ -150,7 +160,7 @@ def as_int8(values: NDArray[np.float32], parameters: Parameters) -> NDArray[np.f
 def observe_patches(
     fp32_path: Path, layers: Iterable[Layer], feeds: Iterable[Feeds], threads: int = 1, most: int = POSITIONS
 ) -> dict[str, Moments]:
-    """Moments of every layer's patches over all feeds, by the layer's output.
+    """Moments of every layer's patches over all feeds, by the layer's name.
 
     Args:
         fp32_path: the file that the layers are of.
@@ -169,8 +179,8 @@ def observe_patches(
     for feed in feeds:
         for name, values in observe(feed):
             for layer in by_source[name]:
-                x = patches(values, layer.geometry, most, rng)
-                moments = found.setdefault(layer.output, Moments(x.shape[1]))
+                x = patches(layer.read(values), layer.geometry, most, rng)
+                moments = found.setdefault(layer.name, Moments(x.shape[1]))
                 moments.update(x, as_int8(x, layer.parameters))
     if not found:
         raise InputError(

@@ -60,7 +60,7 @@ def learn_filters(
         for layer in layers:
             key = layer.weight.tobytes()
             weights[key] = layer.weight
-            sums.setdefault(key, Moments(layer.weight[0].size)).merge(moments[layer.output])
+            sums.setdefault(key, Moments(layer.weight[0].size)).merge(moments[layer.name])
     filters: dict[str, Array] = {}
     for key, weight in weights.items():
         rounded = round_weight(weight, sums[key].second(centered))
@@ -115,16 +115,19 @@ def bias_shifts(
     """Mean of each layer's float output less that of its INT8 output, float32 [O], by the layer's output.
 
     Args:
+        layers: all groups of a convolution in turn.
         filters: learned ones by `filter_key`; others are rounded to nearest.
     """
-    shifts = {}
+    shifts: dict[str, Array] = {}
     for layer in layers:
-        seen = moments[layer.output]
+        seen = moments[layer.name]
         used = with_learned(layer.weight, filters)
         int8, scales, _ = quantize_weight(used, layer.bias, layer.parameters.scale)
         rounded = int8.reshape(len(int8), -1) * scales[:, None].astype(np.float64)
         wanted = layer.weight.reshape(len(int8), -1).astype(np.float64) @ seen.float_sum
-        shifts[layer.output] = ((wanted - rounded @ seen.int8_sum) / seen.count).astype(np.float32)
+        shift = ((wanted - rounded @ seen.int8_sum) / seen.count).astype(np.float32)
+        before = shifts.get(layer.output, shift[:0])  # of the groups before this one
+        shifts[layer.output] = np.concatenate([before, shift])
     return shifts
 
 
