@@ -37,6 +37,7 @@ from iast_export.quantize.equalize import (
     see_channels,
     write_equalized_onnx,
 )
+from iast_export.quantize.equalize_norms import see_normalized
 from iast_export.quantize.litert_weights import write_equalized_litert
 from iast_export.quantize.onnx_qdq import tensors_to_calibrate
 from iast_export.ranges import method_of
@@ -206,14 +207,15 @@ def _learn_factors(build: Build) -> Equalization:
     if not build.recipe.quantize.equalize:
         return Equalization()
     codes = [feeds_of(s, build.network.code_shapes) for s in build.styles if not s.held_out]
-    tiers = []
+    tiers, normalized = [], []
     for i, (tier, fp32) in enumerate(zip(build.tiers, _onnx_fp32(build), strict=True)):
         build.progress("compare channels", i, len(build.tiers))
         pairs = min(_CHANNEL_PAIRS, build.recipe.calibration.max_pairs)
-        feeds = tier_feeds(tier, build.calibration_set, codes, pairs, build.network.size_multiple_px)
+        feeds = list(tier_feeds(tier, build.calibration_set, codes, pairs, build.network.size_multiple_px))
         tiers.append(see_channels(fp32, feeds, usable_cores()))
+        normalized.append(see_normalized(fp32, feeds, usable_cores()))
     build.progress("compare channels", len(build.tiers), len(build.tiers))
-    return learn_factors(tiers)
+    return learn_factors(tiers, normalized)
 
 
 @contextmanager
@@ -223,7 +225,7 @@ def equalized_fp32(build: Build, factors: Equalization) -> Iterator[tuple[list[P
     They are the bundle's own where there is nothing to equalise, else temporary ones.
     """
     own, tflite = _onnx_fp32(build), _tflite(build, "fp32")
-    if not factors.pairs:
+    if not factors:
         yield own, tflite
         return
     with tempfile.TemporaryDirectory() as folder:

@@ -21,6 +21,7 @@ from iast_export.quantize.equalize import (
     see_channels,
     write_equalized_onnx,
 )
+from iast_export.quantize.equalize_norms import see_normalized
 from iast_export.quantize.litert_weights import write_equalized_litert
 from iast_export.quantize.onnx_qdq import tensors_to_calibrate
 from iast_export.quantize.patches import Layer, Moments, integer_layers, observe_patches
@@ -120,13 +121,14 @@ class Calibrator:
             return Equalization()
         if factors == "weights":
             return factors_by_weights(load_model(fp32).graph)
-        return learn_factors([see_channels(fp32, self.feeds("channels", tier))])
+        feeds = list(self.feeds("channels", tier))
+        return learn_factors([see_channels(fp32, feeds)], [see_normalized(fp32, feeds)])
 
     def _fp32(self, tier: Tier) -> Path:
         return _existing(self.bundle / "models" / onnx_name(self.build.recipe.name, tier, "fp32"))
 
     def _onnx(self, tier: Tier, factors: str, equalization: Equalization) -> Path:
-        if not equalization.pairs:
+        if not equalization:
             return self._fp32(tier)
         path = self.folder / f"{tier.id}-{factors}.onnx"
         write_equalized_onnx(self._fp32(tier), path, equalization)
@@ -136,7 +138,7 @@ class Calibrator:
         path = self.folder / f"{tier.id}-{factors}.tflite"
         fp32 = _existing(self.bundle / "models" / tflite_name(self.build.recipe.name, "fp32"))
         path.write_bytes(tw.serialize(tf.extract_signature(tf.read_model(fp32), tier.signature)))
-        if equalization.pairs:
+        if equalization:
             write_equalized_litert(path, path, equalization)
         return path
 

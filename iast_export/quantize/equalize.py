@@ -6,8 +6,9 @@ s_c and the second's weights for it multiplied: the network stays the same. Nage
 of both. Here weights have a scale per channel, while the tensor between has one for all, so s_c comes from
 its values: it makes channels alike of which one would else take the levels of all others. So it is with
 several convolutions whose results are concatenated: a branch that is a hundred times smaller than its
-neighbor would lose its levels. Factors are common to all tiers, which share their weights, and known by the
-content of the filters, as learned rounding is.
+neighbor would lose its levels. Before an instance normalization channels are free (`equalize_norms`).
+Factors are common to all tiers, which share their weights, and known by the content of the filters, as
+learned rounding is.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from iast_export.artifacts import read_json, write_json
 from iast_export.errors import InputError
 from iast_export.observers import Feeds, observe_onnx
 from iast_export.onnx_graph import Array, index_graph, load_model, prune, save_model
+from iast_export.quantize.equalize_norms import NormFactors, NormTier, learn_norm_factors
 from iast_export.quantize.equalize_pairs import (
     Factors,
     Key,
@@ -62,14 +64,26 @@ class PairFactors:
 
 @dataclass(frozen=True)
 class Equalization:
-    """Pairs of convolutions with their factors."""
+    """Pairs of convolutions with their factors, and convolutions before a normalization with theirs."""
 
     pairs: tuple[PairFactors, ...] = ()
+    norms: tuple[NormFactors, ...] = ()
+
+    def __bool__(self) -> bool:
+        """Whether it changes anything."""
+        return bool(self.pairs or self.norms)
 
     @cached_property
     def rows(self) -> dict[str, float]:
         """What a filter and its bias are divided by."""
-        return {k: s for pair in self.pairs for k, s in zip(pair.first, pair.factors, strict=True) if k}
+        found = {k: s for pair in self.pairs for k, s in zip(pair.first, pair.factors, strict=True) if k}
+        found.update({k: s for one in self.norms for k, s in zip(one.filters, one.factors, strict=True) if k})
+        return found
+
+    @cached_property
+    def shifts(self) -> dict[str, float]:
+        """What is taken from a filter's bias beforehand."""
+        return {k: s for one in self.norms for k, s in zip(one.filters, one.shifts, strict=True) if k}
 
     @cached_property
     def columns(self) -> dict[str, Factors]:
@@ -81,13 +95,17 @@ class Equalization:
         return found
 
     def among(self, weights: Iterable[Array]) -> Equalization:
-        """The pairs that are whole among the weights [O, I, kH, kW] of a file."""
+        """What is whole among the weights [O, I, kH, kW] of a file."""
         held = {filter_key(one) for weight in weights for one in weight} | {""}
-        return Equalization(tuple(one for one in self.pairs if held.issuperset(one.first + one.second)))
+        return Equalization(
+            tuple(one for one in self.pairs if held.issuperset(one.first + one.second)),
+            tuple(one for one in self.norms if held.issuperset(one.filters)),
+        )
 
     def save(self, path: Path) -> None:
         """Writes the factors as JSON."""
-        write_json(path, {"schema_version": 1, "pairs": [asdict(one) for one in self.pairs]})
+        made = {"pairs": [asdict(one) for one in self.pairs], "norms": [asdict(one) for one in self.norms]}
+        write_json(path, {"schema_version": 1, **made})
 
     @staticmethod
     def load(path: Path) -> Equalization:
@@ -107,7 +125,15 @@ class Equalization:
                         bool(one["depthwise"]),
                     )
                     for one in raw["pairs"]
-                )
+                ),
+                tuple(
+                    NormFactors(
+                        tuple(one["filters"]),
+                        tuple(float(s) for s in one["factors"]),
+                        tuple(float(s) for s in one["shifts"]),
+                    )
+                    for one in raw["norms"]
+                ),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(
@@ -116,17 +142,20 @@ class Equalization:
 
     def changed(self, weight: Array, bias: Array | None) -> tuple[Array, Array | None] | None:
         """A convolution's weight [O, I, kH, kW] and bias after their factors; None where it has none."""
-        keys = [filter_key(one) for one in weight] if self.pairs else []
+        keys = [filter_key(one) for one in weight] if self else []
         if not any(key in self.rows or key in self.columns for key in keys):
             return None
         one = np.ones(weight.shape[1])
         rows = np.array([self.rows.get(key, 1.0) for key in keys])
         columns = np.stack([self.columns.get(key, one) for key in keys])
         made = weight * columns[:, :, None, None] / rows[:, None, None, None]
-        return made.astype(np.float32), None if bias is None else (bias / rows).astype(np.float32)
+        if bias is not None:
+            shifts = np.array([self.shifts.get(key, 0.0) for key in keys])
+            bias = ((bias - shifts) / rows).astype(np.float32)
+        return made.astype(np.float32), bias
 
 
-def learn_factors(tiers: Sequence[Tier]) -> Equalization:
+def learn_factors(tiers: Sequence[Tier], normalized: Sequence[NormTier] = ()) -> Equalization:
     """Factors from the values of all tiers together; empty where channels are alike.
 
     s_c = sqrt(a_c / r_c), a_c the largest value of channel c, r_c its largest weight in the convolution
@@ -135,6 +164,7 @@ def learn_factors(tiers: Sequence[Tier]) -> Equalization:
 
     Args:
         tiers: from `see_channels`.
+        normalized: the same, from `equalize_norms.see_normalized`.
     """
     values: dict[Key, Factors] = {}
     weights: dict[Key, Weights] = {}
@@ -145,7 +175,8 @@ def learn_factors(tiers: Sequence[Tier]) -> Equalization:
             values[one.key] = np.maximum(values.get(one.key, 0.0), seen)
     fixed, copies = fixed_pairs(tiers), _copies(graph for graph, _ in tiers)
     made = [_factors(values[key], one, copies) for key, one in weights.items() if key in fixed]
-    return Equalization(tuple(one for one in made if one is not None))
+    pairs = tuple(one for one in made if one is not None)
+    return Equalization(pairs, learn_norm_factors(normalized, copies))
 
 
 def _factors(values: Factors, weights: Weights, copies: Mapping[str, int]) -> PairFactors | None:

@@ -93,12 +93,12 @@ def equalize_litert(model: tf.Model, factors: Equalization) -> int:
     """Applies factors to every signature of an FP32 model, in place; what signatures share stays shared.
 
     Returns:
-        How many pairs were changed: those whose filters the model holds, all of them.
+        How many pairs and convolutions were changed: those whose filters the model holds, all of them.
     """
     layers = [one for graph in model.subgraphs for one in _constant_convolutions(model, graph)]
-    chosen = factors.among(weight for _, _, _, weight in layers) if factors.pairs else factors
+    chosen = factors.among(weight for _, _, _, weight in layers) if factors else factors
     replaced: dict[tuple[int, int], int] = {}
-    for graph, op, order, weight in layers if chosen.pairs else []:
+    for graph, op, order, weight in layers if chosen else []:
         tensors = [graph.tensors[int(t)] for t in op.inputs[1:] if int(t) >= 0]
         bias = np.frombuffer(tf.buffer_bytes(model, tensors[1]), np.float32) if len(tensors) > 1 else None
         made = chosen.changed(weight, bias)
@@ -110,7 +110,7 @@ def equalize_litert(model: tf.Model, factors: Equalization) -> int:
             if key not in replaced:
                 replaced[key] = _new_buffer(model, new)
             _read_weight(graph, op, place + 1, replaced[key], "equalized")
-    return len(chosen.pairs)
+    return len(chosen.pairs) + len(chosen.norms)
 
 
 def _constant_convolutions(
