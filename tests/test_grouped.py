@@ -19,7 +19,8 @@ from iast_export.export import export_tier, pseudo_photograph
 from iast_export.observers import observe_onnx
 from iast_export.onnx_graph import attribute, index_graph, load_model
 from iast_export.quantize import litert, onnx_qdq
-from iast_export.quantize.equalize import find_pairs, learn_factors
+from iast_export.quantize.equalize import learn_factors
+from iast_export.quantize.equalize_pairs import find_pairs
 from iast_export.quantize.litert import quantize_litert
 from iast_export.quantize.litert_groups import litert_groups
 from iast_export.quantize.onnx_layers import quantize_weight, with_learned
@@ -190,7 +191,7 @@ def test_channels_of_groups_are_made_alike_before_they_are_dense(tmp_path: Path)
     index, pairs = index_graph(graph), find_pairs(graph)
     unlike = {}
     for pair in pairs:  # the first channel is a hundred times the others
-        outputs = len(index.constants[index.producers[pair.first].input[1]])
+        outputs = len(index.constants[index.producers[pair.firsts[0].tensor].input[1]])
         unlike[pair.between] = np.array([100.0] + [1.0] * (outputs - 1))
     factors = learn_factors([(graph, unlike)])
     path, ranges = litert_fp32()
@@ -202,7 +203,7 @@ def test_channels_of_groups_are_made_alike_before_they_are_dense(tmp_path: Path)
     constants = index_graph(load_model(tmp_path / "alike.onnx").graph).constants.values()
     in_onnx = {one.tobytes() for weight in constants if weight.ndim == 4 for one in weight}
     for pair in pairs:
-        node = index.producers[pair.first]
+        node = index.producers[pair.firsts[0].tensor]
         changed = factors.changed(index.constants[node.input[1]], index.constant(node, 2))
         assert changed is not None
         levels, _, _ = quantize_weight(changed[0], np.zeros(len(changed[0]), np.float32), np.float32(1))
