@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -27,16 +26,18 @@ from iast_export.quantize.equalize import (
 )
 from iast_export.quantize.equalize_norms import (
     Normalized,
+    NormFactors,
     Spread,
     find_normalized,
+    fingerprints,
     learn_norm_factors,
     see_normalized,
 )
 from iast_export.quantize.litert import quantize_litert
 from iast_export.quantize.litert_weights import write_equalized_litert
-from iast_export.quantize.onnx_layers import filter_key
 from iast_export.quantize.onnx_qdq import quantize_onnx, tensors_to_calibrate
 from iast_export.quantize.rounding import Adjustment, adjust_onnx
+from iast_export.rewrites.large_kernels import block_weight, unfold_weight
 from iast_export.runtimes import open_litert, open_onnx
 from iast_export.specs import CONTENT, STYLIZED, Tier
 from tests.rewrite_cases import model_of, picture, run, weight
@@ -65,11 +66,6 @@ def chain(relu: bool = False, also: bool = False, epsilon: float = 1e-5) -> onnx
     return model_of(nodes, held, {"x": 3})
 
 
-def copies(model: onnx.ModelProto) -> Counter[str]:
-    weights = [onnx.numpy_helper.to_array(one) for one in model.graph.initializer if len(one.dims) == 4]
-    return Counter(filter_key(one) for weight in weights for one in weight)
-
-
 def values(model: onnx.ModelProto, x: np.ndarray) -> np.ndarray:
     """What the normalization reads."""
     cut = onnx.ModelProto()
@@ -92,7 +88,7 @@ def test_the_network_stays_the_same_and_its_channels_fill_one_range(relu: bool) 
     tensor = "r" if relu else "a"
     assert find_normalized(model.graph) == [Normalized("a", tensor, not relu, pytest.approx(1e-5))]
     wanted, before = run(model, {"x": x}), values(model, x)
-    found = learn_norm_factors([(model.graph, {tensor: spread(before)})], copies(model))
+    found = learn_norm_factors([(model.graph, {tensor: spread(before)})])
     equalize_onnx(model.graph, Equalization(norms=found))
     assert np.abs(run(model, {"x": x}) - wanted).max() <= 1e-3 * np.abs(wanted).max()
     after = values(model, x)
@@ -106,29 +102,43 @@ def test_what_is_read_elsewhere_too_is_left_alone() -> None:
     assert not find_normalized(chain(also=True).graph)
     one, other, x = chain(), chain(also=True), picture(3, 12, 12)
     seen = {"a": spread(values(one, x))}
-    assert learn_norm_factors([(one.graph, seen)], copies(one))
-    assert not learn_norm_factors([(one.graph, seen), (other.graph, {})], copies(one))
+    assert learn_norm_factors([(one.graph, seen)])
+    assert not learn_norm_factors([(one.graph, seen), (other.graph, {})])
 
 
 def test_tiers_are_seen_together() -> None:
     one, other, x = chain(), chain(), picture(3, 12, 12)
     small, large = spread(values(one, x)), spread(values(one, 2 * x))
-    pooled = learn_norm_factors([(one.graph, {"a": small}), (other.graph, {"a": large})], copies(one))
-    assert pooled == learn_norm_factors([(one.graph, {"a": small.joined(large)})], copies(one))
+    pooled = learn_norm_factors([(one.graph, {"a": small}), (other.graph, {"a": large})])
+    assert pooled == learn_norm_factors([(one.graph, {"a": small.joined(large)})])
 
 
-def test_flat_channels_and_filters_that_are_not_unique_stay_as_they_are() -> None:
+def test_flat_channels_and_filters_that_could_be_others_stay_as_they_are() -> None:
     model, x = chain(epsilon=1e-3), picture(3, 12, 12)
+    held = {item.name: onnx.numpy_helper.to_array(item).copy() for item in model.graph.initializer}
+    held["v"][6] = -2 * held["v"][7][:, ::-1]  # another sign
+    held["w"][0] = 0
+    held["w"][0, :3] = 3 * held["v"][5]  # the same taps again, in another convolution
+    for item in model.graph.initializer:
+        item.CopyFrom(onnx.numpy_helper.from_array(held[item.name], item.name))
     seen = spread(values(model, x))
-    counted = copies(model)
-    key = filter_key(onnx.numpy_helper.to_array(model.graph.initializer[0])[7])
-    counted[key] = 2
-    (found,) = learn_norm_factors([(model.graph, {"a": seen})], counted)
+    (found,) = learn_norm_factors([(model.graph, {"a": seen})])
     flat = seen.deviation < 1.0
-    assert flat.any() and not flat.all()
-    for i in range(CHANNELS):
-        assert (found.filters[i] == "") == bool(flat[i] or i == 7)
-        assert found.filters[i] or (found.factors[i], found.shifts[i]) == (1.0, 0.0)
+    assert flat.any() and not flat[5:].any()
+    places = found.found_among(fingerprints(held["v"]))
+    assert [bool(one >= 0) for one in places] == [not flat[i] and i != 5 for i in range(CHANNELS)]
+
+
+def test_a_filter_is_known_with_a_scale_folded_in_and_in_blocks() -> None:
+    one, other = weight(8, 3, 9), weight(8, 3, 9, seed=1)
+    factors = NormFactors(tuple(map(tuple, fingerprints(one).tolist())), (2.0,) * 8, (0.5,) * 8)
+    blocks = unfold_weight(block_weight(np.float32(255) * one, 2), 2)
+    assert blocks.shape == (32, 12, 5, 5)
+    assert factors.found_among(fingerprints(blocks)).tolist() == [i // 4 for i in range(32)]
+    assert (factors.found_among(fingerprints(other)) == -1).all()
+    made = Equalization(norms=(factors,)).changed(blocks, np.ones(32, np.float32))
+    assert made is not None and np.array_equal(made[0], blocks / 2) and (made[1] == 0.25).all()
+    assert Equalization(norms=(factors,)).changed(other, None) is None
 
 
 class Unlike(nn.Module):
@@ -176,7 +186,7 @@ def test_int8_comes_closer_in_both_runtimes(tmp_path: Path) -> None:
     learned = learn_factors([seen[0]], [seen[1]])
     learned.save(tmp_path / "factors.json")
     assert Equalization.load(tmp_path / "factors.json") == learned
-    assert [one.shifts != (0.0,) * 8 for one in learned.norms] == [True, False]
+    assert [any(one.shifts) for one in learned.norms] == [True, False]
     gains = []
     for used in (Equalization(), learned):
         equal = tmp_path / "equal.onnx", tmp_path / "equal.tflite"

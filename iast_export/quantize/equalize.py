@@ -27,7 +27,12 @@ from iast_export.artifacts import read_json, write_json
 from iast_export.errors import InputError
 from iast_export.observers import Feeds, observe_onnx
 from iast_export.onnx_graph import Array, index_graph, load_model, prune, save_model
-from iast_export.quantize.equalize_norms import NormFactors, NormTier, learn_norm_factors
+from iast_export.quantize.equalize_norms import (
+    NormFactors,
+    NormTier,
+    fingerprints,
+    learn_norm_factors,
+)
 from iast_export.quantize.equalize_pairs import (
     Factors,
     Key,
@@ -76,14 +81,7 @@ class Equalization:
     @cached_property
     def rows(self) -> dict[str, float]:
         """What a filter and its bias are divided by."""
-        found = {k: s for pair in self.pairs for k, s in zip(pair.first, pair.factors, strict=True) if k}
-        found.update({k: s for one in self.norms for k, s in zip(one.filters, one.factors, strict=True) if k})
-        return found
-
-    @cached_property
-    def shifts(self) -> dict[str, float]:
-        """What is taken from a filter's bias beforehand."""
-        return {k: s for one in self.norms for k, s in zip(one.filters, one.shifts, strict=True) if k}
+        return {k: s for pair in self.pairs for k, s in zip(pair.first, pair.factors, strict=True) if k}
 
     @cached_property
     def columns(self) -> dict[str, Factors]:
@@ -96,10 +94,12 @@ class Equalization:
 
     def among(self, weights: Iterable[Array]) -> Equalization:
         """What is whole among the weights [O, I, kH, kW] of a file."""
-        held = {filter_key(one) for weight in weights for one in weight} | {""}
+        given = list(weights)
+        held = {filter_key(one) for weight in given for one in weight} | {""}
+        prints = np.concatenate([np.empty((0, 3)), *map(fingerprints, given)])
         return Equalization(
             tuple(one for one in self.pairs if held.issuperset(one.first + one.second)),
-            tuple(one for one in self.norms if held.issuperset(one.filters)),
+            tuple(one for one in self.norms if len({*one.found_among(prints)} - {-1}) == len(one.filters)),
         )
 
     def save(self, path: Path) -> None:
@@ -128,7 +128,7 @@ class Equalization:
                 ),
                 tuple(
                     NormFactors(
-                        tuple(one["filters"]),
+                        tuple((float(a), float(b), float(c)) for a, b, c in one["filters"]),
                         tuple(float(s) for s in one["factors"]),
                         tuple(float(s) for s in one["shifts"]),
                     )
@@ -142,17 +142,21 @@ class Equalization:
 
     def changed(self, weight: Array, bias: Array | None) -> tuple[Array, Array | None] | None:
         """A convolution's weight [O, I, kH, kW] and bias after their factors; None where it has none."""
-        keys = [filter_key(one) for one in weight] if self else []
-        if not any(key in self.rows or key in self.columns for key in keys):
+        keys = [filter_key(one) for one in weight] if self.pairs else []
+        rows = np.array([self.rows.get(key, 1.0) for key in keys] or [1.0] * len(weight))
+        shifts, width = np.zeros(len(weight)), np.ones(weight.shape[1])
+        columns = np.stack([self.columns.get(key, width) for key in keys] or [width] * len(weight))
+        scaled = any(key in self.rows or key in self.columns for key in keys)
+        for one in self.norms:
+            place = one.found_among(fingerprints(weight))
+            rows[place >= 0] *= np.asarray(one.factors)[place[place >= 0]]
+            shifts[place >= 0] = np.asarray(one.shifts)[place[place >= 0]]
+            scaled |= bool((place >= 0).any())
+        if not scaled:
             return None
-        one = np.ones(weight.shape[1])
-        rows = np.array([self.rows.get(key, 1.0) for key in keys])
-        columns = np.stack([self.columns.get(key, one) for key in keys])
         made = weight * columns[:, :, None, None] / rows[:, None, None, None]
-        if bias is not None:
-            shifts = np.array([self.shifts.get(key, 0.0) for key in keys])
-            bias = ((bias - shifts) / rows).astype(np.float32)
-        return made.astype(np.float32), bias
+        moved = None if bias is None else ((bias - shifts) / rows).astype(np.float32)
+        return made.astype(np.float32), moved
 
 
 def learn_factors(tiers: Sequence[Tier], normalized: Sequence[NormTier] = ()) -> Equalization:
@@ -176,7 +180,7 @@ def learn_factors(tiers: Sequence[Tier], normalized: Sequence[NormTier] = ()) ->
     fixed, copies = fixed_pairs(tiers), _copies(graph for graph, _ in tiers)
     made = [_factors(values[key], one, copies) for key, one in weights.items() if key in fixed]
     pairs = tuple(one for one in made if one is not None)
-    return Equalization(pairs, learn_norm_factors(normalized, copies))
+    return Equalization(pairs, learn_norm_factors(normalized))
 
 
 def _factors(values: Factors, weights: Weights, copies: Mapping[str, int]) -> PairFactors | None:

@@ -9,7 +9,7 @@ channel is moved to the middle and made as wide as the widest.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +17,7 @@ import onnx
 from numpy.typing import NDArray
 
 from iast_export.observers import Feeds, observe_onnx
-from iast_export.onnx_graph import GraphIndex, attribute, index_graph, load_model
-from iast_export.quantize.onnx_layers import filter_key
+from iast_export.onnx_graph import Array, GraphIndex, attribute, index_graph, load_model
 from iast_export.rewrites.edit import conv_weight
 
 _OUTSIDE = 0.005  # percent of a channel's values on either side that do not count
@@ -27,6 +26,8 @@ _LARGEST_GAIN = 100.0
 # channel at most where its variance is this many times epsilon, in every picture.
 _VARIANCE_TO_EPSILON = 1000.0
 Values = NDArray[np.float64]
+Fingerprint = tuple[float, float, float]
+_SAME = 1e-6
 
 
 @dataclass(frozen=True)
@@ -68,14 +69,22 @@ class NormFactors:
     """How the filters of one convolution are changed.
 
     Attributes:
-        filters: by `filter_key` of their FP32 weights; "" for one that stays as it is.
+        filters: those that are, by `fingerprints` of their FP32 weights.
         factors: what each filter and its bias are divided by.
         shifts: what is taken from each bias beforehand; without a bias, nothing is.
     """
 
-    filters: tuple[str, ...]
+    filters: tuple[Fingerprint, ...]
     factors: tuple[float, ...]
     shifts: tuple[float, ...]
+
+    def found_among(self, prints: Values) -> NDArray[np.intp]:
+        """Which filter each of `prints` [N, 3] is, -1 for none of these."""
+        own = np.asarray(self.filters, np.float64).reshape(-1, 3)
+        if not len(own):
+            return np.full(len(prints), -1, np.intp)
+        same = _are_same(prints, own)
+        return np.where(same.any(1), same.argmax(1), -1)
 
 
 NormTier = tuple[onnx.GraphProto, Mapping[str, Spread]]
@@ -100,6 +109,23 @@ def find_normalized(graph: onnx.GraphProto) -> list[Normalized]:
             epsilon = max(float(attribute(one, "epsilon", 1e-5)) for one in norms)
             found.append(Normalized(node.output[0], tensor, moves, epsilon))
     return found
+
+
+def fingerprints(weight: Array) -> Values:
+    """What the filters of a weight [O, I, kH, kW] are known by, [O, 3]: sums over their largest magnitude.
+
+    One runtime's file may hold a filter times a scale that was folded into it, or with its taps in other
+    places and zeros between them, as of a first layer in blocks. None of that changes these sums.
+    """
+    flat = np.asarray(weight, np.float64).reshape(len(weight), -1)
+    flat = flat / np.maximum(np.abs(flat).max(axis=1, keepdims=True), np.finfo(np.float64).tiny)
+    return np.stack([np.abs(flat).sum(1), (flat**2).sum(1), flat.sum(1)], 1)
+
+
+def _are_same(some: Values, others: Values) -> NDArray[np.bool_]:
+    """Which fingerprints agree, [N, M], but for rounding to float32."""
+    off = np.abs(some[:, None] - others[None]).max(axis=2)
+    return np.asarray(off <= _SAME * np.maximum(some[:, None, 0], 1.0))
 
 
 def _readers(index: GraphIndex, name: str) -> list[onnx.NodeProto]:
@@ -128,18 +154,17 @@ def see_normalized(fp32: Path, feeds: Iterable[Feeds], threads: int = 1) -> Norm
     return graph, seen
 
 
-def learn_norm_factors(tiers: Sequence[NormTier], copies: Mapping[str, int]) -> tuple[NormFactors, ...]:
+def learn_norm_factors(tiers: Sequence[NormTier]) -> tuple[NormFactors, ...]:
     """Factors from the values of all tiers together.
 
-    A convolution that leads elsewhere in any tier is left alone, and so are filters that are not the only
-    ones of their content, and channels too flat to bear a gain (see `_VARIANCE_TO_EPSILON`).
+    A convolution that leads elsewhere in any tier is left alone, and so are filters that could be taken for
+    another one, and channels too flat to bear a gain (see `_VARIANCE_TO_EPSILON`).
 
     Args:
         tiers: from `see_normalized`.
-        copies: how often each filter, by its key, occurs among the different weights of all tiers.
     """
-    weights: dict[bytes, NDArray[np.float32]] = {}
-    found: dict[bytes, tuple[Spread, bool, float]] = {}
+    weights: dict[bytes, Array] = {}
+    found: dict[bytes, tuple[Spread, Normalized]] = {}
     elsewhere: set[bytes] = set()
     for graph, seen in tiers:
         index = index_graph(graph)
@@ -152,28 +177,26 @@ def learn_norm_factors(tiers: Sequence[NormTier], copies: Mapping[str, int]) -> 
             weights[key] = weight
             if one is None:
                 elsewhere.add(key)
-                continue
-            spread, moves, epsilon = seen[one.tensor], one.moves, one.epsilon
-            if key in found:
-                other = found[key]
-                spread, moves, epsilon = other[0].joined(spread), other[1] and moves, max(other[2], epsilon)
-            found[key] = spread, moves, epsilon
-    return tuple(
-        _factors([filter_key(one) for one in weights[key]], copies, *values)
+            elif key in found:
+                spread, other = found[key]
+                moves, epsilon = one.moves and other.moves, max(one.epsilon, other.epsilon)
+                found[key] = spread.joined(seen[one.tensor]), replace(one, moves=moves, epsilon=epsilon)
+            else:
+                found[key] = seen[one.tensor], one
+    prints = {key: fingerprints(weight) for key, weight in weights.items()}
+    every = np.concatenate([*prints.values(), np.empty((0, 3))])
+    made = [
+        _factors(prints[key], _are_same(prints[key], every).sum(1) == 1, *values)
         for key, values in found.items()
         if key not in elsewhere
-    )
+    ]
+    return tuple(one for one in made if one.filters)
 
 
-def _factors(
-    keys: Sequence[str], copies: Mapping[str, int], spread: Spread, moves: bool, epsilon: float
-) -> NormFactors:
-    middle = (spread.low + spread.high) / 2 if moves else np.zeros_like(spread.low)
+def _factors(prints: Values, unique: NDArray[np.bool_], spread: Spread, where: Normalized) -> NormFactors:
+    middle = (spread.low + spread.high) / 2 if where.moves else np.zeros_like(spread.low)
     half = np.maximum(spread.high - middle, middle - spread.low)
-    bears = (spread.deviation**2 >= _VARIANCE_TO_EPSILON * epsilon) & (half > 0)
-    bears &= np.array([copies[key] == 1 for key in keys])
-    widest = half[bears].max(initial=0.0)
-    factors = np.where(bears, np.maximum(half / (widest or 1.0), 1.0 / _LARGEST_GAIN), 1.0)
-    shifts = np.where(bears, middle, 0.0)
-    named = tuple(key if one else "" for key, one in zip(keys, bears, strict=True))
-    return NormFactors(named, tuple(factors.tolist()), tuple(shifts.tolist()))
+    bears = unique & (spread.deviation**2 >= _VARIANCE_TO_EPSILON * where.epsilon) & (half > 0)
+    factors = np.maximum(half[bears] / half[bears].max(initial=0.0), 1.0 / _LARGEST_GAIN)
+    filters = tuple((float(a), float(b), float(c)) for a, b, c in prints[bears])
+    return NormFactors(filters, tuple(factors.tolist()), tuple(middle[bears].tolist()))
