@@ -86,7 +86,7 @@ def collect(observe: Observe, feeds: Iterable[Feeds], method: Method = minmax) -
     """Ranges by tensor name over all feeds, whatever their order.
 
     Args:
-        observe: runs one feed and yields every float activation by name, one array at a time.
+        observe: runs one feed and yields activations by name, one array at a time.
         feeds: consumed one by one.
         method: from `ranges.method_of`.
 

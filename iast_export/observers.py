@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from iast_export.errors import InputError
 from iast_export.runtimes import open_litert, open_onnx
-from iast_export.tflite_file import activation_tensors
+from iast_export.tflite_graph import calibration_model
 
 Feeds = Mapping[str, NDArray[Any]]
 Observe = Callable[[Feeds], Iterator[tuple[str, NDArray[Any]]]]
@@ -44,20 +44,20 @@ def observe_onnx(fp32_path: Path, tensors: Sequence[str], threads: int = 1) -> O
 
 
 def observe_litert(fp32_path: Path, signature: str, threads: int = 1) -> Observe:
-    """Runs a signature of a TFLite file with every float activation kept for reading."""
-    tensors = activation_tensors(fp32_path, signature)
-    session = open_litert(fp32_path, signature, threads, keep_all_tensors=True)
-    subgraph = _subgraph(fp32_path, signature)
+    """Runs a signature of a TFLite file with what static INT8 needs a range for as outputs, and its inputs.
+
+    Raises:
+        InputError: no such file or signature.
+    """
+    if not fp32_path.is_file():
+        raise InputError(f"{fp32_path} is not there", "convert the model first, or check the path")
+    data, names = calibration_model(fp32_path, signature)
+    session = open_litert(data, signature, threads) if names else None
 
     def observe(feed: Feeds) -> Iterator[tuple[str, NDArray[Any]]]:
-        session.run(feed)
-        for name, index in tensors.items():
-            yield name, session.raw.get_tensor(index, subgraph)
+        yield from ((f"{signature}/{name}", values) for name, values in feed.items())
+        if session is not None:
+            found = session.invoke(session.prepared(feed))
+            yield from ((names[key], values) for key, values in found.items())
 
     return observe
-
-
-def _subgraph(path: Path, signature: str) -> int:
-    from iast_export.tflite_file import find_signature, read_model
-
-    return find_signature(read_model(path), signature).subgraph

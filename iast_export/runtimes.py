@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -233,17 +232,13 @@ class LiteRtSession:
         return results
 
 
-def open_litert(
-    path: Path, signature: str | None = None, threads: int = 1, *, keep_all_tensors: bool = False
-) -> LiteRtSession:
+def open_litert(path: Path | bytes, signature: str | None = None, threads: int = 1) -> LiteRtSession:
     """A session over one signature of a TFLite file.
 
     Args:
-        path: the file.
+        path: the file, or what would be in it.
         signature: its key; None where the file has exactly one.
         threads: of XNNPACK.
-        keep_all_tensors: lets every intermediate tensor be read afterwards through `raw`, undelegated
-            fusions aside; slower.
 
     Raises:
         InputError: no such file or signature.
@@ -251,21 +246,19 @@ def open_litert(
     """
     from ai_edge_litert.interpreter import Interpreter
 
-    if not Path(path).is_file():
+    given: dict[str, Any] = {"model_content": path} if isinstance(path, bytes) else {"model_path": str(path)}
+    what = "the model" if isinstance(path, bytes) else path
+    if not isinstance(path, bytes) and not Path(path).is_file():
         raise InputError(f"{path} is not there", "convert the model first, or check the path")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     try:
-        with warnings.catch_warnings():  # keeping tensors is announced as a debugging aid: it is what we want
-            warnings.simplefilter("ignore")
-            interpreter = Interpreter(
-                model_path=str(path), num_threads=threads, experimental_preserve_all_tensors=keep_all_tensors
-            )
+        interpreter = Interpreter(num_threads=threads, **given)
         known = list(interpreter.get_signature_list())
     except (RuntimeError, ValueError) as error:
-        raise ToolError(f"LiteRT can't load {path}: {error}", "convert the file again") from error
+        raise ToolError(f"LiteRT can't load {what}: {error}", "convert the file again") from error
     chosen = known[0] if signature is None and len(known) == 1 else signature
     if chosen is None or chosen not in known:
-        raise InputError(f"{path} has no signature {signature}", f"choose one of {', '.join(known)}")
+        raise InputError(f"{what} has no signature {signature}", f"choose one of {', '.join(known)}")
     return LiteRtSession(interpreter, chosen)
 
 

@@ -217,20 +217,6 @@ def find_signature(model: Model, key: str) -> Signature:
     return found[key]
 
 
-def activation_tensors(path: Path, signature: str) -> dict[str, int]:
-    """Name -> index in the signature's subgraph of every float32 tensor that is computed or fed.
-
-    Names are unique in the file; these are the keys of calibration ranges.
-    """
-    model = read_model(path)
-    graph = model.subgraphs[find_signature(model, signature).subgraph]
-    return {
-        text(t.name): i
-        for i, t in enumerate(graph.tensors)
-        if dtype_name(t) == "float32" and not buffer_bytes(model, t)
-    }
-
-
 def extract_signature(model: Model, key: str) -> Model:
     """A model of its own that holds one signature and only the buffers it reads."""
     alone = deepcopy(model)

@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import functools
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from iast_export import convert, tflite_graph
+from iast_export import convert, tflite_file
+from iast_export.calibrate import collect
 from iast_export.network import IAST
+from iast_export.observers import observe_litert
 from iast_export.quantize import litert
+from iast_export.ranges import Range
 from iast_export.specs import CONTENT, Tier
 from tests.tiny_networks import TinyAdaIN, tiny_adain_factory, tiny_iast
 
 TIERS = (Tier(2, 32), Tier(1, 48))
-
-
-@dataclass(frozen=True)
-class Range:
-    low: float
-    high: float
 
 
 def feeds(network: object, side_px: int, seed: int = 0) -> dict[str, np.ndarray]:
@@ -50,21 +46,16 @@ def foreign() -> tuple[TinyAdaIN, Path, convert.ConvertSummary]:
 
 def measured_ranges(network: object, path: Path, signature: str, side_px: int) -> dict[str, Range]:
     """Plain min-max over two pictures."""
-    from ai_edge_litert.interpreter import Interpreter
+    given = [feeds(network, side_px, seed) for seed in range(2)]
+    return collect(observe_litert(path, signature), given)
 
-    data, names = tflite_graph.calibration_model(path, signature)
-    runner = Interpreter(model_content=data, num_threads=1).get_signature_runner(signature)
-    low: dict[str, float] = {}
-    high: dict[str, float] = {}
-    for seed in range(2):
-        fed = feeds(network, side_px, seed)
-        fed[CONTENT] = np.ascontiguousarray(fed[CONTENT].transpose(0, 2, 3, 1))
-        values = {names[key]: value for key, value in runner(**fed).items()}
-        values |= {f"{signature}/{key}": value for key, value in fed.items()}
-        for name, value in values.items():
-            low[name] = min(low.get(name, np.inf), float(value.min()))
-            high[name] = max(high.get(name, -np.inf), float(value.max()))
-    return {name: Range(low[name], high[name]) for name in low}
+
+def activation_tensors(path: Path, signature: str) -> set[str]:
+    """Names of the float32 tensors of a signature that are computed or fed."""
+    model = tflite_file.read_model(path)
+    graph = model.subgraphs[tflite_file.find_signature(model, signature).subgraph]
+    float32 = [t for t in graph.tensors if tflite_file.dtype_name(t) == "float32"]
+    return {tflite_file.text(t.name) for t in float32 if not tflite_file.buffer_bytes(model, t)}
 
 
 @functools.cache

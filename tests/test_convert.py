@@ -9,7 +9,7 @@ from iast_export.errors import ToolError
 from iast_export.litert_forms import FORMS, LiteRtForms
 from iast_export.runtimes import open_litert
 from iast_export.specs import Tier
-from tests.litert_cases import TIERS, converted, feeds, folder, foreign
+from tests.litert_cases import TIERS, activation_tensors, converted, feeds, folder, foreign
 
 
 def test_every_signature_equals_its_own_pytorch_tier() -> None:
@@ -35,7 +35,7 @@ def test_converting_twice_gives_the_same_bytes_and_names() -> None:
     again = folder() / "again.tflite"
     convert.convert_fp32(network, (Tier(1, 32),), again)
     assert again.read_bytes() == path.read_bytes()
-    assert {"d1_32px/content", "d1_32px/stylized"} <= set(tflite_file.activation_tensors(path, "d1_32px"))
+    assert {"d1_32px/content", "d1_32px/stylized"} <= activation_tensors(path, "d1_32px")
 
 
 def test_no_operator_leaves_the_fast_kernels() -> None:

@@ -10,6 +10,7 @@ from iast_export.runtimes import open_litert
 from tests.litert_cases import (
     TIERS,
     Range,
+    activation_tensors,
     converted,
     feeds,
     folder,
@@ -48,8 +49,8 @@ def test_convolutions_and_movements_are_integer_and_normalization_is_float() -> 
         assert "RELU_0_TO_1" not in {*operators, *summary.float_ops[key]}
     reasons = {name.split("_")[-1]: reason for name, reason in summary.islands.items()}
     assert "statistics" in reasons["MEAN"]
-    assert set(summary.islands) <= set(tf.activation_tensors(quantized("int8")[0], "d2_32px")) | set(
-        tf.activation_tensors(quantized("int8")[0], "d1_48px")
+    assert set(summary.islands) <= activation_tensors(quantized("int8")[0], "d2_32px") | activation_tensors(
+        quantized("int8")[0], "d1_48px"
     )
 
 
@@ -166,8 +167,8 @@ def test_residual_sums_can_be_integer() -> None:
 def test_the_calibration_model_gives_every_range_that_is_needed() -> None:
     _, path, _ = converted()
     needed = set(tflite_graph.range_tensors(path, "d2_32px"))
-    assert needed <= set(ranges()["d2_32px"]) <= set(tf.activation_tensors(path, "d2_32px"))
-    assert len(needed) < len(tf.activation_tensors(path, "d2_32px")) / 3
+    assert needed <= set(ranges()["d2_32px"]) <= activation_tensors(path, "d2_32px")
+    assert len(needed) < len(activation_tensors(path, "d2_32px")) / 3
 
 
 def test_missing_or_broken_ranges_are_refused_by_name() -> None:

@@ -131,7 +131,7 @@ def quantize_litert(
     Args:
         fp32_path: the FP32 file.
         precision: "fp16" (weights), "dynamic_int8" (weights, activations at run time) or "int8".
-        ranges: signature key -> tensor name (`tflite_file.activation_tensors`) -> range; for "int8".
+        ranges: signature key -> tensor name (`tflite_graph.range_tensors`) -> range; for "int8".
         out_path: where to write.
         edges: type of `content` and `stylized`; codes stay float32.
         sums: whether residual sums are computed in float (closer to FP32) or in INT8 (some 3 % faster).
