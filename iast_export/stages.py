@@ -198,7 +198,8 @@ def _ranges_paths(build: Build) -> list[Path]:
     return [ranges_path(build, runtime, tier) for tier in build.tiers for runtime in RUNTIMES]
 
 
-def _factors_path(build: Build) -> Path:
+def factors_path(build: Build) -> Path:
+    """The factors of cross-layer equalisation that the ranges hold for, written by the stage `calibrate`."""
     return build.root / "calibration" / "equalization.json"
 
 
@@ -242,7 +243,7 @@ def _calibrate(build: Build) -> list[Path]:
     method = method_of(chosen.method, chosen.percentile)
     threads = usable_cores()
     factors = _learn_factors(build)
-    factors.save(_factors_path(build))
+    factors.save(factors_path(build))
     with equalized_fp32(build, factors) as (files, tflite):
         for tier, fp32 in zip(build.tiers, files, strict=True):
             pairs = pairs_at(tier, chosen.max_pairs)
@@ -259,7 +260,7 @@ def _calibrate(build: Build) -> list[Path]:
                 ranges = calibrate_tier(observe, feeds, method, pairs, what, build.progress)
                 facts = {"method": chosen.method, "pairs": pairs, "set_sha256": build.calibration_set.sha256}
                 save_ranges(ranges_path(build, runtime, tier), ranges, facts)
-    return [*_ranges_paths(build), _factors_path(build)]
+    return [*_ranges_paths(build), factors_path(build)]
 
 
 def _quantize_params(build: Build) -> dict[str, Any]:
@@ -278,10 +279,10 @@ def learn_adjustments(build: Build) -> tuple[list[Adjustment], Mapping[str, NDAr
     from iast_export.quantize.rounding import Adjustment, bias_shifts, learn_filters
 
     chosen, tiers = build.recipe.quantize, []
-    factors = Equalization.load(_factors_path(build))
+    factors = Equalization.load(factors_path(build))
     learned, corrected = chosen.rounding == "learned", chosen.bias_correction
     if not (learned or corrected):
-        return [Adjustment(factors=factors) for _ in build.tiers], {}
+        return [Adjustment() for _ in build.tiers], {}
     codes = [feeds_of(s, build.network.code_shapes) for s in build.styles if not s.held_out]
     with equalized_fp32(build, factors) as (files, _):
         for i, (tier, fp32) in enumerate(zip(build.tiers, files, strict=True)):
@@ -295,7 +296,7 @@ def learn_adjustments(build: Build) -> tuple[list[Adjustment], Mapping[str, NDAr
     alone = learn_filters(tiers, False) if learned and corrected else filters
     build.progress("learn weights and biases", len(build.tiers), len(build.tiers))
     shifts = [bias_shifts(*one, filters) if corrected else {} for one in tiers]
-    return [Adjustment(filters, one, factors) for one in shifts], alone
+    return [Adjustment(filters, one) for one in shifts], alone
 
 
 def _quantize(build: Build) -> list[Path]:
@@ -308,13 +309,14 @@ def _quantize(build: Build) -> list[Path]:
     rows: list[dict[str, Any]] = []
     paths = []
     adjustments, litert_filters = learn_adjustments(build)
-    factors = Equalization.load(_factors_path(build))
+    factors = Equalization.load(factors_path(build))
     trim_sums = build.recipe.quantize.trim_sums
     for i, (tier, fp32) in enumerate(zip(build.tiers, _onnx_fp32(build), strict=True)):
         build.progress("quantize ONNX", i, len(build.tiers))
         path = build.models / onnx_name(build.recipe.name, tier, "int8")
         found = load_ranges(ranges_path(build, "onnxruntime", tier))
-        made = quantize_onnx(fp32, found, path, partial(adjust_onnx, adjustment=adjustments[i]), trim_sums)
+        adjust = partial(adjust_onnx, adjustment=adjustments[i])
+        made = quantize_onnx(fp32, found, path, adjust, trim_sums, factors=factors)
         row = _quantize_row(build, path, "onnxruntime", "int8", tier.id, made.quantized_ops, made.islands)
         rows.append({**row, "rewrites": noted(load_model(fp32))})
         paths.append(path)
@@ -478,7 +480,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "quantize",
         _quantize_params,
-        lambda b: [*_onnx_fp32(b), _tflite(b, "fp32"), *_ranges_paths(b), _factors_path(b)],
+        lambda b: [*_onnx_fp32(b), _tflite(b, "fp32"), *_ranges_paths(b), factors_path(b)],
         _quantize,
     ),
     Stage("verify", _verify_params, _verify_inputs, _verify),

@@ -17,7 +17,6 @@ from iast_export.export import export_tier, pseudo_photograph
 from iast_export.observers import observe_litert, observe_onnx
 from iast_export.quantize.equalize import (
     Equalization,
-    equalize_onnx,
     learn_factors,
     see_channels,
     write_equalized_onnx,
@@ -25,6 +24,7 @@ from iast_export.quantize.equalize import (
 from iast_export.quantize.litert import quantize_litert
 from iast_export.quantize.litert_weights import write_equalized_litert
 from iast_export.quantize.onnx_qdq import quantize_onnx, tensors_to_calibrate
+from iast_export.ranges import Range
 from iast_export.runtimes import open_litert, open_onnx
 from iast_export.specs import CONTENT, STYLIZED, Tier
 
@@ -138,6 +138,8 @@ class Files:
     """FP32 and INT8 of a network in both runtimes; ONNX by tier.
 
     Attributes:
+        ranges: of the first tier, by runtime.
+        wanted: its picture in FP32.
         db: INT8 to FP32, of the first tier, by runtime.
     """
 
@@ -146,6 +148,8 @@ class Files:
     litert: Path
     litert_int8: Path
     factors: Equalization
+    ranges: dict[str, dict[str, Range]]
+    wanted: np.ndarray
     db: dict[str, float]
 
 
@@ -159,11 +163,12 @@ def write_files(network: Network, folder: Path, equalize: bool = True) -> Files:
         export_tier(network, tier, onnx[tier])
     seen = [see_channels(onnx[tier], [FEEDS]) for tier in tiers]
     factors = learn_factors(seen) if equalize else Equalization()
+    seen_in_onnx = {}
     for tier in tiers:
         changed = folder / "equal.onnx"
         write_equalized_onnx(onnx[tier], changed, factors)
-        ranges = collect(observe_onnx(changed, tensors_to_calibrate(changed)), [FEEDS])
-        quantize_onnx(onnx[tier], ranges, int8[tier], lambda graph: equalize_onnx(graph, factors))
+        seen_in_onnx[tier] = collect(observe_onnx(changed, tensors_to_calibrate(changed)), [FEEDS])
+        quantize_onnx(onnx[tier], seen_in_onnx[tier], int8[tier], factors=factors)
     write_equalized_litert(litert, equal, factors)
     found = {t.signature: collect(observe_litert(equal, t.signature), [FEEDS]) for t in tiers}
     quantize_litert(litert, "int8", found, litert_int8, factors=factors)
@@ -174,7 +179,8 @@ def write_files(network: Network, folder: Path, equalize: bool = True) -> Files:
         "litert": open_litert(litert_int8, first.signature),
     }
     db = {name: psnr_db(wanted, session.run(FEEDS)[STYLIZED]) for name, session in sessions.items()}
-    return Files(onnx, int8, litert, litert_int8, factors, db)
+    ranges = {"onnxruntime": seen_in_onnx[first], "litert": found[first.signature]}
+    return Files(onnx, int8, litert, litert_int8, factors, ranges, wanted, db)
 
 
 def psnr_db(wanted: np.ndarray, got: np.ndarray) -> float:

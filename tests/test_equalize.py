@@ -30,7 +30,6 @@ from iast_export.quantize.equalize_pairs import Branch, Pair, find_pairs
 from iast_export.quantize.litert import quantize_litert
 from iast_export.quantize.litert_weights import equalize_litert, write_equalized_litert
 from iast_export.quantize.onnx_qdq import quantize_onnx, tensors_to_calibrate
-from iast_export.quantize.rounding import Adjustment, adjust_onnx
 from iast_export.runtimes import open_litert, open_onnx
 from iast_export.specs import CONTENT, STYLIZED, Tier
 from tests.rewrite_cases import model_of, picture, run, weight
@@ -178,8 +177,7 @@ def test_int8_comes_closer_in_both_runtimes(tmp_path: Path) -> None:
     for used in (Equalization(), factors):
         files = equal if used.pairs else (onnx_file, tflite)
         ranges = collect(observe_onnx(files[0], tensors_to_calibrate(files[0])), [feeds])
-        adjust = Adjustment(factors=used)
-        quantize_onnx(onnx_file, ranges, tmp_path / "q.onnx", lambda g, a=adjust: adjust_onnx(g, a))
+        quantize_onnx(onnx_file, ranges, tmp_path / "q.onnx", factors=used)
         by_signature = {tier.signature: collect(observe_litert(files[1], tier.signature), [feeds])}
         quantize_litert(tflite, "int8", by_signature, tmp_path / "q.tflite", factors=used)
         sessions = open_onnx(tmp_path / "q.onnx"), open_litert(tmp_path / "q.tflite")

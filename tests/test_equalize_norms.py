@@ -36,7 +36,6 @@ from iast_export.quantize.equalize_norms import (
 from iast_export.quantize.litert import quantize_litert
 from iast_export.quantize.litert_weights import write_equalized_litert
 from iast_export.quantize.onnx_qdq import quantize_onnx, tensors_to_calibrate
-from iast_export.quantize.rounding import Adjustment, adjust_onnx
 from iast_export.rewrites.large_kernels import block_weight, unfold_weight
 from iast_export.runtimes import open_litert, open_onnx
 from iast_export.specs import CONTENT, STYLIZED, Tier
@@ -195,8 +194,7 @@ def test_int8_comes_closer_in_both_runtimes(tmp_path: Path) -> None:
         for session in (open_onnx(equal[0]), open_litert(equal[1])):
             assert np.abs(session.run(feeds)[STYLIZED] - wanted).max() < 1e-4
         ranges = collect(observe_onnx(equal[0], tensors_to_calibrate(equal[0])), [feeds])
-        adjust = Adjustment(factors=used)
-        quantize_onnx(onnx_file, ranges, tmp_path / "q.onnx", lambda g, a=adjust: adjust_onnx(g, a))
+        quantize_onnx(onnx_file, ranges, tmp_path / "q.onnx", factors=used)
         by_signature = {tier.signature: collect(observe_litert(equal[1], tier.signature), [feeds])}
         quantize_litert(tflite, "int8", by_signature, tmp_path / "q.tflite", factors=used)
         sessions = open_onnx(tmp_path / "q.onnx"), open_litert(tmp_path / "q.tflite")

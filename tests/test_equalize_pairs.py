@@ -19,10 +19,14 @@ from iast_export.quantize.equalize import (
     write_equalized_onnx,
 )
 from iast_export.quantize.equalize_pairs import Branch, Pair, find_pairs, tensors_to_see
+from iast_export.quantize.litert_lanes import write_int16x8
 from iast_export.quantize.litert_weights import write_equalized_litert
+from iast_export.quantize.onnx_qdq import quantize_onnx
 from iast_export.runtimes import open_litert, open_onnx
-from iast_export.specs import STYLIZED
-from tests.joined_cases import FEEDS, Branches, Network, write_files
+from iast_export.search import LiteRtSubject, OnnxSubject
+from iast_export.specs import RUNTIMES, STYLIZED, Runtime
+from iast_export.verify import Scorers
+from tests.joined_cases import FEEDS, Branches, Network, psnr_db, write_files
 from tests.rewrite_cases import model_of, picture, run, weight
 
 X = picture(3, 12, 12)
@@ -174,6 +178,40 @@ def test_tiers_share_the_bytes_of_equalised_weights(tmp_path: Path) -> None:
     shared = [int8_buffers(model, graph) for graph in model.subgraphs]
     assert len(shared[0]) == 4 and shared[0] < shared[1]
     assert tf.count_bytes(model).shared_weight_bytes > 0
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_a_group_left_in_float_still_fits_its_equalised_neighbors(runtime: Runtime, tmp_path: Path) -> None:
+    made = write_files(Network(Branches), tmp_path)
+    ((tier, fp32),) = made.onnx.items()
+    given = (tier, made.ranges[runtime], (), Scorers())
+    subject = (
+        OnnxSubject(fp32, *given, factors=made.factors)
+        if runtime == "onnxruntime"
+        else LiteRtSubject(made.litert, fp32, *given, factors=made.factors)
+    )
+    assert len(subject.groups) == 4
+    for group in subject.groups:
+        path = tmp_path / f"mixed{subject.suffix}"
+        subject.write([group.name], path)
+        session = open_onnx(path) if runtime == "onnxruntime" else open_litert(path)
+        got = session.run(FEEDS)[STYLIZED]
+        assert psnr_db(made.wanted, got) > made.db[runtime] - 1, group.name
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_sixteen_bits_have_the_factors_that_their_ranges_hold_for(runtime: Runtime, tmp_path: Path) -> None:
+    made = write_files(Network(Branches), tmp_path)
+    ((tier, fp32),) = made.onnx.items()
+    if runtime == "onnxruntime":
+        path = tmp_path / "16.onnx"
+        quantize_onnx(fp32, made.ranges[runtime], path, activations="uint16", factors=made.factors)
+        got = open_onnx(path).run(FEEDS)[STYLIZED]
+    else:
+        path = tmp_path / "16.tflite"
+        write_int16x8(made.litert, {tier.signature: made.ranges[runtime]}, path, factors=made.factors)
+        got = open_litert(path).run(FEEDS)[STYLIZED]
+    assert psnr_db(made.wanted, got) > made.db[runtime]
 
 
 def int8_weights(path: Path) -> set[bytes]:

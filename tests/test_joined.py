@@ -10,7 +10,7 @@ from torch import nn
 from iast_export import tflite_file as tf
 from iast_export.onnx_graph import index_graph, load_model
 from iast_export.quantize.onnx_plan import Plan, make_plan
-from iast_export.quantize.onnx_qdq import runtime_operators, tensors_to_calibrate
+from iast_export.quantize.onnx_qdq import runtime_operators, settled_parameters
 from tests.joined_cases import Branches, Files, Mixed, Nested, Network, Skips, write_files
 
 
@@ -36,16 +36,15 @@ def requantized(files: Files) -> int:
 
 
 @pytest.mark.parametrize("module", [Branches, Nested])
-def test_what_is_joined_alone_is_neither_requantized_nor_calibrated(
-    module: type[nn.Module], tmp_path: Path
-) -> None:
+def test_what_is_joined_alone_is_not_requantized(module: type[nn.Module], tmp_path: Path) -> None:
     files = write_files(Network(module), tmp_path)
     plan, concatenations = planned(files)
     outer = concatenations[-1]
     joined = [name for name, root in plan.root_of.items() if root == outer and name in plan.roots]
     assert len(joined) == (3 if module is Branches else 4) and outer in joined
-    assert {plan.roots[name].range_name for name in joined} == {outer}
-    assert outer in tensors_to_calibrate(next(iter(files.onnx.values())))
+    graph = load_model(next(iter(files.onnx.values()))).graph
+    found = settled_parameters(graph, make_plan(graph), files.ranges["onnxruntime"])
+    assert len({found[name] for name in joined}) == 1
     operators = onnx_operators(files)
     assert operators["Concat"] == len(concatenations) and "QLinearConcat" not in operators
     assert operators["QuantizeLinear"] == operators["DequantizeLinear"] == 1

@@ -141,11 +141,11 @@ def ours_onnx(job: Job) -> None:
     from functools import partial
 
     from iast_export.quantize.onnx_qdq import quantize_onnx
-    from iast_export.quantize.rounding import adjust_onnx
+    from iast_export.quantize.rounding import Adjustment, adjust_onnx
 
-    ranges, adjustment = _learned(job)
-    adjust = partial(adjust_onnx, adjustment=adjustment)
-    quantize_onnx(Path(job["reference"]), ranges, Path(job["out"]), adjust)
+    ranges, factors, filters = _learned(job)
+    adjust = partial(adjust_onnx, adjustment=Adjustment(filters))
+    quantize_onnx(Path(job["reference"]), ranges, Path(job["out"]), adjust, factors=factors)
 
 
 def ours_litert(job: Job) -> None:
@@ -154,15 +154,15 @@ def ours_litert(job: Job) -> None:
     from iast_export.quantize.litert import quantize_litert
     from iast_export.quantize.litert_weights import write_equalized_litert
 
-    _, learned = _learned(job)
+    _, factors, filters = _learned(job)
     fp32, signature, out = Path(job["fp32"]), job["signature"], Path(job["out"])
     equalized = out.with_suffix(".equalized.tflite")
-    write_equalized_litert(fp32, equalized, learned.factors)
+    write_equalized_litert(fp32, equalized, factors)
     ranges = _ranges(observe_litert(equalized, signature), job)
-    quantize_litert(fp32, "int8", {signature: ranges}, out, filters=learned.filters, factors=learned.factors)
+    quantize_litert(fp32, "int8", {signature: ranges}, out, filters=filters, factors=factors)
 
 
-def _learned(job: Job) -> tuple[Any, Any]:
+def _learned(job: Job) -> tuple[Any, Any, Any]:
     """Ranges of the FP32 ONNX file, and factors and rounded weights, which serve both runtimes."""
     from itertools import islice
 
@@ -171,7 +171,7 @@ def _learned(job: Job) -> tuple[Any, Any]:
     from iast_export.quantize.equalize_norms import see_normalized
     from iast_export.quantize.onnx_qdq import tensors_to_calibrate
     from iast_export.quantize.patches import integer_layers, observe_patches
-    from iast_export.quantize.rounding import Adjustment, learn_filters
+    from iast_export.quantize.rounding import learn_filters
 
     fp32, equalized = Path(job["reference"]), Path(job["out"]).with_suffix(".equalized.onnx")
     some = list(islice(feeds(job), CHANNEL_PAIRS))
@@ -180,7 +180,7 @@ def _learned(job: Job) -> tuple[Any, Any]:
     ranges = _ranges(observe_onnx(equalized, tensors_to_calibrate(equalized)), job)
     layers = integer_layers(equalized, ranges)
     filters = learn_filters([(layers, observe_patches(equalized, layers, feeds(job), 1))], False)
-    return ranges, Adjustment(filters, factors=factors)
+    return ranges, factors, filters
 
 
 def _ranges(observe: Any, job: Job) -> Any:

@@ -34,7 +34,6 @@ from iast_export.errors import IastExportError, InputError
 from iast_export.export import export_tier, pseudo_photograph
 from iast_export.observers import observe_litert, observe_onnx
 from iast_export.quantize.equalize import (
-    equalize_onnx,
     learn_factors,
     see_channels,
     write_equalized_onnx,
@@ -108,7 +107,7 @@ def onnx_files(
     factors = learn_factors([see_channels(fp32, [feeds])])
     write_equalized_onnx(fp32, equal, factors)
     ranges = collect(observe_onnx(equal, tensors_to_calibrate(equal)), [feeds])
-    quantize_onnx(fp32, ranges, int8, partial(equalize_onnx, factors=factors))
+    quantize_onnx(fp32, ranges, int8, factors=factors)
     return fp32, int8
 
 

@@ -17,6 +17,7 @@ import numpy as np
 from iast_export import tflite_file as tf
 from iast_export import tflite_write as tw
 from iast_export.quantize.delegation import taken_alone
+from iast_export.quantize.equalize import Equalization
 from iast_export.quantize.litert import (
     TOOL_NAMES,
     WEIGHTED,
@@ -27,6 +28,7 @@ from iast_export.quantize.litert import (
     run_tool,
     write_quantized,
 )
+from iast_export.quantize.litert_weights import equalize_litert
 from iast_export.tflite_graph import CONVOLUTIONS
 
 _CEILING_RANGE = 4.0
@@ -48,8 +50,11 @@ def write_int16x8(
     ranges: Mapping[str, Mapping[str, RangeLike]],
     out_path: Path,
     trim_sums: bool = True,
+    factors: Equalization | None = None,
 ) -> None:
     """The operators of static INT8 with activations in int16, symmetric, and weights in int8.
+
+    Ranges and factors are those of static INT8.
 
     Raises:
         InputError: a range is missing or not finite.
@@ -57,6 +62,7 @@ def write_int16x8(
     """
     model = tf.read_model(fp32_path)
     fp32 = tf.parse(tw.serialize(model))
+    equalize_litert(model, factors or Equalization())
     calibration = prepare_static(model, ranges, "float32", trim_sums, keep_clamp=True)
     named = tw.serialize(model, named_constants=True)
     quantized = run_tool(named, partial(add_static, activation_bits=16), calibration)

@@ -92,8 +92,8 @@ class Plan:
 
     Attributes:
         index: of the graph, clamps already moved.
-        roots: quantized tensors; those that share another's scale have the same `Root`.
-        root_of: for each tensor in integers, the root whose scale it has.
+        roots: quantized tensors.
+        root_of: for each tensor in integers, the root whose scale it has; a root may have another's.
         integers: first output of each operator that computes in integers, folded clamps included.
     """
 
@@ -353,8 +353,6 @@ class _Planner:
             self._mark(name, start, root)
             if inner is not None:
                 self._join(inner, root)
-            else:
-                self.roots[start] = shared
 
     def _is_integer_swish(self, node: onnx.NodeProto) -> bool:
         """A hard swish between integers. A sum and a product there cost a quarter of an island in float."""

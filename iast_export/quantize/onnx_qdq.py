@@ -25,6 +25,7 @@ from iast_export.onnx_graph import (
     save_model,
     size_multiple_px,
 )
+from iast_export.quantize.equalize import Equalization, equalize_onnx
 from iast_export.quantize.onnx_layers import (
     UINT8_LEVELS,
     UINT16_LEVELS,
@@ -111,6 +112,7 @@ def quantize_onnx(
     trim_sums: bool = True,
     in_float: Collection[str] = (),
     activations: Activations = "uint8",
+    factors: Equalization | None = None,
 ) -> QuantizeSummary:
     """Writes the INT8 form of an exported FP32 file.
 
@@ -123,6 +125,8 @@ def quantize_onnx(
         trim_sums: see `rectified_sums`.
         in_float: names of `operator_groups` to leave in float; the others compute in integers.
         activations: "uint16" for 65,536 levels, which ONNX Runtime stores but computes in float.
+        factors: of cross-layer equalisation, that the ranges were calibrated with. They come before
+            `adjust`, and what is left in float has them too: its neighbors count on them.
 
     Returns:
         What was quantized; with uint8 every planned convolution runs in integers in ONNX Runtime. Where
@@ -136,6 +140,9 @@ def quantize_onnx(
     model = load_model(fp32_path)
     if activations == "uint16":
         model = _with_opset(model, _UINT16_OPSET)
+    if factors:
+        equalize_onnx(model.graph, factors)
+        prune(model.graph)
     if adjust is not None:
         _adjust_integers(model.graph, adjust, in_float)
     if activations == "uint8":  # in float, as with uint16, groups are the faster form

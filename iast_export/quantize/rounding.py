@@ -22,7 +22,6 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from iast_export.onnx_graph import Array
-from iast_export.quantize.equalize import Equalization, equalize_onnx
 from iast_export.quantize.onnx_layers import WEIGHT_LEVELS, filter_key, quantize_weight, with_learned
 from iast_export.quantize.patches import Layer, Moments
 
@@ -35,14 +34,12 @@ class Adjustment:
     """What calibration changes in a network before it is quantized.
 
     Attributes:
-        factors: of cross-layer equalisation, which comes first.
         filters: float32 [I, kH, kW] on the grid of their levels, by `filter_key` of the equalised FP32 ones.
         shifts: float32 [O], added to a convolution's bias, by the convolution's output.
     """
 
     filters: Mapping[str, Array] = field(default_factory=dict)
     shifts: Mapping[str, Array] = field(default_factory=dict)
-    factors: Equalization = field(default_factory=Equalization)
 
 
 def learn_filters(
@@ -132,8 +129,7 @@ def bias_shifts(
 
 
 def adjust_onnx(graph: onnx.GraphProto, adjustment: Adjustment) -> None:
-    """Puts equalised and learned weights and corrected biases into an FP32 graph, in place."""
-    equalize_onnx(graph, adjustment.factors)
+    """Puts learned weights and corrected biases into an FP32 graph, in place."""
     values = {item.name: item for item in graph.initializer}
     for node in graph.node:
         if node.op_type != "Conv" or node.input[1] not in values:

@@ -11,6 +11,7 @@ from iast_export.build import Build, check_unaltered
 from iast_export.calibrate import load_ranges
 from iast_export.environment import machine_fingerprint, versions
 from iast_export.errors import InputError, UsageError
+from iast_export.quantize.equalize import Equalization
 from iast_export.quantize.rounding import adjust_onnx
 from iast_export.reports import SetFacts
 from iast_export.search import Budget, LiteRtSubject, OnnxSubject, Options, Subject, search
@@ -19,6 +20,7 @@ from iast_export.specs import Runtime, Tier, onnx_name, tflite_name
 from iast_export.stages import (
     build_scorers,
     evaluation_pairs,
+    factors_path,
     learn_adjustments,
     ranges_path,
     styles_sha256,
@@ -77,16 +79,19 @@ def _subject(
     reference, ranges = build.models / onnx_name(name, tier, "fp32"), _ranges(build, tier, runtime)
     check_unaltered(build, reference)
     judges = (pairs, build_scorers(build))
+    factors, inputs = Equalization.load(factors_path(build)), [reference, ranges, factors_path(build)]
     if runtime == "onnxruntime":
         adjustment = learn_adjustments(build)[0][build.tiers.index(tier)]
         adjust = partial(adjust_onnx, adjustment=adjustment)
         found = load_ranges(ranges)
-        return OnnxSubject(reference, tier, found, *judges, adjust, trim_sums), [reference, ranges]
+        return OnnxSubject(reference, tier, found, *judges, adjust, trim_sums, factors), inputs
     fp32 = build.models / tflite_name(name, "fp32")
     check_unaltered(build, fp32)
     filters, edges = learn_adjustments(build)[1], build.recipe.quantize.edges
-    made = LiteRtSubject(fp32, reference, tier, load_ranges(ranges), *judges, filters, edges, trim_sums)
-    return made, [fp32, reference, ranges]
+    made = LiteRtSubject(
+        fp32, reference, tier, load_ranges(ranges), *judges, filters, edges, trim_sums, factors
+    )
+    return made, [fp32, *inputs]
 
 
 def _tier(build: Build, tier_id: str) -> Tier:

@@ -15,6 +15,7 @@ from iast_export import tflite_file as tf
 from iast_export import tflite_write as tw
 from iast_export.lanes import Lane
 from iast_export.onnx_graph import Array
+from iast_export.quantize.equalize import Equalization
 from iast_export.quantize.litert import Edges, quantize_litert
 from iast_export.quantize.litert_groups import litert_groups
 from iast_export.quantize.onnx_plan import OperatorGroup
@@ -76,7 +77,7 @@ class OnnxSubject:
     """A tier's ONNX FP32 file and its ranges.
 
     Attributes:
-        adjust, trim_sums: as the build's own INT8 file was made; see `quantize_onnx`.
+        adjust, trim_sums, factors: as the build's own INT8 file was made; see `quantize_onnx`.
     """
 
     runtime: ClassVar[Runtime] = "onnxruntime"
@@ -88,6 +89,7 @@ class OnnxSubject:
     scorers: Scorers
     adjust: Callable[[onnx.GraphProto], None] | None = None
     trim_sums: bool = True
+    factors: Equalization | None = None
 
     @property
     def reference(self) -> Lane:
@@ -101,7 +103,9 @@ class OnnxSubject:
         if {group.name for group in self.groups} <= set(in_float):
             path.write_bytes(self.fp32.read_bytes())
         else:
-            quantize_onnx(self.fp32, self.ranges, path, self.adjust, self.trim_sums, in_float)
+            quantize_onnx(
+                self.fp32, self.ranges, path, self.adjust, self.trim_sums, in_float, factors=self.factors
+            )
 
 
 @dataclass(frozen=True)
@@ -110,7 +114,7 @@ class LiteRtSubject:
 
     Attributes:
         onnx_fp32: the tier's ONNX FP32 file, whose pictures are the reference.
-        filters, edges, trim_sums: as the build's own INT8 file was made; see `quantize_litert`.
+        filters, edges, trim_sums, factors: as the build's own INT8 file was made; see `quantize_litert`.
     """
 
     runtime: ClassVar[Runtime] = "litert"
@@ -124,6 +128,7 @@ class LiteRtSubject:
     filters: Mapping[str, Array] = field(default_factory=dict)
     edges: Edges = "float32"
     trim_sums: bool = True
+    factors: Equalization | None = None
 
     @property
     def reference(self) -> Lane:
@@ -154,6 +159,7 @@ class LiteRtSubject:
                 trim_sums=self.trim_sums,
                 filters=self.filters,
                 in_float=in_float,
+                factors=self.factors,
             )
 
 

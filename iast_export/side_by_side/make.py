@@ -17,10 +17,11 @@ from iast_export.lane_reports import LANE_KINDS, LaneKind
 from iast_export.lanes import Lane, find_lanes, measure_peak_rss_bytes
 from iast_export.onnx_graph import Array
 from iast_export.quantize import litert_lanes, onnx_lanes
+from iast_export.quantize.equalize import Equalization
 from iast_export.quantize.onnx_qdq import quantize_onnx
 from iast_export.search_reports import SearchReport, mixed_name, search_name
 from iast_export.specs import RUNTIMES, Runtime, Tier, onnx_name, tflite_name
-from iast_export.stages import ranges_path
+from iast_export.stages import factors_path, ranges_path
 
 LANES_DIR = "lanes"
 _NEVER_REFUSED = ("CONV_2D", "ADD", "CONCATENATION", "SLICE", "RESHAPE", "TRANSPOSE")
@@ -94,7 +95,7 @@ def _recipes(build: Build, tier: Tier, runtime: Runtime, feeds: Mapping[str, Arr
 def _onnx_recipes(build: Build, tier: Tier, feeds: Mapping[str, Array]) -> list[Recipe]:
     name, trim_sums = build.recipe.name, build.recipe.quantize.trim_sums
     fp32, ranges = build.models / onnx_name(name, tier, "fp32"), ranges_path(build, "onnxruntime", tier)
-    folder = build.root / LANES_DIR
+    folder, factors = build.root / LANES_DIR, factors_path(build)
 
     def recipe(kind: LaneKind, write: Write, *more: Path, **params: Any) -> Recipe:
         return Recipe(
@@ -102,13 +103,14 @@ def _onnx_recipes(build: Build, tier: Tier, feeds: Mapping[str, Array]) -> list[
         )
 
     def int16x8(path: Path) -> None:
-        quantize_onnx(fp32, load_ranges(ranges), path, trim_sums=trim_sums, activations="uint16")
+        found = Equalization.load(factors)
+        quantize_onnx(fp32, load_ranges(ranges), path, None, trim_sums, (), "uint16", found)
 
     return [
         recipe("fp16", partial(onnx_lanes.write_fp16, fp32)),
         recipe("weight_only_int8", partial(onnx_lanes.write_weight_only_int8, fp32)),
         recipe("dynamic_int8", partial(onnx_lanes.write_dynamic_int8, fp32)),
-        recipe("int16x8", int16x8, ranges, trim_sums=trim_sums),
+        recipe("int16x8", int16x8, ranges, factors, trim_sums=trim_sums),
         recipe("ceiling", partial(onnx_lanes.write_ceiling, fp32, feeds)),
     ]
 
@@ -118,18 +120,19 @@ def _litert_recipes(build: Build, feeds: Mapping[str, Array]) -> list[Recipe]:
     name, trim_sums = build.recipe.name, build.recipe.quantize.trim_sums
     fp32, folder = build.models / tflite_name(name, "fp32"), build.root / LANES_DIR
     ranges = {tier: ranges_path(build, "litert", tier) for tier in build.tiers}
+    factors = factors_path(build)
 
     def recipe(kind: LaneKind, write: Write, *more: Path, **params: Any) -> Recipe:
         return Recipe(kind, "litert", folder / f"{name}-{kind}.tflite", write, [fp32, *more], params)
 
     def int16x8(path: Path) -> None:
         found = {tier.signature: load_ranges(one) for tier, one in ranges.items()}
-        litert_lanes.write_int16x8(fp32, found, path, trim_sums)
+        litert_lanes.write_int16x8(fp32, found, path, trim_sums, Equalization.load(factors))
 
     codes = {key: value.shape for key, value in feeds.items() if key != "content"}
     return [
         recipe("weight_only_int8", partial(litert_lanes.write_weight_only_int8, fp32)),
-        recipe("int16x8", int16x8, *ranges.values(), trim_sums=trim_sums),
+        recipe("int16x8", int16x8, *ranges.values(), factors, trim_sums=trim_sums),
         recipe("ceiling", partial(write_litert_ceiling, fp32, build.tiers[0], codes)),
     ]
 
