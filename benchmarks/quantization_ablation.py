@@ -2,7 +2,7 @@
 
     python -m benchmarks.quantization_ablation dist/demo --out benchmarks/quantization
     python -m benchmarks.quantization_ablation dist/adain --network benchmarks.fixtures.adain:factory \
-        --recipe adain.toml --out /tmp/adain
+        --out /tmp/adain
 
 Takes the FP32 files of a bundle and quantizes them anew for ONNX Runtime and LiteRT, the smallest and the
 largest tier unless others are named. Options that the bundle was built with are given again. Judged on the
@@ -36,7 +36,6 @@ from iast_export.lanes import Lane
 from iast_export.quantize.litert import quantize_litert
 from iast_export.quantize.onnx_qdq import quantize_onnx
 from iast_export.quantize.rounding import Adjustment, adjust_onnx, bias_shifts, learn_filters
-from iast_export.recipe import load_recipe
 from iast_export.report.format import runtime_name
 from iast_export.reports import SetFacts, VerifyRow
 from iast_export.specs import RUNTIMES, Runtime, Tier, onnx_name
@@ -253,7 +252,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with progress_bar() as progress:
             own = (given.network, given.checkpoint, given.calibration, given.styles)
-            build = Build(Request(given.bundle, load_recipe(given.recipe), *own), progress)
+            build = Build(Request.of_options(given.bundle, given.recipe, *own), progress)
             tiers = [_tier(build, one) for one in given.tier]
             rows = ablate(build, given.bundle, VARIANTS, tiers, given.runtime or RUNTIMES)
     except IastExportError as error:

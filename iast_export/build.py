@@ -23,7 +23,7 @@ from iast_export.environment import versions
 from iast_export.errors import InputError
 from iast_export.images import Rgb
 from iast_export.imagesets import ImageSet, check_disjoint, load_set
-from iast_export.recipe import Recipe
+from iast_export.recipe import Recipe, load_recipe
 from iast_export.reports import (
     MANIFEST_NAME,
     NetworkFacts,
@@ -60,6 +60,27 @@ class Request:
     checkpoint: Path | None = None
     calibration: str | None = None
     styles: Path | None = None
+
+    @staticmethod
+    def of_options(
+        out: Path,
+        recipe: Path | None,
+        network: str | None,
+        checkpoint: Path | None,
+        calibration: str | None,
+        styles: Path | None,
+    ) -> Request:
+        """A request as commands take it: without a recipe the packaged one, fitted to a network of one's own.
+
+        Raises:
+            RecipeError: a recipe that can't be used.
+            InputError: a network that can't be loaded.
+        """
+        chosen = load_recipe(recipe)
+        if recipe is None and network is not None and network != PACKAGED:
+            own = load_network(network, checkpoint)
+            chosen = chosen.fitted(own.depths, own.size_multiple_px)
+        return Request(out, chosen, network or PACKAGED, checkpoint, calibration, styles)
 
 
 @dataclass

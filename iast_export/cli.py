@@ -110,22 +110,10 @@ def _with(command: F, options: Sequence[Callable[[F], F]]) -> F:
     return command
 
 
-def _request(
-    checkpoint: Path | None,
-    out: Path,
-    recipe: Path | None,
-    calibration: str | None,
-    styles: Path | None,
-    network: str | None,
-) -> Any:
-    from iast_export.adapters import PACKAGED, load_network
+def _request(**options: Any) -> Any:
     from iast_export.pipeline import Request
 
-    chosen = load_recipe(recipe)
-    if recipe is None and network is not None and network != PACKAGED:
-        own = load_network(network, checkpoint)
-        chosen = chosen.fitted(own.depths, own.size_multiple_px)
-    return Request(out, chosen, network or PACKAGED, checkpoint, calibration, styles)
+    return Request.of_options(**options)
 
 
 def _run_stages(request: Any, only: str | None, verbose: bool, as_json: bool) -> None:
