@@ -8,9 +8,10 @@ its value; the lowest and the highest value are kept exactly.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +34,36 @@ class Range:
 
     low: float
     high: float
+
+
+class RangeLike(Protocol):
+    """The lowest and the highest value to represent, in the tensor's own unit."""
+
+    @property
+    def low(self) -> float:
+        """Lowest value."""
+        ...
+
+    @property
+    def high(self) -> float:
+        """Highest value."""
+        ...
+
+
+def found_range(name: str, ranges: Mapping[str, RangeLike]) -> tuple[float, float]:
+    """The bounds of a tensor's range.
+
+    Raises:
+        InputError: it is missing, not finite or the wrong way round.
+    """
+    if name not in ranges:
+        raise InputError(f"no range for tensor {name}", "calibrate this FP32 file again")
+    low, high = float(ranges[name].low), float(ranges[name].high)
+    if not (math.isfinite(low) and math.isfinite(high) and low <= high):
+        raise InputError(
+            f"the range of tensor {name} is [{low}, {high}]", "calibrate again, on real pictures"
+        )
+    return low, high
 
 
 def _edges() -> NDArray[np.float64]:

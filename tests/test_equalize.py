@@ -32,6 +32,7 @@ from iast_export.quantize.litert_weights import equalize_litert, write_equalized
 from iast_export.quantize.onnx_qdq import quantize_onnx, tensors_to_calibrate
 from iast_export.runtimes import open_litert, open_onnx
 from iast_export.specs import CONTENT, STYLIZED, Tier
+from tests.joined_cases import psnr_db
 from tests.rewrite_cases import model_of, picture, run, weight
 
 
@@ -154,10 +155,6 @@ class Network:
 
     def encode_style(self, style: Tensor) -> tuple[Tensor, ...]:
         return ()
-
-
-def psnr_db(a: np.ndarray, b: np.ndarray) -> float:
-    return float(10 * np.log10(np.ptp(a) ** 2 / np.mean((a - b) ** 2)))
 
 
 def test_int8_comes_closer_in_both_runtimes(tmp_path: Path) -> None:

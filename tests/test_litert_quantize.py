@@ -181,7 +181,7 @@ def test_missing_or_broken_ranges_are_refused_by_name() -> None:
     some = {key: dict(found) for key, found in ranges().items()}
     name = next(n for n in some["d2_32px"] if "CONV_2D" in n)
     some["d2_32px"][name] = Range(0.0, float("nan"))
-    with pytest.raises(InputError, match=f"range of {name}"):
+    with pytest.raises(InputError, match=f"range of tensor {name}"):
         quantize_litert(path, "int8", some, out)
     del some["d2_32px"][name]
     with pytest.raises(InputError, match=f"no range for tensor {name}"):

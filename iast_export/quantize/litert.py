@@ -14,14 +14,13 @@ stay exact. A final clamp to [0, 1] is dropped: the output's scale, exactly 1/25
 
 from __future__ import annotations
 
-import math
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
 
@@ -35,6 +34,7 @@ from iast_export.quantize.equalize import Equalization
 from iast_export.quantize.litert_edges import integer_edges
 from iast_export.quantize.litert_weights import densify_litert, equalize_litert, replace_filters
 from iast_export.quantize.rectified_sums import litert_sums, tighten
+from iast_export.ranges import RangeLike, found_range
 from iast_export.rewrites.grouped import Form
 from iast_export.specs import CONTENT, STYLIZED, Precision
 from iast_export.tflite_graph import (
@@ -85,18 +85,6 @@ _OTHER_REASON = "part of a normalisation or gating chain, which is quantized who
 def reason_in_float(name: str, form: Form = "grouped") -> str:
     """Why static INT8 leaves an operator of that name, and of that form (`form_of`), in float."""
     return _REASONS_OF_FORMS.get(form) or _REASONS.get(name, _OTHER_REASON)
-
-
-class RangeLike(Protocol):
-    """A calibrated range in the tensor's own unit."""
-
-    @property
-    def low(self) -> float:
-        """Smallest value to represent."""
-
-    @property
-    def high(self) -> float:
-        """Largest value to represent."""
 
 
 @dataclass(frozen=True)
@@ -281,20 +269,11 @@ def _settle_ranges(
     exact = {signature.inputs.get(CONTENT), signature.outputs.get(STYLIZED)} - {None}
     unit = {root[t] for t in exact if t in root}
     found = {
-        source: (0.0, 1.0) if source in unit else _range_of(tf.text(graph.tensors[source].name), ranges)
+        source: (0.0, 1.0) if source in unit else found_range(tf.text(graph.tensors[source].name), ranges)
         for source in sorted(set(root.values()))
     }
     settled = tighten(found, litert_sums(model, graph, chosen, root) if trim_sums else [])
     return {t: settled[source] for t, source in root.items()}
-
-
-def _range_of(name: str, ranges: Mapping[str, RangeLike]) -> tuple[float, float]:
-    if name not in ranges:
-        raise InputError(f"no range for tensor {name}", "calibrate this FP32 file again")
-    low, high = float(ranges[name].low), float(ranges[name].high)
-    if not (math.isfinite(low) and math.isfinite(high)) or high < low:
-        raise InputError(f"range of {name} is [{low}, {high}]", "calibrate again on valid images")
-    return low, high
 
 
 def run_tool(

@@ -21,7 +21,6 @@ from iast_export.quantize.equalize import Equalization
 from iast_export.quantize.litert import (
     TOOL_NAMES,
     WEIGHTED,
-    RangeLike,
     add_static,
     drop_final_clamp,
     prepare_static,
@@ -29,6 +28,7 @@ from iast_export.quantize.litert import (
     write_quantized,
 )
 from iast_export.quantize.litert_weights import equalize_litert
+from iast_export.ranges import RangeLike
 from iast_export.tflite_graph import CONVOLUTIONS
 
 _CEILING_RANGE = 4.0

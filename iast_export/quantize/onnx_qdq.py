@@ -6,17 +6,16 @@ uint8 activations per tensor (asymmetric), int8 weights per channel (symmetric),
 
 from __future__ import annotations
 
-import math
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal
 
 import onnx
 
-from iast_export.errors import InputError, ToolError
+from iast_export.errors import ToolError
 from iast_export.onnx_graph import (
     attribute,
     index_graph,
@@ -43,6 +42,7 @@ from iast_export.quantize.onnx_plan import (
 )
 from iast_export.quantize.onnx_writer import Writer
 from iast_export.quantize.rectified_sums import onnx_sums, tighten
+from iast_export.ranges import RangeLike, found_range
 from iast_export.rewrites.grouped import dense_groups
 from iast_export.rewrites.large_kernels import is_shallow, unfold_shallow_kernels
 from iast_export.runtimes import onnx_session_options
@@ -50,20 +50,6 @@ from iast_export.runtimes import onnx_session_options
 Activations = Literal["uint8", "uint16"]
 
 _UINT16_OPSET = 21  # the first in which QuantizeLinear writes uint16
-
-
-class RangeLike(Protocol):
-    """The lowest and the highest value that a tensor took."""
-
-    @property
-    def low(self) -> float:
-        """Lowest value."""
-        ...
-
-    @property
-    def high(self) -> float:
-        """Highest value."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -257,15 +243,7 @@ def _count(graph: onnx.GraphProto) -> Counter[str]:
 def _range(root: Root, ranges: Mapping[str, RangeLike]) -> tuple[float, float]:
     if root.exact and root.low is not None and root.high is not None:
         return root.low, root.high
-    found = ranges.get(root.range_name)
-    if found is None:
-        raise InputError(f"no range for tensor {root.range_name}", "calibrate this file again")
-    low, high = float(found.low), float(found.high)
-    if not (math.isfinite(low) and math.isfinite(high) and low <= high):
-        raise InputError(
-            f"the range of tensor {root.range_name} is [{low}, {high}]",
-            "calibrate this file again, on real pictures",
-        )
+    low, high = found_range(root.range_name, ranges)
     low = low if root.low is None else max(low, root.low)
     high = high if root.high is None else min(high, root.high)
     return low, max(low, high)

@@ -20,7 +20,8 @@ from iast_export.observers import Feeds, observe_onnx
 from iast_export.onnx_graph import Array, GraphIndex, attribute, load_model
 from iast_export.quantize.onnx_layers import Parameters
 from iast_export.quantize.onnx_plan import is_depthwise, make_plan
-from iast_export.quantize.onnx_qdq import RangeLike, settled_parameters
+from iast_export.quantize.onnx_qdq import settled_parameters
+from iast_export.ranges import RangeLike
 from iast_export.rewrites.edit import conv_bias
 
 POSITIONS = 2048
