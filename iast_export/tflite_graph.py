@@ -142,6 +142,15 @@ def value_roots(model: tf.Model, graph: tf.Graph, chosen: Iterable[int]) -> dict
     A concatenation of several sources holds new values. What integers make for it alone is written at its
     scale, so that nothing is requantized: it is the root of that too. A root maps to itself.
     """
+    root = _own_roots(model, graph, chosen)
+    for n in sorted(chosen):
+        if tf.op_name(model, graph.operators[n]) == "CONCATENATION":
+            _share_root(model, graph, n, root)
+    return root
+
+
+def _own_roots(model: tf.Model, graph: tf.Graph, chosen: Iterable[int]) -> dict[int, int]:
+    """As `value_roots`, with roots of their own for what concatenations join."""
     root: dict[int, int] = {}
     for n in sorted(chosen):
         op = graph.operators[n]
@@ -150,9 +159,6 @@ def value_roots(model: tf.Model, graph: tf.Graph, chosen: Iterable[int]) -> dict
         moves = tf.op_name(model, op) in MOVEMENTS and len(sources) == 1
         for t in op.outputs:
             root[int(t)] = next(iter(sources)) if moves else int(t)
-    for n in sorted(chosen):
-        if tf.op_name(model, graph.operators[n]) == "CONCATENATION":
-            _share_root(model, graph, n, root)
     return root
 
 
@@ -177,7 +183,7 @@ def range_tensors(path: Path, signature: str) -> list[str]:
     graph = model.subgraphs[tf.find_signature(model, signature).subgraph]
     needed: set[int] = set()
     for sums in get_args(Sums):
-        needed |= set(value_roots(model, graph, integer_operators(model, graph, sums)).values())
+        needed |= set(_own_roots(model, graph, integer_operators(model, graph, sums)).values())
     return [tf.text(graph.tensors[t].name) for t in sorted(needed)]
 
 

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import onnx
 import pytest
 from torch import nn
 
 from iast_export import tflite_file as tf
-from iast_export.onnx_graph import index_graph, load_model
+from iast_export.onnx_graph import load_model
 from iast_export.quantize.onnx_plan import Plan, make_plan
 from iast_export.quantize.onnx_qdq import runtime_operators, settled_parameters
 from tests.joined_cases import Branches, Files, Mixed, Nested, Network, Skips, write_files
 
 
-def planned(files: Files) -> tuple[Plan, list[str]]:
-    """The plan of the first tier, and its concatenations' results."""
+def planned(files: Files) -> tuple[Plan, onnx.GraphProto, list[str]]:
+    """The plan of the first tier, its graph as planned, and its concatenations' results."""
     (fp32,) = files.onnx.values()
     graph = load_model(fp32).graph
     plan = make_plan(graph)
-    return plan, [node.output[0] for node in graph.node if node.op_type == "Concat" and len(node.input) > 1]
+    return plan, graph, [node.output[0] for node in graph.node if node.op_type == "Concat"]
 
 
 def onnx_operators(files: Files) -> dict[str, int]:
@@ -38,12 +39,11 @@ def requantized(files: Files) -> int:
 @pytest.mark.parametrize("module", [Branches, Nested])
 def test_what_is_joined_alone_is_not_requantized(module: type[nn.Module], tmp_path: Path) -> None:
     files = write_files(Network(module), tmp_path)
-    plan, concatenations = planned(files)
+    plan, graph, concatenations = planned(files)
     outer = concatenations[-1]
     joined = [name for name, root in plan.root_of.items() if root == outer and name in plan.roots]
     assert len(joined) == (3 if module is Branches else 4) and outer in joined
-    graph = load_model(next(iter(files.onnx.values()))).graph
-    found = settled_parameters(graph, make_plan(graph), files.ranges["onnxruntime"])
+    found = settled_parameters(graph, plan, files.ranges["onnxruntime"])
     assert len({found[name] for name in joined}) == 1
     operators = onnx_operators(files)
     assert operators["Concat"] == len(concatenations) and "QLinearConcat" not in operators
@@ -54,9 +54,8 @@ def test_what_is_joined_alone_is_not_requantized(module: type[nn.Module], tmp_pa
 
 def test_a_branch_that_others_read_keeps_its_own_scale(tmp_path: Path) -> None:
     files = write_files(Network(Skips), tmp_path, equalize=False)
-    plan, (result,) = planned(files)
-    node = index_graph(load_model(next(iter(files.onnx.values()))).graph).producers[result]
-    up, skip = node.input
+    plan, _, (result,) = planned(files)
+    up, skip = plan.index.producers[result].input
     assert plan.root_of[up] == result != plan.root_of[skip] == skip
     operators = onnx_operators(files)
     assert operators["QLinearConcat"] == 1 and "Concat" not in operators
@@ -66,7 +65,7 @@ def test_a_branch_that_others_read_keeps_its_own_scale(tmp_path: Path) -> None:
 
 def test_unlike_bounds_and_float_branches_are_joined_in_integers(tmp_path: Path) -> None:
     files = write_files(Network(Mixed), tmp_path, equalize=False)
-    plan, (result,) = planned(files)
+    plan, _, (result,) = planned(files)
     assert result in plan.integers
     bounded = [name for name, root in plan.roots.items() if root.low == 0.0 and plan.root_of[name] == name]
     assert len(bounded) == 3  # the picture, and two results that a ReLU bounds: one of them is joined
