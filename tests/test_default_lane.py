@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from iast_export.cli import _request, run
+from iast_export.build import Request
+from iast_export.cli import run
 from iast_export.default_lane import FLOOR_DB, default_lanes, lane_warnings, load_defaults
 from iast_export.errors import InputError
 from iast_export.recipe import Recipe
@@ -158,5 +159,6 @@ def test_the_packaged_plan_is_fitted_to_the_depths_of_a_network() -> None:
 
 
 def test_a_network_of_ones_own_needs_no_recipe(tmp_path: Path) -> None:
-    request = _request(None, tmp_path, None, None, None, "tests.tiny_networks:tiny_adain_factory")
+    network = "tests.tiny_networks:tiny_adain_factory"
+    request = Request.of_options(tmp_path, None, network, None, None, None)
     assert [tier.id for tier in request.recipe.plan] == ["d1-256px", "d1-512px", "d1-1024px"]
