@@ -86,7 +86,7 @@ def _slowness(row: BenchmarkRow) -> list[str]:
     if ratio is None or ratio.low > 1.0:
         return []
     if ratio.high < 1.0:
-        return [f"is slower, {ratio.value:.2f}x the speed of FP32"]
+        return [f"takes {100 * (1 / ratio.value - 1):.1f}% longer than FP32"]
     return [] if row.precision == "fp16" else [f"is not proven faster, {ratio.value:.2f}x the speed of FP32"]
 
 

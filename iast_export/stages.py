@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -29,15 +29,13 @@ from iast_export.environment import machine_fingerprint, usable_cores, versions
 from iast_export.images import center_square, to_tensor
 from iast_export.imagesets import ImageSet
 from iast_export.lanes import find_lanes
-from iast_export.observers import Observe, observe_litert, observe_onnx
+from iast_export.observers import Feeds, Observe, observe_litert, observe_onnx
 from iast_export.onnx_graph import load_model
 from iast_export.quantize.equalize import (
     Equalization,
-    learn_factors,
-    see_channels,
+    learn_equalization,
     write_equalized_onnx,
 )
-from iast_export.quantize.equalize_norms import see_normalized
 from iast_export.quantize.litert_weights import write_equalized_litert
 from iast_export.quantize.onnx_qdq import tensors_to_calibrate
 from iast_export.ranges import method_of
@@ -208,15 +206,16 @@ def _learn_factors(build: Build) -> Equalization:
     if not build.recipe.quantize.equalize:
         return Equalization()
     codes = [feeds_of(s, build.network.code_shapes) for s in build.styles if not s.held_out]
-    tiers, normalized = [], []
-    for i, (tier, fp32) in enumerate(zip(build.tiers, _onnx_fp32(build), strict=True)):
-        build.progress("compare channels", i, len(build.tiers))
-        pairs = min(_CHANNEL_PAIRS, build.recipe.calibration.max_pairs)
-        feeds = list(tier_feeds(tier, build.calibration_set, codes, pairs, build.network.size_multiple_px))
-        tiers.append(see_channels(fp32, feeds, usable_cores()))
-        normalized.append(see_normalized(fp32, feeds, usable_cores()))
-    build.progress("compare channels", len(build.tiers), len(build.tiers))
-    return learn_factors(tiers, normalized)
+    pairs = min(_CHANNEL_PAIRS, build.recipe.calibration.max_pairs)
+
+    def files() -> Iterator[tuple[Path, Iterable[Feeds]]]:
+        for i, (tier, fp32) in enumerate(zip(build.tiers, _onnx_fp32(build), strict=True)):
+            build.progress("compare channels", i, len(build.tiers))
+            multiple_px = build.network.size_multiple_px
+            yield fp32, tier_feeds(tier, build.calibration_set, codes, pairs, multiple_px)
+        build.progress("compare channels", len(build.tiers), len(build.tiers))
+
+    return learn_equalization(files(), usable_cores())
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from typing import Any, Literal, get_args
 
 from iast_export import tflite_file as tf
 from iast_export import tflite_write as tw
-from iast_export.rewrites.grouped import Form, form_in_litert
+from iast_export.rewrites.grouped import GroupForm, form_in_litert
 
 Sums = Literal["float32", "int8"]
 
@@ -82,7 +82,7 @@ def leads_group(model: tf.Model, graph: tf.Graph, op: Any) -> bool:
 def _is_kernel(model: tf.Model, graph: tf.Graph, op: Any) -> bool:
     """Whether an operator computes in integers wherever it stands."""
     name, form = tf.op_name(model, op), form_of(model, graph, op)
-    return form == "dense" or (name in CONVOLUTIONS and form == "grouped")
+    return form == "dense" or (name in CONVOLUTIONS and form == "unchanged")
 
 
 def filter_axes(name: str) -> tuple[int, ...]:
@@ -96,11 +96,11 @@ def group_count(model: tf.Model, graph: tf.Graph, op: Any) -> int:
     return channels if tf.op_name(model, op) == DEPTHWISE else channels // filters
 
 
-def form_of(model: tf.Model, graph: tf.Graph, op: Any) -> Form:
-    """The form in which a grouped convolution computes in static INT8; "grouped" of any other operator."""
+def form_of(model: tf.Model, graph: tf.Graph, op: Any) -> GroupForm:
+    """The form in which a grouped convolution computes in static INT8; "unchanged" of any other operator."""
     axes = filter_axes(tf.op_name(model, op))
     if not axes or not tf.buffer_bytes(model, graph.tensors[int(op.inputs[1])]):
-        return "grouped"
+        return "unchanged"
     shape = tf.tensor_shape(graph.tensors[int(op.inputs[1])])
     return form_in_litert([shape[axis] for axis in axes], group_count(model, graph, op))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -15,24 +14,16 @@ from torch import Tensor, nn
 
 from benchmarks.quantization.equalize import factors_by_weights
 from iast_export import convert
-from iast_export.calibrate import collect
 from iast_export.errors import InputError
-from iast_export.export import export_tier, pseudo_photograph
-from iast_export.observers import observe_litert, observe_onnx
 from iast_export.quantize.equalize import (
     Equalization,
     equalize_onnx,
     learn_factors,
-    see_channels,
-    write_equalized_onnx,
 )
 from iast_export.quantize.equalize_pairs import Branch, Pair, find_pairs
-from iast_export.quantize.litert import quantize_litert
-from iast_export.quantize.litert_weights import equalize_litert, write_equalized_litert
-from iast_export.quantize.onnx_qdq import quantize_onnx, tensors_to_calibrate
-from iast_export.runtimes import open_litert, open_onnx
-from iast_export.specs import CONTENT, STYLIZED, Tier
-from tests.joined_cases import psnr_db
+from iast_export.quantize.litert_weights import equalize_litert
+from iast_export.specs import RUNTIMES, Tier
+from tests.equalize_cases import Network, both_ways
 from tests.rewrite_cases import model_of, picture, run, weight
 
 
@@ -144,49 +135,19 @@ class Unlike(nn.Module):
         return self.last(F.relu(self.dense(x))).sigmoid()
 
 
-class Network:
-    depths, size_multiple_px = (1,), 4
-    code_shapes: Mapping[str, tuple[int, ...]] = {}
-
-    def cut(self, depth: int) -> nn.Module:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(1)
-            return Unlike().eval().requires_grad_(False)
-
-    def encode_style(self, style: Tensor) -> tuple[Tensor, ...]:
-        return ()
-
-
 def test_int8_comes_closer_in_both_runtimes(tmp_path: Path) -> None:
-    tier, feeds = Tier(1, 32), {CONTENT: pseudo_photograph(32, 32)}
-    onnx_file, tflite = tmp_path / "a.onnx", tmp_path / "a.tflite"
-    export_tier(Network(), tier, onnx_file)
-    convert.convert_fp32(Network(), (tier,), tflite)
-    wanted = open_onnx(onnx_file).run(feeds)[STYLIZED]
-    factors = learn_factors([see_channels(onnx_file, [feeds])])
-    assert len(factors.pairs) == 3
-    equal = tmp_path / "equal.onnx", tmp_path / "equal.tflite"
-    write_equalized_onnx(onnx_file, equal[0], factors)
-    write_equalized_litert(tflite, equal[1], factors)
-    for session in (open_onnx(equal[0]), open_litert(equal[1])):
-        assert np.abs(session.run(feeds)[STYLIZED] - wanted).max() < 1e-5
-    gains = []
-    for used in (Equalization(), factors):
-        files = equal if used.pairs else (onnx_file, tflite)
-        ranges = collect(observe_onnx(files[0], tensors_to_calibrate(files[0])), [feeds])
-        quantize_onnx(onnx_file, ranges, tmp_path / "q.onnx", factors=used)
-        by_signature = {tier.signature: collect(observe_litert(files[1], tier.signature), [feeds])}
-        quantize_litert(tflite, "int8", by_signature, tmp_path / "q.tflite", factors=used)
-        sessions = open_onnx(tmp_path / "q.onnx"), open_litert(tmp_path / "q.tflite")
-        gains.append([psnr_db(wanted, one.run(feeds)[STYLIZED]) for one in sessions])
-    assert all(after > before + 1 for before, after in zip(*gains, strict=True)), gains
+    plain, made = both_ways(Unlike, tmp_path)
+    assert len(made.factors.pairs) == 3
+    for runtime in RUNTIMES:
+        assert made.changed[runtime] < 1e-5
+        assert made.db[runtime] > plain.db[runtime] + 1
 
 
 def test_a_tflite_file_of_other_filters_is_left_as_it_is(tmp_path: Path) -> None:
     from iast_export import tflite_file as tf
 
     tflite = tmp_path / "a.tflite"
-    convert.convert_fp32(Network(), (Tier(1, 32),), tflite)
+    convert.convert_fp32(Network(Unlike), (Tier(1, 32),), tflite)
     model = chain()
     factors = learn_factors([(model.graph, {"r": largest(model, picture(3))})])
     assert factors.pairs and equalize_litert(tf.read_model(tflite), factors) == 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -13,16 +12,10 @@ import torch.nn.functional as F
 from onnx import helper
 from torch import Tensor, nn
 
-from iast_export import convert
-from iast_export.calibrate import collect
-from iast_export.export import export_tier, pseudo_photograph
-from iast_export.observers import observe_litert, observe_onnx
 from iast_export.quantize.equalize import (
     Equalization,
     equalize_onnx,
-    learn_factors,
     see_channels,
-    write_equalized_onnx,
 )
 from iast_export.quantize.equalize_norms import (
     Normalized,
@@ -31,15 +24,10 @@ from iast_export.quantize.equalize_norms import (
     find_normalized,
     fingerprints,
     learn_norm_factors,
-    see_normalized,
 )
-from iast_export.quantize.litert import quantize_litert
-from iast_export.quantize.litert_weights import write_equalized_litert
-from iast_export.quantize.onnx_qdq import quantize_onnx, tensors_to_calibrate
 from iast_export.rewrites.large_kernels import block_weight, unfold_weight
-from iast_export.runtimes import open_litert, open_onnx
-from iast_export.specs import CONTENT, STYLIZED, Tier
-from tests.joined_cases import psnr_db
+from iast_export.specs import RUNTIMES
+from tests.equalize_cases import both_ways
 from tests.rewrite_cases import model_of, picture, run, weight
 
 CHANNELS = 8
@@ -159,44 +147,14 @@ class Unlike(nn.Module):
         return self.last(F.relu(self.norm2(F.relu(self.second(x))))).sigmoid()
 
 
-class Network:
-    depths, size_multiple_px = (1,), 4
-    code_shapes: Mapping[str, tuple[int, ...]] = {}
-
-    def cut(self, depth: int) -> nn.Module:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(1)
-            return Unlike().eval().requires_grad_(False)
-
-    def encode_style(self, style: Tensor) -> tuple[Tensor, ...]:
-        return ()
-
-
 def test_int8_comes_closer_in_both_runtimes(tmp_path: Path) -> None:
-    tier, feeds = Tier(1, 32), {CONTENT: pseudo_photograph(32, 32)}
-    onnx_file, tflite = tmp_path / "a.onnx", tmp_path / "a.tflite"
-    export_tier(Network(), tier, onnx_file)
-    convert.convert_fp32(Network(), (tier,), tflite)
-    wanted = open_onnx(onnx_file).run(feeds)[STYLIZED]
-    seen = see_channels(onnx_file, [feeds]), see_normalized(onnx_file, [feeds])
-    learned = learn_factors([seen[0]], [seen[1]])
-    learned.save(tmp_path / "factors.json")
-    assert Equalization.load(tmp_path / "factors.json") == learned
-    assert [any(one.shifts) for one in learned.norms] == [True, False]
-    gains = []
-    for used in (Equalization(), learned):
-        equal = tmp_path / "equal.onnx", tmp_path / "equal.tflite"
-        write_equalized_onnx(onnx_file, equal[0], used)
-        write_equalized_litert(tflite, equal[1], used)
-        for session in (open_onnx(equal[0]), open_litert(equal[1])):
-            assert np.abs(session.run(feeds)[STYLIZED] - wanted).max() < 1e-4
-        ranges = collect(observe_onnx(equal[0], tensors_to_calibrate(equal[0])), [feeds])
-        quantize_onnx(onnx_file, ranges, tmp_path / "q.onnx", factors=used)
-        by_signature = {tier.signature: collect(observe_litert(equal[1], tier.signature), [feeds])}
-        quantize_litert(tflite, "int8", by_signature, tmp_path / "q.tflite", factors=used)
-        sessions = open_onnx(tmp_path / "q.onnx"), open_litert(tmp_path / "q.tflite")
-        gains.append([psnr_db(wanted, one.run(feeds)[STYLIZED]) for one in sessions])
-    assert all(after > before + 3 for before, after in zip(*gains, strict=True)), gains
+    plain, made = both_ways(Unlike, tmp_path)
+    assert [any(one.shifts) for one in made.factors.norms] == [True, False]
+    made.factors.save(tmp_path / "factors.json")
+    assert Equalization.load(tmp_path / "factors.json") == made.factors
+    for runtime in RUNTIMES:
+        assert made.changed[runtime] < 1e-4
+        assert made.db[runtime] > plain.db[runtime] + 3
 
 
 def test_values_are_seen_without_outliers_and_over_all_pictures(tmp_path: Path) -> None:
@@ -204,7 +162,7 @@ def test_values_are_seen_without_outliers_and_over_all_pictures(tmp_path: Path) 
     onnx.save(chain(), path)
     other = 3 * picture(3, 450, 450, seed=1)
     other[0, :, 80, 80] = 1e4
-    _, seen = see_normalized(path, [{"x": x}, {"x": other}])
+    _, (_, seen) = see_channels(path, [{"x": x}, {"x": other}])
     made = [values(chain(), one) for one in (x, other)]
     assert np.allclose(seen["a"].deviation, made[0].std((0, 2, 3)), rtol=1e-4)
     assert (seen["a"].high < made[1].max((0, 2, 3)) / 100).all()

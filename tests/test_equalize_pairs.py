@@ -14,6 +14,7 @@ from iast_export.onnx_graph import load_model
 from iast_export.quantize.equalize import (
     Equalization,
     equalize_onnx,
+    learn_equalization,
     learn_factors,
     see_channels,
     write_equalized_onnx,
@@ -26,7 +27,7 @@ from iast_export.runtimes import open_litert, open_onnx
 from iast_export.search import LiteRtSubject, OnnxSubject
 from iast_export.specs import RUNTIMES, STYLIZED, Runtime
 from iast_export.verify import Scorers
-from tests.joined_cases import FEEDS, Branches, Network, psnr_db, write_files
+from tests.equalize_cases import FEEDS, Branches, Network, psnr_db, write_files
 from tests.rewrite_cases import model_of, picture, run, weight
 
 X = picture(3, 12, 12)
@@ -58,7 +59,7 @@ def joined(
 def equalized(model: onnx.ModelProto, folder: Path) -> tuple[Equalization, onnx.ModelProto]:
     """Factors from one picture, and the model with them, after it was found to be the same network."""
     onnx.save(model, str(folder / "a.onnx"))
-    found = learn_factors([see_channels(folder / "a.onnx", [{"x": X}])])
+    found = learn_equalization([(folder / "a.onnx", [{"x": X}])])
     changed = onnx.ModelProto()
     changed.CopyFrom(model)
     equalize_onnx(changed.graph, found)
@@ -70,7 +71,7 @@ def equalized(model: onnx.ModelProto, folder: Path) -> tuple[Equalization, onnx.
 def sizes_of(model: onnx.ModelProto, folder: Path) -> np.ndarray:
     """The largest value of each channel that the reading layer reads."""
     onnx.save(model, str(folder / "seen.onnx"))
-    _, seen = see_channels(folder / "seen.onnx", [{"x": X}])
+    (_, seen), _ = see_channels(folder / "seen.onnx", [{"x": X}])
     return seen[find_pairs(model.graph)[0].between]
 
 
@@ -146,7 +147,7 @@ def test_tiers_must_agree_on_the_branches(tmp_path: Path) -> None:
     tiers = []
     for model in (one, other):
         onnx.save(model, str(tmp_path / "a.onnx"))
-        tiers.append(see_channels(tmp_path / "a.onnx", [{"x": X}]))
+        tiers.append(see_channels(tmp_path / "a.onnx", [{"x": X}])[0])
     assert len(learn_factors(tiers).pairs) == 1
     tiers[1][0].output.append(helper.make_tensor_value_info("b", onnx.TensorProto.FLOAT, [1, 4, 10, 10]))
     seen = {**tiers[1][1], "b": np.ones(4)}

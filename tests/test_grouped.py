@@ -97,19 +97,19 @@ def test_a_dense_weight_computes_what_the_groups_did(channels: int, groups: int,
 @pytest.mark.parametrize(
     ("outputs", "inputs", "side", "groups", "pays", "form"),
     [
-        (32, 32, 3, 1, False, "grouped"),  # dense already
-        (32, 1, 3, 32, False, "grouped"),  # depthwise
-        (1, 1, 3, 1, False, "grouped"),
+        (32, 32, 3, 1, False, "unchanged"),  # dense already
+        (32, 1, 3, 32, False, "unchanged"),  # depthwise
+        (1, 1, 3, 1, False, "unchanged"),
         (128, 16, 3, 8, True, "dense"),
         (128, 4, 3, 32, True, "dense"),
-        (256, 64, 3, 4, True, "grouped"),
+        (256, 64, 3, 4, True, "unchanged"),
         (256, 8, 3, 32, False, "dense"),
         (128, 1, 3, 64, True, "dense"),
         (192, 1, 3, 96, False, "dense"),
         (128, 1, 5, 64, False, "dense"),
-        (192, 24, 3, 8, True, "grouped"),
+        (192, 24, 3, 8, True, "unchanged"),
         (1024, 4, 3, 256, False, "float"),
-        (1024, 8, 3, 128, False, "grouped"),
+        (1024, 8, 3, 128, False, "unchanged"),
     ],
 )
 def test_the_form_follows_the_shape(

@@ -12,7 +12,7 @@ from iast_export import tflite_file as tf
 from iast_export.onnx_graph import load_model
 from iast_export.quantize.onnx_plan import Plan, make_plan
 from iast_export.quantize.onnx_qdq import runtime_operators, settled_parameters
-from tests.joined_cases import Branches, Files, Mixed, Nested, Network, Skips, write_files
+from tests.equalize_cases import Branches, Files, Mixed, Nested, Network, Skips, write_files
 
 
 def planned(files: Files) -> tuple[Plan, onnx.GraphProto, list[str]]:

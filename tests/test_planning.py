@@ -23,7 +23,8 @@ from iast_export.planning.litert_network import read_litert
 from iast_export.planning.onnx_network import read_onnx
 from iast_export.planning.rewrites import LISTS, RECOGNIZERS, rewrite_of
 from iast_export.quantize.litert import planned_operators
-from iast_export.quantize.onnx_plan import find_groups, make_plan
+from iast_export.quantize.onnx_groups import find_groups
+from iast_export.quantize.onnx_plan import make_plan
 from iast_export.reports import Ratio
 from iast_export.rewrites import noted
 from iast_export.specs import RUNTIMES, SIZE_MULTIPLE_KEY, Runtime, Tier

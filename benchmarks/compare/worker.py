@@ -168,14 +168,12 @@ def _learned(job: Job) -> tuple[Any, Any, Any]:
 
     from iast_export.observers import observe_onnx
     from iast_export.quantize import equalize
-    from iast_export.quantize.equalize_norms import see_normalized
     from iast_export.quantize.onnx_qdq import tensors_to_calibrate
     from iast_export.quantize.patches import integer_layers, observe_patches
     from iast_export.quantize.rounding import learn_filters
 
     fp32, equalized = Path(job["reference"]), Path(job["out"]).with_suffix(".equalized.onnx")
-    some = list(islice(feeds(job), CHANNEL_PAIRS))
-    factors = equalize.learn_factors([equalize.see_channels(fp32, some)], [see_normalized(fp32, some)])
+    factors = equalize.learn_equalization([(fp32, islice(feeds(job), CHANNEL_PAIRS))])
     equalize.write_equalized_onnx(fp32, equalized, factors)
     ranges = _ranges(observe_onnx(equalized, tensors_to_calibrate(equalized)), job)
     layers = integer_layers(equalized, ranges)

@@ -17,11 +17,9 @@ from iast_export.observers import Feeds, Observe, observe_litert, observe_onnx
 from iast_export.onnx_graph import load_model
 from iast_export.quantize.equalize import (
     Equalization,
-    learn_factors,
-    see_channels,
+    learn_equalization,
     write_equalized_onnx,
 )
-from iast_export.quantize.equalize_norms import see_normalized
 from iast_export.quantize.litert_weights import write_equalized_litert
 from iast_export.quantize.onnx_qdq import tensors_to_calibrate
 from iast_export.quantize.patches import Layer, Moments, integer_layers, observe_patches
@@ -121,8 +119,7 @@ class Calibrator:
             return Equalization()
         if factors == "weights":
             return factors_by_weights(load_model(fp32).graph)
-        feeds = list(self.feeds("channels", tier))
-        return learn_factors([see_channels(fp32, feeds)], [see_normalized(fp32, feeds)])
+        return learn_equalization([(fp32, self.feeds("channels", tier))])
 
     def _fp32(self, tier: Tier) -> Path:
         return _existing(self.bundle / "models" / onnx_name(self.build.recipe.name, tier, "fp32"))

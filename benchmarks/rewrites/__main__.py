@@ -33,11 +33,7 @@ from iast_export.environment import machine_fingerprint, versions
 from iast_export.errors import IastExportError, InputError
 from iast_export.export import export_tier, pseudo_photograph
 from iast_export.observers import observe_litert, observe_onnx
-from iast_export.quantize.equalize import (
-    learn_factors,
-    see_channels,
-    write_equalized_onnx,
-)
+from iast_export.quantize.equalize import learn_equalization, write_equalized_onnx
 from iast_export.quantize.litert import quantize_litert
 from iast_export.quantize.litert_weights import write_equalized_litert
 from iast_export.quantize.onnx_qdq import quantize_onnx, tensors_to_calibrate
@@ -104,7 +100,7 @@ def onnx_files(
     """FP32 and static INT8 for ONNX Runtime."""
     fp32, equal, int8 = (folder / f"{name}.onnx" for name in ("fp32", "equal", "int8"))
     export_tier(network, Tier(1, SIDE_PX), fp32, rewrites=rewrites)
-    factors = learn_factors([see_channels(fp32, [feeds])])
+    factors = learn_equalization([(fp32, [feeds])])
     write_equalized_onnx(fp32, equal, factors)
     ranges = collect(observe_onnx(equal, tensors_to_calibrate(equal)), [feeds])
     quantize_onnx(fp32, ranges, int8, factors=factors)
@@ -117,7 +113,7 @@ def litert_files(network: Network, folder: Path, feeds: Feeds) -> tuple[Path, Pa
     tier, exported = Tier(1, SIDE_PX), folder / "fp32.onnx"
     convert_fp32(network, (tier,), fp32)
     export_tier(network, tier, exported)
-    factors = learn_factors([see_channels(exported, [feeds])])
+    factors = learn_equalization([(exported, [feeds])])
     write_equalized_litert(fp32, equal, factors)
     ranges = collect(observe_litert(equal, tier.signature), [feeds])
     quantize_litert(fp32, "int8", {tier.signature: ranges}, int8, factors=factors)

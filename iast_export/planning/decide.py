@@ -12,7 +12,7 @@ from iast_export.onnx_graph import index_graph
 from iast_export.plan_reports import Decision, Flag, PlanGroup
 from iast_export.planning.graph import Network, Op
 from iast_export.planning.groups import Group
-from iast_export.quantize import litert, onnx_plan
+from iast_export.quantize import litert, onnx_groups
 from iast_export.rewrites.grouped import pays_in_onnx
 from iast_export.tflite_graph import form_of
 
@@ -106,7 +106,7 @@ def _unfolded_clamp(network: Network, group: Group) -> str:
 
 def _reason_in_float(model: Any, network: Network, op: Op) -> str:
     if network.runtime == "onnxruntime":
-        return onnx_plan.reason_in_float(model.graph.node[op.position], index_graph(model.graph))
+        return onnx_groups.reason_in_float(model.graph.node[op.position], index_graph(model.graph))
     graph = model.subgraphs[0]
     given = graph.operators[op.position]
     return litert.reason_in_float(tf.op_name(model, given), form_of(model, graph, given))

@@ -30,6 +30,8 @@ from iast_export.onnx_graph import Array, index_graph, load_model, prune, save_m
 from iast_export.quantize.equalize_norms import (
     NormFactors,
     NormTier,
+    Spread,
+    find_normalized,
     fingerprints,
     learn_norm_factors,
 )
@@ -142,21 +144,33 @@ class Equalization:
 
     def changed(self, weight: Array, bias: Array | None) -> tuple[Array, Array | None] | None:
         """A convolution's weight [O, I, kH, kW] and bias after their factors; None where it has none."""
-        keys = [filter_key(one) for one in weight] if self.pairs else []
-        rows = np.array([self.rows.get(key, 1.0) for key in keys] or [1.0] * len(weight))
-        shifts, width = np.zeros(len(weight)), np.ones(weight.shape[1])
-        columns = np.stack([self.columns.get(key, width) for key in keys] or [width] * len(weight))
-        scaled = any(key in self.rows or key in self.columns for key in keys)
+        if not self:
+            return None
+        keys, ones = [filter_key(one) for one in weight], np.ones(weight.shape[1])
+        rows = np.array([self.rows.get(key, 1.0) for key in keys])
+        columns = np.stack([self.columns.get(key, ones) for key in keys])
+        shifts, found = np.zeros(len(weight)), {*keys} & {*self.rows, *self.columns} != set()
         for one in self.norms:
             place = one.found_among(fingerprints(weight))
-            rows[place >= 0] *= np.asarray(one.factors)[place[place >= 0]]
-            shifts[place >= 0] = np.asarray(one.shifts)[place[place >= 0]]
-            scaled |= bool((place >= 0).any())
-        if not scaled:
+            held = place >= 0
+            rows[held] *= np.asarray(one.factors)[place[held]]
+            shifts[held] = np.asarray(one.shifts)[place[held]]
+            found |= bool(held.any())
+        if not found:
             return None
         made = weight * columns[:, :, None, None] / rows[:, None, None, None]
         moved = None if bias is None else ((bias - shifts) / rows).astype(np.float32)
         return made.astype(np.float32), moved
+
+
+def learn_equalization(files: Iterable[tuple[Path, Iterable[Feeds]]], threads: int = 1) -> Equalization:
+    """What makes the channels of a network alike, from the FP32 file and some feeds of each tier.
+
+    Raises:
+        InputError: a file can't be read.
+    """
+    seen = [see_channels(path, feeds, threads) for path, feeds in files]
+    return learn_factors([tier for tier, _ in seen], [norms for _, norms in seen])
 
 
 def learn_factors(tiers: Sequence[Tier], normalized: Sequence[NormTier] = ()) -> Equalization:
@@ -167,8 +181,7 @@ def learn_factors(tiers: Sequence[Tier], normalized: Sequence[NormTier] = ()) ->
     alike are left alone, and so are filters that are not the only ones of their content.
 
     Args:
-        tiers: from `see_channels`.
-        normalized: the same, from `equalize_norms.see_normalized`.
+        tiers, normalized: both from `see_channels`.
     """
     values: dict[Key, Factors] = {}
     weights: dict[Key, Weights] = {}
@@ -247,17 +260,27 @@ def write_equalized_onnx(source: Path, target: Path, factors: Equalization) -> N
     save_model(model, target)
 
 
-def see_channels(fp32_path: Path, feeds: Iterable[Feeds], threads: int = 1) -> Tier:
-    """The graph of an FP32 file, and the largest magnitude of each channel, outliers left out, by tensor."""
+def see_channels(fp32_path: Path, feeds: Iterable[Feeds], threads: int = 1) -> tuple[Tier, NormTier]:
+    """The graph of an FP32 file with what factors are learned from, outliers left out.
+
+    Returns:
+        The largest magnitude of each channel of `tensors_to_see`, and the values before normalizations.
+    """
     graph = load_model(fp32_path).graph
-    names = tensors_to_see(graph)
+    between, normalized = tensors_to_see(graph), {one.tensor for one in find_normalized(graph)}
+    names = sorted(normalized.union(between))
     observe = observe_onnx(fp32_path, names, threads)
     largest: dict[str, Factors] = {}
+    spreads: dict[str, Spread] = {}
     for feed in feeds if names else ():
         for name, values in observe(feed):
-            seen = np.percentile(np.abs(values), _SHARE, axis=(0, 2, 3))
-            largest[name] = np.maximum(largest.get(name, 0.0), seen)
-    return graph, largest
+            if name in between:
+                seen = np.percentile(np.abs(values), _SHARE, axis=(0, 2, 3))
+                largest[name] = np.maximum(largest.get(name, 0.0), seen)
+            if name in normalized:
+                spread = Spread.of(values)
+                spreads[name] = spreads[name].joined(spread) if name in spreads else spread
+    return (graph, largest), (graph, spreads)
 
 
 def settled(ratio: Factors, kept: NDArray[np.bool_] | None = None) -> Factors:

@@ -8,16 +8,14 @@ channel is moved to the middle and made as wide as the widest.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from iast_export.observers import Feeds, observe_onnx
-from iast_export.onnx_graph import Array, GraphIndex, attribute, index_graph, load_model
+from iast_export.onnx_graph import Array, GraphIndex, attribute, index_graph
 from iast_export.rewrites.edit import conv_weight
 
 _OUTSIDE = 0.005  # percent of a channel's values on either side that do not count
@@ -54,6 +52,12 @@ class Spread:
     low: Values
     high: Values
     deviation: Values
+
+    @staticmethod
+    def of(values: Array) -> Spread:
+        """Of a tensor [N, C, H, W]."""
+        low, high = np.percentile(values, (_OUTSIDE, 100.0 - _OUTSIDE), axis=(0, 2, 3)).astype(np.float64)
+        return Spread(low, high, values.std(axis=(2, 3), dtype=np.float64).min(axis=0))
 
     def joined(self, other: Spread) -> Spread:
         """Over both."""
@@ -135,25 +139,6 @@ def _readers(index: GraphIndex, name: str) -> list[onnx.NodeProto]:
     return [node for node in index.consumers.get(name, []) if node.op_type != "Shape"]
 
 
-def see_normalized(fp32: Path, feeds: Iterable[Feeds], threads: int = 1) -> NormTier:
-    """An FP32 file's graph and the values that `find_normalized` asks for, over the feeds.
-
-    Raises:
-        InputError: the file can't be read.
-    """
-    graph = load_model(fp32).graph
-    names = sorted({one.tensor for one in find_normalized(graph)})
-    seen: dict[str, Spread] = {}
-    observe = observe_onnx(fp32, names, threads)
-    for feed in feeds if names else ():
-        for name, values in observe(feed):
-            low, high = np.percentile(values, (_OUTSIDE, 100.0 - _OUTSIDE), axis=(0, 2, 3))
-            deviation = values.std(axis=(2, 3), dtype=np.float64).min(axis=0)
-            spread = Spread(low.astype(np.float64), high.astype(np.float64), deviation)
-            seen[name] = seen[name].joined(spread) if name in seen else spread
-    return graph, seen
-
-
 def learn_norm_factors(tiers: Sequence[NormTier]) -> tuple[NormFactors, ...]:
     """Factors from the values of all tiers together.
 
@@ -161,8 +146,22 @@ def learn_norm_factors(tiers: Sequence[NormTier]) -> tuple[NormFactors, ...]:
     another one, and channels too flat to bear a gain (see `_VARIANCE_TO_EPSILON`).
 
     Args:
-        tiers: from `see_normalized`.
+        tiers: from `equalize.see_channels`.
     """
+    weights, found = _pooled(tiers)
+    prints = {key: fingerprints(weight) for key, weight in weights.items()}
+    every = np.concatenate([*prints.values(), np.empty((0, 3))])
+    made = [
+        _factors(prints[key], _are_same(prints[key], every).sum(1) == 1, *values)
+        for key, values in found.items()
+    ]
+    return tuple(one for one in made if one.filters)
+
+
+def _pooled(
+    tiers: Sequence[NormTier],
+) -> tuple[dict[bytes, Array], dict[bytes, tuple[Spread, Normalized]]]:
+    """Every weight by its bytes, and of those that lead to normalizations alone the values of all tiers."""
     weights: dict[bytes, Array] = {}
     found: dict[bytes, tuple[Spread, Normalized]] = {}
     elsewhere: set[bytes] = set()
@@ -177,20 +176,11 @@ def learn_norm_factors(tiers: Sequence[NormTier]) -> tuple[NormFactors, ...]:
             weights[key] = weight
             if one is None:
                 elsewhere.add(key)
-            elif key in found:
-                spread, other = found[key]
-                moves, epsilon = one.moves and other.moves, max(one.epsilon, other.epsilon)
-                found[key] = spread.joined(seen[one.tensor]), replace(one, moves=moves, epsilon=epsilon)
-            else:
-                found[key] = seen[one.tensor], one
-    prints = {key: fingerprints(weight) for key, weight in weights.items()}
-    every = np.concatenate([*prints.values(), np.empty((0, 3))])
-    made = [
-        _factors(prints[key], _are_same(prints[key], every).sum(1) == 1, *values)
-        for key, values in found.items()
-        if key not in elsewhere
-    ]
-    return tuple(one for one in made if one.filters)
+                continue
+            spread, other = found.get(key, (seen[one.tensor], one))
+            both = replace(one, moves=one.moves and other.moves, epsilon=max(one.epsilon, other.epsilon))
+            found[key] = spread.joined(seen[one.tensor]), both
+    return weights, {key: values for key, values in found.items() if key not in elsewhere}
 
 
 def _factors(prints: Values, unique: NDArray[np.bool_], spread: Spread, where: Normalized) -> NormFactors:

@@ -35,7 +35,7 @@ from iast_export.quantize.litert_edges import integer_edges
 from iast_export.quantize.litert_weights import densify_litert, equalize_litert, replace_filters
 from iast_export.quantize.rectified_sums import litert_sums, tighten
 from iast_export.ranges import RangeLike, found_range
-from iast_export.rewrites.grouped import Form
+from iast_export.rewrites.grouped import GroupForm
 from iast_export.specs import CONTENT, STYLIZED, Precision
 from iast_export.tflite_graph import (
     CONVOLUTIONS,
@@ -82,7 +82,7 @@ _REASONS_OF_FORMS = {
 _OTHER_REASON = "part of a normalisation or gating chain, which is quantized whole or not at all"
 
 
-def reason_in_float(name: str, form: Form = "grouped") -> str:
+def reason_in_float(name: str, form: GroupForm = "unchanged") -> str:
     """Why static INT8 leaves an operator of that name, and of that form (`form_of`), in float."""
     return _REASONS_OF_FORMS.get(form) or _REASONS.get(name, _OTHER_REASON)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from iast_export import tflite_file as tf
-from iast_export.quantize.onnx_plan import OperatorGroup
+from iast_export.quantize.onnx_groups import OperatorGroup
 from iast_export.tflite_graph import data_inputs, integer_operators, leads_group, result_name
 
 

@@ -25,6 +25,7 @@ from iast_export.onnx_graph import (
     size_multiple_px,
 )
 from iast_export.quantize.equalize import Equalization, equalize_onnx
+from iast_export.quantize.onnx_groups import OperatorGroup, describe_islands, find_groups
 from iast_export.quantize.onnx_layers import (
     UINT8_LEVELS,
     UINT16_LEVELS,
@@ -32,11 +33,8 @@ from iast_export.quantize.onnx_layers import (
     activation_parameters,
 )
 from iast_export.quantize.onnx_plan import (
-    OperatorGroup,
     Plan,
     Root,
-    describe_islands,
-    find_groups,
     is_integer_convolution,
     make_plan,
 )

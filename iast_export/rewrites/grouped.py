@@ -17,7 +17,7 @@ import onnx
 from iast_export.onnx_graph import Array, GraphIndex, attribute
 from iast_export.rewrites.edit import Rewritten, add_constant, conv_weight, rewrite_each
 
-Form = Literal["grouped", "dense", "float"]
+GroupForm = Literal["unchanged", "dense", "float"]
 
 # Fitted to 64 px on one thread: 16 to 256 channels, 2 to 128 groups, multipliers 1 to 4, kernels of 1 to 5.
 _FLOAT_OUTPUT, _OF_LARGE_KERNEL, _FLOAT_INPUT = 128, 64, 3
@@ -49,7 +49,7 @@ def pays_in_onnx(shape: Sequence[int], groups: int) -> bool:
     return _is_grouped(shape, groups) and max(outputs, groups * inputs) <= fixed + _FLOAT_INPUT * inputs
 
 
-def form_in_litert(shape: Sequence[int], groups: int) -> Form:
+def form_in_litert(shape: Sequence[int], groups: int) -> GroupForm:
     """How LiteRT computes a convolution fastest in INT8: as it is, dense, or in float.
 
     Integers are the better used the more channels a group has, and slower than float at fewer than 8.
@@ -59,10 +59,10 @@ def form_in_litert(shape: Sequence[int], groups: int) -> Form:
     """
     inputs = shape[1]
     if not _is_grouped(shape, groups):
-        return "grouped"
+        return "unchanged"
     if groups * inputs * max(inputs, _FEWEST_INPUTS) <= _MOST_ZEROS:
         return "dense"
-    return "grouped" if inputs >= _FEWEST_INPUTS else "float"
+    return "unchanged" if inputs >= _FEWEST_INPUTS else "float"
 
 
 def _is_grouped(shape: Sequence[int], groups: int) -> bool:

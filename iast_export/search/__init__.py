@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from iast_export.artifacts import Progress, atomic_path, no_progress, sha256_file
-from iast_export.quantize.onnx_plan import OperatorGroup
+from iast_export.quantize.onnx_groups import OperatorGroup
 from iast_export.reports import SetFacts
 from iast_export.search.budgets import Budget, judge, latency_ms, parse_budgets
 from iast_export.search.greedy import Outcome, Search, mean_psnr_db, speed

@@ -18,7 +18,7 @@ from iast_export.onnx_graph import Array
 from iast_export.quantize.equalize import Equalization
 from iast_export.quantize.litert import Edges, quantize_litert
 from iast_export.quantize.litert_groups import litert_groups
-from iast_export.quantize.onnx_plan import OperatorGroup
+from iast_export.quantize.onnx_groups import OperatorGroup
 from iast_export.quantize.onnx_qdq import operator_groups, quantize_onnx
 from iast_export.ranges import RangeLike
 from iast_export.specs import Runtime, Tier

@@ -103,8 +103,9 @@ def _onnx_recipes(build: Build, tier: Tier, feeds: Mapping[str, Array]) -> list[
         )
 
     def int16x8(path: Path) -> None:
-        found = Equalization.load(factors)
-        quantize_onnx(fp32, load_ranges(ranges), path, None, trim_sums, (), "uint16", found)
+        made = Equalization.load(factors)
+        found = load_ranges(ranges)
+        quantize_onnx(fp32, found, path, trim_sums=trim_sums, activations="uint16", factors=made)
 
     return [
         recipe("fp16", partial(onnx_lanes.write_fp16, fp32)),

@@ -1,4 +1,4 @@
-"""Small networks whose branches are concatenated, for the tests of what INT8 does to them."""
+"""A small network in FP32 and INT8, equalised or not, and networks whose branches are concatenated."""
 
 from __future__ import annotations
 
@@ -17,8 +17,7 @@ from iast_export.export import export_tier, pseudo_photograph
 from iast_export.observers import observe_litert, observe_onnx
 from iast_export.quantize.equalize import (
     Equalization,
-    learn_factors,
-    see_channels,
+    learn_equalization,
     write_equalized_onnx,
 )
 from iast_export.quantize.litert import quantize_litert
@@ -140,6 +139,7 @@ class Files:
     Attributes:
         ranges: of the first tier, by runtime.
         wanted: its picture in FP32.
+        changed: the largest change that equalising makes to it, by runtime.
         db: INT8 to FP32, of the first tier, by runtime.
     """
 
@@ -150,6 +150,7 @@ class Files:
     factors: Equalization
     ranges: dict[str, dict[str, Range]]
     wanted: np.ndarray
+    changed: dict[str, float]
     db: dict[str, float]
 
 
@@ -158,31 +159,44 @@ def write_files(network: Network, folder: Path, equalize: bool = True) -> Files:
     tiers = tuple(Tier(depth, 32) for depth in network.depths)
     onnx, int8 = ({tier: folder / f"{kind}-{tier.id}.onnx" for tier in tiers} for kind in ("fp32", "int8"))
     litert, litert_int8, equal = (folder / f"{kind}.tflite" for kind in ("fp32", "int8", "equal"))
+    equal_onnx = {tier: folder / f"equal-{tier.id}.onnx" for tier in tiers}
     convert_fp32(network, tiers, litert)
     for tier in tiers:
         export_tier(network, tier, onnx[tier])
-    seen = [see_channels(onnx[tier], [FEEDS]) for tier in tiers]
-    factors = learn_factors(seen) if equalize else Equalization()
+    seen = [(onnx[tier], [FEEDS]) for tier in tiers]
+    factors = learn_equalization(seen) if equalize else Equalization()
     seen_in_onnx = {}
     for tier in tiers:
-        changed = folder / "equal.onnx"
-        write_equalized_onnx(onnx[tier], changed, factors)
-        seen_in_onnx[tier] = collect(observe_onnx(changed, tensors_to_calibrate(changed)), [FEEDS])
+        write_equalized_onnx(onnx[tier], equal_onnx[tier], factors)
+        observe = observe_onnx(equal_onnx[tier], tensors_to_calibrate(equal_onnx[tier]))
+        seen_in_onnx[tier] = collect(observe, [FEEDS])
         quantize_onnx(onnx[tier], seen_in_onnx[tier], int8[tier], factors=factors)
     write_equalized_litert(litert, equal, factors)
     found = {t.signature: collect(observe_litert(equal, t.signature), [FEEDS]) for t in tiers}
     quantize_litert(litert, "int8", found, litert_int8, factors=factors)
     first = tiers[0]
     wanted = open_onnx(onnx[first]).run(FEEDS)[STYLIZED]
-    sessions = {
-        "onnxruntime": open_onnx(int8[first]),
-        "litert": open_litert(litert_int8, first.signature),
-    }
-    db = {name: psnr_db(wanted, session.run(FEEDS)[STYLIZED]) for name, session in sessions.items()}
+
+    def pictures(onnx_file: Path, litert_file: Path) -> dict[str, np.ndarray]:
+        sessions = {"onnxruntime": open_onnx(onnx_file), "litert": open_litert(litert_file, first.signature)}
+        return {runtime: session.run(FEEDS)[STYLIZED] for runtime, session in sessions.items()}
+
+    same = pictures(equal_onnx[first], equal)
+    changed = {runtime: float(np.abs(made - wanted).max()) for runtime, made in same.items()}
+    made = pictures(int8[first], litert_int8)
+    db = {runtime: psnr_db(wanted, one) for runtime, one in made.items()}
     ranges = {"onnxruntime": seen_in_onnx[first], "litert": found[first.signature]}
-    return Files(onnx, int8, litert, litert_int8, factors, ranges, wanted, db)
+    return Files(onnx, int8, litert, litert_int8, factors, ranges, wanted, changed, db)
 
 
 def psnr_db(wanted: np.ndarray, got: np.ndarray) -> float:
     """By the spread of what was wanted."""
     return float(10 * np.log10(np.ptp(wanted) ** 2 / np.mean((wanted - got) ** 2)))
+
+
+def both_ways(module: type[nn.Module], folder: Path) -> tuple[Files, Files]:
+    """Of one module: not equalised, and equalised."""
+    folders = folder / "plain", folder / "equal"
+    for one in folders:
+        one.mkdir()
+    return write_files(Network(module), folders[0], equalize=False), write_files(Network(module), folders[1])
