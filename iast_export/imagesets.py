@@ -16,7 +16,7 @@ from typing import Any
 
 from iast_export.artifacts import json_bytes, read_bytes, sets_dir, sha256_bytes
 from iast_export.errors import InputError
-from iast_export.images import Rgb, decode_image
+from iast_export.picture_reader import Rgb, read_picture
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -56,7 +56,7 @@ class SetImage:
         data = read_bytes(self.path)
         if sha256_bytes(data) != self.sha256:
             raise InputError(f"{self.origin} was altered: its SHA-256 is not the set's", "restore the file")
-        rgb = decode_image(data, self.origin)
+        rgb = read_picture(data, self.origin)
         if self.crop is None:
             return rgb
         x, y, width, height = self.crop
