@@ -129,23 +129,22 @@ class Drop(Model):
 
 
 class PairScore(Model):
-    """Raw fidelity of one content and style pair."""
+    """Raw fidelity of one content and style pair, at the size that was judged."""
 
     content: str
     style: str
+    width_px: Positive
+    height_px: Positive
     psnr_db: float
     ssim: float
 
 
-class VerifyRow(Model):
-    """Fidelity and score drops of one model at one tier.
+class Figures(Model):
+    """Fidelity and score drops over some pictures.
 
     `not_judged` gives, for each score of `drop` that is None, the reason.
     """
 
-    runtime: Runtime
-    precision: Precision
-    tier: str
     images: Positive
     psnr_db: Spread
     ssim: Spread
@@ -161,6 +160,19 @@ class VerifyRow(Model):
                 f"not_judged must explain exactly {sorted(gaps)}, found {sorted(self.not_judged)}"
             )
         return self
+
+
+class VerifyRow(Figures):
+    """Figures of one model at one tier: over squares of the tier's side, which no runtime pads.
+
+    `own_shape` are those over pictures that keep their aspect ratio, which LiteRT pads to the square;
+    None where no picture of the set is other than square.
+    """
+
+    runtime: Runtime
+    precision: Precision
+    tier: str
+    own_shape: Figures | None = None
 
 
 class SetFacts(Model):

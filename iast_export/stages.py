@@ -427,7 +427,15 @@ def _verify(build: Build) -> list[Path]:
     facts = SetFacts(name=build.evaluation_set.name, sha256=build.evaluation_set.sha256, images=len(pairs))
     path = build.root / VERIFY_PATH
     scorers = build_scorers(build)
-    verify(lanes, pairs, facts, scorers=scorers, threads=usable_cores(), progress=build.progress).save(path)
+    verify(
+        lanes,
+        pairs,
+        facts,
+        multiple_px=build.network.size_multiple_px,
+        scorers=scorers,
+        threads=usable_cores(),
+        progress=build.progress,
+    ).save(path)
     return [path]
 
 
