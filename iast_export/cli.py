@@ -53,7 +53,8 @@ def main() -> None:
 def run(arguments: list[str]) -> int:
     """Runs one command line and returns its exit code; only a bug of ours raises."""
     try:
-        result = app.main(arguments, prog_name="iast-export", standalone_mode=False)
+        with console.notes():
+            result = app.main(arguments, prog_name="iast-export", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         return 2
@@ -158,10 +159,11 @@ def build(verbose: bool, as_json: bool, **options: Any) -> None:
 
 def _summary(folder: Path) -> None:
     from iast_export.default_lane import load_warnings
-    from iast_export.report.summary import summary_rows
+    from iast_export.report.summary import calibration_line, summary_rows
 
     columns, rows = summary_rows(folder)
     console.table(f"{folder}", columns, rows)
+    console.out.print(calibration_line(folder), markup=False)
     for line in load_warnings(folder):
         console.out.print(f"note    {line}", markup=False)
     console.out.print(f"bundle  {folder}\nreport  {folder / 'reports' / 'report.html'}")
@@ -501,7 +503,11 @@ def _print_verdict(verdict: Verdict) -> None:
 @click.option("--content", "contents", multiple=True, required=True, help="photograph; may be repeated")
 @click.option("--style", "styles", multiple=True, required=True, help="style id or picture; may be repeated")
 @click.option("--out", required=True, type=_PATH, help="folder for the pictures")
-@click.option("--runtime", type=click.Choice(RUNTIMES), default="litert", show_default=True)
+@click.option(
+    "--runtime",
+    type=click.Choice(RUNTIMES),
+    help="default: litert, but onnxruntime for a picture that LiteRT would pad to its loss",
+)
 @click.option(
     "--precision",
     type=click.Choice(("fp32", "fp16", "dynamic_int8", "int8")),
@@ -521,7 +527,7 @@ def stylize(
     contents: tuple[str, ...],
     styles: tuple[str, ...],
     out: Path,
-    runtime: Runtime,
+    runtime: Runtime | None,
     precision: Precision | None,
     strength: float,
     threads: int,
@@ -536,12 +542,14 @@ def stylize(
       iast-export stylize dist/demo --content a.jpg --content b.jpg --style cafe --style my.jpg --out pictures
     """
     from iast_export.imagesets import picture_path
-    from iast_export.stylize import BundleEngine
+    from iast_export.stylize import BundleEngine, ChosenByShape, Engines
     from iast_export.stylize import stylize as run_stylize
 
     if scale_down and tile:
         raise UsageError("--scale-down and --tile exclude each other", "give one of them")
-    engine = BundleEngine(folder, runtime, precision, threads)
+    engine: Engines = ChosenByShape(folder, precision, threads)
+    if runtime is not None:
+        engine = BundleEngine(folder, runtime, precision, threads)
     with console.progress_bar() as progress:
         made = run_stylize(
             engine,
@@ -556,13 +564,13 @@ def stylize(
         console.emit_json(
             [
                 {"path": str(m.path), "content": m.content, "style": m.style, "tier": m.tier}
-                | {"precision": m.precision}
+                | {"runtime": m.runtime, "precision": m.precision, "reason": m.reason}
                 for m in made
             ]
         )
         return
     for m in made:
-        console.out.print(f"{m.path}  ({m.tier}, {runtime} {m.precision})")
+        console.out.print(f"{m.path}  ({m.tier}, {m.runtime} {m.precision})", markup=False)
     console.out.print(f"sheet  {out / 'sheet.png'}")
 
 

@@ -84,7 +84,7 @@ def _is_srgb(transform: ImageCms.ImageCmsTransform, mode: str) -> bool:
 
 
 @lru_cache(maxsize=1)
-def _srgb() -> ImageCms.core.CmsProfile:
+def _srgb() -> Any:
     return ImageCms.createProfile("sRGB")
 
 

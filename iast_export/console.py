@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -16,6 +17,7 @@ from rich.table import Table
 
 from iast_export.artifacts import Progress as Callback
 from iast_export.artifacts import no_progress
+from iast_export.notes import NOTES
 
 _NOT_A_TERMINAL_WIDTH = 140
 
@@ -47,6 +49,47 @@ def progress_bar(verbose: bool = False) -> Iterator[Callback]:
 
 def _lines(what: str, done: int, total: int) -> None:
     err.print(f"{what}: {done} of {total}", style="dim")
+
+
+class _Notes(logging.Handler):
+    """Prints the first note of every kind, each once, and counts the others."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._texts: dict[str, set[str]] = {}
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Prints a record on stderr, if it is the first of its kind."""
+        text = record.getMessage()
+        known = self._texts.setdefault(str(getattr(record, "kind", "")), set())
+        if not known:
+            err.print(f"note: {text}", markup=False)
+        known.add(text)
+
+    def finish(self) -> None:
+        """Says how many notes of a kind were not printed."""
+        for known in self._texts.values():
+            if len(known) > 1:
+                err.print(f"note: {len(known) - 1} more of: {_without_name(min(known))}", markup=False)
+
+
+def _without_name(text: str) -> str:
+    """A note without the picture's name that it begins with."""
+    return text.rpartition(": ")[2]
+
+
+@contextmanager
+def notes() -> Iterator[None]:
+    """Shows on stderr what `notes.note` says while the block runs."""
+    listener = _Notes()
+    NOTES.addHandler(listener)
+    propagates, NOTES.propagate = NOTES.propagate, False
+    try:
+        yield
+    finally:
+        NOTES.removeHandler(listener)
+        NOTES.propagate = propagates
+        listener.finish()
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

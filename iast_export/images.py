@@ -7,13 +7,17 @@ clipped to 0..255.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
+from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
+from PIL import Image, ImageDraw, ImageFont
 
 from iast_export.artifacts import read_bytes, write_atomic
 from iast_export.errors import InputError
@@ -24,6 +28,7 @@ Rgb = npt.NDArray[np.uint8]
 FloatImage = npt.NDArray[np.float32]
 
 _LABEL_HEIGHT_PX = 24
+_LABEL_PX = 13
 _GAP_PX = 4
 
 
@@ -133,9 +138,13 @@ def fit_longest_side(rgb: Rgb, side_px: int) -> Rgb:
     _check_rgb(rgb)
     if side_px < 1:
         raise InputError(f"a longest side of {side_px} px was asked", "ask for at least 1 px")
-    height, width = rgb.shape[:2]
-    longest = max(height, width)
-    return resize(rgb, max(1, _round(height * side_px, longest)), max(1, _round(width * side_px, longest)))
+    return resize(rgb, *fit_size(rgb.shape[0], rgb.shape[1], side_px))
+
+
+def fit_size(height_px: int, width_px: int, side_px: int) -> tuple[int, int]:
+    """Height and width once the longest side is `side_px`, rounded half up, at least 1."""
+    longest = max(height_px, width_px)
+    return max(1, _round(height_px * side_px, longest)), max(1, _round(width_px * side_px, longest))
 
 
 def center_square(rgb: Rgb, side_px: int) -> Rgb:
@@ -188,10 +197,24 @@ def sheet(rows: Sequence[Sequence[Rgb]], labels: Sequence[Sequence[str]] | None 
 
 
 def _write(canvas: Rgb, text: str, left: int, top: int, width_px: int) -> None:
-    font, scale = cv2.FONT_HERSHEY_SIMPLEX, 0.45
-    while text and cv2.getTextSize(text, font, scale, 1)[0][0] > width_px:
+    """Draws what fits of a line; what can't be printed, such as bytes that are not UTF-8, is a `?`."""
+    font = _font()
+    text = "".join(sign if sign.isprintable() else "?" for sign in text)
+    while text and font.getlength(text) > width_px:
         text = text[:-1]
-    cv2.putText(canvas, text, (left, top + _LABEL_HEIGHT_PX - 8), font, scale, (0, 0, 0), 1, cv2.LINE_AA)
+    strip = canvas[top : top + _LABEL_HEIGHT_PX, left : left + width_px]
+    drawn = Image.fromarray(np.ascontiguousarray(strip))
+    ImageDraw.Draw(drawn).text((0, _LABEL_HEIGHT_PX - 8), text, fill=(0, 0, 0), font=font, anchor="ls")
+    strip[:] = np.asarray(drawn)
+
+
+@cache
+def _font() -> ImageFont.FreeTypeFont:
+    """DejaVu Sans from the wheel of matplotlib, which is found without being imported."""
+    spec = find_spec("matplotlib")
+    assert spec is not None and spec.origin is not None  # a dependency
+    path = Path(spec.origin).parent / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf"
+    return ImageFont.truetype(io.BytesIO(read_bytes(path)), _LABEL_PX)
 
 
 def _round(numerator: int, denominator: int) -> int:

@@ -1,4 +1,4 @@
-"""What a picture's file holds, by its content: formats that are read, others by name, and whether it is whole.
+"""What a picture's file holds, by its content: formats that are read, others by name; whole or not.
 
 The ending of a name says nothing. What no decoder here takes is named with what to do; what lost bytes is
 refused before it is decoded, since decoders fill the rest with gray and say nothing.

@@ -82,7 +82,7 @@ def _read(data: bytes, name: str, decoder: str) -> Rgb:
     assert isinstance(opened, Image.Image)
     with opened as image:
         _check_size(image, name)
-        _check_raw(image, name)
+        _check_raw(image, data, name)
         _tell_frames(image, name, decoder)
         decoded = _jpeg(image, data, name) if decoder == "JPEG" else _other(image, data, name)
         profile = image.info.get("icc_profile")
@@ -105,22 +105,16 @@ def _check_size(image: Image.Image, name: str) -> None:
         raise InputError(f"{name} is {width}x{height} px, which is empty", "use a real picture")
 
 
-def _check_raw(image: Image.Image, name: str) -> None:
+def _check_raw(image: Image.Image, data: bytes, name: str) -> None:
     """Raw files in TIFF's clothes open as their small preview."""
     tags: Any = getattr(image, "tag_v2", {})
     preview = tags.get(_NEW_SUB_FILE) == _REDUCED and _SUB_FILES in tags
-    if _DNG_VERSION in tags or preview or getattr(image, "fp", None) and _is_canon_raw(image):
+    canon = image.format == "TIFF" and data[8:10] == b"CR"
+    if _DNG_VERSION in tags or preview or canon:
         raise InputError(
             f"{name} is a camera's raw file (DNG, NEF, ARW, CR2 or alike)",
             "develop it, then export it as JPEG or PNG",
         )
-
-
-def _is_canon_raw(image: Image.Image) -> bool:
-    if image.format != "TIFF" or image.fp is None:
-        return False
-    image.fp.seek(8)
-    return image.fp.read(2) == b"CR"
 
 
 def _tell_frames(image: Image.Image, name: str, decoder: str) -> None:
@@ -153,7 +147,8 @@ def _jpeg(image: Image.Image, data: bytes, name: str) -> _Decoded:
 
 def _other(image: Image.Image, data: bytes, name: str) -> _Decoded:
     tags: Any = getattr(image, "tag_v2", {})
-    rawmode = str(image.tile[0].args) if image.tile else ""
+    tiles = getattr(image, "tile", None)
+    rawmode = str(tiles[0].args) if tiles else ""
     before = _orientation(image, name)
     image.load()
     # Pillow turns a TIFF as it loads it; a PNG may tell its orientation behind the pixels.
@@ -202,9 +197,7 @@ def _gray_16(image: Image.Image, tags: Any, name: str) -> _Decoded:
 def _colors_16(image: Image.Image, data: bytes, orientation: int) -> _Decoded:
     """All 16 bits where OpenCV's values have the high bytes that Pillow found, else those bytes."""
     coarse = np.asarray(image.convert("RGBA") if _TRANSPARENCY not in image.info else image)
-    found = cast(
-        "npt.NDArray[Any] | None", cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    )
+    found = cast("npt.NDArray[Any] | None", cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED))
     if found is not None and found.dtype == np.uint16 and found.ndim == 3:
         colors = found[:, :, 2::-1]
         alpha = _to_8_bits(found[:, :, 3], 65535) if found.shape[2] == 4 else None

@@ -259,12 +259,21 @@ class QuantizeRow(Model):
     rewrites: dict[str, Count] = Field(default_factory=dict)
 
 
+class CalibratedOn(Model):
+    """Which pictures calibrated: of `found` ones, how many at each tier, and what was left out and why."""
+
+    found: Positive
+    used: dict[str, Positive]
+    skipped: dict[str, str] = Field(default_factory=dict)
+
+
 class QuantizeReport(Report):
-    """reports/quantize.json."""
+    """reports/quantize.json; `set` holds the pictures that were chosen, at most one per pair."""
 
     made_by = "quantize"
     method: str
     set: SetFacts
+    calibrated: CalibratedOn | None = None
     rows: tuple[QuantizeRow, ...] = Field(min_length=1)
 
 

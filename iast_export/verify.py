@@ -162,9 +162,10 @@ def verify(
 def own_shape_pairs(pairs: Sequence[EvaluationPair]) -> list[EvaluationPair]:
     """Half as many pairs again, of the photographs that are not square; none where all are.
 
-    Where such photographs are fewer, they come again in the styles of other pairs.
+    The longest come first. Where they are fewer, they come again in the styles of other pairs.
     """
     shaped = [i for i, pair in enumerate(pairs) if pair.rgb.shape[0] != pair.rgb.shape[1]]
+    shaped.sort(key=lambda i: min(pairs[i].rgb.shape[:2]) / max(pairs[i].rgb.shape[:2]))
     made: dict[tuple[str, str], EvaluationPair] = {}
     for turn in range(len(pairs) if shaped else 0):
         for i in shaped:
