@@ -104,7 +104,8 @@ def test_all_rules_are_checked_and_named(bundle: Path, baseline: Path, rules: Pa
 
 def _fidelity(psnrs: list[float], ssim: float = 0.98) -> dict[str, Any]:
     mean = sum(psnrs) / len(psnrs)
-    pairs = [{"content": f"p{i}", "style": "ink", "psnr_db": p, "ssim": ssim} for i, p in enumerate(psnrs)]
+    shown = {"style": "ink", "width_px": 256, "height_px": 256, "ssim": ssim}
+    pairs = [{"content": f"p{i}", "psnr_db": p} | shown for i, p in enumerate(psnrs)]
     return {"psnr_db": {"mean": mean, "p5": min(psnrs)}, "ssim": {"mean": ssim, "p5": ssim}, "pairs": pairs}
 
 

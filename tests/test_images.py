@@ -106,18 +106,12 @@ def test_a_picture_cut_short_is_refused_wherever_it_is_cut(suffix: str) -> None:
             read_picture(data[:length], "photo")
 
 
-@pytest.mark.parametrize("data", [b"", b"\x89", b"GIF of nothing", b"<html></html>", b"\x00" * 100])
+@pytest.mark.parametrize("data", [b"\x89", b"GIF of nothing", b"hello", b"\x00" * 100])
 def test_what_is_not_a_picture_is_refused(data: bytes, tmp_path: Path) -> None:
     path = tmp_path / "photo.png"
     path.write_bytes(data)
     with pytest.raises(InputError, match=r"photo\.png is not a picture"):
         images.load_image(path)
-
-
-def test_float_pictures_are_refused() -> None:
-    data = _encode(".tiff", np.zeros((4, 4, 3), np.float32))
-    with pytest.raises(InputError, match="float32 values"):
-        read_picture(data, "x")
 
 
 def test_a_missing_picture_is_refused(tmp_path: Path) -> None:

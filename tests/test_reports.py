@@ -40,7 +40,16 @@ VERIFY: dict[str, Any] = {
             "ssim": {"mean": 0.99, "p5": 0.97},
             "drop": {"ssim_content": 0.01, "style_distance": -0.002, "lpips_content": None, "identity": None},
             "not_judged": {"lpips_content": "no weights", "identity": "no faces in the set"},
-            "pairs": [{"content": "a", "style": "b", "psnr_db": 41.0, "ssim": 0.99}],
+            "pairs": [
+                {
+                    "content": "a",
+                    "style": "b",
+                    "width_px": 256,
+                    "height_px": 256,
+                    "psnr_db": 41.0,
+                    "ssim": 0.99,
+                }
+            ],
         }
     ],
 }
