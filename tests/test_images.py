@@ -198,3 +198,12 @@ def test_an_array_that_is_not_a_picture_is_refused(bad: np.ndarray) -> None:
         images.to_tensor(bad)
     with pytest.raises(InputError, match="is empty"):
         images.to_tensor(np.zeros((0, 4, 3), np.uint8))
+
+
+def test_a_label_shows_every_script_and_any_bytes() -> None:
+    names = ["naïve", "Жар-птица", "日本", "caf\udce9.png", "a\x00b\n\x1b[31m", "[bold]x[/]", "\U0001f984"]
+    pictures = [np.full((8, 120, 3), 255, np.uint8) for _ in names]
+    drawn = images.sheet([pictures], [names])
+    for i in range(len(names)):
+        assert (drawn[4:28, 4 + 124 * i : 124 + 124 * i] < 128).any(), names[i]
+    assert not np.array_equal(images.sheet([pictures[:1]], [["é"]]), images.sheet([pictures[:1]], [["e"]]))
