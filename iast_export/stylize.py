@@ -316,7 +316,7 @@ def stylize(
             f"--strength {strength} is outside 0..1", "0 keeps the photograph, 1 is the full style"
         )
     names = _named(contents, styles)
-    paths = _result_paths(out, contents, names)
+    paths = _result_paths(out, contents, styles, names)
     pictures = {path: _load(path, engine.tiers, oversize) for path in contents}
     codes = [engine.style_codes(style) for style in styles]
     written: list[Picture] = []
@@ -358,14 +358,17 @@ def _named(contents: Sequence[Path], styles: Sequence[str]) -> list[str]:
     return names
 
 
-def _result_paths(out: Path, contents: Sequence[Path], names: Sequence[str]) -> dict[tuple[Path, str], Path]:
+def _result_paths(
+    out: Path, contents: Sequence[Path], styles: Sequence[str], names: Sequence[str]
+) -> dict[tuple[Path, str], Path]:
     """Where each content in each style is written.
 
     Raises:
-        UsageError: two would be one file, or one would replace a content.
+        UsageError: two would be one file, or one would replace an input.
     """
     paths = {(content, name): out / f"{content.stem}--{name}.png" for content in contents for name in names}
-    taken: dict[Path, str] = {content.resolve(): "it is a content" for content in contents}
+    inputs = [*contents, *(Path(style) for style in styles if Path(style).is_file())]
+    taken: dict[Path, str] = {path.resolve(): "it is an input" for path in inputs}
     for path in (out / _SHEET, *paths.values()):
         if path.resolve() in taken:
             raise UsageError(

@@ -280,6 +280,40 @@ def test_7_a_row_that_the_baseline_lacks_and_a_row_told_twice_are_noticed(
     assert any("twice" in check.measured for check in gate(bundle, baseline).checks)
 
 
+@pytest.mark.parametrize(
+    ("values", "check"),
+    [
+        ({"own_shape": _fidelity([20.0, 21.0, 22.0])}, "psnr mean: litert int8"),
+        (
+            {"own_shape": _fidelity([32.5, 38.0, 40.5])},
+            "psnr p5 against the baseline: litert int8",
+        ),
+        (
+            {"own_shape__drop__style_distance": 0.04},
+            "drop of style_distance: litert int8 d2-256px, own shape",
+        ),
+    ],
+)
+def test_5_pictures_in_their_own_shape_have_rules_of_their_own(
+    bundle: Path, baseline: Path, values: dict[str, Any], check: str
+) -> None:
+    row = row_of(bundle, "verify", "litert", "int8")
+    if isinstance(values.get("own_shape"), dict):
+        whole = read_json(bundle / "reports" / "verify.json")["rows"][row]["own_shape"]
+        values = {"own_shape": whole | values["own_shape"]}
+    alter(bundle, "verify", row, **values)
+    verdict = gate(bundle, baseline)
+    assert verdict.exit_code == 5
+    assert f"{check} d2-256px, own shape" in _bad(verdict)
+
+
+def test_7_where_only_squares_were_judged_the_rules_for_other_shapes_can_not_pass(
+    bundle: Path, baseline: Path
+) -> None:
+    alter(bundle, "verify", row_of(bundle, "verify", "litert", "int8"), own_shape=None)
+    assert gate(bundle, baseline).exit_code == 7
+
+
 def test_7_a_rule_for_a_score_that_was_not_judged_can_not_pass(
     bundle: Path, baseline: Path, tmp_path: Path
 ) -> None:
@@ -312,6 +346,8 @@ def test_3_an_altered_or_missing_file_fails_before_all_else(bundle: Path, baseli
         ("verify", {"psnr_db__p5": 39.0}),
         ("verify", {"ssim__mean": 1.0}),
         ("verify", {"images": 300}),
+        ("verify", {"own_shape__psnr_db__mean": 45.0}),
+        ("verify", {"own_shape__images": 30}),
     ],
 )
 def test_3_a_report_whose_figures_do_not_follow_from_its_raw_values_was_altered(
