@@ -382,7 +382,7 @@ class PadTo(Model):
 
 
 class Preprocess(Model):
-    """From an upright 8-bit picture to the tensor, exactly."""
+    """From an upright 8-bit picture in sRGB to the tensor, exactly."""
 
     color_order: Literal["RGB"] = "RGB"
     alpha: Literal["over_white"] = "over_white"
