@@ -7,10 +7,12 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image, ImageCms
 
 from iast_export.notes import note
 
+Levels = npt.NDArray[np.uint8]
 _SPACES = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK", "LAB": "Lab"}
 _GRID_LEVELS = 18
 # A profile that moves no color of the grid by more than this is sRGB under another name.
@@ -21,28 +23,33 @@ class UnusableProfile(Exception):  # noqa: N818 - caught and turned into a note
     """A profile that can't be applied; its text says why."""
 
 
-def to_srgb(image: Image.Image, profile: bytes | None, name: str) -> Image.Image:
-    """`image` (L, RGB, CMYK or LAB, 8 bits) as sRGB: mode RGB, or L where there is nothing to convert.
+def to_srgb(picture: Image.Image | Levels, mode: str, profile: bytes | None, name: str) -> Levels:
+    """A picture of 8 bits as levels of sRGB: [H, W, 3], or [H, W] where gray needs no conversion.
 
     Without a profile gray and RGB count as sRGB. A profile that can't be applied is named and left
     out. CMYK without a usable one becomes 255 - ink per channel, which is said too.
 
     Args:
-        image: without alpha.
+        picture: without alpha; a large array that needs no conversion is not copied.
+        mode: of its colors: L, RGB, CMYK or LAB.
         profile: the ICC profile in the file.
         name: of the picture, for notes.
     """
+    transform = None
     if profile:
         try:
-            transform = _transform(profile, image.mode)
-            return image if transform is None else _applied(image, transform)
+            transform = _transform(profile, mode)
         except UnusableProfile as error:
             note("profile", f"{name}: its color profile is left out: {error}")
-    if image.mode == "LAB":
-        return _applied(image, _lab())
-    if image.mode == "CMYK":
+    if transform is None and mode == "LAB":
+        transform = _lab()
+    if transform is None and mode in ("L", "RGB"):
+        return np.asarray(picture)
+    image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture, mode)
+    if transform is None:
         note("cmyk", f"{name}: CMYK without a usable color profile, its colors are a guess")
-    return image if image.mode == "L" else image.convert("RGB")
+        return np.asarray(image.convert("RGB"))
+    return np.asarray(_applied(image, transform))
 
 
 def _applied(image: Image.Image, transform: ImageCms.ImageCmsTransform) -> Image.Image:

@@ -37,9 +37,10 @@ _TRANSPARENCY = "transparency"
 class _Decoded:
     """A decoded picture on its way: 8-bit colors in their own space, alpha apart, not yet turned."""
 
-    colors: Image.Image
-    alpha: Rgb | None
-    orientation: int
+    colors: Image.Image | Rgb
+    mode: str
+    alpha: Rgb | None = None
+    orientation: int = 1
 
 
 def read_picture(data: bytes, name: str) -> Rgb:
@@ -86,7 +87,7 @@ def _read(data: bytes, name: str, decoder: str) -> Rgb:
         _tell_frames(image, name, decoder)
         decoded = _jpeg(image, data, name) if decoder == "JPEG" else _other(image, data, name)
         profile = image.info.get("icc_profile")
-    colors = np.asarray(to_srgb(decoded.colors, profile, name))
+    colors = to_srgb(decoded.colors, decoded.mode, profile, name)
     rgb = np.repeat(colors[:, :, None], 3, axis=2) if colors.ndim == 2 else colors
     if decoded.alpha is not None and decoded.alpha.min() < 255:
         note("alpha", f"{name}: what is transparent is laid over white")
@@ -137,12 +138,12 @@ def _jpeg(image: Image.Image, data: bytes, name: str) -> _Decoded:
                 raise cut_short(name) from error
             raise damaged(name, said) from error
         image.load()
-        return _Decoded(image, None, _orientation(image, name))
+        return _Decoded(image, mode, orientation=_orientation(image, name))
     if mode == "L":
         pixels = pixels[:, :, 0]
     elif mode == "CMYK":  # kept inverted in files, as Photoshop does
         pixels = 255 - pixels
-    return _Decoded(Image.fromarray(pixels, mode), None, _orientation(image, name))
+    return _Decoded(pixels, mode, orientation=_orientation(image, name))
 
 
 def _other(image: Image.Image, data: bytes, name: str) -> _Decoded:
@@ -166,18 +167,18 @@ def _colors_8(image: Image.Image, data: bytes, name: str) -> _Decoded:
     keyed = image.info.get(_TRANSPARENCY)
     if image.mode in ("1", "L", "RGB") and keyed is not None:
         colors = image.convert("L") if image.mode == "1" else image
-        return _Decoded(colors, _keyed(np.asarray(colors), keyed, _gray_step(data)), 1)
+        return _Decoded(colors, colors.mode, _keyed(np.asarray(colors), keyed, _gray_step(data)))
     if image.mode in ("P", "PA"):
         image = image.convert("RGBA" if image.has_transparency_data else "RGB")
     made = {"1": "L", "La": "LA", "RGBa": "RGBA", "RGBX": "RGB", "YCbCr": "RGB", "HSV": "RGB"}
     image = image.convert(made[image.mode]) if image.mode in made else image
     if image.mode in ("LA", "RGBA"):
         alpha = np.asarray(image.getchannel("A"))
-        return _Decoded(image.convert(image.mode[:-1]), alpha, 1)
+        return _Decoded(image.convert(image.mode[:-1]), image.mode[:-1], alpha)
     if image.mode not in ("L", "RGB", "CMYK", "LAB"):
         kind = {"F": "float32", "I": "32-bit"}.get(image.mode, image.mode)
         raise InputError(f"{name} holds {kind} values", "save it with 8 or 16 bits per channel")
-    return _Decoded(image, None, 1)
+    return _Decoded(image, image.mode)
 
 
 def _gray_16(image: Image.Image, tags: Any, name: str) -> _Decoded:
@@ -191,7 +192,7 @@ def _gray_16(image: Image.Image, tags: Any, name: str) -> _Decoded:
         gray = 255 - gray
     keyed = image.info.get(_TRANSPARENCY)
     alpha = None if keyed is None else _keyed(values, keyed, 1)
-    return _Decoded(Image.fromarray(gray), alpha, 1)
+    return _Decoded(gray, "L", alpha)
 
 
 def _colors_16(image: Image.Image, data: bytes, orientation: int) -> _Decoded:
@@ -204,10 +205,10 @@ def _colors_16(image: Image.Image, data: bytes, orientation: int) -> _Decoded:
         for turn in (1, orientation):
             turned = _upright(colors, turn)
             if turned.shape[:2] == coarse.shape[:2] and np.array_equal(turned >> 8, coarse[:, :, :3]):
-                rgb = Image.fromarray(np.ascontiguousarray(_to_8_bits(turned, 65535)))
-                return _Decoded(rgb, None if alpha is None else _upright(alpha, turn), 1)
+                rgb = np.ascontiguousarray(_to_8_bits(turned, 65535))
+                return _Decoded(rgb, "RGB", None if alpha is None else _upright(alpha, turn))
     rgba = image.convert("RGBA")
-    return _Decoded(rgba.convert("RGB"), np.asarray(rgba.getchannel("A")), 1)
+    return _Decoded(rgba.convert("RGB"), "RGB", np.asarray(rgba.getchannel("A")))
 
 
 def _to_8_bits(values: npt.NDArray[Any], largest: int) -> Rgb:
