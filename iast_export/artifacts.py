@@ -16,7 +16,7 @@ from typing import Any
 
 from iast_export import __version__
 from iast_export.errors import InputError
-from iast_export.paths import STAGES_DIR, is_made_place
+from iast_export.paths import STAGES_DIR, is_inside, is_made_place
 from iast_export.temporary import make_folder, private_folder, remove_leftovers, sync_folder
 
 Progress = Callable[[str, int, int], None]
@@ -177,7 +177,7 @@ class StageRecord:
     def load(cls, root: Path, stage: str) -> StageRecord | None:
         """The record of a stage; None when there is none or it can't be believed (the stage runs again).
 
-        A record of files outside of the bundle, or where no stage writes, is not ours.
+        A record of files outside of the bundle is not ours.
         """
         path = _record_path(root, stage)
         if not path.is_file():
@@ -279,8 +279,8 @@ def _refuse_constant(name: str) -> float:
 
 
 def _made(root: Path, name: str) -> str:
-    if not is_made_place(root, name):
-        raise ValueError(f"no stage writes {name!r}")
+    if not is_inside(root, name):
+        raise ValueError(f"{name!r} is not inside the bundle")
     return name
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from iast_export.errors import InputError, UsageError
 
 STAGES_DIR = ".stages"
+MANIFEST_NAME = "manifest.json"
 # Folders of a bundle that verbs write to; what lies elsewhere in it is never overwritten or deleted.
 MADE_FOLDERS = ("models", "styles", "calibration", "golden", "reports", "lanes", "search", STAGES_DIR)
 
@@ -29,13 +30,19 @@ def inside(path: str) -> str:
     return path
 
 
-def is_made_place(root: Path, name: str) -> bool:
-    """Whether a relative path is one that verbs write to, and no link on its way leads out of `root`."""
-    first, _, rest = inside(name).partition("/")
-    if rest and first not in MADE_FOLDERS:
+def is_inside(root: Path, name: str) -> bool:
+    """Whether a relative path stays inside of a bundle, also by where the links on its way lead."""
+    try:
+        folder = (root / inside(name)).parent
+    except ValueError:
         return False
-    folder = (root / name).parent
     return folder.resolve() == root.resolve() / Path(name).parent
+
+
+def is_made_place(root: Path, name: str) -> bool:
+    """Whether a relative path is one that verbs write to, and stays inside."""
+    first, _, rest = name.partition("/")
+    return is_inside(root, name) and (first in MADE_FOLDERS if rest else name == MANIFEST_NAME)
 
 
 def check_folders(root: Path) -> None:
@@ -67,7 +74,7 @@ def check_inputs_apart(root: Path, inputs: Iterable[Path]) -> None:
             if not place.is_relative_to(real) or place == real:
                 continue
             first = place.relative_to(real).parts[0]
-            if first in (*MADE_FOLDERS, "manifest.json"):
+            if first in (*MADE_FOLDERS, MANIFEST_NAME):
                 raise UsageError(
                     f"{given} lies in {root / first}, which the build writes itself",
                     "choose another --out, or move your files out of it",
@@ -97,7 +104,7 @@ def check_not_overwriting(outputs: Iterable[Path], kept: Iterable[Path]) -> None
 def _identity(path: Path) -> tuple[int, int] | None:
     """What is the same for all names of one file; None where there is no file."""
     try:
-        found = path.stat()
+        found = path.resolve().stat()
     except (OSError, ValueError):
         return None
     return found.st_dev, found.st_ino

@@ -15,11 +15,11 @@ from typing_extensions import Self
 
 from iast_export.artifacts import json_bytes, read_json, write_atomic
 from iast_export.errors import InputError
+from iast_export.paths import MANIFEST_NAME as MANIFEST_NAME
 from iast_export.paths import inside
 from iast_export.specs import PRECISIONS, RUNTIMES, Precision, Role, Runtime
 
 SCHEMA_VERSION = 1
-MANIFEST_NAME = "manifest.json"
 VERIFY_PATH = "reports/verify.json"
 BENCHMARK_PATH = "reports/benchmark.json"
 QUANTIZE_PATH = "reports/quantize.json"

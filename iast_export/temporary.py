@@ -24,6 +24,7 @@ if sys.platform != "win32":
 
 PREFIX = ".iast-export-tmp-"
 _NAME = re.compile(re.escape(PREFIX) + "[0-9a-f]{16}")
+_OWN: set[tuple[int, int]] = set()  # folders that this process works in
 _LOG = logging.getLogger("iast_export")
 _NO_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.EACCES, errno.EPERM)  # the system can't
 
@@ -174,7 +175,8 @@ def try_lock(handle: int) -> Lock:
 def only_one(folder: Path) -> Iterator[None]:
     """Keeps other processes from working in a folder meanwhile; waits, with a word, until they have ended.
 
-    A build that waits goes on from what the other one made. Where the disk takes no locks this says so.
+    A build that waits goes on from what the other one made. Within one process it may be nested.
+    Where the disk takes no locks this says so.
 
     Raises:
         OSError: the folder can't be opened.
@@ -183,6 +185,11 @@ def only_one(folder: Path) -> Iterator[None]:
         yield
         return
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    place = os.fstat(handle).st_dev, os.fstat(handle).st_ino
+    if place in _OWN:
+        os.close(handle)
+        yield
+        return
     try:
         found = try_lock(handle)
         if found is Lock.ELSEWHERE:
@@ -190,6 +197,8 @@ def only_one(folder: Path) -> Iterator[None]:
             fcntl.flock(handle, fcntl.LOCK_EX)
         elif found is Lock.UNKNOWN:
             _LOG.warning("%s is on a disk that takes no locks: run one iast-export at a time there", folder)
+        _OWN.add(place)
         yield
     finally:
+        _OWN.discard(place)
         os.close(handle)
