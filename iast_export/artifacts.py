@@ -16,7 +16,7 @@ from typing import Any
 
 from iast_export import __version__
 from iast_export.errors import InputError
-from iast_export.paths import STAGES_DIR, is_inside, is_made_place
+from iast_export.paths import STAGES_DIR, all_inside, is_made_place
 from iast_export.temporary import make_folder, private_folder, remove_leftovers, sync_folder
 
 Progress = Callable[[str, int, int], None]
@@ -184,9 +184,11 @@ class StageRecord:
             return None
         try:
             raw = read_json(path)
-            outputs = {_made(root, name): _digest(digest) for name, digest in raw["outputs"].items()}
+            outputs = {name: _digest(digest) for name, digest in raw["outputs"].items()}
+            if not all_inside(root, outputs):
+                return None
             return cls(stage=str(raw["stage"]), key=str(raw["key"]), outputs=outputs)
-        except (InputError, KeyError, AttributeError, ValueError):
+        except (InputError, KeyError, AttributeError, TypeError, ValueError):
             return None
 
     def save(self, root: Path) -> None:
@@ -276,12 +278,6 @@ def _record_path(root: Path, stage: str) -> Path:
 
 def _refuse_constant(name: str) -> float:
     raise ValueError(f"{name} is not a finite number")
-
-
-def _made(root: Path, name: str) -> str:
-    if not is_inside(root, name):
-        raise ValueError(f"{name!r} is not inside the bundle")
-    return name
 
 
 def _digest(digest: str) -> str:

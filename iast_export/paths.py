@@ -30,19 +30,20 @@ def inside(path: str) -> str:
     return path
 
 
-def is_inside(root: Path, name: str) -> bool:
-    """Whether a relative path stays inside of a bundle, also by where the links on its way lead."""
+def all_inside(root: Path, names: Iterable[str]) -> bool:
+    """Whether relative paths stay inside of a bundle, also by where the links on their way lead."""
     try:
-        folder = (root / inside(name)).parent
+        folders = {inside(name).rpartition("/")[0] for name in names}
     except ValueError:
         return False
-    return folder.resolve() == root.resolve() / Path(name).parent
+    real = root.resolve()
+    return all((root / folder).resolve() == real / folder for folder in folders)
 
 
 def is_made_place(root: Path, name: str) -> bool:
     """Whether a relative path is one that verbs write to, and stays inside."""
     first, _, rest = name.partition("/")
-    return is_inside(root, name) and (first in MADE_FOLDERS if rest else name == MANIFEST_NAME)
+    return all_inside(root, [name]) and (first in MADE_FOLDERS if rest else name == MANIFEST_NAME)
 
 
 def check_folders(root: Path) -> None:
@@ -91,7 +92,7 @@ def check_not_overwriting(outputs: Iterable[Path], kept: Iterable[Path]) -> None
     places: set[Path] = set()
     for path in outputs:
         place = path.parent.resolve() / path.name
-        if _identity(path) in taken:
+        if _identity(place) in taken:
             raise UsageError(
                 f"{path} would be overwritten: it is an input or a file of the bundle",
                 "choose another place for the result",
@@ -104,7 +105,7 @@ def check_not_overwriting(outputs: Iterable[Path], kept: Iterable[Path]) -> None
 def _identity(path: Path) -> tuple[int, int] | None:
     """What is the same for all names of one file; None where there is no file."""
     try:
-        found = path.resolve().stat()
+        found = path.stat()
     except (OSError, ValueError):
         return None
     return found.st_dev, found.st_ino

@@ -241,7 +241,10 @@ def test_a_damaged_record_only_means_that_the_stage_runs_again(tmp_path: Path) -
     write_atomic(output, b"model")
     record(tmp_path, "export", "k", [output])
     path = tmp_path / ".stages" / "export.json"
-    for damaged in (b"", b"{}", b'{"stage": "export", "key": "k", "outputs": []}', path.read_bytes()[:20]):
+    wrong = [
+        b'{"stage": "export", "key": "k", "outputs": %s}' % it for it in (b"[]", b'{"m": 7}', b'{"": "a"}')
+    ]
+    for damaged in (b"", b"{}", *wrong, path.read_bytes()[:20]):
         path.write_bytes(damaged)
         assert StageRecord.load(tmp_path, "export") is None
         assert not is_fresh(tmp_path, "export", "k")
