@@ -49,36 +49,38 @@ def claim(root: Path, places: Sequence[Path]) -> None:
     Raises:
         InputError: a file that nobody made is in the way, or the folder can't be written.
     """
-    names = {path.relative_to(root).as_posix() for path in places}
-    known = _known(root)
-    foreign = [] if known is None else sorted(n for n in names - known if os.path.lexists(root / n))
+    names, made = {path.relative_to(root).as_posix() for path in places}, _made(root)
+    there = {name for name in names - made if os.path.lexists(root / name)}
+    foreign = sorted(name for name in there if not _is_unsaid(root, name))
     if foreign:
         more = f" and {len(foreign) - _NAMED} more" if len(foreign) > _NAMED else ""
         raise InputError(
             f"{root} holds {', '.join(foreign[:_NAMED])}{more}, not made by a build, which would replace it",
             "move it away, or choose another --out",
         )
-    still = {name for name in known or () if os.path.lexists(root / name)}
-    body = {"paths": sorted(names | still)}
+    body = {"paths": sorted(names | {name for name in made if os.path.lexists(root / name)})}
     if _claimed(root) != set(body["paths"]):
         write_json(root / _CLAIMS, body)
 
 
 def made_files(root: Path) -> list[Path]:
     """The files of a bundle's folder that verbs made, as far as its records and its manifest say."""
-    names = {*(_claimed(root) or ()), *_recorded(root), *_listed(root)}
-    return [root / name for name in sorted(names)]
+    return [root / name for name in sorted(_made(root))]
 
 
-def _known(root: Path) -> set[str] | None:
-    """Names that verbs made; None: all that are there, since what says so was lost in a power cut."""
-    claimed = _claimed(root)
-    if claimed is None and os.path.lexists(root / _CLAIMS):
-        return None
+def _made(root: Path) -> set[str]:
+    return {*(_claimed(root) or ()), *_recorded(root), *_listed(root)}
+
+
+def _is_unsaid(root: Path, name: str) -> bool:
+    """Whether a file is ours though nothing lists it: what did was lost in a power cut, or not copied."""
+    if _claimed(root) is not None:
+        return False
     records = _records(root)
-    if claimed is None and any(StageRecord.load(root, name) is None for name in records):
-        return None
-    return {*(claimed or ()), *_recorded(root), *_listed(root)}
+    if os.path.lexists(root / _CLAIMS) or any(StageRecord.load(root, one) is None for one in records):
+        return True
+    copied = not records and bool(_listed(root))
+    return copied and not name.startswith("styles/")
 
 
 def _claimed(root: Path) -> set[str] | None:
@@ -100,13 +102,9 @@ def _recorded(root: Path) -> set[str]:
 
 
 def _listed(root: Path) -> set[str]:
-    """What the manifest of a bundle lists, also of one that was copied without its hidden records."""
+    """What the manifest of a bundle lists."""
     try:
         manifest = load_manifest(root)
     except InputError:
         return set()
-    made = {
-        path for name in ("models", "calibration", "golden", "reports") for path in (root / name).glob("*")
-    }
-    held = {path.relative_to(root).as_posix() for path in made}
-    return {MANIFEST_NAME, *manifest.hashes(), *manifest.reports.values(), *held}
+    return {MANIFEST_NAME, *manifest.hashes(), *manifest.reports.values()}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,8 @@ import pytest
 from iast_export.artifacts import record, write_atomic
 from iast_export.claims import claim, made_files, working
 from iast_export.errors import InputError
+from iast_export.outputs import planned_outputs
+from iast_export.pipeline import Build, Request
 from iast_export.temporary import PREFIX
 
 CLAIMS = ".stages/claims.json"
@@ -59,6 +63,19 @@ def test_claims_that_a_power_cut_emptied_are_made_again(left: bytes, tmp_path: P
     (tmp_path / CLAIMS).write_bytes(left)
     claim(tmp_path, [place])
     assert (tmp_path / CLAIMS).read_bytes() == whole
+
+
+def test_a_bundle_that_was_copied_without_its_hidden_records_may_be_built_again(
+    bundle_copy: Path, small_request: Request
+) -> None:
+    shutil.rmtree(bundle_copy / ".stages")
+    own = bundle_copy / "models" / "mine.onnx"
+    own.write_bytes(b"the user's")
+    places = planned_outputs(Build(replace(small_request, out=bundle_copy)))
+    claim(bundle_copy, places)
+    assert own not in made_files(bundle_copy)
+    with pytest.raises(InputError, match=r"holds models/mine\.onnx"):
+        claim(bundle_copy, [*places, own])
 
 
 def test_what_killed_processes_left_goes_when_the_next_one_works_there(tmp_path: Path) -> None:
