@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iast_export.artifacts import Progress, no_progress, sha256_file
+from iast_export.claims import made_files
 from iast_export.default_lane import load_defaults, padding_fault
 from iast_export.errors import InputError, UsageError
 from iast_export.images import (
@@ -26,6 +28,7 @@ from iast_export.images import (
     to_tensor,
 )
 from iast_export.notes import note
+from iast_export.paths import check_not_overwriting
 from iast_export.reports import VERIFY_PATH, FileEntry, Manifest, VerifyReport, load_manifest
 from iast_export.runtimes import Session, open_litert, open_onnx, stylize_rgb
 from iast_export.specs import (
@@ -61,6 +64,7 @@ class Picture:
 class Engines(Protocol):
     """What `stylize` takes pictures from: one engine for all, or one chosen by the picture."""
 
+    folder: Path
     tiers: list[Tier]
 
     def style_codes(self, style: str) -> tuple[str, Codes]:
@@ -270,7 +274,7 @@ class ChosenByShape:
 
     def __init__(self, folder: Path, precision: Precision | None = None, threads: int = 1) -> None:
         self.usual = BundleEngine(folder, "litert", precision, threads)
-        self.tiers = self.usual.tiers
+        self.folder, self.tiers = folder, self.usual.tiers
         known = lanes_of(self.usual.manifest).get("onnxruntime", [])
         served = bool(known) if precision is None else precision in known
         self.other = BundleEngine(folder, "onnxruntime", precision, threads) if served else None
@@ -308,7 +312,8 @@ def stylize(
         oversize: what to do with pictures beyond the largest tier, see `BundleEngine.stylize`.
 
     Raises:
-        UsageError: a strength outside [0, 1], two inputs of one name, or a result in the place of an input.
+        UsageError: a strength outside [0, 1], two inputs of one name, two results that would be one file,
+            or a result that would replace an input or a file of the bundle.
         InputError: a picture that is unreadable or too large; nothing is written then.
     """
     if not 0.0 <= strength <= 1.0:
@@ -316,7 +321,9 @@ def stylize(
             f"--strength {strength} is outside 0..1", "0 keeps the photograph, 1 is the full style"
         )
     names = _named(contents, styles)
-    paths = _result_paths(out, contents, styles, names)
+    paths = _result_paths(out, contents, names)
+    kept = [*contents, *(Path(style) for style in styles), *made_files(engine.folder)]
+    check_not_overwriting([*paths.values(), out / _SHEET], kept)
     pictures = {path: _load(path, engine.tiers, oversize) for path in contents}
     codes = [engine.style_codes(style) for style in styles]
     written: list[Picture] = []
@@ -358,23 +365,17 @@ def _named(contents: Sequence[Path], styles: Sequence[str]) -> list[str]:
     return names
 
 
-def _result_paths(
-    out: Path, contents: Sequence[Path], styles: Sequence[str], names: Sequence[str]
-) -> dict[tuple[Path, str], Path]:
+def _result_paths(out: Path, contents: Sequence[Path], names: Sequence[str]) -> dict[tuple[Path, str], Path]:
     """Where each content in each style is written.
 
     Raises:
-        UsageError: two would be one file, or one would replace an input.
+        UsageError: two would be one file, such as `a` in `b--c` and `a--b` in `c`.
     """
     paths = {(content, name): out / f"{content.stem}--{name}.png" for content in contents for name in names}
-    inputs = [*contents, *(Path(style) for style in styles if Path(style).is_file())]
-    taken: dict[Path, str] = {path.resolve(): "it is an input" for path in inputs}
-    for path in (out / _SHEET, *paths.values()):
-        if path.resolve() in taken:
-            raise UsageError(
-                f"{path} can't be written: {taken[path.resolve()]}", "choose another --out, or run them apart"
-            )
-        taken[path.resolve()] = "two pictures would be this file"
+    files = Counter(paths.values())
+    twice = next((path for path, count in files.items() if count > 1), None)
+    if twice is not None:
+        raise UsageError(f"two pictures would be {twice}", "rename an input, or run them apart")
     return paths
 
 
