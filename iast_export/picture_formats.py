@@ -119,6 +119,17 @@ def png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         place += 12 + length
 
 
+def coded_colors(data: bytes, decoder: str) -> tuple[int, int] | None:
+    """Primaries and transfer by ITU-T H.273 that an AVIF or PNG names beside or instead of a profile."""
+    if decoder == "AVIF":
+        place = data.find(b"colrnclx", 0, 1 << 16)
+        return struct.unpack_from(">HH", data, place + 8) if 0 <= place < len(data) - 12 else None
+    if decoder == "PNG":
+        found = next((content for kind, content in png_chunks(data) if kind == b"cICP"), b"")
+        return (found[0], found[1]) if len(found) == 4 else None
+    return None
+
+
 def cut_short(name: str) -> InputError:
     """The error for a file that lost its end."""
     return InputError(f"{name} is cut short", "copy or download the picture again")

@@ -21,7 +21,15 @@ from PIL import ExifTags, Image
 from iast_export.color_profiles import to_srgb
 from iast_export.errors import InputError
 from iast_export.notes import note
-from iast_export.picture_formats import READ, check_whole, cut_short, damaged, format_of, png_chunks
+from iast_export.picture_formats import (
+    READ,
+    check_whole,
+    coded_colors,
+    cut_short,
+    damaged,
+    format_of,
+    png_chunks,
+)
 
 Rgb = npt.NDArray[np.uint8]
 Channels = npt.NDArray[np.uint16]
@@ -31,6 +39,10 @@ LARGEST_MEGAPIXELS = 128
 _DNG_VERSION, _SUB_FILES, _NEW_SUB_FILE, _BITS, _PHOTOMETRIC = 50706, 330, 254, 258, 262
 _WHITE_IS_ZERO, _REDUCED = 0, 1
 _TRANSPARENCY = "transparency"
+# Of ITU-T H.273.
+_SRGB_PRIMARIES = 1
+_HDR = {16: "PQ", 18: "HLG"}
+_WIDE = {9: "BT.2020", 11: "DCI-P3", 12: "Display P3"}
 
 
 @dataclass(frozen=True)
@@ -85,6 +97,7 @@ def _read(data: bytes, name: str, decoder: str) -> Rgb:
         _check_size(image, name)
         _check_raw(image, data, name)
         _tell_frames(image, name, decoder)
+        _check_coded_colors(image, data, name, decoder)
         decoded = _jpeg(image, data, name) if decoder == "JPEG" else _other(image, data, name)
         profile = image.info.get("icc_profile")
     colors = to_srgb(decoded.colors, decoded.mode, profile, name)
@@ -123,6 +136,17 @@ def _tell_frames(image: Image.Image, name: str, decoder: str) -> None:
     if frames > 1:
         note("frames", f"{name}: the first of its {frames} pictures is used")
         image.seek(0)
+
+
+def _check_coded_colors(image: Image.Image, data: bytes, name: str, decoder: str) -> None:
+    primaries, transfer = coded_colors(data, decoder) or (_SRGB_PRIMARIES, 0)
+    if transfer in _HDR:
+        raise InputError(
+            f"{name} is an HDR picture ({_HDR[transfer]}), which has no one look in sRGB",
+            "export it for standard displays (SDR, sRGB)",
+        )
+    if primaries in _WIDE and not image.info.get("icc_profile"):
+        note("primaries", f"{name}: its colors are {_WIDE[primaries]} without a color profile, taken as sRGB")
 
 
 def _jpeg(image: Image.Image, data: bytes, name: str) -> _Decoded:

@@ -140,6 +140,21 @@ def test_a_profile_that_can_not_be_applied_is_named_and_left_out(profile: bytes,
     assert notes == ["profile"]
 
 
+def test_hdr_is_refused_and_wide_primaries_without_a_profile_are_said(notes: list[str]) -> None:
+    rgb = cases.smooth()
+    for primaries, transfer, kinds in ((1, 13, []), (12, 13, ["primaries"])):
+        data = cases.png(rgb, 8, 2, (b"cICP", bytes([primaries, transfer, 0, 1])))
+        assert np.array_equal(read_picture(data, "x"), rgb) and notes == kinds
+    for transfer in (16, 18):
+        with pytest.raises(InputError, match=r"an HDR picture \((PQ|HLG)\).*\n.*SDR"):
+            read_picture(cases.png(rgb, 8, 2, (b"cICP", bytes([9, transfer, 0, 1]))), "x")
+        avif = cases.saved(Image.fromarray(rgb), "AVIF").replace(
+            b"colrnclx\0\x01\0\x0d", b"colrnclx\0\x09\0" + bytes([transfer])
+        )
+        with pytest.raises(InputError, match="an HDR picture"):
+            read_picture(avif, "x")
+
+
 def test_inks_become_colors(notes: list[str]) -> None:
     inks = Image.new("CMYK", (16, 16), (10, 100, 200, 30))
     for data in (cases.saved(inks, "JPEG"), cases.saved(inks, "TIFF")):
