@@ -7,11 +7,12 @@ import re
 from pathlib import Path
 from typing import Any
 
-from iast_export.artifacts import read_bytes, sha256_file, write_atomic
+from iast_export.artifacts import read_bytes, write_atomic
+from iast_export.belonging import check_result_belongs
 from iast_export.device_reports import DEVICE_FOLDER, DeviceResult
 from iast_export.errors import AccuracyError, InputError
 from iast_export.report import write_html
-from iast_export.reports import MANIFEST_NAME, load_manifest
+from iast_export.reports import load_manifest
 
 
 def import_result(path: Path, folder: Path, host: dict[str, Any] | None = None) -> Path:
@@ -60,13 +61,7 @@ def _name(result: DeviceResult) -> str:
 
 def _check_belongs(result: DeviceResult, folder: Path) -> None:
     manifest = load_manifest(folder)
-    found = sha256_file(folder / MANIFEST_NAME)
-    if result.bundle.manifest_sha256 != found:
-        raise InputError(
-            f"the result is of a bundle whose manifest is {result.bundle.manifest_sha256[:16]}, "
-            f"{folder} has {found[:16]}",
-            "build the app with this bundle (copyBundle), install it and run it again",
-        )
+    check_result_belongs(folder, result)
     lanes = {(entry.runtime, entry.precision) for entry in manifest.files if entry.role == "transfer"}
     tiers = {tier.id for tier in manifest.tiers}
     for row in result.rows:

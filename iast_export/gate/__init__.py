@@ -12,8 +12,9 @@ from typing import TypeVar
 from iast_export.artifacts import read_json
 from iast_export.errors import CannotJudgeError
 from iast_export.gate.accuracy import check_accuracy, check_accuracy_baseline
-from iast_export.gate.baseline import MACHINE_FIELDS, Baseline, load_baseline, make_baseline, unlike
-from iast_export.gate.integrity import check_consistency, check_coverage, check_files, check_rows_match
+from iast_export.gate.baseline import MACHINE_FIELDS, Baseline, check_baseline, load_baseline, unlike
+from iast_export.gate.bundle import check_bundle, make_baseline
+from iast_export.gate.integrity import check_rows_match
 from iast_export.gate.rules import Rules, load_rules, parse_rules
 from iast_export.gate.speed import check_size, check_speed
 from iast_export.reports import (
@@ -47,13 +48,13 @@ def gate(folder: Path, baseline: Path | None, rules: Path | None = None) -> Verd
     """
     used = load_rules(rules)
     manifest = load_manifest(folder)
-    checks = check_files(folder, manifest)
-    accepted, missing = _baseline(baseline)
-    checks += missing
+    accepted, checks = _baseline(baseline)
     verified, nothing = _report(folder / VERIFY_PATH, VerifyReport)
     checks += nothing
     measured, nothing = _report(folder / BENCHMARK_PATH, BenchmarkReport)
-    checks += nothing
+    checks += nothing + check_bundle(folder, manifest, verified, measured)
+    if accepted is not None:
+        checks += check_baseline(manifest, accepted)
     if verified is not None:
         checks += check_accuracy(verified, used)
     if verified is not None and accepted is not None:
@@ -62,11 +63,8 @@ def gate(folder: Path, baseline: Path | None, rules: Path | None = None) -> Verd
         checks += check_speed(measured, accepted.benchmark if accepted else None, used)
     if accepted is not None:
         checks += check_size(manifest, measured, accepted, used)
-    if verified is not None and measured is not None:
-        checks += check_consistency(manifest, verified, measured)
-        checks += check_coverage(manifest, verified, measured)
-        if accepted is not None:
-            checks += check_rows_match(verified, measured, accepted)
+    if verified is not None and measured is not None and accepted is not None:
+        checks += check_rows_match(verified, measured, accepted)
     return Verdict(bundle=manifest.name, checks=tuple(checks), notes=_notes(measured, accepted))
 
 
