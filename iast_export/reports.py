@@ -6,6 +6,7 @@ bundle and can't leave it. The manifest's JSON Schema is published at data/manif
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -107,7 +108,8 @@ class Report(Model):
                 f"use the iast-export that wrote it, or make it again with `iast-export {cls.made_by}`",
             )
         try:
-            return cls.model_validate_json(json_bytes(raw), strict=True)
+            # As ASCII: a lone surrogate is then the parser's to refuse.
+            return cls.model_validate_json(json.dumps(raw), strict=True)
         except ValidationError as error:
             raise InputError(
                 f"{path} is not a valid report: {first_error(error)}",

@@ -6,6 +6,7 @@ import math
 import statistics
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from itertools import pairwise
 
 from iast_export.gate.common import check_of, key_of, label_of
@@ -20,7 +21,7 @@ from iast_export.reports import (
     VerifyRow,
 )
 from iast_export.summaries import HIGHER_IS_BETTER, drop_of, lower_p5, p90_ms
-from iast_export.timing import Samples, ratio_interval
+from iast_export.timing import Interval, Samples, ratio_interval
 from iast_export.verdict import Check, Outcome
 
 _TOLERANCE = 1e-6
@@ -179,7 +180,7 @@ def _ratio_faults(row: BenchmarkRow, base: BenchmarkRow) -> Iterator[str]:
         return
     if len(row.samples_ms) % 2 or len(row.samples_ms) < _LEAST_SAMPLES:
         return
-    found = ratio_interval(_samples(base), _samples(row))
+    found = _interval(base.samples_ms, row.samples_ms)
     if row.ratio_to_fp32 is None:
         yield f"no ratio to FP32, the samples give {found.value:.4g}"
         return
@@ -195,10 +196,14 @@ def _base(row: BenchmarkRow, report: BenchmarkReport) -> BenchmarkRow | None:
     return next((other for other in report.rows if key_of(other) == wanted), None)
 
 
-def _samples(row: BenchmarkRow) -> Samples:
-    """The blocks again: samples are kept in their order, two per block."""
-    found = row.samples_ms
-    return Samples((), tuple(zip(found[::2], found[1::2], strict=True)))
+@lru_cache(maxsize=256)
+def _interval(base_ms: tuple[float, ...], row_ms: tuple[float, ...]) -> Interval:
+    """The ratio as `bench` finds it: samples are kept in their order, two per block.
+
+    Kept, since a bundle and its own baseline hold the same samples.
+    """
+    base, row = (Samples((), tuple(zip(found[::2], found[1::2], strict=True))) for found in (base_ms, row_ms))
+    return ratio_interval(base, row)
 
 
 # --- comparing -------------------------------------------------------------------------------------
