@@ -55,6 +55,7 @@ RelativePath = Annotated[str, AfterValidator(_inside), Field(json_schema_extra={
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[int, Field(ge=1)]
+Side = Annotated[int, Field(ge=1, le=65535)]
 Milliseconds = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0)]
 # A mean of quotients that are at most 1 may round a little beyond it.
@@ -161,8 +162,8 @@ class PairScore(Model):
 
     content: str
     style: str
-    width_px: Positive
-    height_px: Positive
+    width_px: Side
+    height_px: Side
     psnr_db: Annotated[float, Field(ge=0, le=PSNR_CAP_DB)]
     ssim: Similarity
     scores: TaskScores

@@ -33,17 +33,14 @@ def _tried(genuine: Case, forgery: Forgery) -> int:
     """The exit code of a forgery; the genuine files are put back."""
     case = genuine.fresh()
     forgery.change(case)
-    before = {path: (case.root / path).read_bytes() for path in _touched(case)}
+    texts = dict(case.texts)
+    texts |= {path: (case.root / path).read_bytes() for path in case.files if path not in texts}
+    written = case.write()
     try:
-        case.write()
         return _exit_code(case)
     finally:
-        for path, data in before.items():
-            (case.root / path).write_bytes(data)
-
-
-def _touched(case: Case) -> Iterable[str]:
-    return {*case.files, *case.texts}
+        for path in written:
+            (case.root / path).write_bytes(texts[path])
 
 
 def _through(genuine: Case, forgeries: Iterable[Forgery]) -> list[str]:

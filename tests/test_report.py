@@ -26,9 +26,10 @@ from iast_export.reports import (
     QuantizeReport,
     Ratio,
     VerifyReport,
+    load_manifest,
 )
 from iast_export.verdict import Verdict
-from tests.gate_cases import LANES, TIERS, alter, make_bundle, row_of
+from tests.gate_cases import LANES, TIERS, alter, fidelity, make_bundle, row_of
 
 VOID = {"meta", "img", "link", "br", "rect", "line"}
 
@@ -43,8 +44,10 @@ def bundle(tmp_path: Path) -> Path:
 @pytest.fixture
 def failing(bundle: Path, tmp_path: Path) -> Verdict:
     make_baseline(bundle, tmp_path / "b.json")
-    alter(bundle, "verify", row_of(bundle, "verify", "litert", "int8"), drop__ssim_content=0.5)
-    alter(bundle, "benchmark", row_of(bundle, "benchmark", "litert", "int8"), samples_ms=[10.0])
+    alter(
+        bundle, "verify", row_of(bundle, "verify", "litert", "int8"), **fidelity([38.0] * 3, 0.98, (0.5, 0.0))
+    )
+    alter(bundle, "benchmark", row_of(bundle, "benchmark", "litert", "int8"), peak_rss_bytes=None)
     return gate(bundle, tmp_path / "b.json")
 
 
@@ -93,7 +96,7 @@ def test_the_same_reports_make_the_same_bytes(bundle: Path) -> None:
 def test_golden_pictures_and_others_are_embedded_small(bundle: Path) -> None:
     sheet = Picture("six by <six>", np.zeros((900, 1400, 3), np.uint8))
     page = write_html(bundle, picture_rows=[("sheet", [sheet])]).read_text()
-    assert page.count("<img ") == 3
+    assert page.count("<img ") == 11
     assert "six by &lt;six&gt;" in page
     assert "d1-512px, style ink, strength 1" in page
     assert len(page) < 200_000
@@ -101,8 +104,10 @@ def test_golden_pictures_and_others_are_embedded_small(bundle: Path) -> None:
 
 def test_quantization_and_conversion_are_shown_where_they_are_reported(bundle: Path) -> None:
     facts = {"name": "default", "sha256": "2" * 64, "images": 8}
+    held = {entry.path: entry for entry in load_manifest(bundle).files}
     row = {
         "path": "models/litert-int8.bin",
+        "sha256": held["models/litert-int8.bin"].sha256,
         "runtime": "litert",
         "precision": "int8",
         "quantized_ops": {"CONV_2D": 12},
@@ -111,12 +116,14 @@ def test_quantization_and_conversion_are_shown_where_they_are_reported(bundle: P
     }
     quantized = QuantizeReport.model_validate({"method": "minmax", "set": facts, "rows": [row]})
     quantized.save(bundle / "reports" / "quantize.json")
+    fp32 = held["models/litert-fp32.bin"]
     row = {
-        "path": "models/litert-int8.bin",
-        "precision": "int8",
+        "path": fp32.path,
+        "sha256": fp32.sha256,
+        "precision": "fp32",
         "role": "transfer",
-        "signatures": ["d2_256px"],
-        "file_bytes": 2000,
+        "signatures": fp32.signatures,
+        "file_bytes": fp32.bytes,
         "unique_bytes": 1500,
         "shared_bytes": 500,
         "parity": {"d2_256px": 2e-6},
@@ -180,7 +187,7 @@ def test_the_speed_chart_has_a_bar_with_an_interval_per_ratio(bundle: Path) -> N
     report = BenchmarkReport.load(bundle / "reports" / "benchmark.json")
     chart = speed_chart(report)
     ElementTree.fromstring(chart)
-    assert chart.count("<rect") == sum(row.ratio_to_fp32 is not None for row in report.rows) == 4
+    assert chart.count("<rect") == sum(row.ratio_to_fp32 is not None for row in report.rows) == 8
     assert 'class="mark"' in chart
 
 
@@ -222,6 +229,7 @@ def timed(precision: str, median_ms: float, ratio: tuple[float, float, float] | 
             "runtime": "litert",
             "precision": precision,
             "tier": "d1-32px",
+            "sha256": "0" * 64,
             "threads": 1,
             "median_ms": median_ms,
             "p90_ms": None,

@@ -70,7 +70,7 @@ def make_baseline(folder: Path, path: Path) -> Baseline:
     wrong = Verdict(bundle=manifest.name, checks=tuple(checks)).worst()
     if wrong:
         kind = InputError if wrong[0].exit_code == InputError.exit_code else CannotJudgeError
-        raise kind(f"{folder}: {wrong[0].name}: {wrong[0].measured}", wrong[0].remedy)
+        raise kind(f"{folder} can't become a baseline: {wrong[0].name}: {wrong[0].measured}", wrong[0].remedy)
     draft = Baseline(
         bundle=manifest.name,
         file_bytes={entry.path: entry.bytes for entry in manifest.files},

@@ -151,8 +151,8 @@ def check_rows_match(verified: VerifyReport, measured: BenchmarkReport, accepted
     return [
         cover("baseline against verify.json", set(then), now),
         cover("baseline against benchmark.json", set(before), after),
-        cover("rows of the baseline's verify.json", set(now), then),
-        cover("rows of the baseline's benchmark.json", set(after), before),
+        cover("rows of the baseline's verify.json", set(then), then),
+        cover("rows of the baseline's benchmark.json", set(before), before),
         *_check_pairs(verified, accepted.verify),
     ]
 
