@@ -449,7 +449,9 @@ def test_of_several_failures_the_strongest_decides(codes: tuple[int, ...], wante
 def test_the_gate_loads_no_torch_no_runtime_and_no_page() -> None:
     """It parses models and never runs them, and is as quick to start as that allows."""
     heavy = ("torch", "onnxruntime", "cv2", "jinja2", "skimage", "matplotlib")
-    code = f"import sys, iast_export.gate, iast_export.report as r; sys.exit(bool(set({heavy}) & set(sys.modules)))"
+    code = (
+        f"import sys, iast_export.gate, iast_export.report; sys.exit(bool(set({heavy}) & set(sys.modules)))"
+    )
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
     code = "import sys, iast_export.report; iast_export.report.write_html; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
