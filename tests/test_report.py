@@ -11,9 +11,12 @@ import numpy as np
 import pytest
 from markupsafe import escape
 
+from iast_export.artifacts import write_json
 from iast_export.default_lane import default_lanes
 from iast_export.errors import InputError
 from iast_export.gate import gate, make_baseline
+from iast_export.ladder_reports import LADDER_PATH
+from iast_export.lane_reports import LANES_PATH
 from iast_export.report import format as fmt
 from iast_export.report import junit_xml, markdown_text, write_html
 from iast_export.report.html import Picture, speed_chart
@@ -28,7 +31,7 @@ from iast_export.reports import (
     VerifyReport,
     load_manifest,
 )
-from iast_export.verdict import Verdict
+from iast_export.verdict import Check, Verdict
 from tests.gate_cases import LANES, TIERS, alter, fidelity, make_bundle, row_of
 
 VOID = {"meta", "img", "link", "br", "rect", "line"}
@@ -144,6 +147,69 @@ def test_a_verdict_is_shown_with_what_to_do(bundle: Path, failing: Verdict) -> N
     assert escape(failing.worst()[0].remedy) in page
 
 
+def _ladder(bundle: Path, **changes: object) -> dict[str, object]:
+    entry = load_manifest(bundle).files[0]
+    step = {"against": "pytorch", "psnr_db": 90.0, "worst_psnr_db": 90.0, "max_levels": 1}
+    step |= {"differing_share": 0.0}
+    report = {
+        "schema_version": 2,
+        "set": {"name": "evaluation", "sha256": "3" * 64, "images": 2},
+        "pictures": 2,
+        "files": {entry.path: entry.sha256},
+        "styles": {style.id: style.sha256 for style in load_manifest(bundle).styles},
+        "processor": {"cpu": "x", "has": [], "lacks": [], "remark": "none"},
+        "limit_levels": {},
+        "limit_db": 40.0,
+        "rows": [{"tier": "d2-256px", "step": "onnx_fp32", "before": step, "total": step}],
+    }
+    return report | changes
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"files": {"models/litert-int8.bin": "7" * 64}}, "models/litert-int8.bin is 777777777777 there"),
+        ({"files": {"models/other.bin": "7" * 64}}, "models/other.bin is 777777777777 there, not here"),
+        ({"styles": {"ink": "7" * 64}}, "the style ink is 777777777777 there"),
+        ({"schema_version": 1}, "has schema_version 1"),
+        ({"rows": []}, "not a valid report"),
+    ],
+)
+def test_a_ladder_is_shown_where_it_is_of_these_files_and_else_named_as_left_out(
+    bundle: Path, changes: dict[str, object], words: str
+) -> None:
+    write_json(bundle / LADDER_PATH, _ladder(bundle))
+    page = write_html(bundle).read_text()
+    assert "Parity ladder" in page and "Left out" not in page
+    write_json(bundle / LADDER_PATH, _ladder(bundle, **changes))
+    page = write_html(bundle).read_text()
+    assert "Parity ladder" not in page
+    assert "Left out" in page and words in page
+
+
+def test_lanes_of_other_files_are_left_out(bundle: Path) -> None:
+    held = {entry.path: entry.sha256 for entry in load_manifest(bundle).files}
+    row = {"runtime": "litert", "tier": "d2-256px", "lane": "int8", "shipped": True, "median_ms": 3.0}
+    row |= {"path": "models/litert-int8.bin", "sha256": held["models/litert-int8.bin"]}
+    row |= {"psnr_db": {"mean": 40.0, "p5": 38.0}}
+    facts = {"name": "evaluation", "sha256": "3" * 64, "images": 2}
+    report = {"schema_version": 2, "machine": {}, "threads": 1, "set": facts, "rule": "", "rows": [row]}
+    report |= {"fp32_sha256": [held["models/litert-fp32.bin"]]}
+    write_json(bundle / LANES_PATH, report)
+    assert "Every lane side by side" in write_html(bundle).read_text()
+    for other in ({"fp32_sha256": ["7" * 64]}, {"rows": [row | {"sha256": "7" * 64}]}):
+        write_json(bundle / LANES_PATH, report | other)
+        page = write_html(bundle).read_text()
+        assert "Every lane side by side" not in page and "reports/lanes.json is of another build" in page
+
+
+@pytest.mark.parametrize("report", ["verify", "benchmark", "quantize", "convert"])
+def test_a_report_of_the_build_that_is_of_other_files_is_refused(bundle: Path, report: str) -> None:
+    alter(bundle, report, 0, sha256="7" * 64)
+    with pytest.raises(InputError, match=rf"{report}.json is not of this bundle.*\n.*make it again"):
+        write_html(bundle)
+
+
 def test_a_missing_report_is_refused_and_the_old_page_stays(bundle: Path) -> None:
     path = write_html(bundle)
     before = path.read_bytes()
@@ -165,6 +231,35 @@ def test_junit_has_a_case_per_check_and_hides_nothing(failing: Verdict) -> None:
     failure = suite.find("testcase/failure")
     assert failure is not None
     assert "50 %; needed at most 2 %" in failure.attrib["message"]
+
+
+NASTY = "a|b `c` *d* _e_ [f](g) ![h](i) <j> &amp; @k #1 ~~l~~ $m$\nn \x00\x1b[31m\ufffe \ud800 é"
+
+
+@pytest.fixture
+def nasty() -> Verdict:
+    """A verdict whose every word is a user's, and markup of all kinds."""
+    check = Check(name=NASTY, kind="speed", outcome="fail", measured=NASTY, rule=NASTY, remedy=NASTY)
+    return Verdict.model_construct(bundle=NASTY, checks=(check,), notes=(NASTY,))
+
+
+def test_junit_holds_any_words(nasty: Verdict) -> None:
+    (suite,) = ElementTree.fromstring(junit_xml(nasty))
+    failure = suite.find("testcase/failure")
+    assert failure is not None and failure.text is not None
+    assert "a|b `c` *d* _e_ [f](g) ![h](i) <j> &amp; @k" in failure.text
+    assert "\\x00\\x1b[31m\\ufffe \\ud800 é" in failure.text
+
+
+def test_nothing_of_a_users_is_markup_in_markdown(nasty: Verdict) -> None:
+    text = markdown_text(nasty)
+    assert text.encode() and text.isprintable() is False
+    told = [line for line in text.splitlines() if "&#124;b" in line]
+    assert len(told) == 4
+    for line in told:
+        inner = line.removeprefix("## ❌").removeprefix("- ").replace("&#", "")
+        assert not set("`*_[]<>!~@$") & set(inner.replace("**fail**", "")) and "\x1b" not in inner
+    assert all(line.count("|") in (5, 6) for line in text.splitlines() if line.startswith("|"))
 
 
 def test_markdown_says_the_verdict_first_and_keeps_its_tables_whole(failing: Verdict) -> None:
