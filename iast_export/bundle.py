@@ -159,6 +159,12 @@ def write_goldens(
     return entries, paths
 
 
+def golden_names(tier: Tier) -> list[str]:
+    """The golden pictures of a tier, relative to the bundle."""
+    kinds = ("content", *(f"{runtime}-{precision}" for runtime, precision in GOLDEN_LANES))
+    return [f"golden/{tier.id}-{kind}.png" for kind in kinds]
+
+
 def _strip(picture: Rgb, side_px: int) -> Rgb:
     fitted = fit_longest_side(picture, side_px)
     height = min(fitted.shape[0], max(side_px // 4, 8))

@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from iast_export.artifacts import Progress, no_progress, read_bytes, write_atomic
+from iast_export.claims import made_files
 from iast_export.device.importing import import_result
 from iast_export.errors import InputError, ToolError, UsageError
+from iast_export.paths import check_not_overwriting
 
 PACKAGE = "org.iastexport.demo"
 REMOTE = f"/sdcard/Android/data/{PACKAGE}/files"
@@ -160,6 +162,8 @@ def bench(
         AccuracyError: a self-test did not pass.
     """
     _check_options(options)
+    if out is not None:
+        check_not_overwriting([out], made_files(folder))
     deadline_s = time.monotonic() + options.timeout_s
     phone = Adb(options.serial, deadline_s)
     if not _answers(phone, "pm", "path", PACKAGE):
