@@ -460,12 +460,14 @@ def lanes(
 @click.option("--rules", type=_PATH, help="TOML of limits; default: the packaged ones")
 @click.option("--junit", type=_PATH, help="write the verdict as JUnit XML")
 @click.option("--markdown", type=_PATH, help="write the verdict as Markdown")
+@click.option("--public-key", type=_PATH, help="PEM of who must have signed DIR; see `iast-export sign`")
 @click.option("--write-baseline", type=_PATH, help="write DIR's figures as a baseline and stop")
 @click.option("--json", "as_json", is_flag=True, help="report as JSON on stdout")
 def gate(
     folder: Path,
     baseline: Path | None,
     rules: Path | None,
+    public_key: Path | None,
     junit: Path | None,
     markdown: Path | None,
     write_baseline: Path | None,
@@ -490,7 +492,7 @@ def gate(
         make_baseline(folder, write_baseline)
         console.out.print(f"baseline {write_baseline}")
         return
-    verdict = judge(folder, baseline, rules)
+    verdict = judge(folder, baseline, rules, public_key)
     if junit is not None:
         write_atomic(junit, junit_xml(verdict))
     if markdown is not None:
@@ -500,6 +502,24 @@ def gate(
     else:
         _print_verdict(verdict)
     raise click.exceptions.Exit(verdict.exit_code)
+
+
+@app.command()
+@click.argument("folder", metavar="DIR", type=_PATH)
+@click.option("--key", required=True, type=_PATH, help="Ed25519 private key, PEM without a password")
+def sign(folder: Path, key: Path) -> None:
+    """Signs a bundle's manifest and reports: DIR/bundle.sig.json, for `gate --public-key`.
+
+    \b
+    Example:
+      openssl genpkey -algorithm ed25519 -out key.pem
+      openssl pkey -in key.pem -pubout -out public.pem
+      iast-export sign dist/demo --key key.pem
+      iast-export gate dist/demo --baseline baseline.json --public-key public.pem
+    """
+    from iast_export.signing import sign as make
+
+    console.out.print(f"signature {make(folder, key)}", markup=False)
 
 
 def _print_verdict(verdict: Verdict) -> None:

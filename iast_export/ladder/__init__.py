@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from iast_export.artifacts import Progress, no_progress
+from iast_export.artifacts import Progress, no_progress, sha256_file
 from iast_export.environment import usable_cores
 from iast_export.errors import CannotJudgeError, IastExportError, InputError
 from iast_export.images import Rgb, center_square
@@ -116,12 +116,23 @@ def ladder(
     return LadderReport(
         set=set_facts,
         pictures=len(inputs),
-        styles=tuple(dict.fromkeys(one.style for one in inputs)),
+        files=_files(folder, manifest, chosen),
+        styles={one.id: one.sha256 for one in manifest.styles if one.id in {i.style for i in inputs}},
         processor=processor(),
         limit_levels=dict(LIMIT_LEVELS),
         limit_db=LIMIT_DB,
         rows=tuple(rows),
     )
+
+
+def _files(folder: Path, manifest: Manifest, tiers: Sequence[Tier]) -> dict[str, str]:
+    """SHA-256 by path of every file that the steps of these tiers run."""
+    used = {
+        entry.path
+        for (_, precision, tier), entry in manifest.lanes().items()
+        if precision in ("fp32", "int8") and tier in {one.id for one in tiers}
+    }
+    return {path: sha256_file(folder / path) for path in sorted(used) if (folder / path).is_file()}
 
 
 def _chosen(manifest: Manifest, tiers: Sequence[str]) -> list[Tier]:
