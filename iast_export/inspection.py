@@ -16,6 +16,7 @@ from iast_export import tflite_file as tf
 from iast_export.artifacts import sha256_file
 from iast_export.errors import InputError
 from iast_export.reports import load_manifest
+from iast_export.tflite_check import Damaged, refusal
 
 if TYPE_CHECKING:
     import onnx
@@ -123,7 +124,8 @@ def _tflite_io(name: str, tensor: Any) -> dict[str, Any]:
     }
     q = tensor.quantization
     if q is not None and q.scale is not None and len(q.scale) == 1:
-        facts |= {"scale": float(q.scale[0]), "zero_point": int(q.zeroPoint[0])}
+        point = 0 if q.zeroPoint is None else int(q.zeroPoint[0])
+        facts |= {"scale": float(q.scale[0]), "zero_point": point}
     return facts
 
 
@@ -132,7 +134,8 @@ def _tflite_kind(model: tf.Model, graph: tf.Graph, op: Any) -> str:
         return "conversion"
     if not tf.is_float(graph, op):
         return "integer"
-    weights = [tf.dtype_name(graph.tensors[int(t)]) for t in op.inputs[1:2] if t >= 0]
+    second = [] if op.inputs is None else op.inputs[1:2]
+    weights = [tf.dtype_name(graph.tensors[int(t)]) for t in second if t >= 0]
     return "hybrid" if weights and weights[0] in _INTEGER_TYPES else "float"
 
 
@@ -149,11 +152,9 @@ def _inspect_onnx(path: Path) -> dict[str, Any]:
     model = load_model(path)
     try:
         onnx.checker.check_model(model)
-    except onnx.checker.ValidationError as error:
-        reason = str(error).strip().splitlines()[0]
-        raise InputError(
-            f"{path} is truncated or damaged: {reason}", "build it again or copy it again"
-        ) from error
+    except Exception as error:  # beside its ValidationError the checker lets through what native code raises
+        reason = Damaged((str(error).strip() or type(error).__name__).splitlines()[0])
+        raise refusal(path, reason) from error
     sizes = _constant_bytes(model.graph)
     graphs = dict(_onnx_graphs(model.graph))
     inputs = [_onnx_io(item) for item in model.graph.input]
@@ -197,15 +198,15 @@ def _onnx_graphs(graph: onnx.GraphProto, key: str = MAIN_ENTRY) -> Iterator[tupl
 
 def _constant_bytes(graph: onnx.GraphProto) -> dict[str, int]:
     """Name -> stored bytes of every initializer and constant, nested graphs included."""
-    from onnx import numpy_helper
+    from iast_export.onnx_check import stored_bytes
 
     sizes: dict[str, int] = {}
     for _, inner in _onnx_graphs(graph):
-        sizes |= {item.name: int(numpy_helper.to_array(item).nbytes) for item in inner.initializer}
+        sizes |= {item.name: stored_bytes(item) for item in inner.initializer}
         for node in inner.node:
             for attribute in node.attribute:
                 if node.op_type == "Constant" and attribute.HasField("t"):
-                    sizes[node.output[0]] = int(numpy_helper.to_array(attribute.t).nbytes)
+                    sizes[node.output[0]] = stored_bytes(attribute.t)
     return sizes
 
 
@@ -230,7 +231,13 @@ def _onnx_kinds(graph: onnx.GraphProto) -> Iterator[str]:
 def _onnx_io(item: onnx.ValueInfoProto) -> dict[str, Any]:
     import onnx
 
-    tensor = item.type.tensor_type
+    kind, tensor = item.type.WhichOneof("value"), item.type.tensor_type
     shape = [d.dim_param or int(d.dim_value) for d in tensor.shape.dim]
-    dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type).name
+    dtype = str(kind or "unknown").removesuffix("_type")
+    if kind == "tensor_type":
+        known = onnx.helper.get_all_tensor_dtypes()
+        names = onnx.TensorProto.DataType
+        dtype = names.Name(tensor.elem_type).lower()
+        if tensor.elem_type in known:
+            dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type).name
     return {"name": item.name, "dtype": dtype, "shape": shape, "scale": None, "zero_point": None}

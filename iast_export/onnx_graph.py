@@ -12,9 +12,12 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from iast_export.artifacts import atomic_path
+from iast_export.artifacts import atomic_path, read_bytes
 from iast_export.errors import InputError, ToolError
+from iast_export.onnx_check import check_onnx
+from iast_export.onnx_wire import refuse_external_data
 from iast_export.specs import SIZE_MULTIPLE_KEY
+from iast_export.tflite_check import Damaged, refusal
 
 Array = NDArray[Any]
 
@@ -68,17 +71,30 @@ def attribute(node: onnx.NodeProto, name: str, default: Any) -> Any:
 
 
 def load_model(path: Path) -> onnx.ModelProto:
-    """An ONNX file.
+    """An ONNX file, whole in itself.
 
     Raises:
-        InputError: missing, truncated or not an ONNX model.
+        InputError: missing, truncated, damaged, not an ONNX model, or with values in other files.
     """
+    return parse_model(read_bytes(Path(path)), path)
+
+
+def parse_model(data: bytes, where: object = "the model") -> onnx.ModelProto:
+    """A model's bytes as an object that every reader can take for granted (see `onnx_check`).
+
+    Raises:
+        InputError: they are no model, a damaged one, or one with values in other files; `where` is for
+            the message.
+    """
+    refuse_external_data(data, where)
     try:
-        model = onnx.load(str(path))
-    except Exception as error:  # protobuf's DecodeError shares no base with OSError
-        raise InputError(f"{path} can't be read as ONNX: {error}", "export the model again") from error
-    if not model.graph.node:
-        raise InputError(f"{path} holds no operator", "export the model again")
+        model = onnx.load_from_string(data)
+    except Exception as error:  # protobuf's DecodeError shares no base with others
+        raise InputError(f"{where} can't be read as ONNX: {error}", "export the model again") from error
+    try:
+        check_onnx(model)
+    except Damaged as error:
+        raise refusal(where, error) from error
     return model
 
 
