@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 import onnx
 from onnx import AttributeProto, TensorProto
 
-from iast_export.tflite_check import Damaged
+from iast_export.damage import DamagedError
 
 _FIELDS = {
     AttributeProto.FLOAT: "f",
@@ -38,10 +38,10 @@ _BITS_OF_NAME = {
     **dict.fromkeys(("FLOAT6E2M3", "FLOAT6E3M2"), 6),
     "COMPLEX128": 128,
 }
-_ITEM_BITS = {
+_ITEM_BITS: dict[int, int] = {
     number: _BITS_OF_NAME.get(name, 8) for name, number in TensorProto.DataType.items()
 }  # by name, since older onnx packages know fewer
-_TYPED = {
+_TYPED: dict[int, str] = {
     **dict.fromkeys((TensorProto.FLOAT, TensorProto.COMPLEX64), "float_data"),
     **dict.fromkeys((TensorProto.DOUBLE, TensorProto.COMPLEX128), "double_data"),
     **dict.fromkeys((TensorProto.UINT32, TensorProto.UINT64), "uint64_data"),
@@ -55,33 +55,41 @@ def check_onnx(model: onnx.ModelProto) -> None:
     """Holds a model to known types, shapes that fit the stored values, names that are text.
 
     Raises:
-        Damaged: what is not so.
+        DamagedError: what is not so.
     """
     try:
         if not model.ir_version >= 1 or not model.graph.node:
-            raise Damaged("it has no IR version or no operator")
+            raise DamagedError("it has no IR version or no operator")
         for one in model.opset_import:
-            if not 1 <= one.version <= _NEWEST_OPSET or one.domain != str(one.domain):
-                raise Damaged(f"opset {one.version} of {one.domain!r} can't be")
+            _texts((one.domain,))
+            if not 1 <= one.version <= _NEWEST_OPSET:
+                raise DamagedError(f"opset {one.version} of {one.domain!r} can't be")
         for item in model.metadata_props:
-            str(item.key + item.value)
+            _texts((item.key, item.value))
         _check_graph(model.graph)
         for function in model.functions:
             _texts((function.name, function.domain, *function.input, *function.output))
             _check_nodes(function.node)
     except UnicodeDecodeError as error:
-        raise Damaged("a name is not UTF-8") from error
+        raise DamagedError("a name is not UTF-8") from error
 
 
 def stored_bytes(item: onnx.TensorProto) -> int:
     """The bytes that a constant's values take, each in the bits of its type."""
-    return -(-math.prod(item.dims) * _ITEM_BITS[item.data_type] // 8)
+    return -(-_size(item) * _ITEM_BITS[item.data_type] // 8)
+
+
+def _size(item: onnx.TensorProto) -> int:
+    return math.prod(int(side) for side in item.dims)
 
 
 def _texts(values: Iterable[str]) -> None:
-    """Reading a name is what finds that it is not UTF-8; a NUL in one ends it early in native code."""
-    if any("\0" in value for value in values):
-        raise Damaged("a name has a NUL in it")
+    """Names that are not UTF-8 come as bytes, or not at all; a NUL in one ends it early in native code."""
+    for value in values:
+        if not isinstance(value, str):
+            raise DamagedError("a name is not UTF-8")
+        if "\0" in value:
+            raise DamagedError("a name has a NUL in it")
 
 
 def _check_graph(graph: onnx.GraphProto) -> None:
@@ -101,11 +109,11 @@ def _check_nodes(nodes: Iterable[onnx.NodeProto]) -> None:
     for node in nodes:
         _texts((node.name, node.op_type, node.domain, *node.input, *node.output))
         if not node.op_type:
-            raise Damaged("an operator has no type")
+            raise DamagedError("an operator has no type")
         names = [one.name for one in node.attribute]
         _texts(names)
         if len(set(names)) < len(names):
-            raise Damaged(f"an operator {node.op_type} has an attribute twice")
+            raise DamagedError(f"an operator {node.op_type} has an attribute twice")
         for one in node.attribute:
             _check_attribute(one)
 
@@ -116,10 +124,12 @@ def _check_attribute(one: onnx.AttributeProto) -> None:
         return
     field = _FIELDS.get(one.type)
     if field is None:
-        raise Damaged(f"the attribute {one.name} has an unknown type {one.type}")
+        raise DamagedError(f"the attribute {one.name} has an unknown type {one.type}")
     given = {single.name for single, _ in one.ListFields()} & set(_FIELDS.values())
     if given - {field}:
-        raise Damaged(f"the attribute {one.name} holds {', '.join(sorted(given))}, its type says {field}")
+        raise DamagedError(
+            f"the attribute {one.name} holds {', '.join(sorted(given))}, its type says {field}"
+        )
     for tensor in _tensors(one):
         _check_tensor(tensor)
     for graph in (*([one.g] if one.HasField("g") else []), *one.graphs):
@@ -138,26 +148,28 @@ def _tensors(one: onnx.AttributeProto) -> Iterator[onnx.TensorProto]:
 def _check_tensor(item: onnx.TensorProto) -> None:
     _texts((item.name,))
     if not _is_type(item.data_type):
-        raise Damaged(f"the constant {item.name!r} has an unknown type {item.data_type}")
+        raise DamagedError(f"the constant {item.name!r} has an unknown type {item.data_type}")
     if item.HasField("segment") or item.external_data or item.data_location != TensorProto.DEFAULT:
-        raise Damaged(f"the constant {item.name!r} keeps its values elsewhere")
+        raise DamagedError(f"the constant {item.name!r} keeps its values elsewhere")
     if any(side < 0 for side in item.dims):
-        raise Damaged(f"the constant {item.name!r} has the shape {list(item.dims)}")
+        raise DamagedError(f"the constant {item.name!r} has the shape {list(item.dims)}")
     raw = item.HasField("raw_data")
     if raw and item.data_type == TensorProto.STRING:
-        raise Damaged(f"the constant {item.name!r} has text as bytes")
+        raise DamagedError(f"the constant {item.name!r} has text as bytes")
     held = len(item.raw_data) if raw else len(getattr(item, _TYPED.get(item.data_type, "int32_data")))
     needed = stored_bytes(item) if raw else _numbers(item)
     if held != needed:
-        raise Damaged(f"the constant {item.name!r} of shape {list(item.dims)} holds {held}, not {needed}")
+        raise DamagedError(
+            f"the constant {item.name!r} of shape {list(item.dims)} holds {held}, not {needed}"
+        )
 
 
 def _numbers(item: onnx.TensorProto) -> int:
     """How many entries a typed list needs: two of a complex number, one of several small ones."""
     if item.data_type in (TensorProto.COMPLEX64, TensorProto.COMPLEX128):
-        return 2 * math.prod(item.dims)
+        return 2 * _size(item)
     bits = _ITEM_BITS[item.data_type]
-    return -(-math.prod(item.dims) * min(bits, 8) // 8)
+    return -(-_size(item) * min(bits, 8) // 8)
 
 
 def _is_type(number: int) -> bool:
@@ -168,8 +180,8 @@ def _check_type(found: onnx.TypeProto, name: str) -> None:
     kind = found.WhichOneof("value")
     if kind == "tensor_type":
         if not _is_type(found.tensor_type.elem_type):
-            raise Damaged(f"{name!r} has an unknown type {found.tensor_type.elem_type}")
+            raise DamagedError(f"{name!r} has an unknown type {found.tensor_type.elem_type}")
         for side in found.tensor_type.shape.dim:
             _texts((side.dim_param,))
             if side.HasField("dim_value") and side.dim_value < 0:
-                raise Damaged(f"{name!r} has a side of {side.dim_value}")
+                raise DamagedError(f"{name!r} has a side of {side.dim_value}")

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 from iast_export.artifacts import atomic_path, read_bytes
+from iast_export.damage import DamagedError, refusal
 from iast_export.errors import InputError, ToolError
 from iast_export.onnx_check import check_onnx
 from iast_export.onnx_wire import refuse_external_data
 from iast_export.specs import SIZE_MULTIPLE_KEY
-from iast_export.tflite_check import Damaged, refusal
 
 Array = NDArray[Any]
 
@@ -93,7 +93,7 @@ def parse_model(data: bytes, where: object = "the model") -> onnx.ModelProto:
         raise InputError(f"{where} can't be read as ONNX: {error}", "export the model again") from error
     try:
         check_onnx(model)
-    except Damaged as error:
+    except DamagedError as error:
         raise refusal(where, error) from error
     return model
 
@@ -213,11 +213,12 @@ def check_model(model: onnx.ModelProto) -> None:
 
 
 def save_model(model: onnx.ModelProto, path: Path) -> None:
-    """Checks and writes a model, deterministically and in one step.
+    """Checks and writes a model, deterministically and in one step, in the oldest IR that its opset needs.
 
     Raises:
         ToolError: the model is not valid.
     """
+    model.ir_version = helper.find_min_ir_version_for(list(model.opset_import), ignore_unknown=True)
     check_model(model)
     with atomic_path(path) as temporary:
         temporary.write_bytes(model.SerializeToString(deterministic=True))

@@ -56,9 +56,8 @@ def _is_outside(data: memoryview, kind: str, depth: int) -> bool:
         if kind == "tensor":
             if number == _EXTERNAL_DATA or (number == _DATA_LOCATION and value != 0):
                 return True
-        elif number in ways and isinstance(value, memoryview):
-            if _is_outside(value, ways[number], depth + 1):
-                return True
+        elif number in ways and isinstance(value, memoryview) and _is_outside(value, ways[number], depth + 1):
+            return True
     return False
 
 

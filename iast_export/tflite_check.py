@@ -1,4 +1,4 @@
-"""Whether bytes are a TFLite model that can be read: the layout first, then what its numbers point to. No torch.
+"""Whether bytes are a TFLite model that can be read: the layout, then what numbers point to. No torch.
 
 A flatbuffer is offsets into itself. `check_layout` follows every one of them before anything is parsed,
 so that a damaged file can neither send the parser astray nor make it unfold into gigabytes; `check_model`
@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from iast_export.errors import InputError
+from iast_export.damage import DamagedError
 
 Field: TypeAlias = "int | str | tuple[int | str]"
 """Bytes of a number, the name of a table, or one of either in a vector; "text" is a string."""
@@ -88,28 +88,17 @@ _ITEM_BITS: Mapping[str, int] = {
 _SLACK_BYTES = 1 << 16
 
 
-class Damaged(ValueError):
-    """What is wrong with a model file, in a few words."""
-
-
-def refusal(where: object, error: Exception) -> InputError:
-    """The error for a model file that can't be read."""
-    words = str(error) if isinstance(error, Damaged) else f"{type(error).__name__}: {error}"
-    told = " ".join(words.encode("utf-8", "replace").decode().split())[:300]
-    return InputError(f"{where} is truncated or damaged: {told}", "build it again or copy it again")
-
-
 def check_layout(data: bytes) -> None:
     """Follows every offset of a .tflite file.
 
     Raises:
-        Damaged: one leads out of the file, a name is not UTF-8, or parts overlap.
+        DamagedError: one leads out of the file, a name is not UTF-8, or parts overlap.
     """
     walk = _Walk(data)
     try:
         walk.follow(0, "Model")
     except struct.error as error:
-        raise Damaged("an offset leads out of the file") from error
+        raise DamagedError("an offset leads out of the file") from error
 
 
 class _Walk:
@@ -122,7 +111,7 @@ class _Walk:
     def _spend(self, size: int) -> None:
         self._left -= size
         if self._left < 0:
-            raise Damaged("its parts overlap")
+            raise DamagedError("its parts overlap")
 
     def _u32(self, at: int) -> int:
         return int(struct.unpack_from("<I", self._data, at)[0])
@@ -140,38 +129,38 @@ class _Walk:
         try:
             self._data[at + 4 : at + 4 + size].decode("utf-8")
         except UnicodeDecodeError as error:
-            raise Damaged("a name is not UTF-8") from error
+            raise DamagedError("a name is not UTF-8") from error
 
     def _vector(self, at: int, item_bytes: int) -> int:
         size = self._u32(at)
         self._spend(size * item_bytes)
         if at + 4 + size * item_bytes > len(self._data):
-            raise Damaged("a list is longer than the file")
+            raise DamagedError("a list is longer than the file")
         return size
 
     def _table(self, at: int, kind: str) -> None:
         if kind not in _TABLES:
-            raise Damaged("it keeps data outside of itself")
+            raise DamagedError("it keeps data outside of itself")
         back = int(struct.unpack_from("<i", self._data, at)[0])
         index = at - back
         if index < 0:
-            raise Damaged("an offset leads out of the file")
+            raise DamagedError("an offset leads out of the file")
         index_bytes, table_bytes = struct.unpack_from("<HH", self._data, index)
         self._spend(4)
         if index_bytes < 4 or index_bytes % 2 or table_bytes < 4:
-            raise Damaged("a table's index is broken")
+            raise DamagedError("a table's index is broken")
         if max(index + index_bytes, at + table_bytes) > len(self._data):
-            raise Damaged("a table ends beyond the file")
+            raise DamagedError("a table ends beyond the file")
         offsets = struct.unpack_from(f"<{index_bytes // 2 - 2}H", self._data, index + 4)
         if max(offsets, default=0) >= table_bytes:
-            raise Damaged("a table's field lies outside of it")
+            raise DamagedError("a table's field lies outside of it")
         for slot, field in _TABLES[kind].items():
             if slot < len(offsets) and offsets[slot]:
                 self._field(at + offsets[slot], at + table_bytes, field)
 
     def _field(self, at: int, end: int, field: Field) -> None:
         if at + (field if isinstance(field, int) else 4) > end:
-            raise Damaged("a table's field lies outside of it")
+            raise DamagedError("a table's field lies outside of it")
         if isinstance(field, tuple):
             start, (item,) = at + self._u32(at), field
             size = self._vector(start, item if isinstance(item, int) else 4)
@@ -198,19 +187,19 @@ def check_model(model: Any, size_bytes: int) -> None:
         size_bytes: of the file.
 
     Raises:
-        Damaged: what is not so.
+        DamagedError: what is not so.
     """
     if model.version != 3:
-        raise Damaged(f"schema version {model.version}, 3 is needed")
+        raise DamagedError(f"schema version {model.version}, 3 is needed")
     graphs = _some(model.subgraphs, "subgraph")
     _some(model.buffers, "buffer")
     for code in _some(model.operatorCodes, "operator code"):
         number = max(code.builtinCode, code.deprecatedBuiltinCode)
         if number not in _enum("BuiltinOperator") or code.version < 1:
-            raise Damaged(f"operator code {number} in version {code.version} is unknown")
+            raise DamagedError(f"operator code {number} in version {code.version} is unknown")
     for buffer in model.buffers:
         if buffer.offset > 1 or buffer.size > 1:
-            raise Damaged("it keeps data outside of its buffers")
+            raise DamagedError("it keeps data outside of its buffers")
     for number, graph in enumerate(graphs):
         _check_graph(model, graph, f"subgraph {number}")
     _check_options(graphs, size_bytes)
@@ -221,13 +210,13 @@ def check_model(model: Any, size_bytes: int) -> None:
 
 def _some(items: Any, what: str) -> Any:
     if not items:
-        raise Damaged(f"it has no {what}")
+        raise DamagedError(f"it has no {what}")
     return items
 
 
 def _within(index: int, items: Any, what: str) -> None:
     if not 0 <= int(index) < len(items):
-        raise Damaged(f"{what} is {int(index)} of {len(items)}")
+        raise DamagedError(f"{what} is {int(index)} of {len(items)}")
 
 
 def _indices(items: Any) -> list[int]:
@@ -239,7 +228,7 @@ def _check_graph(model: Any, graph: Any, where: str) -> None:
     for number, tensor in enumerate(tensors):
         _check_tensor(model, tensor, f"tensor {number} of {where}")
     if graph.inputs is None or graph.outputs is None or graph.operators is None:
-        raise Damaged(f"{where} has no inputs, outputs or operators")
+        raise DamagedError(f"{where} has no inputs, outputs or operators")
     for index in (*_indices(graph.inputs), *_indices(graph.outputs)):
         _within(index, tensors, f"an edge of {where}")
     ready = {i for i, one in enumerate(tensors) if _is_stored(model, one) or one.isVariable}
@@ -247,7 +236,7 @@ def _check_graph(model: Any, graph: Any, where: str) -> None:
     for number, op in enumerate(graph.operators):
         _check_operator(model, tensors, op, ready, f"operator {number} of {where}")
     if not ready.issuperset(_indices(graph.outputs)):
-        raise Damaged(f"nothing makes an output of {where}")
+        raise DamagedError(f"nothing makes an output of {where}")
 
 
 def _check_operator(model: Any, tensors: Any, op: Any, ready: set[int], where: str) -> None:
@@ -255,51 +244,51 @@ def _check_operator(model: Any, tensors: Any, op: Any, ready: set[int], where: s
     for index in (*_indices(op.inputs), *_indices(op.intermediates)):
         _within(index + 1, range(len(tensors) + 1), f"an input of {where}")
         if index >= 0 and index not in ready and index in _indices(op.inputs):
-            raise Damaged(f"{where} reads what nothing has made")
+            raise DamagedError(f"{where} reads what nothing has made")
     made = _indices(op.outputs)
     for index in made:
         _within(index, tensors, f"an output of {where}")
     if len(set(made)) < len(made) or not ready.isdisjoint(made):
-        raise Damaged(f"{where} writes what is there already")
+        raise DamagedError(f"{where} writes what is there already")
     ready.update(made)
     kinds = (("BuiltinOptions", op.builtinOptionsType), ("BuiltinOptions2", op.builtinOptions2Type))
     for enum, number in kinds:
         if number not in _enum(enum):
-            raise Damaged(f"{where} has options of an unknown kind {number}")
+            raise DamagedError(f"{where} has options of an unknown kind {number}")
 
 
 def _check_tensor(model: Any, tensor: Any, where: str) -> None:
     kind = _enum("TensorType").get(tensor.type)
     if kind is None:
-        raise Damaged(f"{where} has an unknown type {tensor.type}")
+        raise DamagedError(f"{where} has an unknown type {tensor.type}")
     _within(tensor.buffer, model.buffers, f"the buffer of {where}")
     if tensor.externalBuffer:
-        raise Damaged(f"{where} keeps data outside of the file")
+        raise DamagedError(f"{where} keeps data outside of the file")
     shape = _indices(tensor.shape)
     if any(side < 0 for side in shape):
-        raise Damaged(f"{where} has the shape {shape}")
+        raise DamagedError(f"{where} has the shape {shape}")
     stored = model.buffers[tensor.buffer].data
     if stored is not None and len(stored) and kind in _ITEM_BITS and tensor.sparsity is None:
         needed = -(-math.prod(shape) * _ITEM_BITS[kind] // 8)
         if len(stored) != needed:
-            raise Damaged(f"{where} stores {len(stored)} bytes, {kind} {shape} needs {needed}")
+            raise DamagedError(f"{where} stores {len(stored)} bytes, {kind} {shape} needs {needed}")
     if tensor.quantization is not None:
         _check_quantization(tensor.quantization, shape, where)
 
 
 def _check_quantization(found: Any, shape: list[int], where: str) -> None:
-    scales = [] if found.scale is None else np.asarray(found.scale)
-    points = [] if found.zeroPoint is None else np.asarray(found.zeroPoint)
+    scales = np.asarray([] if found.scale is None else found.scale)
+    points = np.asarray([] if found.zeroPoint is None else found.zeroPoint)
     if not len(scales):
         return
-    if not np.isfinite(scales).all() or (np.asarray(scales) < 0).any():
-        raise Damaged(f"{where} has a scale that is no number above 0")
+    if not np.isfinite(scales).all() or (scales < 0).any():
+        raise DamagedError(f"{where} has a scale that is no number above 0")
     if len(points) and (len(points) not in (1, len(scales)) or np.abs(points).max() > 1 << 31):
-        raise Damaged(f"{where} has {len(scales)} scales and zero points that don't go with them")
+        raise DamagedError(f"{where} has {len(scales)} scales and zero points that don't go with them")
     if len(scales) > 1:
         _within(found.quantizedDimension, shape, f"the quantized dimension of {where}")
         if shape[found.quantizedDimension] != len(scales):
-            raise Damaged(f"{where} of shape {shape} has {len(scales)} scales")
+            raise DamagedError(f"{where} of shape {shape} has {len(scales)} scales")
 
 
 def _is_stored(model: Any, tensor: Any) -> bool:
@@ -313,9 +302,13 @@ def _check_options(graphs: Iterable[Any], size_bytes: int) -> None:
     for graph in graphs:
         for op in graph.operators:
             for options in (op.builtinOptions, op.builtinOptions2):
-                held += sum(v.nbytes for v in vars(options).values() if isinstance(v, np.ndarray)) if options else 0
+                held += (
+                    sum(v.nbytes for v in vars(options).values() if isinstance(v, np.ndarray))
+                    if options
+                    else 0
+                )
     if held > 2 * size_bytes + _SLACK_BYTES:
-        raise Damaged("its parts overlap")
+        raise DamagedError("its parts overlap")
 
 
 def _check_signatures(model: Any) -> None:
@@ -323,13 +316,13 @@ def _check_signatures(model: Any) -> None:
     for found in model.signatureDefs or []:
         key = found.signatureKey
         if not key or key in keys:
-            raise Damaged(f"two signatures or none are called {key!r}")
+            raise DamagedError(f"two signatures or none are called {key!r}")
         keys.add(key)
         _within(found.subgraphIndex, model.subgraphs, "the subgraph of a signature")
         tensors = model.subgraphs[found.subgraphIndex].tensors
         for maps in (found.inputs or [], found.outputs or []):
             names = [one.name for one in maps]
             if len(set(names)) < len(names) or not all(names):
-                raise Damaged(f"signature {key!r} has edges without names of their own")
+                raise DamagedError(f"signature {key!r} has edges without names of their own")
             for one in maps:
                 _within(one.tensorIndex, tensors, f"an edge of signature {key!r}")

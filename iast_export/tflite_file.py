@@ -21,14 +21,16 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import IO, Any, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
 
+from iast_export.damage import DamagedError, refusal
 from iast_export.errors import IastExportError, InputError, ToolError
-from iast_export.tflite_check import Damaged, check_layout, check_model, refusal
+from iast_export.tflite_check import check_layout, check_model
 
 Model: TypeAlias = Any
 """A mutable `ModelT` of the TFLite schema; its object classes carry no type information."""
@@ -134,7 +136,7 @@ def parse(data: bytes, where: object = "the model") -> Model:
         raise refusal(where, error) from error  # what the flatbuffers package raises has no common base
     try:
         check_model(model, len(data))
-    except Damaged as error:
+    except DamagedError as error:
         raise refusal(where, error) from error
     return deepcopy(model)
 
@@ -154,11 +156,15 @@ def read_model(path: Path) -> Model:
 
 def op_name(model: Model, op: Any) -> str:
     """The operator's name in the schema, for example CONV_2D."""
-    code = model.operatorCodes[op.opcodeIndex]
-    number = max(code.builtinCode, code.deprecatedBuiltinCode)
-    return _enum_names("BuiltinOperator")[number]
+    return code_name(model.operatorCodes[op.opcodeIndex])
 
 
+def code_name(code: Any) -> str:
+    """The name of an operator code in the schema."""
+    return _enum_names("BuiltinOperator")[max(code.builtinCode, code.deprecatedBuiltinCode)]
+
+
+@cache
 def _enum_names(enum: str) -> dict[int, str]:
     return {v: k for k, v in vars(getattr(schema(), enum)).items() if isinstance(v, int)}
 
@@ -265,7 +271,9 @@ def operator_counts(model: Model) -> dict[str, dict[str, int]]:
 def is_float(graph: Graph, op: Any) -> bool:
     """Whether the operator computes in float: it writes floats and is no conversion from integers."""
     floats = ("float32", "float16")
-    writes = any(dtype_name(graph.tensors[int(t)]) in floats for t in (() if op.outputs is None else op.outputs))
+    writes = any(
+        dtype_name(graph.tensors[int(t)]) in floats for t in (() if op.outputs is None else op.outputs)
+    )
     only = [int(t) for t in op.inputs] if op.inputs is not None else []
     integers = len(only) == 1 and dtype_name(graph.tensors[only[0]]) in ("int8", "uint8", "int16")
     return writes and not integers

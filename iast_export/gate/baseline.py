@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from iast_export.artifacts import json_bytes, sha256_bytes, sha256_file
+from iast_export.artifacts import json_bytes, sha256_bytes
 from iast_export.errors import CannotJudgeError, InputError
 from iast_export.reports import (
     BENCHMARK_PATH,
@@ -19,6 +19,7 @@ from iast_export.reports import (
     VerifyReport,
     load_manifest,
 )
+from iast_export.sealed import Seals
 
 # Ratios to FP32 compare where the instruction sets are equal, milliseconds only on the same machine.
 RATIO_FIELDS = ("architecture", "flags")
@@ -48,12 +49,9 @@ def make_baseline(folder: Path, path: Path) -> Baseline:
         InputError: the bundle or a report is missing, unreadable or altered.
     """
     manifest = load_manifest(folder)
+    seals = Seals.of_bundle(folder, manifest)
     for entry in manifest.files:
-        if sha256_file(folder / entry.path) != entry.sha256:
-            raise InputError(
-                f"{folder / entry.path} was altered: its SHA-256 is not the manifest's",
-                "build the bundle again",
-            )
+        seals.check(folder / entry.path)
     draft = Baseline(
         bundle=manifest.name,
         file_bytes={entry.path: entry.bytes for entry in manifest.files},
