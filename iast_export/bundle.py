@@ -7,10 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from iast_export import __version__
-from iast_export.apart import read_foreign
 from iast_export.artifacts import Progress, no_progress, read_bytes, sha256_bytes, sha256_file, write_atomic
 from iast_export.errors import InputError
 from iast_export.images import Rgb, center_square, fit_longest_side, save_png
@@ -32,7 +29,13 @@ from iast_export.reports import (
     StyleEntry,
     TierEntry,
 )
-from iast_export.runtimes import litert_interpreter, open_litert, open_onnx, stylize_rgb
+from iast_export.runtimes import (
+    litert_interpreter,
+    open_litert,
+    open_onnx,
+    stylize_rgb,
+    try_foreign_onnx,
+)
 from iast_export.sealed import Seals, read_sealed
 from iast_export.specs import (
     CONTENT,
@@ -123,9 +126,7 @@ def write_landmarks(root: Path, facts: BundleFacts) -> list[Path]:
     if facts.landmarks is None:
         return []
     data = read_bytes(facts.landmarks)
-    digest = sha256_bytes(data)
-    edges = read_foreign("iast_export.bundle:landmark_edges", facts.landmarks, sha256=digest)
-    inputs, outputs = edges
+    inputs, outputs = try_foreign_onnx(facts.landmarks, data)
     wanted = [[1, 3, LANDMARKS_SIDE_PX, LANDMARKS_SIDE_PX]], [[1, 2 * LANDMARKS]]
     if (inputs, outputs) != wanted:
         raise InputError(
@@ -135,16 +136,6 @@ def write_landmarks(root: Path, facts: BundleFacts) -> list[Path]:
     path = root / "models" / landmarks_name(facts.name)
     write_atomic(path, data)
     return [path]
-
-
-def landmark_edges(path: str, sha256: str) -> list[list[list[int]]]:
-    """Shapes of the inputs and of the outputs of an ONNX file of the user's, once it has run on zeros."""
-    session = open_onnx(read_sealed(Path(path), sha256, "the one that was read"), where=path)
-    edges = [session.raw.get_inputs(), session.raw.get_outputs()]
-    inputs, outputs = ([list(item.shape) for item in items] for items in edges)
-    if inputs == [[1, 3, LANDMARKS_SIDE_PX, LANDMARKS_SIDE_PX]]:
-        session.run({session.input_names[0]: np.zeros(inputs[0], np.float32)})
-    return [inputs, outputs]
 
 
 def write_goldens(

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from iast_export.artifacts import read_bytes
+from iast_export.apart import read_foreign
+from iast_export.artifacts import read_bytes, sha256_bytes
 from iast_export.environment import machine_fingerprint
 from iast_export.errors import InputError, ToolError, UsageError
 from iast_export.images import pad_to, padded_side_px, to_levels, to_tensor
@@ -152,6 +153,37 @@ def open_onnx(
     if unknown:
         raise InputError(f"no output {', '.join(unknown)} among {', '.join(known)}", "ask for a graph output")
     return OnnxSession(raw, wanted)
+
+
+def try_foreign_onnx(path: Path, data: bytes) -> tuple[list[Any], list[Any]]:
+    """Shapes of the inputs and outputs of an ONNX file of the user's, once a process of its own has run it.
+
+    Args:
+        path: the file, for that process and for messages.
+        data: its bytes as they were read; the process refuses others.
+
+    Raises:
+        InputError: the file crashes ONNX Runtime, takes too long or too much memory, or was changed.
+        ToolError: ONNX Runtime refuses it.
+    """
+    edges = read_foreign("iast_export.runtimes:run_on_zeros", path, sha256=sha256_bytes(data))
+    inputs, outputs = edges
+    return inputs, outputs
+
+
+def run_on_zeros(path: str, sha256: str) -> tuple[list[Any], list[Any]]:
+    """The process's half of `try_foreign_onnx`; a file with inputs of free or other size is opened only."""
+    data = _bytes_of(Path(path), "give")
+    if sha256_bytes(data) != sha256:
+        raise InputError(f"{path} was changed while it was read", "run it again")
+    session = open_onnx(data, where=path)
+    edges = (session.raw.get_inputs(), session.raw.get_outputs())
+    inputs, outputs = ([list(item.shape) for item in items] for items in edges)
+    fixed = all(isinstance(side, int) for shape in inputs for side in shape)
+    if fixed and all(item.type == "tensor(float)" for item in edges[0]):
+        shapes = zip(session.input_names, inputs, strict=True)
+        session.run({name: np.zeros(shape, np.float32) for name, shape in shapes})
+    return inputs, outputs
 
 
 def _bytes_of(path: Path, verb: str) -> bytes:

@@ -314,7 +314,7 @@ def _check_options(graphs: Iterable[Any], size_bytes: int) -> None:
 def _check_signatures(model: Any) -> None:
     keys = set()
     for found in model.signatureDefs or []:
-        key = found.signatureKey
+        key = (found.signatureKey or b"").decode()
         if not key or key in keys:
             raise DamagedError(f"two signatures or none are called {key!r}")
         keys.add(key)

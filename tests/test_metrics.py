@@ -269,5 +269,5 @@ def test_identity_refuses_bad_boxes_and_foreign_networks(embedder: Path, tmp_pat
     with pytest.raises(InputError, match="is missing"):
         FaceIdentity(tmp_path / "none.onnx")
     (tmp_path / "bad.onnx").write_bytes(b"no model")
-    with pytest.raises(ToolError, match="can't load"):
+    with pytest.raises(InputError, match="no ONNX model"):
         FaceIdentity(tmp_path / "bad.onnx")
