@@ -15,7 +15,7 @@ from onnx import TensorProto, helper
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from iast_export import metrics
-from iast_export.errors import InputError, ToolError
+from iast_export.errors import InputError
 from iast_export.metrics.identity import FaceIdentity
 from iast_export.metrics.perceptual import expected_shapes, open_perceptual
 from iast_export.metrics.style import GROUPS, LENGTH, statistics_distance

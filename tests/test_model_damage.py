@@ -52,6 +52,10 @@ def signature(model: Any) -> Any:
     return model.signatureDefs[0]
 
 
+def moved_outside(model: Any) -> None:
+    model.buffers[1].offset, model.buffers[1].size = 1 << 40, 9
+
+
 TFLITE: dict[str, tuple[TfDamage, str]] = {
     "version": (put(lambda m: m, "version", 4), "schema version 4"),
     "no subgraph": (put(lambda m: m, "subgraphs", []), "no subgraph"),
@@ -82,13 +86,13 @@ TFLITE: dict[str, tuple[TfDamage, str]] = {
     "unmade output": (lambda m: first(m).operators.pop(), "nothing makes an output"),
     "no outputs": (put(first, "outputs", None), "no inputs, outputs"),
     "signature graph": (put(signature, "subgraphIndex", 9), "the subgraph of a signature"),
-    "signature tensor": (put(lambda m: signature(m).inputs[0], "tensorIndex", 1 << 30), "an edge of signature"),
+    "signature tensor": (put(lambda m: signature(m).inputs[0], "tensorIndex", 1 << 30), "an edge of sig"),
     "signature name": (put(lambda m: signature(m).inputs[0], "name", b"\xc3"), "not UTF-8"),
     "signature key": (put(signature, "signatureKey", b"\x80key"), "not UTF-8"),
     "no key": (put(signature, "signatureKey", None), "two signatures or none"),
     "twin keys": (lambda m: m.signatureDefs.append(m.signatureDefs[0]), "two signatures or none"),
     "nameless edge": (put(lambda m: signature(m).inputs[0], "name", None), "without names"),
-    "outside": (lambda m: (setattr(m.buffers[1], "offset", 1 << 40), setattr(m.buffers[1], "size", 9)), "data outside|reads what nothing has made"),
+    "outside": (moved_outside, "data outside|reads what nothing has made"),
 }  # fmt: skip
 
 
@@ -150,26 +154,35 @@ def attribute(model: onnx.ModelProto, kind: int, **fields: Any) -> None:
     node(model).attribute.append(onnx.AttributeProto(name="a", type=kind, **fields))  # type: ignore[arg-type]
 
 
+def one_number(item: onnx.TensorProto) -> onnx.TensorProto:
+    item.ClearField("raw_data")
+    return onnx.TensorProto(float_data=[1.0])
+
+
+def as_text(model: onnx.ModelProto) -> None:
+    model.graph.initializer[0].data_type = TensorProto.STRING
+
+
 ONNX: dict[str, tuple[OnnxDamage, str]] = {
     "input type": (lambda m: setattr(m.graph.input[0].type.tensor_type, "elem_type", 0), "unknown type 0"),
-    "output type": (lambda m: setattr(m.graph.output[0].type.tensor_type, "elem_type", -5), "unknown type -5"),
+    "output type": (lambda m: setattr(m.graph.output[0].type.tensor_type, "elem_type", -5), "type -5"),
     "constant type": (lambda m: setattr(m.graph.initializer[0], "data_type", 99), "unknown type 99"),
     "undefined": (lambda m: setattr(m.graph.initializer[0], "data_type", 0), "unknown type 0"),
     "dims": (lambda m: m.graph.initializer[0].dims.__setitem__(0, 1 << 40), "holds 16"),
     "negative dims": (lambda m: m.graph.initializer[0].dims.__setitem__(0, -4), r"shape \[-4\]"),
     "cut values": (lambda m: setattr(m.graph.initializer[0], "raw_data", b"x"), "holds 1, not 16"),
     "typed values": (
-        lambda m: (m.graph.initializer[0].ClearField("raw_data"), m.graph.initializer[0].float_data.append(1.0)),
+        lambda m: m.graph.initializer[0].MergeFrom(one_number(m.graph.initializer[0])),
         "holds 1, not 4",
     ),
     "segment": (lambda m: m.graph.initializer[0].segment.SetInParent(), "elsewhere"),
-    "text as bytes": (lambda m: setattr(m.graph.initializer[0], "data_type", TensorProto.STRING), "text as bytes"),
+    "text as bytes": (as_text, "text as bytes"),
     "negative side": (
         lambda m: setattr(m.graph.input[0].type.tensor_type.shape.dim[0], "dim_value", -5),
         "side of -5",
     ),
     "attribute type": (lambda m: attribute(m, 0, i=3), "unknown type 0"),
-    "attribute field": (lambda m: attribute(m, onnx.AttributeProto.INTS, f=3.0), "holds f, its type says ints"),
+    "attribute field": (lambda m: attribute(m, onnx.AttributeProto.INTS, f=3.0), "holds f, its type"),
     "attribute twice": (
         lambda m: [attribute(m, onnx.AttributeProto.INT, i=3) for _ in range(2)],
         "has an attribute twice",

@@ -136,7 +136,7 @@ def test_a_whole_file_passes_and_runs(tmp_path: Path) -> None:
     "data", [b"", b"hello, world", b"\x3a\xff\xff\xff\xff\x0f", b"\x3a" + b"\xff" * 12, b"\x0b"]
 )
 def test_what_is_no_message_is_refused(data: bytes) -> None:
-    with pytest.raises(InputError, match="damaged|operator"):
+    with pytest.raises(InputError, match=r"damaged|operator"):
         parse_model(data, "it")
 
 

@@ -25,6 +25,7 @@ from iast_export.ladder.steps import Source, load_source, openers
 from iast_export.ladder_reports import LADDER_PATH, LadderReport, LadderRow, Step
 from iast_export.reports import Manifest, SetFacts, load_manifest
 from iast_export.runtimes import Session, stylize_rgb
+from iast_export.sealed import Seals
 from iast_export.specs import Tier
 
 __all__ = ["LadderInput", "Source", "climb", "ladder", "load_source"]
@@ -52,9 +53,10 @@ def climb(
         progress: told after every step.
 
     Raises:
-        InputError: no bundle, no such tier or set, too few pictures.
+        InputError: no bundle, an altered model, no such tier or set, too few pictures.
     """
     manifest, found = load_manifest(folder), load_set(set_name)
+    Seals.of_bundle(folder, manifest).check_present()
     report = ladder(
         folder,
         manifest,
