@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from iast_export.artifacts import STAGES_DIR, StageRecord, read_bytes, sha256_bytes, sha256_file
+from iast_export.artifacts import StageRecord, read_bytes, sha256_bytes, sha256_file
 from iast_export.errors import InputError
+from iast_export.paths import STAGES_DIR
 from iast_export.reports import Manifest, load_manifest
 
 _REBUILD = "build the bundle again, or copy it again from where it was built"

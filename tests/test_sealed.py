@@ -11,9 +11,10 @@ import onnx
 import pytest
 
 from iast_export import cli
-from iast_export.artifacts import STAGES_DIR, sha256_bytes
+from iast_export.artifacts import sha256_bytes
 from iast_export.build import Build, Request, seals_of
 from iast_export.errors import InputError
+from iast_export.paths import STAGES_DIR
 from iast_export.pipeline import run_stages
 from iast_export.reports import MANIFEST_NAME, load_manifest
 from iast_export.sealed import Seals, read_sealed
