@@ -615,7 +615,7 @@ def inspect(target: Path, as_json: bool) -> None:
     """
     from iast_export import inspection
 
-    found = inspection.inspect_bundle(target) if target.is_dir() else inspection.inspect_model(target)
+    found = inspection.inspect_bundle(target) if target.is_dir() else inspection.inspect_apart(target)
     if as_json:
         console.emit_json(found)
         return

@@ -350,7 +350,10 @@ class TierEntry(Model):
 
 
 class FileEntry(Model):
-    """A model file of the bundle; `signatures` are LiteRT's (empty for ONNX)."""
+    """A model file of the bundle; `signatures` are LiteRT's (empty for ONNX).
+
+    `minimum_runtime` is the oldest release of its runtime that takes the file, by the file's own words.
+    """
 
     path: RelativePath
     bytes: Positive
@@ -360,6 +363,7 @@ class FileEntry(Model):
     role: Role
     signatures: tuple[str, ...] = ()
     tier: str | None = None
+    minimum_runtime: Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+){1,2}$")] | None = None
 
 
 class IoEntry(Model):

@@ -26,6 +26,7 @@ from iast_export.ladder_reports import LADDER_PATH, LadderReport, LadderRow, Ste
 from iast_export.paths import check_folders
 from iast_export.reports import Manifest, SetFacts, load_manifest
 from iast_export.runtimes import Session, stylize_rgb
+from iast_export.sealed import Seals
 from iast_export.specs import Tier
 
 __all__ = ["LadderInput", "Source", "climb", "ladder", "load_source"]
@@ -53,10 +54,11 @@ def climb(
         progress: told after every step.
 
     Raises:
-        InputError: no bundle, no such tier or set, too few pictures.
+        InputError: no bundle, an altered model, no such tier or set, too few pictures.
     """
     manifest, found = load_manifest(folder), load_set(set_name)
     check_folders(folder)
+    Seals.of_bundle(folder, manifest).check_present()
     report = ladder(
         folder,
         manifest,
