@@ -1,0 +1,1 @@
+"""What the tool is held to where inputs are damaged, forged or odd."""
