@@ -61,9 +61,14 @@ class Findings:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
         facts = {
-            "reader": reader, "seed_file": name, "seed": seed, "index": index,
-            "outcome": result.outcome, "where": result.where, "detail": result.detail,
-        }  # fmt: skip
+            "reader": reader,
+            "seed_file": name,
+            "seed": seed,
+            "index": index,
+            "outcome": result.outcome,
+            "where": result.where,
+            "detail": result.detail,
+        }
         path.with_name(path.name + ".json").write_text(json.dumps(facts, indent=2))
         return path
 

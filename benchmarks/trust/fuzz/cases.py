@@ -12,7 +12,8 @@ from functools import cache
 from pathlib import Path
 from random import Random
 
-from benchmarks.trust.fuzz.readers import ALLOWED_CODES, READERS, SilentAcceptanceError
+from benchmarks.trust.fuzz.reader import ALLOWED_CODES, SilentAcceptanceError
+from benchmarks.trust.fuzz.readers import READERS
 from iast_export.errors import IastExportError
 
 TAKEN, REFUSED = "taken", "refused"

@@ -11,9 +11,14 @@ from pydantic_core import PydanticUndefined
 
 _SHA256 = "0" * 64
 _TEXTS = {
-    "created_at": "2026-01-02T03:04:05Z", "status": "pass", "id": "ink", "tier": "d2-256px", "file": "x.onnx",
-    "content": "golden/content.png", "path": "models/x.onnx",
-}  # fmt: skip
+    "created_at": "2026-01-02T03:04:05Z",
+    "status": "pass",
+    "id": "ink",
+    "tier": "d2-256px",
+    "file": "x.onnx",
+    "content": "golden/content.png",
+    "path": "models/x.onnx",
+}
 # Where one field decides about another, and the plainest values of each would contradict.
 _FITTING: dict[str, dict[str, Any]] = {
     "SelfTestRow": {"max_level_difference": 0},

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from random import Random
 from typing import Any
 
+import numpy as np
+
 from benchmarks.trust.fuzz.mutate import mutate_bytes
 
 _WHOLE = (-(2**63), -(2**31), -100, -1, 0, 1, 2, 3, 7, 99, 127, 128, 255, 1000, 2**31 - 1, 2**40, 2**63 - 1)
@@ -141,7 +143,8 @@ def _change_object(thing: Any, rng: Random) -> None:
         changed = value.copy()
         kind = rng.randrange(3)
         if kind == 0:
-            changed[rng.randrange(len(changed))] = rng.choice((-1, 0, 1, 2, 99, 127))
+            whole = np.array(rng.choice((-1, 0, 1, 2, 99, 127)))
+            changed[rng.randrange(len(changed))] = whole.astype(changed.dtype)
         setattr(
             thing,
             name,

@@ -94,11 +94,13 @@ def _next(worker: _Worker, queue: Iterator[Any], limits: Limits, until: Callable
 
 def _received(worker: _Worker) -> Result:
     try:
-        result: Result = worker.pipe.recv()
+        result: Result | Exception = worker.pipe.recv()
     except (EOFError, OSError):
         worker.process.join()
         code = worker.process.exitcode or 0
         return Result(CRASH, signal.Signals(-code).name if code < 0 else f"exit code {code}")
+    if isinstance(result, Exception):
+        raise RuntimeError(f"the fuzzer itself failed at {worker.task}") from result
     return result
 
 
@@ -111,8 +113,12 @@ def _serve(pipe: Connection) -> None:
     while True:
         task, limit_bytes = pipe.recv()
         reader = task[0]
-        name, data = (task[1], task[2]) if isinstance(task[2], bytes) else draw(reader, task[1], task[2])
-        _warm_up(reader)
+        try:
+            name, data = (task[1], task[2]) if isinstance(task[2], bytes) else draw(reader, task[1], task[2])
+            _warm_up(reader)
+        except Exception as error:  # a fault of the fuzzer's own, which the other side raises
+            pipe.send(error)
+            return
         _bound_memory(4 * limit_bytes)
         before = _peak_bytes()
         result = judge(reader, name, data)
@@ -132,7 +138,7 @@ def _warm_up(reader: str) -> None:
     for name, data in seeds_of(reader).items() if READERS[reader].all_valid else ():
         found = judge(reader, name, data)
         if found.outcome != "taken":
-            raise SystemExit(f"the reader {reader} refuses its own seed {name}: {found.detail}")
+            raise RuntimeError(f"the reader {reader} refuses its own seed {name}: {found.detail}")
 
 
 def _bound_memory(more_bytes: int) -> None:

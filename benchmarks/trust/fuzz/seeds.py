@@ -87,12 +87,21 @@ def tensors() -> dict[str, bytes]:
         made[name] = _torch_bytes(body, legacy)
     first = next(iter(state))
     odd: dict[str, Any] = {
-        "sparse": state[first].to_sparse(), "meta": state[first].to("meta"), "half": state[first].half(),
-        "bfloat": state[first].bfloat16(), "whole": state[first].int(), "complex": state[first].to(torch.complex64),
-        "none": None, "text": "x", "list": [1.0], "dict": {"a": state[first]}, "empty": state[first][:0],
-        "nan": state[first] * float("nan"), "expanded": state[first].flatten()[:1].expand(state[first].numel()),
+        "sparse": state[first].to_sparse(),
+        "meta": state[first].to("meta"),
+        "half": state[first].half(),
+        "bfloat": state[first].bfloat16(),
+        "whole": state[first].int(),
+        "complex": state[first].to(torch.complex64),
+        "none": None,
+        "text": "x",
+        "list": [1.0],
+        "dict": {"a": state[first]},
+        "empty": state[first][:0],
+        "nan": state[first] * float("nan"),
+        "expanded": state[first].flatten()[:1].expand(state[first].numel()),
         "parameter": torch.nn.Parameter(state[first]),
-    }  # fmt: skip
+    }
     for name, value in odd.items():
         made[f"{name}.pt"] = _torch_bytes({"config": body["config"], "state": {**state, first: value}}, False)
     made["only-state.pt"] = _torch_bytes(state, False)
@@ -142,10 +151,14 @@ def onnx_files() -> dict[str, bytes]:
     options: dict[str, Any] = {"opset_imports": [helper.make_opsetid("", 18)], "ir_version": 8}
     plain = helper.make_model(helper.make_graph(nodes, "x", edges[:1], edges[1:], initial), **options)
     branch = [
-        helper.make_graph([helper.make_node(kind, ["content"], [kind])], kind, [], [
-            helper.make_tensor_value_info(kind, TensorProto.FLOAT, [1, 3, "height", "width"])])
+        helper.make_graph(
+            [helper.make_node(kind, ["content"], [kind])],
+            kind,
+            [],
+            [helper.make_tensor_value_info(kind, TensorProto.FLOAT, [1, 3, "height", "width"])],
+        )
         for kind in ("Relu", "Sigmoid")
-    ]  # fmt: skip
+    ]
     two = [
         helper.make_node("Size", ["content"], ["n"]),
         helper.make_node("Less", ["n", "limit"], ["small"]),

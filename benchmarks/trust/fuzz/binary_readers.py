@@ -1,0 +1,126 @@
+"""Readers of binary files: pictures, checkpoints, style codes and models."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.trust.fuzz import seeds
+from benchmarks.trust.fuzz.bundle_readers import small_bundle
+from benchmarks.trust.fuzz.models import mutate_onnx, mutate_tflite
+from benchmarks.trust.fuzz.mutate import Mutator, mutate_bytes, mutate_safetensors, mutate_toml, mutate_zip
+from benchmarks.trust.fuzz.reader import Reader, Seeds, SilentAcceptanceError, always, require
+
+
+def _picture(data: bytes, folder: Path, name: str) -> None:
+    from iast_export.images import load_image
+
+    (folder / name).write_bytes(data)
+    rgb = load_image(folder / name)
+    require(rgb.dtype == np.uint8 and rgb.ndim == 3 and rgb.shape[2] == 3 and rgb.size > 0, f"{rgb.shape}")
+
+
+def _checkpoint_seeds() -> Seeds:
+    return {name: data for name, data in seeds.tensors().items() if not name.endswith(".toml")}
+
+
+def _checkpoint(data: bytes, folder: Path, name: str) -> None:
+    import torch
+
+    from iast_export.checkpoint import load_checkpoint
+
+    (folder / name).write_bytes(data)
+    net = load_checkpoint(folder / name)
+    require(
+        all(bool(torch.isfinite(t).all()) for t in net.state_dict().values()), "weights that are not finite"
+    )
+
+
+def _checked_checkpoint(data: bytes, folder: Path, name: str) -> None:
+    """The card beside a checkpoint holds its hash."""
+    from iast_export.checkpoint import load_card
+
+    given = seeds.tensors()
+    is_card = name.endswith(".toml")
+    weights, card = (given["tiny.safetensors"], data) if is_card else (data, given["tiny.card.toml"])
+    (folder / "tiny.safetensors").write_bytes(weights)
+    (folder / "tiny.card.toml").write_bytes(card)
+    load_card(folder / "tiny.safetensors")
+    if weights != given["tiny.safetensors"]:
+        raise SilentAcceptanceError("an altered checkpoint beside its card")
+
+
+def _checked_seeds() -> Seeds:
+    return {name: seeds.tensors()[name] for name in ("tiny.safetensors", "tiny.card.toml")}
+
+
+def _code(data: bytes, folder: Path, name: str) -> None:
+    from iast_export.reports import Manifest
+    from iast_export.style_add import read_code
+
+    manifest = Manifest.load(small_bundle() / "bundle" / "manifest.json")
+    source = manifest.source.model_copy(update={"checkpoint_sha256": "0" * 64})
+    (folder / name).write_bytes(data)
+    found = read_code(folder / name, manifest.model_copy(update={"source": source}))
+    require(all(bool(np.isfinite(one).all()) for one in found.values()), "a code that is not finite")
+
+
+def _packed_code(data: bytes, folder: Path, name: str) -> None:
+    from iast_export.styles import unpack
+
+    (folder / name).write_bytes(data)
+    found = unpack(folder / name, {"style_code": (1, 4)})
+    require(bool(np.isfinite(found["style_code"]).all()), "a code that is not finite")
+
+
+def _onnx(data: bytes, folder: Path, name: str) -> None:
+    from iast_export.inspection import inspect_model
+    from iast_export.quantize.onnx_qdq import operator_groups, tensors_to_calibrate
+    from iast_export.runtimes import open_onnx
+
+    path = folder / "x.onnx"
+    path.write_bytes(data)
+    inspect_model(path)
+    tensors_to_calibrate(path)
+    operator_groups(path)
+    session = open_onnx(path)
+    feeds = {"content": np.full((1, 3, 16, 16), 0.5, np.float32), "gain": np.ones((1, 8), np.float32)}
+    session.run({key: feeds[key] for key in session.input_names if key in feeds})
+
+
+def _tflite(data: bytes, folder: Path, name: str) -> None:
+    from iast_export.inspection import inspect_model
+    from iast_export.runtimes import open_litert
+
+    path = folder / "x.tflite"
+    path.write_bytes(data)
+    found = inspect_model(path)
+    session = open_litert(path, next(iter(found["entries"]), None))
+    feeds = {"content": np.full((1, 3, 16, 16), 0.5, np.float32), "gain": np.ones((1, 8), np.float32)}
+    session.run({key: feeds[key] for key in session.input_names if key in feeds})
+
+
+def _of_checkpoint(name: str) -> Mutator:
+    return (
+        mutate_safetensors
+        if name.endswith(".safetensors")
+        else mutate_zip
+        if "legacy" not in name
+        else mutate_bytes
+    )
+
+
+def _of_checked(name: str) -> Mutator:
+    return mutate_toml if name.endswith(".toml") else mutate_safetensors
+
+
+READERS = (
+    Reader("picture", seeds.pictures, always(mutate_bytes), _picture, 8, all_valid=False),
+    Reader("checkpoint", _checkpoint_seeds, _of_checkpoint, _checkpoint, 8, all_valid=False),
+    Reader("card", _checked_seeds, _of_checked, _checked_checkpoint, 3),
+    Reader("code", lambda: {"code.safetensors": seeds.code()}, always(mutate_safetensors), _code, 4),
+    Reader("packed-code", lambda: {"ink.f32": bytes(16)}, always(mutate_bytes), _packed_code, 1),
+    Reader("onnx", seeds.onnx_files, always(mutate_onnx), _onnx, 10),
+    Reader("tflite", seeds.tflite_files, always(mutate_tflite), _tflite, 10),
+)
