@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 import traceback
@@ -76,5 +77,6 @@ def _place(error: BaseException) -> str:
     """Type, and the last line of the package that it passed."""
     frames = [one for one in traceback.extract_tb(error.__traceback__) if "iast_export" in one.filename]
     last = frames[-1] if frames else None
-    where = f" in {Path(last.filename).name}:{last.name}" if last else f": {str(error)[:80]}"
+    words = re.sub(r"'[^']*'|-?\b(nan|inf|\d[\d.e+-]*)\b", "_", str(error))[:80]
+    where = f" in {Path(last.filename).name}:{last.name}" if last else f": {words}"
     return f"{type(error).__name__}{where}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from random import Random
 from typing import Any
@@ -73,7 +74,8 @@ def _change_message(message: Any, rng: Random) -> None:
         else:
             value.append(made)
     else:
-        setattr(message, field.name, _scalar(field, rng))
+        with contextlib.suppress(ValueError):  # an enum that its schema has closed
+            setattr(message, field.name, _scalar(field, rng))
 
 
 def _scalar(field: Any, rng: Random) -> Any:

@@ -7,6 +7,7 @@ import json
 import re
 import zipfile
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from random import Random
 from typing import Any
 
@@ -232,36 +233,27 @@ def mutate_tree(tree: Any, rng: Random) -> Any:
     """Plain values with one of them changed, dropped, doubled or added; in place where that can be."""
     places = list(_places(tree))
     if not places:
-        return rng.choice(_VALUES)
+        return deepcopy(rng.choice(_VALUES))
     holder, key = rng.choice(places)
     kind = rng.randrange(8)
     if kind == 0:
         del holder[key]
     elif kind == 1 and isinstance(holder, dict):
-        holder[rng.choice(("", "x", "__class__", "\ud800", "schema_version", "a" * 3000))] = rng.choice(
-            _VALUES
+        holder[rng.choice(("", "x", "__class__", "\ud800", "schema_version", "a" * 3000))] = deepcopy(
+            rng.choice(_VALUES)
         )
     elif kind == 2 and isinstance(holder, list):
         holder.append(holder[key])
     elif kind == 3:
         other, where = rng.choice(places)
-        holder[key] = other[where] if other is not holder else rng.choice(_VALUES)
-        return json.loads(json.dumps(tree)) if _is_tree(tree) else rng.choice(_VALUES)
+        holder[key] = deepcopy(other[where])
     elif kind == 4 and isinstance(holder[key], (int, float)) and not isinstance(holder[key], bool):
         holder[key] = rng.choice(
             (-holder[key], holder[key] * 1000, holder[key] + 1, str(holder[key]), [holder[key]])
         )
     else:
-        holder[key] = rng.choice(_VALUES)
+        holder[key] = deepcopy(rng.choice(_VALUES))
     return tree
-
-
-def _is_tree(value: Any) -> bool:
-    try:
-        json.dumps(value)
-    except ValueError:  # a value inside itself
-        return False
-    return True
 
 
 def _places(tree: Any) -> Any:
