@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +20,21 @@ def _picture(data: bytes, folder: Path, name: str) -> None:
 
     (folder / name).write_bytes(data)
     rgb = load_image(folder / name)
+    if data != seeds.pictures()[name] and name.endswith(".png") and _wrong_chunks(data):
+        raise SilentAcceptanceError(f"a PNG whose {_wrong_chunks(data)[0]} is not that of its CRC")
     require(rgb.dtype == np.uint8 and rgb.ndim == 3 and rgb.shape[2] == 3 and rgb.size > 0, f"{rgb.shape}")
+
+
+def _wrong_chunks(data: bytes) -> list[str]:
+    """Critical chunks of a PNG whose CRC is not theirs."""
+    found, at = [], 8
+    while len(data) >= at + 12 and data[at + 4 : at + 8] != b"IEND":
+        size = int.from_bytes(data[at : at + 4], "big")
+        body, crc = data[at + 4 : at + 8 + size], data[at + 8 + size : at + 12 + size]
+        if body[:1].isupper() and crc != zlib.crc32(body).to_bytes(4, "big"):
+            found.append(body[:4].decode("latin-1"))
+        at += 12 + size
+    return found
 
 
 def _checkpoint_seeds() -> Seeds:
@@ -32,6 +48,10 @@ def _checkpoint(data: bytes, folder: Path, name: str) -> None:
 
     (folder / name).write_bytes(data)
     net = load_checkpoint(folder / name)
+    if zipfile.is_zipfile(folder / name):
+        with zipfile.ZipFile(folder / name) as held:
+            if (wrong := held.testzip()) is not None:
+                raise SilentAcceptanceError(f"a .pt file whose {Path(wrong).parts[1]} is not that of its CRC")
     require(
         all(bool(torch.isfinite(t).all()) for t in net.state_dict().values()), "weights that are not finite"
     )

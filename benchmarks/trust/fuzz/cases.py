@@ -14,7 +14,7 @@ from pathlib import Path
 from random import Random
 
 from benchmarks.trust.fuzz.reader import ALLOWED_CODES, SilentAcceptanceError
-from benchmarks.trust.fuzz.readers import READERS
+from benchmarks.trust.fuzz.readers import ALL
 from iast_export.errors import IastExportError
 
 TAKEN, REFUSED = "taken", "refused"
@@ -39,7 +39,7 @@ class Result:
 @cache
 def seeds_of(reader: str) -> Mapping[str, bytes]:
     """The seeds of a reader."""
-    return READERS[reader].seeds()
+    return ALL[reader].seeds()
 
 
 def draw(reader: str, seed: int, index: int) -> tuple[str, bytes]:
@@ -47,10 +47,10 @@ def draw(reader: str, seed: int, index: int) -> tuple[str, bytes]:
     rng = Random(f"{seed}:{reader}:{index}")
     given = seeds_of(reader)
     name = rng.choice(sorted(given))
-    if index < len(given) and not READERS[reader].all_valid:
+    if index < len(given) and not ALL[reader].all_valid:
         name = sorted(given)[index]  # seeds that are odd themselves, each once as it is
         return name, given[name]
-    return name, READERS[reader].mutate(name)(given[name], rng, [given[one] for one in sorted(given)])
+    return name, ALL[reader].mutate(name)(given[name], rng, [given[one] for one in sorted(given)])
 
 
 def judge(reader: str, name: str, data: bytes) -> Result:
@@ -59,7 +59,7 @@ def judge(reader: str, name: str, data: bytes) -> Result:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            READERS[reader].read(data, folder, name)
+            ALL[reader].read(data, folder, name)
     except IastExportError as error:
         if error.exit_code not in ALLOWED_CODES:
             return Result(EXIT_1, f"exit code {error.exit_code}", error.message)

@@ -13,7 +13,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from benchmarks.trust.fuzz.cases import CRASH, HANG, MEMORY, Result, draw, judge, seeds_of
-from benchmarks.trust.fuzz.readers import READERS
+from benchmarks.trust.fuzz.readers import ALL
 
 Case = tuple[str, int, int]
 """Reader, seed, index."""
@@ -135,7 +135,7 @@ def _warm_up(reader: str) -> None:
     if reader in _WARM:
         return
     _WARM.add(reader)
-    for name, data in seeds_of(reader).items() if READERS[reader].all_valid else ():
+    for name, data in seeds_of(reader).items() if ALL[reader].all_valid else ():
         found = judge(reader, name, data)
         if found.outcome != "taken":
             raise RuntimeError(f"the reader {reader} refuses its own seed {name}: {found.detail}")

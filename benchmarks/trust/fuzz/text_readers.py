@@ -69,7 +69,8 @@ def _rules(data: bytes, folder: Path, name: str) -> None:
     load_rules(folder / name)
 
 
-def _report_kinds() -> dict[str, Any]:
+def report_kinds() -> dict[str, Any]:
+    """Every report that has a file of its own, by a file name."""
     from iast_export import (
         device_reports,
         ladder_reports,
@@ -95,12 +96,12 @@ def _report_kinds() -> dict[str, Any]:
 
 
 def _report_seeds() -> Seeds:
-    return {name: seeds.json_bytes(example(kind)) for name, kind in _report_kinds().items()}
+    return {name: seeds.json_bytes(example(kind)) for name, kind in report_kinds().items()}
 
 
 def _report(data: bytes, folder: Path, name: str) -> None:
     (folder / name).write_bytes(data)
-    found = _report_kinds()[name].load(folder / name)
+    found = report_kinds()[name].load(folder / name)
     found.save(folder / "again.json")
     require(
         type(found).load(folder / "again.json") == found, "a report that is not read back as it was written"

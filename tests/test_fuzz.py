@@ -1,0 +1,98 @@
+"""The fuzzer sees what it is there for, and every reader keeps its contract on a short run of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.trust.fuzz.__main__ import main, plan
+from benchmarks.trust.fuzz.cases import CRASH, EXIT_1, HANG, MEMORY, REFUSED, SILENT, TAKEN, Result, draw
+from benchmarks.trust.fuzz.examples import example
+from benchmarks.trust.fuzz.pool import Limits, run_cases
+from benchmarks.trust.fuzz.readers import READERS
+from benchmarks.trust.fuzz.shrink import shrink
+from benchmarks.trust.fuzz.text_readers import report_kinds
+
+FOUND_ONCE = Path(__file__).parent / "fuzz_cases"
+PATIENT = Limits(seconds=120.0)
+SHORT = 500
+
+
+def told(found: list[tuple[object, Result]]) -> list[str]:
+    return [f"{task}: {result.outcome}: {result.where}" for task, result in found if result.is_finding]
+
+
+def test_whatever_becomes_of_a_case_is_seen_and_the_next_one_runs() -> None:
+    words = {
+        "whole": TAKEN, "refused": REFUSED, "tool": REFUSED, "bug": EXIT_1, "no code": EXIT_1,
+        "silent": SILENT, "crash": CRASH, "memory": MEMORY, "more memory than there is": EXIT_1,
+    }  # fmt: skip
+    tasks = [("probe", "whole", word.encode()) for word in words]
+    found = {task[2].decode(): result for task, result in run_cases(tasks, 1, PATIENT)}
+    assert {word: result.outcome for word, result in found.items()} == words
+    assert found["crash"].where == "SIGSEGV" and found["bug"].where.startswith("KeyError")
+
+
+def test_a_case_that_does_not_end_is_ended() -> None:
+    tasks = [("probe", "whole", word) for word in (b"whole", b"hang", b"whole")]
+    found = [result.outcome for _, result in run_cases(tasks, 1, Limits(seconds=2.0))]
+    assert found == [TAKEN, HANG, TAKEN]
+
+
+@pytest.mark.parametrize("reader", sorted(READERS))
+def test_the_same_numbers_draw_the_same_damage(reader: str) -> None:
+    drawn = [draw(reader, 3, i) for i in range(40)]
+    assert drawn == [draw(reader, 3, i) for i in range(40)]
+    assert len({data for _, data in drawn}) > 10
+
+
+def test_cases_are_shared_by_weight_and_none_is_drawn_twice() -> None:
+    planned = plan(list(READERS), 10_000, 1)
+    assert len(planned) == len(set(planned)) == 10_000
+    counts = {name: sum(case[0] == name for case in planned) for name in READERS}
+    assert counts["report"] > counts["recipe"] > counts["packed-code"] > 0
+
+
+def test_a_finding_is_made_small() -> None:
+    assert shrink(b"aaaaXaaaYaaa", b"a" * 12, lambda data: b"X" in data) == b"aaaaXaaaaaaa"
+    assert shrink(b"long and wrong", b"", lambda data: b"wr" in data) == b"wr"
+
+
+def test_findings_become_files_and_exit_code_1(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from benchmarks.trust.fuzz import __main__ as fuzz
+
+    results = [
+        (("ranges", 1, 0), Result(EXIT_1, "KeyError in x.py:y", "a traceback")),
+        (("ranges", 1, 1), Result(TAKEN)),
+    ]
+    monkeypatch.setattr(fuzz, "run_cases", lambda *given: iter(results))
+    assert main(["--readers", "ranges", "--cases", "2", "--findings", str(tmp_path)]) == 1
+    kept = sorted(path.name for path in tmp_path.iterdir())
+    assert kept == ["000-ranges-exit-1--ranges.json", "000-ranges-exit-1--ranges.json.json"]
+    assert (tmp_path / kept[0]).read_bytes() == draw("ranges", 1, 0)[1]
+
+
+def test_examples_of_every_report_are_valid() -> None:
+    import json
+
+    for kind in report_kinds().values():
+        kind.model_validate_json(json.dumps(example(kind)), strict=True)
+
+
+def test_every_reader_ends_in_a_result_or_an_error_of_ours() -> None:
+    found = list(run_cases(plan(list(READERS), SHORT, 11), 2, PATIENT))
+    assert len(found) == SHORT and not told(found)
+
+
+def test_what_was_found_once_stays_mended() -> None:
+    paths = sorted(path for path in FOUND_ONCE.glob("*/*") if path.is_file())
+    tasks = [(path.parent.name, path.name.split("--", 1)[1], path.read_bytes()) for path in paths]
+    assert len(tasks) > 20 and {reader for reader, _, _ in tasks} <= set(READERS)
+    results = {(reader, data): result for (reader, _, data), result in run_cases(tasks, 2, PATIENT)}
+    broken = [
+        f"{path.parent.name}/{path.name}: {results[task[0], task[2]].where}"
+        for path, task in zip(paths, tasks, strict=True)
+        if results[task[0], task[2]].is_finding
+    ]
+    assert not broken
