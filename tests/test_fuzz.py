@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from benchmarks.trust.fuzz.__main__ import main, plan
 from benchmarks.trust.fuzz.cases import CRASH, EXIT_1, HANG, MEMORY, REFUSED, SILENT, TAKEN, Result, draw
 from benchmarks.trust.fuzz.examples import example
-from benchmarks.trust.fuzz.pool import Limits, run_cases
+from benchmarks.trust.fuzz.pool import Case, Given, Limits, run_cases
 from benchmarks.trust.fuzz.readers import READERS
 from benchmarks.trust.fuzz.shrink import shrink
 from benchmarks.trust.fuzz.text_readers import report_kinds
 
 FOUND_ONCE = Path(__file__).parent / "fuzz_cases"
 PATIENT = Limits(seconds=120.0)
-SHORT = 500
+SHORT = 400
 
 
-def told(found: list[tuple[object, Result]]) -> list[str]:
-    return [f"{task}: {result.outcome}: {result.where}" for task, result in found if result.is_finding]
+def told(found: Mapping[Any, Result]) -> list[str]:
+    return [
+        f"{task}: {result.outcome}: {result.where}" for task, result in found.items() if result.is_finding
+    ]
 
 
 def test_whatever_becomes_of_a_case_is_seen_and_the_next_one_runs() -> None:
@@ -80,19 +84,25 @@ def test_examples_of_every_report_are_valid() -> None:
         kind.model_validate_json(json.dumps(example(kind)), strict=True)
 
 
-def test_every_reader_ends_in_a_result_or_an_error_of_ours() -> None:
-    found = list(run_cases(plan(list(READERS), SHORT, 11), 2, PATIENT))
-    assert len(found) == SHORT and not told(found)
-
-
-def test_what_was_found_once_stays_mended() -> None:
+def kept_cases() -> dict[Path, Given]:
+    """What was found once, by its file `READER/WORDS--SEED`."""
     paths = sorted(path for path in FOUND_ONCE.glob("*/*") if path.is_file())
-    tasks = [(path.parent.name, path.name.split("--", 1)[1], path.read_bytes()) for path in paths]
-    assert len(tasks) > 20 and {reader for reader, _, _ in tasks} <= set(READERS)
-    results = {(reader, data): result for (reader, _, data), result in run_cases(tasks, 2, PATIENT)}
-    broken = [
-        f"{path.parent.name}/{path.name}: {results[task[0], task[2]].where}"
-        for path, task in zip(paths, tasks, strict=True)
-        if results[task[0], task[2]].is_finding
-    ]
-    assert not broken
+    return {path: (path.parent.name, path.name.split("--", 1)[1], path.read_bytes()) for path in paths}
+
+
+@pytest.fixture(scope="module")
+def results() -> dict[Case | Given, Result]:
+    """A short run and all kept cases, by workers that import everything once."""
+    return dict(run_cases([*plan(list(READERS), SHORT, 11), *kept_cases().values()], 2, PATIENT))
+
+
+def test_every_reader_ends_in_a_result_or_an_error_of_ours(results: dict[Case | Given, Result]) -> None:
+    drawn = {task: result for task, result in results.items() if isinstance(task[2], int)}
+    assert len(drawn) == SHORT and not told(drawn)
+
+
+def test_what_was_found_once_stays_mended(results: dict[Case | Given, Result]) -> None:
+    kept = kept_cases()
+    assert len(kept) > 20 and {reader for reader, _, _ in kept.values()} <= set(READERS)
+    broken = {str(path.relative_to(FOUND_ONCE)): results[task] for path, task in kept.items()}
+    assert not told(broken)
