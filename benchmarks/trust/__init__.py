@@ -1,1 +1,1 @@
-"""What the tool is held to where inputs are damaged, forged or odd."""
+"""What the tool is held to where inputs are damaged, forged or odd, and processes end."""

@@ -9,6 +9,8 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
+import numpy as np
+
 from benchmarks.trust.fuzz.mutate import mutate_bytes, mutate_json
 from benchmarks.trust.fuzz.reader import (
     ALLOWED_CODES,
@@ -111,6 +113,7 @@ def _recorded(data: bytes, folder: Path, name: str) -> None:
 
 def _open(bundle: Path, path: str) -> None:
     from iast_export.inspection import inspect_bundle
+    from iast_export.reports import load_manifest
     from iast_export.stylize import BundleEngine
 
     if path.startswith("golden/"):
@@ -118,10 +121,12 @@ def _open(bundle: Path, path: str) -> None:
     if path.startswith("styles/"):
         BundleEngine(bundle, "onnxruntime", "fp32").style_codes("ink")
         raise SilentAcceptanceError(f"stylize took the altered {path}")
-    engine_of = next(e for e in BundleEngine(bundle, "onnxruntime", "fp32").manifest.files if e.path == path)
-    engine = BundleEngine(bundle, engine_of.runtime, engine_of.precision)
-    tier = next(t for t in engine.tiers if engine_of.tier in (None, t.id))
-    engine.session(tier)
+    entry = next(e for e in load_manifest(bundle).files if e.path == path)
+    engine = BundleEngine(bundle, entry.runtime, entry.precision)
+    if entry.role == "style_encoder":
+        engine.encode(np.zeros((8, 8, 3), np.uint8))
+    else:
+        engine.session(next(t for t in engine.tiers if entry.tier in (None, t.id)))
     inspect_bundle(bundle)
     raise SilentAcceptanceError(f"stylize took the altered {path}")
 
