@@ -10,8 +10,10 @@ import numpy as np
 
 from benchmarks.trust.fuzz import seeds
 from benchmarks.trust.fuzz.bundle_readers import small_bundle
-from benchmarks.trust.fuzz.models import mutate_onnx, mutate_tflite
-from benchmarks.trust.fuzz.mutate import Mutator, mutate_bytes, mutate_safetensors, mutate_toml, mutate_zip
+from benchmarks.trust.fuzz.mutate_bytes import Mutator, mutate_bytes
+from benchmarks.trust.fuzz.mutate_formats import mutate_picture, mutate_safetensors, mutate_zip
+from benchmarks.trust.fuzz.mutate_models import mutate_onnx, mutate_tflite
+from benchmarks.trust.fuzz.mutate_text import mutate_toml
 from benchmarks.trust.fuzz.reader import Reader, Seeds, SilentAcceptanceError, always, require
 
 
@@ -136,7 +138,7 @@ def _of_checked(name: str) -> Mutator:
 
 
 READERS = (
-    Reader("picture", seeds.pictures, always(mutate_bytes), _picture, 8, all_valid=False),
+    Reader("picture", seeds.pictures, always(mutate_picture), _picture, 8, all_valid=False),
     Reader("checkpoint", _checkpoint_seeds, _of_checkpoint, _checkpoint, 8, all_valid=False),
     Reader("card", _checked_seeds, _of_checked, _checked_checkpoint, 3),
     Reader("code", lambda: {"code.safetensors": seeds.code()}, always(mutate_safetensors), _code, 4),

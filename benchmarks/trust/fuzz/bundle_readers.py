@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.trust.fuzz.mutate import mutate_bytes, mutate_json
+from benchmarks.trust.fuzz.mutate_bytes import mutate_bytes
+from benchmarks.trust.fuzz.mutate_text import mutate_json
 from benchmarks.trust.fuzz.reader import (
     ALLOWED_CODES,
     Reader,

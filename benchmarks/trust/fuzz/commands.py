@@ -13,7 +13,7 @@ from random import Random
 
 from benchmarks.trust.fuzz import seeds
 from benchmarks.trust.fuzz.bundle_readers import small_bundle
-from benchmarks.trust.fuzz.mutate import mutate_text
+from benchmarks.trust.fuzz.mutate_text import mutate_text
 from benchmarks.trust.fuzz.reader import ALLOWED_CODES, Reader, Seeds, always, require
 
 _COMMANDS = (

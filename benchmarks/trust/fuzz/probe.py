@@ -7,7 +7,7 @@ import signal
 import time
 from pathlib import Path
 
-from benchmarks.trust.fuzz.mutate import mutate_bytes
+from benchmarks.trust.fuzz.mutate_bytes import mutate_bytes
 from benchmarks.trust.fuzz.reader import Reader, SilentAcceptanceError, always
 from iast_export.errors import IastExportError, InputError, ToolError
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.trust.fuzz.mutate import Mutator
+from benchmarks.trust.fuzz.mutate_bytes import Mutator
 
 ALLOWED_CODES = frozenset({2, 3, 4, 5, 6, 7})
 Seeds = Mapping[str, bytes]

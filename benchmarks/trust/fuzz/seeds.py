@@ -48,6 +48,9 @@ def pictures() -> dict[str, bytes]:
         ("rgb.tif", rgb, {}),
         ("packed.tif", rgb, {"compression": "tiff_lzw"}),
         ("rgb.avif", rgb, {}),
+        ("bomb.png", Image.new("1", (20000, 20000)), {}),
+        ("bomb.gif", Image.new("P", (9000, 9000)), {}),
+        ("wide.bmp", Image.new("1", (1, 60000)), {}),
     ]
     for name, picture, options in kinds:
         held = io.BytesIO()
@@ -55,6 +58,9 @@ def pictures() -> dict[str, bytes]:
             held, {"jpg": "JPEG", "tif": "TIFF"}.get(name[-3:], name.rpartition(".")[2].upper()), **options
         )
         made[name] = held.getvalue()
+    made["phone.heic"] = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(64)
+    made["later.jxl"] = b"\0\0\0\x0cJXL \r\n\x87\n" + bytes(64)
+    made["empty.png"] = b""
     return made
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from benchmarks.trust.fuzz import seeds
 from benchmarks.trust.fuzz.examples import example
-from benchmarks.trust.fuzz.mutate import mutate_json, mutate_text, mutate_toml
+from benchmarks.trust.fuzz.mutate_text import mutate_json, mutate_text, mutate_toml
 from benchmarks.trust.fuzz.reader import Reader, Seeds, always, require
 
 

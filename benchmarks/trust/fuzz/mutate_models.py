@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.trust.fuzz.mutate import mutate_bytes
+from benchmarks.trust.fuzz.mutate_bytes import mutate_bytes
 
 _WHOLE = (-(2**63), -(2**31), -100, -1, 0, 1, 2, 3, 7, 99, 127, 128, 255, 1000, 2**31 - 1, 2**40, 2**63 - 1)
 _TEXTS = (

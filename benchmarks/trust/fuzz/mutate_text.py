@@ -1,19 +1,16 @@
-"""Damage: bytes, JSON trees, TOML lines, and files with a header or members of their own."""
+"""Damage to texts: JSON trees, TOML lines, and whatever editors do to any of them."""
 
 from __future__ import annotations
 
-import io
 import json
 import re
-import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from random import Random
 from typing import Any
 
-Mutator = Callable[[bytes, Random, Sequence[bytes]], bytes]
+from benchmarks.trust.fuzz.mutate_bytes import mutate_bytes
 
-_NUMBERS = (0, 1, 2, 7, 8, 127, 128, 255, 256, 32767, 65535, 2**31 - 1, 2**31, 2**32 - 1, 2**63, 2**64 - 1)
 _STRINGS = (
     "",
     " ",
@@ -74,79 +71,6 @@ _VALUES: tuple[Any, ...] = (
     [-1, -1, -1, -1],
     *_STRINGS,
 )
-
-
-def mutate_bytes(data: bytes, rng: Random, others: Sequence[bytes] = ()) -> bytes:
-    """One to four kinds of damage that disks, transfers and hands do to a file."""
-    held = bytearray(data)
-    for _ in range(rng.choice((1, 1, 1, 2, 4))):
-        held = bytearray(rng.choice(_BYTE_DAMAGE)(held, rng))
-    if others and rng.random() < 0.05:
-        other = rng.choice(others)
-        held = held[: rng.randint(0, len(held))] + bytearray(other[rng.randint(0, len(other)) :])
-    return bytes(held)
-
-
-def _place(held: bytearray, rng: Random) -> int:
-    """Anywhere, but the first bytes more often: headers decide."""
-    return rng.randrange(min(len(held), 256) if rng.random() < 0.4 else len(held)) if held else 0
-
-
-def _flip(held: bytearray, rng: Random) -> bytearray:
-    for _ in range(rng.choice((1, 1, 2, 8)) if held else 0):
-        held[_place(held, rng)] ^= 1 << rng.randrange(8)
-    return held
-
-
-def _set(held: bytearray, rng: Random) -> bytearray:
-    if held:
-        held[_place(held, rng)] = rng.choice((0, 1, 0x7F, 0x80, 0xFF, rng.randrange(256)))
-    return held
-
-
-def _number(held: bytearray, rng: Random) -> bytearray:
-    size = rng.choice((2, 4, 8))
-    at = _place(held, rng)
-    value = rng.choice(_NUMBERS) % (1 << (8 * size))
-    held[at : at + size] = value.to_bytes(size, rng.choice(("little", "big")))
-    return held
-
-
-def _cut(held: bytearray, rng: Random) -> bytearray:
-    return held[: rng.randint(0, len(held))]
-
-
-def _remove(held: bytearray, rng: Random) -> bytearray:
-    at = _place(held, rng)
-    del held[at : at + rng.choice((1, 2, 4, 16, 256))]
-    return held
-
-
-def _insert(held: bytearray, rng: Random) -> bytearray:
-    at = _place(held, rng)
-    held[at:at] = rng.randbytes(rng.choice((1, 2, 4, 16)))
-    return held
-
-
-def _zero(held: bytearray, rng: Random) -> bytearray:
-    at, size = _place(held, rng), rng.choice((4, 64, 512, 4096))
-    held[at : at + size] = bytes(len(held[at : at + size]))
-    return held
-
-
-def _repeat(held: bytearray, rng: Random) -> bytearray:
-    at, size = _place(held, rng), rng.choice((1, 8, 64, 512))
-    held[at:at] = held[at : at + size] * rng.choice((1, 2, 50))
-    return held
-
-
-def _swap(held: bytearray, rng: Random) -> bytearray:
-    one, other, size = _place(held, rng), _place(held, rng), rng.choice((1, 4, 16))
-    held[one : one + size], held[other : other + size] = held[other : other + size], held[one : one + size]
-    return held
-
-
-_BYTE_DAMAGE = (_flip, _set, _number, _cut, _remove, _insert, _zero, _repeat, _swap)
 
 
 def mutate_text(data: bytes, rng: Random, others: Sequence[bytes] = ()) -> bytes:
@@ -256,7 +180,7 @@ def mutate_tree(tree: Any, rng: Random) -> Any:
     return tree
 
 
-def _places(tree: Any) -> Any:
+def _places(tree: Any) -> Iterator[tuple[Any, Any]]:
     items = tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, list) else ()
     for key, value in list(items):
         yield tree, key
@@ -364,33 +288,3 @@ _TOML_LINES = (
     "\ud800",
     "__proto__ = {}",
 )
-
-
-def mutate_safetensors(data: bytes, rng: Random, others: Sequence[bytes] = ()) -> bytes:
-    """A safetensors file whose header says something else, or with damaged bytes."""
-    if rng.random() < 0.4:
-        return mutate_bytes(data, rng, others)
-    size = int.from_bytes(data[:8], "little")
-    header = mutate_tree(json.loads(data[8 : 8 + size]), rng)
-    if isinstance(header, dict) and rng.random() < 0.3:
-        for value in header.values():
-            if isinstance(value, dict) and "dtype" in value:
-                value["dtype"] = rng.choice(("F16", "BF16", "F8_E4M3", "F64", "I8", "BOOL", "C64", "x"))
-    text = json.dumps(header).encode("utf-8", "surrogatepass")
-    return len(text).to_bytes(8, "little") + text + data[8 + size :]
-
-
-def mutate_zip(data: bytes, rng: Random, others: Sequence[bytes] = ()) -> bytes:
-    """A zip with damaged bytes, or with a damaged member whose checksum is right again."""
-    if rng.random() < 0.5 or not zipfile.is_zipfile(io.BytesIO(data)):
-        return mutate_bytes(data, rng, others)
-    made = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(data)) as given, zipfile.ZipFile(made, "w") as target:
-        names = given.namelist()
-        chosen = rng.choice([name for name in names if name.endswith("data.pkl")] * 3 + names)
-        for name in names:
-            held = given.read(name)
-            if name == chosen and rng.random() < 0.1:
-                continue
-            target.writestr(name, mutate_bytes(held, rng) if name == chosen else held)
-    return made.getvalue()
