@@ -110,5 +110,5 @@ def test_ranges_survive_the_file_and_a_broken_file_is_refused(tmp_path: Path) ->
 def test_a_range_that_is_no_two_finite_numbers_is_refused(bounds: str, tmp_path: Path) -> None:
     path = tmp_path / "ranges.json"
     path.write_text(f'{{"schema_version": 1, "tensors": {{"x": {bounds}}}}}')
-    with pytest.raises(InputError, match="ranges|valid JSON"):
+    with pytest.raises(InputError, match=r"ranges|valid JSON"):
         load_ranges(path)
