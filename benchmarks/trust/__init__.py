@@ -1,1 +1,1 @@
-"""What the tool is held to where inputs are damaged, forged or odd, and processes end."""
+"""Proof that a build harms nothing, and that damaged inputs and killed processes harm no build."""
