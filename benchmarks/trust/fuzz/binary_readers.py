@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import zipfile
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,8 @@ from benchmarks.trust.fuzz.mutate_formats import mutate_picture, mutate_safetens
 from benchmarks.trust.fuzz.mutate_models import mutate_onnx, mutate_tflite
 from benchmarks.trust.fuzz.mutate_text import mutate_toml
 from benchmarks.trust.fuzz.reader import Reader, Seeds, SilentAcceptanceError, always, require
+
+CHECKSUM = b"content_sha256"  # in the metadata of files that carry one
 
 
 def _picture(data: bytes, folder: Path, name: str) -> None:
@@ -85,15 +89,25 @@ def _code(data: bytes, folder: Path, name: str) -> None:
     source = manifest.source.model_copy(update={"checkpoint_sha256": "0" * 64})
     (folder / name).write_bytes(data)
     found = read_code(folder / name, manifest.model_copy(update={"source": source}))
-    require(all(bool(np.isfinite(one).all()) for one in found.values()), "a code that is not finite")
+    codes = found if isinstance(found, Mapping) else found[0]
+    require(all(bool(np.isfinite(one).all()) for one in codes.values()), "a code that is not finite")
+    if CHECKSUM in data and codes["style_code"].tobytes() != seeds.code()[-16:]:
+        raise SilentAcceptanceError("a style code that is not that of its checksum")
 
 
 def _packed_code(data: bytes, folder: Path, name: str) -> None:
-    from iast_export.styles import unpack
+    """A bundle's style file that is not what its readers need, though the manifest holds its hash."""
+    from iast_export.artifacts import read_json, sha256_bytes, write_json
+    from iast_export.stylize import BundleEngine
 
-    (folder / name).write_bytes(data)
-    found = unpack(folder / name, {"style_code": (1, 4)})
-    require(bool(np.isfinite(found["style_code"]).all()), "a code that is not finite")
+    bundle = folder / "bundle"
+    shutil.copytree(small_bundle() / "bundle", bundle)
+    (bundle / "styles" / name).write_bytes(data)
+    manifest = read_json(bundle / "manifest.json")
+    manifest["styles"][0]["sha256"] = sha256_bytes(data)
+    write_json(bundle / "manifest.json", manifest)
+    _, codes = BundleEngine(bundle, "onnxruntime", "fp32").style_codes("ink")
+    require(all(bool(np.isfinite(one).all()) for one in codes.values()), "a code that is not finite")
 
 
 def _onnx(data: bytes, folder: Path, name: str) -> None:

@@ -125,14 +125,17 @@ def _torch_bytes(body: Any, legacy: bool) -> bytes:
 
 @cache
 def code() -> bytes:
-    """A refined style code in a safetensors file that names its checkpoint."""
-    from safetensors.numpy import save
+    """A refined style code in a safetensors file that names its checkpoint, by the project's own writer."""
+    import tempfile
 
-    from iast_export.style_add import CHECKPOINT_KEY
+    import torch
 
-    return bytes(
-        save({"style_code": np.linspace(-1, 1, 4, dtype=np.float32)[None]}, {CHECKPOINT_KEY: "0" * 64})
-    )
+    from models.styles.verbs import save_code
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "code.safetensors"
+        save_code(path, torch.linspace(-1, 1, 4)[None], "0" * 64)
+        return path.read_bytes()
 
 
 @cache

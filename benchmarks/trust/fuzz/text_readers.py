@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks.trust.fuzz import seeds
+from benchmarks.trust.fuzz.bundle_readers import small_bundle
 from benchmarks.trust.fuzz.examples import example
+from benchmarks.trust.fuzz.mutate_bytes import Mutator
 from benchmarks.trust.fuzz.mutate_text import mutate_json, mutate_text, mutate_toml
 from benchmarks.trust.fuzz.reader import Reader, Seeds, always, require
 
@@ -202,38 +205,56 @@ def _plan_cache_seeds() -> Seeds:
     return {"group.json": seeds.json_bytes(example(GroupMeasurement))}
 
 
-_BATTERY = b"Current Battery Service state:\n  AC powered: false\n  level: 81\n  temperature: 304\n"
-_THERMAL = b"IsStatusOverride: false\nThermal Status: 1\n"
-_DEVICES = b"List of devices attached\nR58N\tdevice\n\n"
-_POWER = b"POWER MANAGER (dumpsys power)\n  mWakefulness=Awake\n"
+_SAID = {
+    "devices": b"List of devices attached\nR58N\tdevice\n\n",
+    "battery": b"Current Battery Service state:\n  AC powered: false\n  level: 81\n  temperature: 304\n",
+    "thermalservice": b"IsStatusOverride: false\nThermal Status: 1\n",
+    "power": b"POWER MANAGER (dumpsys power)\n  mWakefulness=Awake\n",
+}
+_PHONE = """#!/bin/sh
+case "$*" in
+  *" pull "*) for last; do :; done; /bin/cp "{0}/result.json" "$last" ;;
+  devices) /bin/cat "{0}/devices" ;;
+  *" dumpsys "*) for last; do :; done; /bin/cat "{0}/$last" ;;
+  *" pm "*|*" ls "*) echo there ;;
+  *" pidof "*) echo 4711 ;;
+esac
+"""
 
 
 def _adb(data: bytes, folder: Path, name: str) -> None:
-    """What a phone says through adb: a stand-in on PATH prints it."""
+    """What a phone says through adb, and the result that it hands over: a stand-in on PATH plays it."""
     from iast_export.device import adb
-    from iast_export.device_reports import HostObservation
+    from iast_export.device_reports import DeviceResult
 
-    for said, words in (
-        ("devices", _DEVICES),
-        ("battery", _BATTERY),
-        ("thermalservice", _THERMAL),
-        ("power", _POWER),
-    ):
-        (folder / said).write_bytes(data if name == said else words)
+    shutil.copytree(small_bundle() / "bundle", folder / "bundle")
+    for said, words in {**_adb_seeds(), name: data}.items():
+        (folder / said).write_bytes(words)
     tool = folder / "adb"
-    tool.write_text(f'#!/bin/sh\nfor last; do :; done\n/bin/cat "{folder}/$last"\n')
+    tool.write_text(_PHONE.format(folder))
     tool.chmod(0o755)
     before = os.environ.get("PATH", "")
     os.environ["PATH"] = str(folder)
     try:
-        found = adb.observe(adb.Adb(None))
+        made = adb.bench(folder / "bundle", adb.BenchOptions("selftest", timeout_s=20.0, poll_s=0.01))
     finally:
         os.environ["PATH"] = before
-    HostObservation.model_validate(found)
+    require(bool(DeviceResult.load(made).selftest), "a result without rows")
 
 
 def _adb_seeds() -> Seeds:
-    return {"devices": _DEVICES, "battery": _BATTERY, "thermalservice": _THERMAL, "power": _POWER}
+    from iast_export.artifacts import sha256_file
+    from iast_export.device_reports import DeviceResult
+
+    result = example(DeviceResult)
+    digest = sha256_file(small_bundle() / "bundle" / "manifest.json")
+    result["bundle"] = {"name": "small", "manifest_sha256": digest}
+    result["selftest"][0] |= {"runtime": "onnxruntime", "precision": "fp32", "tier": "d2-256px"}
+    return {**_SAID, "result.json": seeds.json_bytes(result)}
+
+
+def _of_phone(name: str) -> Mutator:
+    return mutate_json if name.endswith(".json") else mutate_text
 
 
 READERS = (
@@ -245,5 +266,5 @@ READERS = (
     Reader("ranges", _ranges_seeds, always(mutate_json), _ranges, 3),
     Reader("equalization", _equalization_seeds, always(mutate_json), _equalization, 3),
     Reader("plan-cache", _plan_cache_seeds, always(mutate_json), _plan_cache, 2),
-    Reader("adb", _adb_seeds, always(mutate_text), _adb, 3),
+    Reader("adb", _adb_seeds, _of_phone, _adb, 3),
 )
