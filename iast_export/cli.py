@@ -379,7 +379,8 @@ def search(
     For one tier and runtime of a build or bundle DIR. Budgets: psnr_db, ssim (higher is better),
     drop.ssim_content, drop.style_distance, drop.lpips_content, drop.identity, latency_ms, bytes (lower).
     Each is judged by its 95 % bound. Run again, it goes on from what is measured. Exit code 5: no file
-    was found that holds them; the best found is written all the same.
+    was found that holds them, or only the FP32 one before the time was out; the best found is written
+    all the same.
 
     \b
     Example:
@@ -387,7 +388,7 @@ def search(
       iast-export search dist/demo --tier d4-256px --runtime litert --budget 'psnr_db>=47' --minutes 3
     """
     from iast_export.pipeline import Build
-    from iast_export.report.search import search_tables
+    from iast_export.report.search import search_tables, verdict_words
     from iast_export.search import Options, TimingOptions, parse_budgets
     from iast_export.search.of_build import search_build
 
@@ -403,7 +404,8 @@ def search(
             console.table(title, columns, rows)
         result = (out or folder / "search" / tier) / report.file
         measured = f"{report.measured} files measured, {report.measured_now} in this run"
-        console.out.print(f"{report.verdict}: {result} ({measured}, {report.seconds:.0f} s)", markup=False)
+        words = verdict_words(report)
+        console.out.print(f"{words}: {result} ({measured}, {report.seconds:.0f} s)", markup=False)
     raise click.exceptions.Exit(0 if report.verdict == "met" else 5)
 
 

@@ -296,7 +296,7 @@ class ConvertRow(Model):
     """One TFLite file: its signatures, the bytes they share and what XNNPACK takes.
 
     `largest_alone_bytes` is the size of the largest tier converted alone, `parity` the largest
-    absolute difference from PyTorch per signature (FP32 only), `not_delegated` counts operators
+    `parity_error` against PyTorch per signature (FP32 only), `not_delegated` counts operators
     that XNNPACK leaves to the built-in kernels, `rewrites` the places that were traced in another form.
     """
 
