@@ -151,4 +151,4 @@ def _command_seeds() -> Seeds:
     }
 
 
-READERS = (Reader("command", _command_seeds, always(mutate_command), _command, 4, all_valid=False),)
+READERS = (Reader("command", _command_seeds, always(mutate_command), _command, 4),)
