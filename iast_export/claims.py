@@ -63,9 +63,9 @@ def claim(root: Path, places: Sequence[Path]) -> None:
         write_json(root / _CLAIMS, body)
 
 
-def made_files(root: Path) -> list[Path]:
+def made_files(root: Path) -> Iterator[Path]:
     """The files of a bundle's folder that verbs made, as far as its records and its manifest say."""
-    return [root / name for name in sorted(_made(root))]
+    yield from (root / name for name in sorted(_made(root)))
 
 
 def _made(root: Path) -> set[str]:

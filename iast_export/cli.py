@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -489,7 +490,7 @@ def gate(
 
     results = [path for path in (junit, markdown, write_baseline) if path is not None]
     given = [path for path in (baseline, rules) if path is not None]
-    check_not_overwriting(results, [*given, *made_files(folder)])
+    check_not_overwriting(results, chain(given, made_files(folder)))
     if write_baseline is not None:
         make_baseline(folder, write_baseline)
         console.out.print(f"baseline {write_baseline}")
