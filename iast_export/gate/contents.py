@@ -6,10 +6,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from iast_export.reports import FileEntry, IoEntry, Manifest
 from iast_export.specs import CONTENT, SIZE_MULTIPLE_KEY, edge_layout, edge_value_range
 
 _FLOAT16, _INT16, _INT8 = "float16", "int16", "int8"
+# Places in the tables of TFLite's schema: 4 and two for each field before.
+_BUFFERS, _TENSORS, _DATA, _TYPE, _BUFFER = 12, 4, 4, 6, 8
 _ONNX_INTEGER_OPERATORS = ("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear")
 
 
@@ -179,14 +184,16 @@ def _tflite(data: bytes) -> Contents:
         raise ValueError("no TFLite file")
     model = schema.Model.GetRootAs(data, 0)
     names = {number: name.lower() for name, number in vars(schema.TensorType).items() if name.isupper()}
-    stored = [model.Buffers(i).DataLength() > 0 for i in range(model.BuffersLength())]
+    tables = _Tables(data)
+    stored = tables.field(tables.vector(model._tab, _BUFFERS), _DATA, "<u4", 0) > 0
     constants: set[int] = set()
     computed: set[int] = set()
     for index in range(model.SubgraphsLength()):
-        graph = model.Subgraphs(index)
-        for i in range(graph.TensorsLength()):
-            tensor = graph.Tensors(i)
-            (constants if stored[tensor.Buffer()] else computed).add(tensor.Type())
+        tensors = tables.vector(model.Subgraphs(index)._tab, _TENSORS)
+        kinds = tables.field(tensors, _TYPE, "i1", 0)
+        held = stored[tables.field(tensors, _BUFFER, "<u4", 0)]
+        constants |= set(np.unique(kinds[held]).tolist())
+        computed |= set(np.unique(kinds[~held]).tolist())
     signatures = [model.SignatureDefs(i) for i in range(model.SignatureDefsLength())]
     return Contents(
         edges=frozenset(edge for one in signatures for edge in _tflite_edges(model, one, names)),
@@ -194,6 +201,39 @@ def _tflite(data: bytes) -> Contents:
         constants=frozenset(names[one] for one in constants),
         computed=frozenset(names[one] for one in computed),
     )
+
+
+class _Tables:
+    """Fields of many tables of a flatbuffer at once: a file has thousands of tensors."""
+
+    def __init__(self, data: bytes) -> None:
+        self._bytes = np.frombuffer(data, np.uint8)
+
+    def vector(self, table: Any, slot: int) -> NDArray[np.int64]:
+        """Where the tables of a vector field lie."""
+        offset = table.Offset(slot)
+        if offset == 0:
+            return np.zeros(0, np.int64)
+        start, count = table.Vector(offset), table.VectorLen(offset)
+        places = start + 4 * np.arange(count, dtype=np.int64)
+        found: NDArray[np.int64] = places + self._read(places, "<u4")
+        return found
+
+    def field(self, tables: NDArray[np.int64], slot: int, kind: str, default: int) -> NDArray[np.int64]:
+        """A number of each table, or `default` where the table doesn't have it."""
+        vtables = tables - self._read(tables, "<i4")
+        has = self._read(vtables, "<u2") > slot
+        offsets = np.zeros_like(tables)
+        offsets[has] = self._read(vtables[has] + slot, "<u2")
+        found = np.full_like(tables, default)
+        there = offsets > 0
+        found[there] = self._read((tables + offsets)[there], kind)
+        return found
+
+    def _read(self, places: NDArray[np.int64], kind: str) -> NDArray[np.int64]:
+        size = np.dtype(kind).itemsize
+        found = self._bytes[places[:, None] + np.arange(size)].view(kind)[:, 0]
+        return np.asarray(found, np.int64)
 
 
 def _tflite_edges(model: Any, signature: Any, names: dict[int, str]) -> Iterator[Edge]:
