@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -70,6 +70,7 @@ class Phase:
     crop_px: int
     batch: int
     smallest_crop: float
+    face_samples: int | None = None  # of a batch; by default the recipe's
 
 
 @dataclass(frozen=True)
@@ -100,16 +101,13 @@ class TrainingRecipe:
     network: Any = field(default_factory=NetworkConfig)
 
     def at(self, position: float) -> TrainingRecipe:
-        """The recipe with crop, batch and smallest crop of the phase that a step lies in."""
+        """The recipe with what the phase that a step lies in changes."""
         begun = [phase for phase in self.phases if phase.from_step <= position]
         if not begun:
             return self
-        return replace(
-            self,
-            crop_px=begun[-1].crop_px,
-            batch=begun[-1].batch,
-            smallest_crop=begun[-1].smallest_crop,
-        )
+        changes = asdict(begun[-1])
+        del changes["from_step"]
+        return replace(self, **{k: v for k, v in changes.items() if v is not None})
 
     @property
     def starts(self) -> tuple[int, ...]:
