@@ -19,9 +19,9 @@ from models.critic import Critic
 from models.networks import build, code_size, core, learned, saved, take
 from models.objective import Helpers, Objective
 from models.processes import world
-from models.quantization_aware import QuantizationAware
 from models.recipe import TrainingRecipe
 from models.sheet import load_weights
+from models.trainable import FakeQuantized
 
 _LAYOUT = torch.channels_last
 _DEPTH_STREAM = 2**31
@@ -158,7 +158,7 @@ class Trainer:
 
     def observe(self, batches: Iterable[Batch]) -> int:
         """Finds the ranges of a network with fake quantization, before its first step; how many."""
-        if not isinstance(self.net, QuantizationAware):
+        if not isinstance(self.net, FakeQuantized):
             return 0
         count = self.net.observe(map(self._laid_out, batches))
         self.ema = {k: v.detach().clone() for k, v in learned(self.net).items()}
@@ -173,7 +173,7 @@ class Trainer:
         Raises:
             ValueError: nothing in the file fits this network.
         """
-        if isinstance(self.net, QuantizationAware):
+        if isinstance(self.net, FakeQuantized):
             self.net.begin(load_weights(weights))
             self.ema = {k: v.detach().clone() for k, v in learned(self.net).items()}
             return sorted(self.net.net.state_dict())
