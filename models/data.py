@@ -56,6 +56,8 @@ def read_rgb(path: Path, short_side_px: int | None = None) -> np.ndarray:
 def scaled(picture: np.ndarray, short_side_px: int) -> np.ndarray:
     """The picture [H, W, 3] with a short side of `short_side_px`."""
     height, width = picture.shape[:2]
+    if min(height, width) == short_side_px:
+        return picture
     scale = short_side_px / min(height, width)
     size = (max(short_side_px, round(width * scale)), max(short_side_px, round(height * scale)))
     return cv2.resize(picture, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)

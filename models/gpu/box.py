@@ -51,4 +51,4 @@ class TimeBox:
     def position(self, step: int) -> float:
         """Where the schedule stands by now; `last` once the time is over. The step doesn't matter."""
         share = (self.clock() - self._from) / self._length
-        return self._first + (self._last - self._first) * min(1.0, share)
+        return self._first + (self._last - self._first) * share if share < 1.0 else self._last

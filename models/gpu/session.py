@@ -47,7 +47,7 @@ def _device_name(device: torch.device) -> str:
 
 
 def divided(recipe: TrainingRecipe, divisor: int) -> TrainingRecipe:
-    """The recipe with batches smaller by a factor, of two samples at least."""
+    """The recipe with fewer samples by a factor, in batches of two at least."""
     if divisor == 1:
         return recipe
 
@@ -55,7 +55,10 @@ def divided(recipe: TrainingRecipe, divisor: int) -> TrainingRecipe:
         return replace(part, batch=max(2, part.batch // divisor), face_samples=max(1, faces // divisor))
 
     phases = tuple(smaller(p, p.face_samples or recipe.face_samples) for p in recipe.phases)
-    made: TrainingRecipe = smaller(replace(recipe, phases=phases), recipe.face_samples)
+    fewer = max(1, recipe.recalibrate_batches // divisor)
+    made: TrainingRecipe = smaller(
+        replace(recipe, phases=phases, recalibrate_batches=fewer), recipe.face_samples
+    )
     return made
 
 
@@ -129,12 +132,12 @@ class Session:
             CannotJudgeError: the loss was not finite time and again.
         """
         seconds = self._rehearse()
-        self.trainer.save(self.out)
-        self.record = Record(self.out, self._facts(seconds))
-        self.record.write("running")
         first, last = self.trainer.position, self.args.until * self.recipe.steps
         self.box.lay(first, last, least_s=2.0 * max(seconds))
         self.trainer.pace = self.box.position
+        self.trainer.save(self.out)
+        self.record = Record(self.out, self._facts(seconds))
+        self.record.write("running")
         self._expect(seconds, first, last)
         earlier = signal.signal(signal.SIGTERM, self._told_to_stop)
         try:
@@ -156,12 +159,12 @@ class Session:
         with tempfile.TemporaryDirectory() as kept, tempfile.TemporaryDirectory() as tried:
             trainer.save(Path(kept))
             seconds = [self._timed(start) for start in self.recipe.starts]
-            started, trainer.position = time.monotonic(), float(self.recipe.steps)
+            started, trainer.position = self.box.clock(), float(self.recipe.steps)
             rng = trainer.rng()
             trainer.recalibrate(self.draw(rng) for _ in range(self.recipe.recalibrate_batches))
             trainer.save(Path(tried))
             leave(trainer, self.pack, Path(tried))
-            self.box.reserved_s = 1.3 * (time.monotonic() - started) + _SAFETY * self.box.seconds
+            self.box.reserved_s = 1.3 * (self.box.clock() - started) + _SAFETY * self.box.seconds
             self._check_sizes(Path(tried))
             trainer.resume(Path(kept))
         return seconds
@@ -169,13 +172,13 @@ class Session:
     def _timed(self, start: int) -> float:
         """Seconds that a step takes from `start` of the schedule on, after one that doesn't count."""
         for count in (1, 1 if self.device.type == "cpu" else 5):
-            started = time.monotonic()
+            started = self.box.clock()
             for _ in range(count):
                 self.trainer.position = float(start)
                 self.trainer.train_step(self.draw(self.trainer.rng()))
             if self.device.type == "cuda":
                 torch.cuda.synchronize(self.device)
-        return (time.monotonic() - started) / count
+        return (self.box.clock() - started) / count
 
     def _check_sizes(self, folder: Path) -> None:
         for path in sorted(folder.iterdir()):
