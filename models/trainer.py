@@ -236,6 +236,7 @@ class Trainer:
         return True
 
     def _check_finite(self) -> None:
-        state = [*learned(self.net).values(), *self.ema.values()]
-        if not torch.stack([value.isfinite().all() for value in state]).all():
+        own = dict(self.net.named_parameters())
+        averages = [self.ema[name] for name in own if name in self.ema]
+        if not torch.stack([v.detach().isfinite().all() for v in (*own.values(), *averages)]).all():
             raise FloatingPointError(f"step {self.step}: a weight is not finite")
