@@ -23,6 +23,7 @@ from iast_export.environment import versions
 from iast_export.errors import InputError
 from iast_export.images import Rgb
 from iast_export.imagesets import ImageSet, check_disjoint, load_set
+from iast_export.paths import check_folders, check_inputs_apart
 from iast_export.recipe import Recipe, load_recipe
 from iast_export.reports import (
     MANIFEST_NAME,
@@ -31,6 +32,7 @@ from iast_export.reports import (
     ToolFacts,
     load_manifest,
 )
+from iast_export.sealed import Seals
 from iast_export.specs import (
     Tier,
     check_plan,
@@ -52,6 +54,7 @@ class Request:
         checkpoint: None: the factory's own default.
         calibration: a set's name, a set file or a folder; None: the recipe's.
         styles: a folder of style pictures; None: the packaged codes, or drawn pictures.
+        recipe_file: where `recipe` was read from, if it was a file.
     """
 
     out: Path
@@ -60,6 +63,7 @@ class Request:
     checkpoint: Path | None = None
     calibration: str | None = None
     styles: Path | None = None
+    recipe_file: Path | None = None
 
     @staticmethod
     def of_options(
@@ -80,7 +84,7 @@ class Request:
         if recipe is None and network is not None and network != PACKAGED:
             own = load_network(network, checkpoint)
             chosen = chosen.fitted(own.depths, own.size_multiple_px)
-        return Request(out, chosen, network or PACKAGED, checkpoint, calibration, styles)
+        return Request(out, chosen, network or PACKAGED, checkpoint, calibration, styles, recipe)
 
 
 @dataclass
@@ -122,10 +126,15 @@ class Build:
         return None
 
     @cached_property
+    def network_source(self) -> Path | None:
+        """The file that defines the network's class, where it has one."""
+        source = inspect.getsourcefile(type(self.network))
+        return Path(source) if source else None
+
+    @cached_property
     def network_sha256(self) -> str:
         """Hash of the checkpoint and of the source that defines the network."""
-        source = inspect.getsourcefile(type(self.network))
-        parts = [p for p in (self.checkpoint_file, Path(source) if source else None) if p is not None]
+        parts = [p for p in (self.checkpoint_file, self.network_source) if p is not None]
         return sha256_bytes("".join(sha256_file(p) for p in parts).encode())
 
     @cached_property
@@ -156,8 +165,12 @@ class Build:
 
         Raises:
             RecipeError: a depth plan that the network can't serve.
-            InputError: a network, checkpoint, picture set or style that can't be used.
+            UsageError: an input that lies where the build writes.
+            InputError: a network, checkpoint, picture set or style that can't be used, or a folder
+                of the bundle that leads elsewhere.
         """
+        check_folders(self.root)
+        check_inputs_apart(self.root, self.inputs())
         check_plan(self.recipe.plan, self.network.depths, self.network.size_multiple_px)
         check_enough(self.calibration_set.name, len(self.calibration_set))
         self.evaluation_pictures()
@@ -165,6 +178,21 @@ class Build:
             raise InputError(
                 "styles are needed both for calibration and for evaluation", "give at least three styles"
             )
+
+    def inputs(self) -> list[Path]:
+        """Files and folders of the user's that decide the build, none of which it may touch."""
+        asked, recipe = self.request, self.recipe
+        named = [asked.checkpoint, asked.recipe_file, asked.styles, self.network_source]
+        named += [Path(one) for one in (recipe.verify.perceptual_weights, recipe.bundle.landmarks) if one]
+        for spec, found in (
+            (asked.calibration or recipe.calibration.set, self.calibration_set),
+            (recipe.verify.set, self.evaluation_set),
+        ):
+            named += [Path(spec)] if Path(spec).exists() else []
+            named += [entry.path for entry in found.entries]
+        if asked.styles is not None and asked.styles.is_dir():
+            named += asked.styles.iterdir()
+        return [path for path in named if path is not None]
 
     def evaluation_pictures(self) -> list[tuple[str, Rgb]]:
         """Id and RGB of the pictures that fidelity is judged on."""
@@ -200,16 +228,16 @@ class Build:
         return bundle.BundleFacts(self.recipe.name, network, self.tiers, self.styles, source, landmarks)
 
 
-def check_unaltered(build: Build, fp32: Path) -> None:
-    """Refuses a bundle from another recipe or checkpoint, and an FP32 file that is not the listed one.
+def seals_of(build: Build) -> Seals:
+    """What the files of a finished bundle, or of an unfinished build, must hash to; models are held to it.
 
     Raises:
-        InputError: either, or the file is missing.
+        InputError: the bundle was made from another recipe, checkpoint or network, or a model was altered.
     """
-    if not fp32.is_file():
-        raise InputError(f"{fp32} is missing", "run `iast-export export` first, or `iast-export build`")
+    recorded = Seals.of_build(build.root)
     if not (build.root / MANIFEST_NAME).is_file():
-        return
+        recorded.check_present()
+        return recorded
     manifest = load_manifest(build.root)
     checkpoint = sha256_file(build.checkpoint_file) if build.checkpoint_file else None
     asked = (build.recipe.sha256, checkpoint, build.request.network)
@@ -219,6 +247,6 @@ def check_unaltered(build: Build, fp32: Path) -> None:
             f"{build.root} was made from another recipe, checkpoint or network",
             "give the options that it was built with: --recipe, --checkpoint, --network, --styles",
         )
-    listed = {entry.path: entry.sha256 for entry in manifest.files}
-    if listed.get(fp32.relative_to(build.root).as_posix()) != sha256_file(fp32):
-        raise InputError(f"{fp32} was altered", "run `iast-export build` again")
+    sealed = Seals.of_bundle(build.root, manifest)
+    sealed.check_present()
+    return Seals(build.root, {**recorded.sha256, **sealed.sha256}, sealed.source)

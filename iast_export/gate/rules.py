@@ -8,7 +8,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from iast_export.artifacts import read_bytes
 from iast_export.errors import RecipeError
@@ -25,9 +25,15 @@ Share = Annotated[float, Field(ge=0)]
 Limit = Annotated[float, Field(gt=0)]
 
 
+def _plain_integer(value: Any) -> Any:
+    if type(value) is not int:
+        raise ValueError("an integer is needed")
+    return value
+
+
 class _Part(BaseModel):
-    # Keys are taken as TOML gives them; a number may be written without a point.
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    # A number may be written without a point, but `true` is none.
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, strict=True)
 
 
 class AccuracyRules(_Part):
@@ -71,7 +77,7 @@ class SizeRules(_Part):
 class Rules(_Part):
     """Everything that the gate holds a bundle to."""
 
-    schema_version: Literal[1]
+    schema_version: Annotated[Literal[1], BeforeValidator(_plain_integer)]
     accuracy: dict[Precision, AccuracyRules] = Field(default_factory=dict)
     accuracy_baseline: AccuracyBaselineRules = AccuracyBaselineRules()
     speed: SpeedRules = SpeedRules()
@@ -103,9 +109,33 @@ def parse_rules(data: bytes, name: str) -> Rules:
     except ValueError as error:
         raise RecipeError(f"{name} is not valid TOML: {error}", "correct it at the place named") from error
     try:
-        return Rules.model_validate(raw)
+        rules = Rules.model_validate(raw)
     except ValidationError as error:
         raise _rules_error(name, error) from error
+    _check_limits(name, rules)
+    return rules
+
+
+def _check_limits(name: str, rules: Rules) -> None:
+    """Refuses tables that limit nothing: a gate without a limit passes whatever it is shown."""
+    empty = [f"accuracy.{key}" for key, table in rules.accuracy.items() if not _limits(table)]
+    empty += [f"speed.min_ratio.{key}" for key, table in rules.speed.min_ratio.items() if not table]
+    if empty:
+        raise RecipeError(f"{name}: {', '.join(empty)} sets no limit", "write one there, or take it out")
+    compared = (rules.accuracy_baseline, rules.speed, rules.size)
+    if not (rules.accuracy or rules.speed.min_ratio or any(_limits(table) for table in compared)):
+        raise RecipeError(
+            f"{name} sets no limit", "write at least one, such as min_ssim_mean in [accuracy.int8]"
+        )
+
+
+def _limits(table: BaseModel) -> list[str]:
+    """Names of the limits that a table sets."""
+    return [key for key, value in table if key.startswith(("min_", "max_")) and _is_limit(key, value)]
+
+
+def _is_limit(key: str, value: Any) -> bool:
+    return value is not None and key not in ("min_samples", "max_interval_width", "min_ratio")
 
 
 def _rules_error(name: str, error: ValidationError) -> RecipeError:
