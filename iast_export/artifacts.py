@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,10 +16,13 @@ from typing import Any
 
 from iast_export import __version__
 from iast_export.errors import InputError
+from iast_export.json_text import parse_json
+from iast_export.texts import visible
 
 Progress = Callable[[str, int, int], None]
 STAGES_DIR = ".stages"
 _CHUNK_BYTES = 1 << 20
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def no_progress(what: str, done: int, total: int) -> None:
@@ -97,20 +101,9 @@ def read_json(path: Path) -> dict[str, Any]:
     """The JSON object in a file.
 
     Raises:
-        InputError: missing, not UTF-8, not JSON, NaN or infinity in it, or not an object.
+        InputError: missing, or see `json_text.parse_json`.
     """
-    try:
-        loaded = json.loads(read_bytes(path).decode("utf-8"), parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
-        raise InputError(
-            f"{path} is not valid JSON: {error}", "make it again with the stage that wrote it"
-        ) from error
-    if not isinstance(loaded, dict):
-        raise InputError(
-            f"{path} holds a JSON {type(loaded).__name__}, an object was needed",
-            "make it again with the stage that wrote it",
-        )
-    return loaded
+    return parse_json(read_bytes(path), str(path), InputError, "make it again with the stage that wrote it")
 
 
 def json_bytes(obj: Mapping[str, Any]) -> bytes:
@@ -126,7 +119,12 @@ def json_bytes(obj: Mapping[str, Any]) -> bytes:
             f"a result can't be written as JSON: {error}",
             "a measurement was not finite; check the model and the images that it was measured on",
         ) from error
-    return (text + "\n").encode("utf-8")
+    # The bytes of a file name that is not UTF-8 have no form in JSON: they are written as they are shown.
+    return (_SURROGATE.sub(_as_shown, text) + "\n").encode("utf-8")
+
+
+def _as_shown(found: re.Match[str]) -> str:
+    return json.dumps(visible(found[0]))[1:-1]
 
 
 def write_json(path: Path, obj: Mapping[str, Any]) -> None:
@@ -239,10 +237,6 @@ def _code_sha256() -> str:
 
 def _record_path(root: Path, stage: str) -> Path:
     return root / STAGES_DIR / f"{stage}.json"
-
-
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is not a finite number")
 
 
 def _temporary_beside(path: Path) -> Path:

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import io
 import json
-import math
-import sys
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -25,11 +23,7 @@ from torch import Tensor
 from iast_export.artifacts import read_bytes, sha256_bytes, sha256_file, write_atomic
 from iast_export.errors import InputError
 from iast_export.network import IAST, NetworkConfig
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from iast_export.toml_text import format_toml, parse_toml
 
 PACKAGED_CHECKPOINT = Path(__file__).resolve().parent / "data" / "iast.safetensors"
 CARD_KEYS = ("name", "sha256", "data", "licence", "value_range", "metrics", "training")
@@ -59,7 +53,7 @@ def save_checkpoint(net: IAST, path: Path, card: Mapping[str, Any]) -> None:
     _check_finite(state, str(path))
     data = save_safetensors(state, metadata={"config": json.dumps(net.config.to_dict(), sort_keys=True)})
     write_atomic(path, data)
-    write_atomic(card_path(path), toml_text({**card, "sha256": sha256_bytes(data)}).encode("utf-8"))
+    write_atomic(card_path(path), format_toml({**card, "sha256": sha256_bytes(data)}).encode("utf-8"))
 
 
 def load_checkpoint(path: Path) -> IAST:
@@ -120,10 +114,7 @@ def load_card(checkpoint: Path, sha256: str | None = None) -> dict[str, Any]:
         InputError: no card, not TOML, a fact is missing, or it names another hash than the file's.
     """
     path = card_path(checkpoint)
-    try:
-        card = tomllib.loads(read_bytes(path).decode("utf-8"))
-    except ValueError as error:
-        raise InputError(f"{path} is not valid TOML: {error}", "get the card that came with it") from error
+    card = parse_toml(read_bytes(path), str(path), InputError, "get the card that came with it")
     missing = [key for key in CARD_KEYS if key not in card]
     if missing:
         raise InputError(f"{path} lacks {', '.join(missing)}", "get the card that came with the checkpoint")
@@ -134,42 +125,6 @@ def load_card(checkpoint: Path, sha256: str | None = None) -> dict[str, Any]:
             "get checkpoint and card again, together",
         )
     return card
-
-
-def toml_text(table: Mapping[str, Any]) -> str:
-    """A table of strings, numbers, lists of them and nested tables as TOML, keys in given order.
-
-    Raises:
-        InputError: a number is not finite, or a value has no form in TOML.
-    """
-    return "\n".join(_toml_lines(table, "")).strip() + "\n"
-
-
-def _toml_lines(table: Mapping[str, Any], prefix: str) -> list[str]:
-    plain = {key: value for key, value in table.items() if not isinstance(value, Mapping)}
-    lines = [f"{_toml_key(key)} = {_toml_value(value)}" for key, value in plain.items()]
-    for key, value in table.items():
-        if isinstance(value, Mapping):
-            name = f"{prefix}{_toml_key(key)}"
-            lines += ["", f"[{name}]", *_toml_lines(value, f"{name}.")]
-    return lines
-
-
-def _toml_key(key: str) -> str:
-    bare = key.isascii() and key.replace("_", "").replace("-", "").isalnum()
-    return key if bare else _toml_value(key)
-
-
-def _toml_value(value: object) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-    if isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):
-        return repr(value)
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(_toml_value(one) for one in value)}]"
-    raise InputError(f"{value!r} can't be written in a card", "use text, finite numbers and lists of them")
 
 
 def _from_safetensors(data: bytes, path: Path) -> tuple[Mapping[str, Any], Mapping[str, Tensor]]:

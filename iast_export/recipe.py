@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import sys
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
@@ -14,11 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from iast_export.artifacts import json_bytes, read_bytes, sha256_bytes
 from iast_export.errors import RecipeError
 from iast_export.specs import Tier
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from iast_export.texts import shown
+from iast_export.toml_text import parse_toml
 
 DEFAULT_RECIPE = "default_recipe.toml"
 
@@ -158,10 +154,7 @@ def parse_recipe(data: bytes, name: str) -> Recipe:
     Raises:
         RecipeError: see `load_recipe`.
     """
-    try:
-        raw = tomllib.loads(data.decode("utf-8"))
-    except ValueError as error:
-        raise RecipeError(f"{name} is not valid TOML: {error}", "correct it at the place named") from error
+    raw = parse_toml(data, name, RecipeError)
     try:
         return Recipe.model_validate(raw)
     except ValidationError as error:
@@ -174,7 +167,7 @@ def _recipe_error(name: str, error: ValidationError) -> RecipeError:
     where = ".".join(str(part) for part in details["loc"])
     if details["type"] != "extra_forbidden":
         return RecipeError(
-            f"{name}: {where}: {details['msg']}, found {details['input']!r}", "correct the value"
+            f"{name}: {where}: {details['msg']}, found {shown(details['input'])}", "correct the value"
         )
     known = _known_keys(details["loc"][:-1])
     near = difflib.get_close_matches(str(details["loc"][-1]), known, n=1, cutoff=0.5)

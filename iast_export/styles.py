@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import re
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -25,11 +24,7 @@ from iast_export.images import Rgb, center_square, load_image, to_tensor
 from iast_export.metrics.style import style_statistics
 from iast_export.procedural import style_pictures
 from iast_export.specs import STRENGTH, STYLE_ENCODER_SIDE_PX
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from iast_export.toml_text import parse_toml
 
 if TYPE_CHECKING:
     from iast_export.adapters import StyleNetwork
@@ -84,7 +79,7 @@ def packaged_styles(checkpoint_sha256: str) -> list[Style]:
     listing, codes_file = folder / "styles.toml", folder / "codes.safetensors"
     if not listing.is_file() or not codes_file.is_file():
         raise InputError("the packaged styles are missing", "install iast-export again")
-    listed = tomllib.loads(listing.read_text(encoding="utf-8"))
+    listed = parse_toml(listing.read_bytes(), listing.name, InputError, "install iast-export again")
     if listed["checkpoint_sha256"] != checkpoint_sha256:
         raise InputError(
             "the packaged styles were made with another checkpoint",

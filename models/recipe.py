@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import tomllib
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
-
-import tomllib
 
 from iast_export.network import NetworkConfig
 from models.grown import GrownConfig

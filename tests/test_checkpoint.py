@@ -18,7 +18,6 @@ from iast_export.checkpoint import (
     load_checkpoint,
     packaged_network,
     save_checkpoint,
-    toml_text,
 )
 from iast_export.errors import InputError
 from iast_export.network import IAST, NetworkConfig
@@ -217,12 +216,6 @@ def test_a_damaged_card_is_refused(saved: Path, text: str, match: str) -> None:
     card_path(saved).write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=match):
         load_checkpoint(saved)
-
-
-@pytest.mark.parametrize("value", [float("nan"), None, {1, 2}, [object()]])
-def test_a_value_without_a_form_in_toml_is_refused(value: Any) -> None:
-    with pytest.raises(InputError, match="can't be written in a card"):
-        toml_text({"x": value})
 
 
 def test_the_factory_takes_a_path(saved: Path) -> None:

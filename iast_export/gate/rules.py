@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import sys
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -13,11 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from iast_export.artifacts import read_bytes
 from iast_export.errors import RecipeError
 from iast_export.specs import PRECISIONS, RUNTIMES, Precision, Runtime
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from iast_export.texts import shown
+from iast_export.toml_text import parse_toml
 
 DEFAULT_RULES = "default_rules.toml"
 
@@ -98,10 +94,7 @@ def parse_rules(data: bytes, name: str) -> Rules:
     Raises:
         RecipeError: see `load_rules`.
     """
-    try:
-        raw = tomllib.loads(data.decode("utf-8"))
-    except ValueError as error:
-        raise RecipeError(f"{name} is not valid TOML: {error}", "correct it at the place named") from error
+    raw = parse_toml(data, name, RecipeError)
     try:
         return Rules.model_validate(raw)
     except ValidationError as error:
@@ -117,7 +110,7 @@ def _rules_error(name: str, error: ValidationError) -> RecipeError:
     is_key = details["type"] == "extra_forbidden" or details["loc"][-1] == "[key]"
     if not is_key:
         return RecipeError(
-            f"{name}: {where}: {details['msg']}, found {details['input']!r}", "correct the value"
+            f"{name}: {where}: {details['msg']}, found {shown(details['input'])}", "correct the value"
         )
     known = _known_keys(place[:-1])
     near = difflib.get_close_matches(place[-1], known, n=1, cutoff=0.5)
