@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -22,8 +22,8 @@ Limit = Annotated[float, Field(gt=0)]
 
 
 class _Part(BaseModel):
-    # Keys are taken as TOML gives them; a number may be written without a point.
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    # Strict: `true` is no limit and '40' no number; one may be written without a point.
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, strict=True)
 
 
 class AccuracyRules(_Part):
@@ -67,7 +67,8 @@ class SizeRules(_Part):
 class Rules(_Part):
     """Everything that the gate holds a bundle to."""
 
-    schema_version: Literal[1]
+    # Not Literal[1], which `true` and 1.0 equal.
+    schema_version: Annotated[int, Field(ge=1, le=1)]
     accuracy: dict[Precision, AccuracyRules] = Field(default_factory=dict)
     accuracy_baseline: AccuracyBaselineRules = AccuracyBaselineRules()
     speed: SpeedRules = SpeedRules()
