@@ -15,14 +15,17 @@ from iast_export import __version__, console, mishaps
 from iast_export.arguments import BLOCKS, MINUTES, PATH, PICTURES, SECONDS, STRENGTH, THREADS
 from iast_export.artifacts import write_atomic
 from iast_export.errors import IastExportError, InputError, UsageError
+from iast_export.paths import check_not_overwriting
 from iast_export.recipe import load_recipe
 from iast_export.specs import RUNTIMES, Precision, Runtime
+from iast_export.temporary import scratch
 from iast_export.verdict import Verdict
 
 F = TypeVar("F", bound=Callable[..., Any])
 _VERBOSE = click.option(
     "-v", "--verbose", is_flag=True, help="say every step, also where output is no terminal"
 )
+_RUNS = "its code is run, so name only code that you trust [default: the packaged IAST]"
 _JSON = click.option("--json", "as_json", is_flag=True, help="report as JSON on stdout")
 EXIT_CODES = """\b
 Exit codes: 0 pass, 1 a bug of ours, 2 usage or recipe, 3 input or artifact missing,
@@ -61,7 +64,8 @@ def run(arguments: list[str]) -> int:
 
 def _outcome(arguments: list[str]) -> int:
     try:
-        result = _invoked(arguments)
+        with scratch():
+            result = _invoked(arguments)
     except click.exceptions.Exit as ended:
         return ended.exit_code
     except click.exceptions.NoArgsIsHelpError as error:
@@ -123,7 +127,7 @@ def _with_options(command: F, *, out_required: bool) -> F:
         click.option("--recipe", type=PATH, help="TOML with every choice; default: the packaged one"),
         click.option("--calibration", metavar="SET", help="set name, set file or folder of photographs"),
         click.option("--styles", type=PATH, help="folder of style pictures; default: the packaged styles"),
-        click.option("--network", metavar="MODULE:FACTORY", help="a network of your own; default: the IAST"),
+        click.option("--network", metavar="MODULE:FACTORY", help=f"a network of your own; {_RUNS}"),
         _VERBOSE,
         _JSON,
     ]
@@ -137,7 +141,7 @@ def _with_origin(command: F) -> F:
         click.option("--checkpoint", type=PATH, help="that DIR was built from"),
         click.option("--calibration", metavar="SET", help="that DIR was built with"),
         click.option("--styles", type=PATH, help="that DIR was built with"),
-        click.option("--network", metavar="MODULE:FACTORY", help="that DIR was built from"),
+        click.option("--network", metavar="MODULE:FACTORY", help=f"that DIR was built from; {_RUNS}"),
         _VERBOSE,
         _JSON,
     ]
@@ -539,10 +543,14 @@ def gate(
       iast-export gate dist/demo --write-baseline baseline.json
       iast-export gate dist/demo --baseline baseline.json --junit gate.xml
     """
+    from iast_export.claims import made_files
     from iast_export.gate import gate as judge
     from iast_export.gate import make_baseline
     from iast_export.report import junit_xml, markdown_text
 
+    results = [path for path in (junit, markdown, write_baseline) if path is not None]
+    given = [path for path in (baseline, rules) if path is not None]
+    check_not_overwriting(results, [*given, *made_files(folder)])
     if write_baseline is not None:
         make_baseline(folder, write_baseline)
         console.say(f"baseline {write_baseline}")

@@ -10,24 +10,7 @@ from collections.abc import Iterator
 
 from iast_export.environment import missing_package
 from iast_export.errors import IastExportError, InputError, ToolError, UsageError
-
-_SPACE = "free space there, or write elsewhere"
-_REMEDIES = {
-    errno.ENOSPC: _SPACE,
-    errno.EDQUOT: _SPACE,
-    errno.EFBIG: "raise the limit (`ulimit -f`), or write where larger files are allowed",
-    errno.ENAMETOOLONG: "use a shorter name or path",
-    errno.EIO: "the disk or the network drive failed: check it, then run it again",
-    errno.EACCES: "allow it for this user, or use another path",
-    errno.EPERM: "allow it for this user, or use another path",
-    errno.EROFS: "use a path that can be written",
-    errno.EMFILE: "raise the limit (`ulimit -n`)",
-    errno.ENOMEM: "close other programs, or take a machine with more memory",
-    errno.ELOOP: "correct the symbolic links in the path",
-    errno.EISDIR: "give a file",
-    errno.ENOTDIR: "a part of the path is a file: use another path",
-    errno.EEXIST: "a part of the path is a file: use another path",
-}
+from iast_export.system_errors import REMEDIES, of_system
 
 
 def known(error: Exception) -> IastExportError | None:
@@ -37,10 +20,10 @@ def known(error: Exception) -> IastExportError | None:
             return missing
     if isinstance(error, IastExportError):
         return error
-    if isinstance(error, OSError) and error.errno is not None:
+    if isinstance(error, OSError):
         return of_system(error)
     if isinstance(error, MemoryError):
-        return InputError(f"not enough memory{f': {error}' if str(error) else ''}", _REMEDIES[errno.ENOMEM])
+        return InputError(f"not enough memory{f': {error}' if str(error) else ''}", REMEDIES[errno.ENOMEM])
     if isinstance(error, UnicodeEncodeError):
         return of_encoding(error)
     return None
@@ -68,14 +51,6 @@ def of_encoding(error: UnicodeEncodeError) -> InputError | None:
         f"{lacking[:20]!r} can't be written in the encoding of this environment, {error.encoding}",
         "set PYTHONUTF8=1, or a UTF-8 locale such as LC_ALL=C.UTF-8",
     )
-
-
-def of_system(error: OSError) -> InputError:
-    """What the operating system refused, where, and what to do."""
-    names = [str(name) for name in (error.filename, error.filename2) if name is not None]
-    where = f"{' and '.join(names)}: " if names else ""
-    remedy = _REMEDIES.get(error.errno or 0, "check the path and the disk, then run it again")
-    return InputError(f"{where}{error.strerror or error}", remedy)
 
 
 def of_output(error: OSError) -> InputError:
