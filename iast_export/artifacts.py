@@ -271,7 +271,7 @@ def _beside(path: Path) -> Iterator[Path]:
         try:
             _check_name(path)
             make_folder(path.parent)
-            _tidy(path.parent.resolve())
+            _tidy(os.path.realpath(path.parent))
             folder = stack.enter_context(private_folder(path.parent))
         except (OSError, ValueError) as error:
             raise _unwritable(path, error) from error
@@ -284,9 +284,9 @@ def _beside(path: Path) -> Iterator[Path]:
 
 
 @cache
-def _tidy(folder: Path) -> None:
+def _tidy(folder: str) -> None:
     """Removes what killed processes left where this one is going to write, once."""
-    remove_leftovers(folder)
+    remove_leftovers(Path(folder))
 
 
 def _take_place(temporary: Path, path: Path) -> None:

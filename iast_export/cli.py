@@ -525,12 +525,14 @@ def lanes(
 @click.option("--rules", type=PATH, help="TOML of limits; default: the packaged ones")
 @click.option("--junit", type=PATH, help="write the verdict as JUnit XML")
 @click.option("--markdown", type=PATH, help="write the verdict as Markdown")
+@click.option("--public-key", type=PATH, help="PEM of who must have signed DIR; see `iast-export sign`")
 @click.option("--write-baseline", type=PATH, help="write DIR's figures as a baseline and stop")
 @click.option("--json", "as_json", is_flag=True, help="report as JSON on stdout")
 def gate(
     folder: Path,
     baseline: Path | None,
     rules: Path | None,
+    public_key: Path | None,
     junit: Path | None,
     markdown: Path | None,
     write_baseline: Path | None,
@@ -555,7 +557,7 @@ def gate(
         make_baseline(folder, write_baseline)
         console.say(f"baseline {write_baseline}")
         return
-    verdict = judge(folder, baseline, rules)
+    verdict = judge(folder, baseline, rules, public_key)
     if junit is not None:
         write_atomic(junit, junit_xml(verdict))
     if markdown is not None:
@@ -565,6 +567,24 @@ def gate(
     else:
         _print_verdict(verdict)
     raise click.exceptions.Exit(verdict.exit_code)
+
+
+@app.command()
+@click.argument("folder", metavar="DIR", type=PATH)
+@click.option("--key", required=True, type=PATH, help="Ed25519 private key, PEM without a password")
+def sign(folder: Path, key: Path) -> None:
+    """Signs a bundle's manifest and reports: DIR/bundle.sig.json, for `gate --public-key`.
+
+    \b
+    Example:
+      openssl genpkey -algorithm ed25519 -out key.pem
+      openssl pkey -in key.pem -pubout -out public.pem
+      iast-export sign dist/demo --key key.pem
+      iast-export gate dist/demo --baseline baseline.json --public-key public.pem
+    """
+    from iast_export.signing import sign as make
+
+    console.say(f"signature {make(folder, key)}")
 
 
 def _print_verdict(verdict: Verdict) -> None:
@@ -664,7 +684,7 @@ def inspect(target: Path, as_json: bool) -> None:
     """
     from iast_export import inspection
 
-    found = inspection.inspect_bundle(target) if target.is_dir() else inspection.inspect_model(target)
+    found = inspection.inspect_bundle(target) if target.is_dir() else inspection.inspect_apart(target)
     if as_json:
         console.emit_json(found)
         return

@@ -101,6 +101,7 @@ class DeviceResult(Report):
 
     made_by: ClassVar[str] = "device import"
 
+    schema_version: Literal[1] = 1
     kind: Literal["selftest", "benchmark"]
     created_by: str
     created_at: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")]

@@ -58,7 +58,12 @@ _BASE = (
     ("rich", "rich", "the command line"),
     ("safetensors", "safetensors", "checkpoints and codes"),
 )
-_TRAINING = (("tensorboard", "tensorboard", "training"), ("tqdm", "tqdm", "training"))
+# Of the other extras: module, package, use, extra.
+_EXTRAS = (
+    ("cryptography", "cryptography", "signatures", "iast-export[sign]"),
+    ("tensorboard", "tensorboard", "training", "iast-export[train]"),
+    ("tqdm", "tqdm", "training", "iast-export[train]"),
+)
 
 
 @dataclass(frozen=True)
@@ -138,7 +143,7 @@ def missing_package(module: str) -> tuple[str, str, str] | None:
     rows = [
         *_NEEDED,
         *((*row, "iast-export") for row in _BASE),
-        *((*row, "iast-export[train]") for row in _TRAINING),
+        *_EXTRAS,
     ]
     for name, package, use, install in rows:
         if name == root:

@@ -36,8 +36,8 @@ def all_inside(root: Path, names: Iterable[str]) -> bool:
         folders = {inside(name).rpartition("/")[0] for name in names}
     except ValueError:
         return False
-    real = root.resolve()
-    return all((root / folder).resolve() == real / folder for folder in folders)
+    real = _real(root)
+    return all(_real(root / folder) == real / folder for folder in folders)
 
 
 def is_made_place(root: Path, name: str) -> bool:
@@ -69,9 +69,9 @@ def check_inputs_apart(root: Path, inputs: Iterable[Path]) -> None:
     Raises:
         UsageError: names the first.
     """
-    real = root.resolve()
+    real = _real(root)
     for given in inputs:
-        for place in (given.parent.resolve() / given.name, given.resolve()):
+        for place in (_real(given.parent) / given.name, _real(given)):
             if not place.is_relative_to(real) or place == real:
                 continue
             first = place.relative_to(real).parts[0]
@@ -91,7 +91,7 @@ def check_not_overwriting(outputs: Iterable[Path], kept: Iterable[Path]) -> None
     taken = {_identity(path) for path in kept} - {None}
     places: set[Path] = set()
     for path in outputs:
-        place = path.parent.resolve() / path.name
+        place = _real(path.parent) / path.name
         if _identity(place) in taken:
             raise UsageError(
                 f"{path} would be overwritten: it is an input or a file of the bundle",
@@ -100,6 +100,14 @@ def check_not_overwriting(outputs: Iterable[Path], kept: Iterable[Path]) -> None
         if place in places:
             raise UsageError(f"two results would be written to {path}", "choose a place for each")
         places.add(place)
+
+
+def _real(path: Path) -> Path:
+    """A path without links; as it is where no disk takes it, which is for its reader to say."""
+    try:
+        return Path(os.path.realpath(path))
+    except ValueError:
+        return path
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

@@ -57,6 +57,7 @@ class SearchState(Report):
     """All that a search has measured so far; another `key` means other inputs."""
 
     made_by: ClassVar[str] = "search"
+    schema_version: Literal[1] = 1
     key: Sha256
     reference: tuple[dict[str, float | None], ...]
     candidates: tuple[Candidate, ...] = ()
@@ -110,6 +111,7 @@ class SearchReport(Report):
     """
 
     made_by: ClassVar[str] = "search"
+    schema_version: Literal[1] = 1
     runtime: Runtime = "onnxruntime"
     tier: str
     threads: Positive

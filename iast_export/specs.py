@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -11,6 +11,7 @@ from iast_export.errors import InputError, RecipeError
 Runtime = Literal["onnxruntime", "litert"]
 Precision = Literal["fp32", "fp16", "dynamic_int8", "int8"]
 Role = Literal["transfer", "dispatch", "style_encoder", "landmarks"]
+Layout = Literal["NCHW", "NHWC", "NC", "other"]
 
 RUNTIMES: tuple[Runtime, ...] = get_args(Runtime)
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
@@ -20,12 +21,25 @@ CONTENT = "content"
 STRENGTH = "strength"
 STYLIZED = "stylized"
 STYLE_IMAGE = "style"
+IMAGE_NAMES = (CONTENT, STYLIZED, STYLE_IMAGE)
 SIZE_MULTIPLE_KEY = "size_multiple_px"  # of an ONNX file's metadata
 STYLE_ENCODER_SIDE_PX = 256
 THUMBNAIL_SIDE_PX = 128
 LARGEST_SIDE_PX = 8192  # of a tier: its picture alone is 0.8 GB in float32
 LANDMARKS_SIDE_PX = 112
 LANDMARKS = 68
+
+# Lanes that a golden picture is promised for, and how far another machine may be from it.
+GOLDEN_LANES: tuple[tuple[Runtime, Precision], ...] = (
+    ("onnxruntime", "fp32"),
+    ("onnxruntime", "int8"),
+    ("litert", "fp32"),
+    ("litert", "int8"),
+)
+# Largest difference in 8-bit levels found between x86 and emulated Arm processors (benchmarks/arm), INT8 and
+# FP32. LiteRT: INT8 agrees bit for bit, FP32 tips one rounding. ONNX Runtime: FP32 agrees; in INT8 the float
+# islands sum in another order, a value tips to the next integer there, and the convolutions behind spread it.
+TOLERANCE_LEVELS: Mapping[Runtime, int] = {"litert": 1, "onnxruntime": 4}
 
 
 @dataclass(frozen=True)
@@ -145,3 +159,15 @@ def select_tier(tiers: Sequence[Tier], width_px: int, height_px: int) -> Tier:
         f"scale its longest side down to {largest} px (--scale-down), tile it (--tile), "
         "or build with a larger tier",
     )
+
+
+def edge_layout(name: str, rank: int, in_litert: bool) -> Layout:
+    """How the numbers of a model's input or output are laid out."""
+    if name in IMAGE_NAMES:
+        return "NHWC" if in_litert else "NCHW"
+    return "NC" if rank == 2 else "other"
+
+
+def edge_value_range(name: str) -> tuple[float, float] | None:
+    """Between which values an input or output lies; None where nothing bounds it."""
+    return (0.0, 1.0) if name in (*IMAGE_NAMES, STRENGTH) else None

@@ -21,7 +21,6 @@ from iast_export.artifacts import (
     read_bytes,
     remove_made,
     sha256_bytes,
-    sha256_file,
     write_atomic,
 )
 from iast_export.claims import working
@@ -33,6 +32,7 @@ from iast_export.metrics.style import style_distance, style_statistics
 from iast_export.paths import check_folders
 from iast_export.recipe import load_recipe
 from iast_export.reports import MANIFEST_NAME, Manifest, StyleEntry, load_manifest
+from iast_export.sealed import Seals
 from iast_export.specs import STRENGTH, STYLE_ENCODER_SIDE_PX, THUMBNAIL_SIDE_PX
 from iast_export.styles import Codes, check_finite, pack, style_id
 from iast_export.stylize import BundleEngine
@@ -234,9 +234,9 @@ def _check_no_golden(manifest: Manifest, name: str) -> None:
 
 
 def _check_unaltered(folder: Path, manifest: Manifest) -> None:
-    for path, sha256 in manifest.hashes().items():
-        if sha256_file(folder / path) != sha256:
-            raise InputError(f"{folder / path} was altered: its SHA-256 is not the manifest's", _REBUILD)
+    seals = Seals.of_bundle(folder, manifest)
+    for path in seals.sha256:
+        seals.check(folder / path)
 
 
 def _encoded(engine: BundleEngine, artwork: Rgb) -> Codes:

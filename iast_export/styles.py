@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from iast_export.artifacts import read_bytes, sha256_bytes
+from iast_export.artifacts import sha256_bytes
 from iast_export.errors import InputError
 from iast_export.images import Rgb, center_square, load_image, to_tensor
 from iast_export.metrics.style import style_statistics
@@ -166,25 +166,25 @@ def pack(codes: Codes, code_shapes: Mapping[str, tuple[int, ...]]) -> bytes:
     return b"".join(np.ascontiguousarray(codes[name], "<f4").tobytes() for name in names)
 
 
-def unpack(path: Path, code_shapes: Mapping[str, Sequence[int]]) -> Codes:
-    """Codes from a bundle's style file.
+def unpack(data: bytes, code_shapes: Mapping[str, Sequence[int]], where: object) -> Codes:
+    """Codes from the bytes of a bundle's style file; `where` is for messages.
 
     Raises:
-        InputError: missing, of another length, or not finite.
+        InputError: of another length, or not finite.
     """
     names = sorted(name for name in code_shapes if name != STRENGTH)
-    flat = np.frombuffer(read_bytes(path), "u1")
+    flat = np.frombuffer(data, "u1")
     sizes = [math.prod(code_shapes[name]) for name in names]
     if flat.size != 4 * sum(sizes):
         raise InputError(
-            f"{path} holds {flat.size} bytes, {4 * sum(sizes)} are needed", "build the bundle again"
+            f"{where} holds {flat.size} bytes, {4 * sum(sizes)} are needed", "build the bundle again"
         )
     parts = np.split(flat.view("<f4"), np.cumsum(sizes)[:-1])
     codes = {
         name: part.astype(np.float32).reshape(tuple(code_shapes[name]))
         for name, part in zip(names, parts, strict=True)
     }
-    check_finite(codes, str(path))
+    check_finite(codes, str(where))
     return codes
 
 

@@ -22,7 +22,7 @@ Limit = Annotated[float, Field(gt=0)]
 
 
 class _Part(BaseModel):
-    # Strict: `true` is no limit and '40' no number; one may be written without a point.
+    # A number may be written without a point, but `true` is none.
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, strict=True)
 
 
@@ -97,9 +97,33 @@ def parse_rules(data: bytes, name: str) -> Rules:
     """
     raw = parse_toml(data, name, RecipeError)
     try:
-        return Rules.model_validate(raw)
+        rules = Rules.model_validate(raw)
     except ValidationError as error:
         raise _rules_error(name, error) from error
+    _check_limits(name, rules)
+    return rules
+
+
+def _check_limits(name: str, rules: Rules) -> None:
+    """Refuses tables that limit nothing: a gate without a limit passes whatever it is shown."""
+    empty = [f"accuracy.{key}" for key, table in rules.accuracy.items() if not _limits(table)]
+    empty += [f"speed.min_ratio.{key}" for key, table in rules.speed.min_ratio.items() if not table]
+    if empty:
+        raise RecipeError(f"{name}: {', '.join(empty)} sets no limit", "write one there, or take it out")
+    compared = (rules.accuracy_baseline, rules.speed, rules.size)
+    if not (rules.accuracy or rules.speed.min_ratio or any(_limits(table) for table in compared)):
+        raise RecipeError(
+            f"{name} sets no limit", "write at least one, such as min_ssim_mean in [accuracy.int8]"
+        )
+
+
+def _limits(table: BaseModel) -> list[str]:
+    """Names of the limits that a table sets."""
+    return [key for key, value in table if key.startswith(("min_", "max_")) and _is_limit(key, value)]
+
+
+def _is_limit(key: str, value: Any) -> bool:
+    return value is not None and key not in ("min_samples", "max_interval_width", "min_ratio")
 
 
 def _rules_error(name: str, error: ValidationError) -> RecipeError:

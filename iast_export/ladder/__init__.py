@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from iast_export.artifacts import Progress, no_progress
+from iast_export.artifacts import Progress, no_progress, sha256_file
 from iast_export.environment import usable_cores
 from iast_export.errors import CannotJudgeError, IastExportError, UsageError
 from iast_export.images import Rgb, center_square
@@ -26,6 +26,7 @@ from iast_export.ladder_reports import LADDER_PATH, LadderReport, LadderRow, Ste
 from iast_export.paths import check_folders
 from iast_export.reports import Manifest, SetFacts, load_manifest
 from iast_export.runtimes import Session, stylize_rgb
+from iast_export.sealed import Seals
 from iast_export.specs import Tier
 
 __all__ = ["LadderInput", "Source", "climb", "ladder", "load_source"]
@@ -53,11 +54,12 @@ def climb(
         progress: told after every step.
 
     Raises:
-        InputError: no bundle, no such set, too few pictures.
+        InputError: no bundle, an altered model, no such set, too few pictures.
         UsageError: no such tier.
     """
     manifest, found = load_manifest(folder), load_set(set_name)
     check_folders(folder)
+    Seals.of_bundle(folder, manifest).check_present()
     report = ladder(
         folder,
         manifest,
@@ -117,12 +119,23 @@ def ladder(
     return LadderReport(
         set=set_facts,
         pictures=len(inputs),
-        styles=tuple(dict.fromkeys(one.style for one in inputs)),
+        files=_files(folder, manifest, chosen),
+        styles={one.id: one.sha256 for one in manifest.styles if one.id in {i.style for i in inputs}},
         processor=processor(),
         limit_levels=dict(LIMIT_LEVELS),
         limit_db=LIMIT_DB,
         rows=tuple(rows),
     )
+
+
+def _files(folder: Path, manifest: Manifest, tiers: Sequence[Tier]) -> dict[str, str]:
+    """SHA-256 by path of every file that the steps of these tiers run."""
+    used = {
+        entry.path
+        for (_, precision, tier), entry in manifest.lanes().items()
+        if precision in ("fp32", "int8") and tier in {one.id for one in tiers}
+    }
+    return {path: sha256_file(folder / path) for path in sorted(used) if (folder / path).is_file()}
 
 
 def _chosen(manifest: Manifest, tiers: Sequence[str]) -> list[Tier]:
