@@ -11,10 +11,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from iast_export.artifacts import StageRecord, of_system, read_json, write_json
+from iast_export.artifacts import StageRecord, read_json, write_json
 from iast_export.errors import InputError
 from iast_export.paths import MADE_FOLDERS, STAGES_DIR, inside
 from iast_export.reports import MANIFEST_NAME, load_manifest
+from iast_export.system_errors import of_system
 from iast_export.temporary import make_folder, only_one, remove_leftovers
 
 _CLAIMS = f"{STAGES_DIR}/claims.json"
