@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import difflib
 import os
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
@@ -19,11 +18,7 @@ from iast_export.artifacts import json_bytes, read_bytes, sets_dir, sha256_bytes
 from iast_export.errors import InputError
 from iast_export.picture_formats import READ, format_of
 from iast_export.picture_reader import Rgb, read_picture
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from iast_export.toml_text import parse_toml
 
 _PACKAGES = {"skimage": ("skimage", "data"), "matplotlib": ("matplotlib", "mpl-data/sample_data")}
 _KEYS = {"id", "resource", "file", "sha256", "source", "licence", "crop"}
@@ -229,10 +224,7 @@ def parse_set(data: bytes, path: Path) -> ImageSet:
     Raises:
         InputError: not TOML, a missing or unknown key, or an id that comes twice.
     """
-    try:
-        raw = tomllib.loads(data.decode("utf-8"))
-    except ValueError as error:
-        raise InputError(f"{path} is not valid TOML: {error}", "correct it at the place named") from error
+    raw = parse_toml(data, str(path), InputError)
     images, name = raw.get("images"), raw.get("name", path.stem)
     if not images or not isinstance(images, list):
         raise InputError(f"{path} lists no [[images]]", "add at least one picture")

@@ -124,3 +124,14 @@ def test_a_build_records_which_pictures_calibrated(small_bundle: Path) -> None:
     assert report.calibrated is not None
     assert report.calibrated.found >= 4 and set(report.calibrated.used) == {"d4-32px", "d1-64px"}
     assert calibration_line(small_bundle).startswith("calibrated on ")
+
+
+@pytest.mark.parametrize(
+    "bounds",
+    ['["NaN", "1"]', '["0", "1"]', "[0, 1e999]", "[true, 1]", f"[0, {'9' * 400}]", "[0]", "null", '"01"'],
+)
+def test_a_range_that_is_no_two_finite_numbers_is_refused(bounds: str, tmp_path: Path) -> None:
+    path = tmp_path / "ranges.json"
+    path.write_text(f'{{"schema_version": 1, "tensors": {{"x": {bounds}}}}}')
+    with pytest.raises(InputError, match=r"ranges|valid JSON"):
+        load_ranges(path)

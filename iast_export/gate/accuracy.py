@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from iast_export.gate.common import check_of, label_of
+from iast_export.gate.common import check_of, label_of, no_lane
 from iast_export.gate.rules import AccuracyRules, Rules
 from iast_export.reports import Figures, VerifyReport, VerifyRow
 from iast_export.verdict import Check, Outcome
 
 
 def check_accuracy(verified: VerifyReport, rules: Rules) -> list[Check]:
-    """Every row against the floors and ceilings of its precision, squares and own shapes apart."""
-    checks = []
+    """Every row against the limits of its precision, squares and own shapes apart; none may lack a row."""
+    held = {row.precision for row in verified.rows}
+    ruled = {"accuracy": rules.accuracy, "own_shape": rules.own_shape}
+    checks = [
+        no_lane(f"{part}.{name}", name) for part, named in ruled.items() for name in named if name not in held
+    ]
     for row in verified.rows:
         limits, shaped = rules.accuracy.get(row.precision), rules.own_shape.get(row.precision)
         if limits is not None:
