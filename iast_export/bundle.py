@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from iast_export import __version__
-from iast_export.artifacts import Progress, no_progress, read_bytes, sha256_file, write_atomic
+from iast_export.artifacts import Progress, no_progress, read_bytes, sha256_bytes, sha256_file, write_atomic
 from iast_export.errors import InputError
 from iast_export.images import Rgb, center_square, fit_longest_side, save_png
+from iast_export.minimum_runtime import minimum_runtime
 from iast_export.reports import (
     MANIFEST_NAME,
     REPORT_PATHS,
@@ -25,7 +26,14 @@ from iast_export.reports import (
     StyleEntry,
     TierEntry,
 )
-from iast_export.runtimes import open_litert, open_onnx, stylize_rgb
+from iast_export.runtimes import (
+    litert_interpreter,
+    open_litert,
+    open_onnx,
+    stylize_rgb,
+    try_foreign_onnx,
+)
+from iast_export.sealed import Seals, read_sealed
 from iast_export.specs import (
     GOLDEN_LANES,
     LANDMARKS,
@@ -81,7 +89,8 @@ def write_thumbnails(
     tier = facts.tiers[0]
     square = center_square(picture, min(THUMBNAIL_SIDE_PX, tier.max_side_px))
     paths = []
-    session = open_onnx(root / "models" / onnx_name(facts.name, tier, "fp32"))
+    path = root / "models" / onnx_name(facts.name, tier, "fp32")
+    session = open_onnx(Seals.of_build(root).read(path), where=path)
     for i, style in enumerate(facts.styles):
         progress("thumbnails", i, len(facts.styles))
         feeds = feeds_of(style, facts.network.code_shapes)
@@ -96,16 +105,13 @@ def write_landmarks(root: Path, facts: BundleFacts) -> list[Path]:
     """Copies the user's facial landmark model into the bundle, if there is one.
 
     Raises:
-        InputError: it is missing, or its edges are not those that the app feeds.
+        InputError: it is missing or crashes, or its edges are not those that the app feeds.
         ToolError: ONNX Runtime can't load it.
     """
     if facts.landmarks is None:
         return []
     data = read_bytes(facts.landmarks)
-    raw = open_onnx(data).raw
-    inputs, outputs = (
-        [list(item.shape) for item in items] for items in (raw.get_inputs(), raw.get_outputs())
-    )
+    inputs, outputs = try_foreign_onnx(facts.landmarks, data)
     wanted = [[1, 3, LANDMARKS_SIDE_PX, LANDMARKS_SIDE_PX]], [[1, 2 * LANDMARKS]]
     if (inputs, outputs) != wanted:
         raise InputError(
@@ -176,12 +182,14 @@ def _run(
     root: Path, facts: BundleFacts, tier: Tier, runtime: str, precision: str, content: Rgb, style: Style
 ) -> Rgb:
     feeds = feeds_of(style, facts.network.code_shapes, _GOLDEN_STRENGTH)
-    models = root / "models"
+    models, seals = root / "models", Seals.of_build(root)
     if runtime == "litert":
-        session = open_litert(models / tflite_name(facts.name, _precision(precision)), tier.signature)
-        return stylize_rgb(session, content, feeds, fixed_shape_px=tier.shape_px)
+        path = models / tflite_name(facts.name, _precision(precision))
+        litert = open_litert(seals.read(path), tier.signature, where=path)
+        return stylize_rgb(litert, content, feeds, fixed_shape_px=tier.shape_px)
     path = models / onnx_name(facts.name, tier, _precision(precision))
-    return stylize_rgb(open_onnx(path), content, feeds, multiple_px=facts.network.size_multiple_px)
+    session = open_onnx(seals.read(path), where=path)
+    return stylize_rgb(session, content, feeds, multiple_px=facts.network.size_multiple_px)
 
 
 def _precision(name: str) -> Precision:
@@ -238,37 +246,37 @@ def model_paths(
 
 
 def _model_files(root: Path, facts: BundleFacts) -> list[FileEntry]:
-    entries = []
+    entries, seals = [], Seals.of_build(root)
     for file_name, runtime, precision, role, tier in model_paths(
         facts.name, facts.tiers, facts.landmarks is not None
     ):
         path = root / "models" / file_name
         if not path.is_file():
             raise InputError(f"{path} is missing", "run `iast-export build` again; it makes what is missing")
+        data = read_bytes(path) if role == "landmarks" else seals.read(path)
         signatures: tuple[str, ...] = ()
         if runtime == "litert":
-            signatures = tuple(t.signature for t in facts.tiers) if role == "transfer" else _signatures(path)
+            signatures = tuple(t.signature for t in facts.tiers) if role == "transfer" else _signatures(data)
         entries.append(
             FileEntry.model_validate(
                 {
                     "path": f"models/{file_name}",
-                    "bytes": path.stat().st_size,
-                    "sha256": sha256_file(path),
+                    "bytes": len(data),
+                    "sha256": sha256_bytes(data),
                     "runtime": runtime,
                     "precision": precision,
                     "role": role,
                     "signatures": signatures,
                     "tier": tier,
+                    "minimum_runtime": minimum_runtime(data, path),
                 }
             )
         )
     return entries
 
 
-def _signatures(path: Path) -> tuple[str, ...]:
-    from ai_edge_litert.interpreter import Interpreter
-
-    return tuple(Interpreter(model_path=str(path)).get_signature_list())
+def _signatures(data: bytes) -> tuple[str, ...]:
+    return tuple(litert_interpreter(data).get_signature_list())
 
 
 def _style_entry(root: Path, style: Style) -> StyleEntry:
@@ -287,8 +295,9 @@ def _style_entry(root: Path, style: Style) -> StyleEntry:
 
 
 def _edges(root: Path, file: FileEntry) -> list[IoEntry]:
+    data = read_sealed(root / file.path, file.sha256)
     if file.runtime == "onnxruntime":
-        raw = open_onnx(root / file.path).raw
+        raw = open_onnx(data, where=root / file.path).raw
         both = (("input", raw.get_inputs()), ("output", raw.get_outputs()))
         return [
             _io(file.path, None, direction, item.name, "float32", list(item.shape), None)
@@ -297,7 +306,7 @@ def _edges(root: Path, file: FileEntry) -> list[IoEntry]:
         ]
     entries = []
     for signature in file.signatures:
-        runner = open_litert(root / file.path, signature).raw.get_signature_runner(signature)
+        runner = open_litert(data, signature).raw.get_signature_runner(signature)
         for direction, details in (
             ("input", runner.get_input_details()),
             ("output", runner.get_output_details()),

@@ -19,7 +19,10 @@ data class Lane(val runtime: Runtime, val precision: Precision) {
 /** A subnetwork: serves pictures whose longest side is at most [maxSidePx]; fixed shapes are [heightPx] x [widthPx]. */
 data class Tier(val id: String, val depth: Int, val maxSidePx: Int, val heightPx: Int, val widthPx: Int)
 
-/** A model file with its hash; [signatures] are LiteRT's keys, [tier] is set where the file serves one tier only. */
+/**
+ * A model file with its hash; [signatures] are LiteRT's keys, [tier] is set where the file serves one tier only.
+ * [minimumRuntime] is the oldest release of its runtime that takes it, where that is known.
+ */
 data class ModelFile(
     val path: String,
     val bytes: Long,
@@ -29,6 +32,7 @@ data class ModelFile(
     val role: Role,
     val signatures: List<String>,
     val tier: String?,
+    val minimumRuntime: String?,
 )
 
 /** One edge of a model: its name and how its numbers lie. [scale] and [zeroPoint] are set for int8 edges. */

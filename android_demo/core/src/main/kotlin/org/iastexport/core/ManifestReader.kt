@@ -2,6 +2,7 @@ package org.iastexport.core
 
 private val SHA256 = Regex("[0-9a-f]{64}")
 private val ID = Regex("[a-z0-9][a-z0-9_-]*")
+private val VERSION = Regex("[0-9]+([.][0-9]+){1,2}")
 private const val STRENGTH = "strength"
 
 /** Most numbers of a style's code tensor: four megabytes. */
@@ -94,6 +95,9 @@ internal class ManifestReader(private val root: Fields) {
         role = Role.values().firstOrNull { it.id == fields.text("role") } ?: unknown("role", fields.text("role")),
         signatures = fields.texts("signatures"),
         tier = fields.textOrNull("tier"),
+        minimumRuntime = fields.textOrNull("minimum_runtime")?.also {
+            need(VERSION.matches(it)) { "manifest.json: \"$it\" is no version of a runtime; build the bundle again" }
+        },
     )
 
     private fun edge(fields: Fields) = Edge(
