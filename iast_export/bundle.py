@@ -13,11 +13,8 @@ from iast_export.errors import InputError
 from iast_export.images import Rgb, center_square, fit_longest_side, save_png
 from iast_export.minimum_runtime import minimum_runtime
 from iast_export.reports import (
-    BENCHMARK_PATH,
-    CONVERT_PATH,
     MANIFEST_NAME,
-    QUANTIZE_PATH,
-    VERIFY_PATH,
+    REPORT_PATHS,
     FileEntry,
     GoldenEntry,
     IoEntry,
@@ -38,40 +35,27 @@ from iast_export.runtimes import (
 )
 from iast_export.sealed import Seals, read_sealed
 from iast_export.specs import (
-    CONTENT,
+    GOLDEN_LANES,
     LANDMARKS,
     LANDMARKS_SIDE_PX,
     ONNX_PRECISIONS,
     PRECISIONS,
-    STRENGTH,
     STYLE_ENCODER_SIDE_PX,
-    STYLE_IMAGE,
-    STYLIZED,
     THUMBNAIL_SIDE_PX,
+    TOLERANCE_LEVELS,
     Precision,
     Runtime,
     Tier,
     dispatch_name,
+    edge_layout,
+    edge_value_range,
     landmarks_name,
     onnx_name,
     tflite_name,
 )
 from iast_export.styles import Style, feeds_of, pack
 
-# Largest difference in 8-bit levels found between x86 and emulated Arm processors (benchmarks/arm), INT8 and
-# FP32. LiteRT: INT8 agrees bit for bit, FP32 tips one rounding. ONNX Runtime: FP32 agrees; in INT8 the float
-# islands sum in another order, a value tips to the next integer there, and the convolutions behind spread it.
-TOLERANCE_LEVELS: Mapping[Runtime, int] = {"litert": 1, "onnxruntime": 4}
 _GOLDEN_STRENGTH = 1.0
-_GOLDEN_LANES = (("onnxruntime", "fp32"), ("onnxruntime", "int8"), ("litert", "fp32"), ("litert", "int8"))
-_IMAGE_NAMES = (CONTENT, STYLIZED, STYLE_IMAGE)
-REPORTS = {
-    "verify": VERIFY_PATH,
-    "benchmark": BENCHMARK_PATH,
-    "quantize": QUANTIZE_PATH,
-    "convert": CONVERT_PATH,
-    "html": "reports/report.html",
-}
 
 
 @dataclass(frozen=True)
@@ -160,7 +144,7 @@ def write_goldens(
         save_png(content_path, content)
         paths.append(content_path)
         outputs, first = {}, len(paths) - 1
-        for runtime, precision in _GOLDEN_LANES:
+        for runtime, precision in GOLDEN_LANES:
             result = _run(root, facts, tier, runtime, precision, content, style)
             path = root / "golden" / f"{tier.id}-{runtime}-{precision}.png"
             save_png(path, result)
@@ -183,7 +167,7 @@ def write_goldens(
 
 def golden_names(tier: Tier) -> list[str]:
     """The golden pictures of a tier, relative to the bundle."""
-    kinds = ("content", *(f"{runtime}-{precision}" for runtime, precision in _GOLDEN_LANES))
+    kinds = ("content", *(f"{runtime}-{precision}" for runtime, precision in GOLDEN_LANES))
     return [f"golden/{tier.id}-{kind}.png" for kind in kinds]
 
 
@@ -236,7 +220,7 @@ def write_manifest(root: Path, facts: BundleFacts, golden: Sequence[GoldenEntry]
         styles=tuple(_style_entry(root, style) for style in facts.styles),
         golden=tuple(golden),
         source=facts.source,
-        reports=REPORTS,
+        reports=REPORT_PATHS,
     )
     path = root / MANIFEST_NAME
     manifest.save(path)
@@ -345,11 +329,6 @@ def _io(
     shape: list[Any],
     quantization: Any,
 ) -> IoEntry:
-    layout = "other"
-    if name in _IMAGE_NAMES:
-        layout = "NHWC" if signature else "NCHW"
-    elif len(shape) == 2:
-        layout = "NC"
     integer = dtype != "float32"
     return IoEntry.model_validate(
         {
@@ -358,10 +337,10 @@ def _io(
             "direction": direction,
             "name": name,
             "dtype": dtype,
-            "layout": layout,
+            "layout": edge_layout(name, len(shape), signature is not None),
             "shape": tuple(shape),
             "scale": float(quantization[0]) if integer else None,
             "zero_point": int(quantization[1]) if integer else None,
-            "value_range": (0.0, 1.0) if name in (*_IMAGE_NAMES, STRENGTH) else None,
+            "value_range": edge_value_range(name),
         }
     )

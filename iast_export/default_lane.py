@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from iast_export.metrics.fidelity import PSNR_CAP_DB
+from iast_export.belonging import load_own
 from iast_export.reports import (
     BENCHMARK_PATH,
+    PSNR_CAP_DB,
     VERIFY_PATH,
     BenchmarkReport,
     BenchmarkRow,
     Drop,
     VerifyReport,
     VerifyRow,
+    load_manifest,
 )
 from iast_export.specs import Precision, Runtime
 
@@ -48,21 +50,25 @@ def load_defaults(folder: Path) -> dict[tuple[Runtime, str], Precision]:
     """`default_lanes` of a bundle, by its reports.
 
     Raises:
-        InputError: a report is missing or altered.
+        InputError: a report is missing, altered or of other files.
     """
-    return default_lanes(
-        BenchmarkReport.load(folder / BENCHMARK_PATH), VerifyReport.load(folder / VERIFY_PATH)
-    )
+    return default_lanes(*_own_reports(folder))
 
 
 def load_warnings(folder: Path) -> list[str]:
     """`lane_warnings` of a bundle, by its reports.
 
     Raises:
-        InputError: a report is missing or altered.
+        InputError: a report is missing, altered or of other files.
     """
-    return lane_warnings(
-        BenchmarkReport.load(folder / BENCHMARK_PATH), VerifyReport.load(folder / VERIFY_PATH)
+    return lane_warnings(*_own_reports(folder))
+
+
+def _own_reports(folder: Path) -> tuple[BenchmarkReport, VerifyReport]:
+    manifest = load_manifest(folder)
+    return (
+        load_own(BenchmarkReport, folder / BENCHMARK_PATH, manifest),
+        load_own(VerifyReport, folder / VERIFY_PATH, manifest),
     )
 
 

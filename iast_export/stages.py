@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from iast_export import bundle
 from iast_export.artifacts import (
     sha256_bytes,
+    sha256_file,
 )
 from iast_export.build import Build
 from iast_export.calibrate import (
@@ -153,6 +154,7 @@ def _convert(build: Build) -> list[Path]:
         rows.append(
             {
                 "path": made.relative_to(build.root).as_posix(),
+                "sha256": sha256_file(made),
                 "precision": "fp32",
                 "role": role,
                 "signatures": tuple(summary.max_difference),
@@ -363,6 +365,7 @@ def _quantize_row(
 ) -> dict[str, Any]:
     return {
         "path": path.relative_to(build.root).as_posix(),
+        "sha256": sha256_file(path),
         "runtime": runtime,
         "precision": precision,
         "tier": tier,

@@ -159,7 +159,7 @@ def test_the_report_says_what_the_processor_lacks(
     [
         (["--ladder"], 2, "verify DIR --ladder"),
         (["nowhere", "--ladder"], 3, "iast-export build"),
-        (["DIR", "--ladder", "--tier", "d9-1px"], 3, "choose of d4-32px, d1-64px"),
+        (["DIR", "--ladder", "--tier", "d9-1px"], 2, "choose of d4-32px, d1-64px"),
         (["DIR", "--ladder", "--pictures", "500"], 3, "lower --pictures"),
         (["DIR", "--ladder", "--styles", "x"], 2, "leave them out"),
         (["--tier", "d4-32px", "--out", "x"], 2, "add --ladder"),

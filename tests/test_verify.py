@@ -17,19 +17,17 @@ from iast_export.errors import CannotJudgeError, InputError
 from iast_export.images import center_square
 from iast_export.lanes import Lane, find_lanes
 from iast_export.metrics import PSNR_CAP_DB, style_statistics
-from iast_export.reports import SetFacts
+from iast_export.reports import SetFacts, TaskScores
 from iast_export.sealed import Seals
 from iast_export.specs import Precision, Runtime, Tier
+from iast_export.summaries import SCORE_FLOOR, relative_drop
 from iast_export.verify import (
     NO_FACES,
     NO_IDENTITY,
     NO_PERCEPTUAL,
-    SCORE_FLOOR,
     EvaluationPair,
     Reference,
     Scorers,
-    TaskScores,
-    relative_drop,
     verify,
     verify_lane,
 )
@@ -178,7 +176,9 @@ def test_a_model_that_returns_nan_is_refused(fp32: Lane, pairs: list[EvaluationP
 
 def test_results_that_lack_a_picture_are_refused(fp32: Lane, pairs: list[EvaluationPair]) -> None:
     picture = center_square(data.chelsea(), 32)
-    reference = Reference(pairs[0], picture, picture, TaskScores(1.0, 0.0))
+    reference = Reference(
+        pairs[0], picture, picture, TaskScores(ssim_content=1.0, style_distance=0.0), "0" * 64
+    )
     with ThreadPoolExecutor(1) as pool, pytest.raises(InputError, match="0 results for 1 references"):
         verify_lane(fp32, [reference], [], Scorers(), pool)
 

@@ -12,9 +12,16 @@ from iast_export.environment import machine_fingerprint, versions
 from iast_export.errors import InputError, UsageError
 from iast_export.images import center_square, to_tensor
 from iast_export.lane_reports import LANES_PATH, LaneRow, LanesReport
-from iast_export.metrics.fidelity import PSNR_CAP_DB
 from iast_export.paths import check_folders, check_inputs_apart
-from iast_export.reports import BenchmarkReport, BenchmarkRow, Ratio, SetFacts, VerifyReport, VerifyRow
+from iast_export.reports import (
+    PSNR_CAP_DB,
+    BenchmarkReport,
+    BenchmarkRow,
+    Ratio,
+    SetFacts,
+    VerifyReport,
+    VerifyRow,
+)
 from iast_export.sealed import Seals
 from iast_export.side_by_side.make import Entrant, enter_lanes
 from iast_export.side_by_side.measure import (
@@ -102,6 +109,7 @@ def _row(
         "tier": lane.tier.id,
         "lane": one.kind,
         "path": lane.path.relative_to(build.root).as_posix() if exists else None,
+        "sha256": sha256_file(lane.path) if exists else None,
         "shipped": one.shipped,
         "computes": one.computes,
         "not_run": one.not_run,
@@ -141,7 +149,7 @@ def _mark_default(
     bench = []
     for one in shipped:
         row = figures[one.lane.runtime, one.kind]
-        facts = row.model_dump(include={"runtime", "tier", "median_ms", "samples_ms", "file_bytes"})
+        facts = row.model_dump(include={"runtime", "tier", "sha256", "median_ms", "samples_ms", "file_bytes"})
         ratio = row.ratio_to_fp32
         bench.append({**facts, "precision": one.lane.precision, "threads": threads, "ratio_to_fp32": ratio})
     benchmark = BenchmarkReport(
@@ -149,7 +157,9 @@ def _mark_default(
     )
     facts_of_set = SetFacts(name="lanes", sha256="0" * 64, images=1)
     verified = VerifyReport(
-        set=facts_of_set, rows=tuple(judged[one.key] for one in shipped if one.key in judged)
+        set=facts_of_set,
+        styles={},
+        rows=tuple(judged[one.key] for one in shipped if one.key in judged),
     )
     defaults = default_lanes(benchmark, verified)
     return [
