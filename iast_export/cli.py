@@ -17,7 +17,6 @@ from iast_export.arguments import BLOCKS, MINUTES, PATH, PICTURES, SECONDS, STRE
 from iast_export.artifacts import write_atomic
 from iast_export.errors import IastExportError, InputError, UsageError
 from iast_export.paths import check_not_overwriting
-from iast_export.recipe import load_recipe
 from iast_export.specs import RUNTIMES, Precision, Runtime
 from iast_export.temporary import scratch
 from iast_export.verdict import Verdict
@@ -305,6 +304,7 @@ app.command("verify")(_verify)
 
 def _climb(options: dict[str, Any], tiers: tuple[str, ...], pictures: int, as_json: bool) -> None:
     from iast_export.ladder import climb
+    from iast_export.recipe import load_recipe
     from iast_export.report import write_html
     from iast_export.report.ladder import ladder_table
 
