@@ -47,7 +47,7 @@ def _device_name(device: torch.device) -> str:
 
 
 def divided(recipe: TrainingRecipe, divisor: int) -> TrainingRecipe:
-    """The recipe with fewer samples by a factor, in batches of two at least."""
+    """The recipe with fewer samples a step by a factor, two at least, and rows after fewer steps."""
     if divisor == 1:
         return recipe
 
@@ -55,10 +55,8 @@ def divided(recipe: TrainingRecipe, divisor: int) -> TrainingRecipe:
         return replace(part, batch=max(2, part.batch // divisor), face_samples=max(1, faces // divisor))
 
     phases = tuple(smaller(p, p.face_samples or recipe.face_samples) for p in recipe.phases)
-    fewer = max(1, recipe.recalibrate_batches // divisor)
-    made: TrainingRecipe = smaller(
-        replace(recipe, phases=phases, recalibrate_batches=fewer), recipe.face_samples
-    )
+    changes = {k: max(1, getattr(recipe, k) // divisor) for k in ("recalibrate_batches", "log_every")}
+    made: TrainingRecipe = smaller(replace(recipe, phases=phases, **changes), recipe.face_samples)
     return made
 
 
