@@ -117,8 +117,12 @@ def main(asked: str) -> None:
 
 
 def _limit_memory(size_bytes: int) -> None:
-    import resource
+    """Bounds this process's address space, on systems that can: macOS refuses, Windows has no such limit."""
+    try:
+        import resource
 
-    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
-    limit = size_bytes if hard == resource.RLIM_INFINITY else min(size_bytes, hard)
-    resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
+        hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+        limit = size_bytes if hard == resource.RLIM_INFINITY else min(size_bytes, hard)
+        resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
+    except (ImportError, ValueError, OSError):
+        return

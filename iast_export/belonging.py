@@ -7,13 +7,8 @@ from functools import singledispatch
 from pathlib import Path
 from typing import TypeVar
 
-from iast_export.artifacts import sha256_file
-from iast_export.device_reports import DeviceResult
 from iast_export.errors import InputError
-from iast_export.ladder_reports import LadderReport
-from iast_export.lane_reports import LanesReport
 from iast_export.reports import (
-    MANIFEST_NAME,
     BenchmarkReport,
     ConvertReport,
     Manifest,
@@ -21,7 +16,6 @@ from iast_export.reports import (
     Report,
     VerifyReport,
 )
-from iast_export.search_reports import SearchReport
 
 R = TypeVar("R", bound=Report)
 
@@ -49,21 +43,6 @@ def load_own(kind: type[R], path: Path, manifest: Manifest) -> R:
     return report
 
 
-def check_result_belongs(folder: Path, result: DeviceResult) -> None:
-    """Refuses a phone's result of another bundle than the one in `folder`.
-
-    Raises:
-        InputError: it names another manifest.
-    """
-    found = sha256_file(folder / MANIFEST_NAME)
-    if result.bundle.manifest_sha256 != found:
-        raise InputError(
-            f"the result is of a bundle whose manifest is {result.bundle.manifest_sha256[:16]}, "
-            f"{folder} has {found[:16]}",
-            "build the app with this bundle (copyBundle), install it and run it again",
-        )
-
-
 def said(found: list[str]) -> str:
     """The first few of many findings."""
     more = f" and {len(found) - 3} more" if len(found) > 3 else ""
@@ -87,7 +66,7 @@ def _verify(report: VerifyReport, manifest: Manifest) -> Iterator[str]:
         largest = next((tier.max_side_px for tier in manifest.tiers if tier.id == row.tier), 0)
         if max(sides) > largest:
             yield f"{what} was judged on pictures of {max(sides)} px"
-    yield from _styles(manifest, report.styles)
+    yield from other_styles(manifest, report.styles)
     unnamed = {pair.style for row in report.rows for pair in row.pairs} ^ set(report.styles)
     yield from (f"the style {name} is judged or listed alone" for name in sorted(unnamed))
     if report.set.sha256 == manifest.source.calibration_set_sha256:
@@ -128,34 +107,15 @@ def _convert(report: ConvertReport, manifest: Manifest) -> Iterator[str]:
             yield f"{row.path} has other bytes or signatures there"
 
 
-@_told.register
-def _ladder(report: LadderReport, manifest: Manifest) -> Iterator[str]:
-    yield from _files(manifest, report.files)
-    yield from _styles(manifest, report.styles)
-
-
-@_told.register
-def _lanes(report: LanesReport, manifest: Manifest) -> Iterator[str]:
-    held = {entry.sha256 for entry in manifest.files}
-    yield from (f"an FP32 file {one[:12]}" for one in report.fp32_sha256 if one not in held)
-    shipped = {row.path: row.sha256 for row in report.rows if row.shipped and row.path and row.sha256}
-    yield from _files(manifest, shipped)
-
-
-@_told.register
-def _search(report: SearchReport, manifest: Manifest) -> Iterator[str]:
-    held = {entry.sha256 for entry in manifest.files}
-    if report.fp32_sha256 not in held:
-        yield f"an FP32 file {report.fp32_sha256[:12]}"
-
-
-def _files(manifest: Manifest, files: Mapping[str, str]) -> Iterator[str]:
+def other_files(manifest: Manifest, files: Mapping[str, str]) -> Iterator[str]:
+    """Paths whose SHA-256 is not the manifest's."""
     held = {entry.path: entry.sha256 for entry in manifest.files}
     for path, sha256 in sorted(files.items()):
         yield from _other(path, sha256, held.get(path))
 
 
-def _styles(manifest: Manifest, styles: Mapping[str, str]) -> Iterator[str]:
+def other_styles(manifest: Manifest, styles: Mapping[str, str]) -> Iterator[str]:
+    """Styles of the bundle whose SHA-256 is not the manifest's."""
     held = {style.id: style.sha256 for style in manifest.styles}
     for name, sha256 in sorted(styles.items()):
         yield from _other(f"the style {name}", sha256, held.get(name, sha256))

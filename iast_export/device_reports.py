@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
-from typing_extensions import Self
 
 from iast_export.reports import Count, Milliseconds, Model, Positive, Report, Sha256
 from iast_export.specs import Precision, Runtime

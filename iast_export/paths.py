@@ -85,14 +85,21 @@ def check_inputs_apart(root: Path, inputs: Iterable[Path]) -> None:
 def check_not_overwriting(outputs: Iterable[Path], kept: Iterable[Path]) -> None:
     """Refuses results that would take the place of an input, of another result or of a bundle's file.
 
+    Args:
+        outputs: where results go.
+        kept: inputs and files of a bundle, only gone through where there is something in the way.
+
     Raises:
         UsageError: names the first.
     """
-    taken = {_identity(path) for path in kept} - {None}
+    taken: set[tuple[int, int] | None] | None = None
     places: set[Path] = set()
     for path in outputs:
         place = _real(path.parent) / path.name
-        if _identity(place) in taken:
+        found = _identity(place)
+        if found is not None and taken is None:
+            taken = {_identity(one) for one in kept}
+        if found is not None and taken is not None and found in taken:
             raise UsageError(
                 f"{path} would be overwritten: it is an input or a file of the bundle",
                 "choose another place for the result",

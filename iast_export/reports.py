@@ -9,10 +9,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
-from typing_extensions import Self
 
 from iast_export.artifacts import json_bytes, read_json, write_atomic
 from iast_export.errors import InputError
@@ -60,6 +59,7 @@ class Model(BaseModel):
         extra="forbid",
         frozen=True,
         allow_inf_nan=False,
+        defer_build=True,
         json_schema_serialization_defaults_required=True,
     )
 
@@ -296,7 +296,7 @@ class ConvertRow(Model):
     """One TFLite file: its signatures, the bytes they share and what XNNPACK takes.
 
     `largest_alone_bytes` is the size of the largest tier converted alone, `parity` the largest
-    absolute difference from PyTorch per signature (FP32 only), `not_delegated` counts operators
+    `parity_error` against PyTorch per signature (FP32 only), `not_delegated` counts operators
     that XNNPACK leaves to the built-in kernels, `rewrites` the places that were traced in another form.
     """
 

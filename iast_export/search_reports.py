@@ -107,7 +107,8 @@ class SearchReport(Report):
     """A search of one tier for one runtime, over the FP32 file of `fp32_sha256`.
 
     `verdict`: "met" where every budget holds by its bound; "not met" where the search came to its end
-    without; "out of time" where the clock ended it. `file` is then the best found.
+    without; "out of time" where the clock ended it, also where by then only the file with everything in
+    float, which needs no search, was the best that holds. `file` is then the best found.
     """
 
     made_by: ClassVar[str] = "search"

@@ -25,6 +25,7 @@ IMAGE_NAMES = (CONTENT, STYLIZED, STYLE_IMAGE)
 SIZE_MULTIPLE_KEY = "size_multiple_px"  # of an ONNX file's metadata
 STYLE_ENCODER_SIDE_PX = 256
 THUMBNAIL_SIDE_PX = 128
+LARGEST_SIDE_PX = 8192  # of a tier: its picture alone is 0.8 GB in float32
 LANDMARKS_SIDE_PX = 112
 LANDMARKS = 68
 
@@ -84,13 +85,33 @@ def tflite_name(name: str, precision: Precision) -> str:
     return f"{name}-{precision}.tflite"
 
 
+def check_facts(depths: Sequence[int], size_multiple_px: int) -> None:
+    """Refuses what a network says of itself where no tier could follow from it.
+
+    Raises:
+        InputError: no depth, one that is not a whole number of at least 1, or a side step beyond
+            1..8192.
+    """
+    if not depths or not all(type(depth) is int and depth >= 1 for depth in depths):
+        raise InputError(
+            f"the network's depths are {depths!r}", "give whole numbers of at least 1, one or more"
+        )
+    if type(size_multiple_px) is not int or not 1 <= size_multiple_px <= LARGEST_SIDE_PX:
+        raise InputError(
+            f"the network's size_multiple_px is {size_multiple_px!r}",
+            f"give a whole number in 1..{LARGEST_SIDE_PX}, the largest side of a tier",
+        )
+
+
 def check_plan(tiers: Sequence[Tier], depths: Sequence[int], size_multiple_px: int) -> None:
     """Refuses a depth plan that can't be built.
 
     Raises:
         RecipeError: no tier, sides not rising, a depth that rises with the side or is not one of
             `depths`, a side that is not a multiple of `size_multiple_px`.
+        InputError: see `check_facts`.
     """
+    check_facts(depths, size_multiple_px)
     if not tiers:
         raise RecipeError("the depth plan has no tier", "add at least one [[tiers]] entry")
     for tier in tiers:

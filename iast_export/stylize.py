@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
@@ -220,7 +221,7 @@ def stylize(
     if len(pictures) < len(contents) or len(codes) < len(styles):
         raise UsageError("two inputs share one name", "rename one, or run them apart")
     places = {(c, s): out / f"{c}--{s}.png" for c in pictures for s in codes}
-    kept = [*contents, *(Path(style) for style in styles), *made_files(engine.folder)]
+    kept = chain(contents, map(Path, styles), made_files(engine.folder))
     check_not_overwriting([*places.values(), out / "sheet.png"], kept)
     written: list[Picture] = []
     rows: list[list[Rgb]] = []

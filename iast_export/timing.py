@@ -120,10 +120,21 @@ def ratio_interval(base: Samples, other: Samples, seed: int = 0) -> Interval:
     if len(base.blocks_ms) < 2:
         raise CannotJudgeError("an interval needs at least two blocks", "measure more blocks")
     ratios = np.array([sum(one) / sum(two) for one, two in zip(base.blocks_ms, other.blocks_ms, strict=True)])
-    medians = np.median(ratios[_drawn(len(ratios), seed)], axis=1)
+    medians = _medians(ratios, _drawn(len(ratios), seed))
     value = float(np.median(ratios))
     low, high = (float(np.quantile(medians, q)) for q in (0.025, 0.975))
     return Interval(value, min(low, value), max(high, value))
+
+
+def _medians(values: NDArray[np.float64], drawn: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The median of each resample, by ranks: small integers sort several times faster than floats."""
+    order = np.argsort(values, kind="stable")
+    ranks = np.empty(len(values), np.int16)
+    ranks[order] = np.arange(len(values))
+    resampled = np.sort(ranks[drawn], axis=1)
+    middle = (len(values) - 1) // 2, len(values) // 2
+    lower, upper = (values[order][resampled[:, place]] for place in middle)
+    return (lower + upper) / 2.0
 
 
 @lru_cache(maxsize=8)

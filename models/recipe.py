@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import tomllib
 from dataclasses import asdict, dataclass, field, fields, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
-
-import tomllib
 
 from iast_export.network import NetworkConfig
 from models.grown import GrownConfig

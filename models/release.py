@@ -11,21 +11,22 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tomllib
 import torch
-from safetensors.numpy import save as save_safetensors
 
-from iast_export.artifacts import sha256_file, write_atomic
-from iast_export.checkpoint import PACKAGED_CHECKPOINT, save_checkpoint, toml_text
+from iast_export.artifacts import sha256_bytes, sha256_file, write_atomic
+from iast_export.checkpoint import PACKAGED_CHECKPOINT, save_checkpoint
 from iast_export.images import Rgb, center_square, load_image, to_levels, to_tensor
 from iast_export.metrics import ssim_content, style_distance
 from iast_export.metrics.style import style_statistics
 from iast_export.network import IAST
+from iast_export.safetensors_file import to_bytes
 from iast_export.specs import STYLE_ENCODER_SIDE_PX
+from iast_export.toml_text import format_toml
 from models.card import card_of
 from models.data import held_out, test_artworks, training_files
 from models.sheet import load_weights
@@ -104,8 +105,12 @@ def write_styles(net: IAST, listing: Path, images: Path, csv_file: Path) -> None
                 "source": f"{fact['source_repo']}: {fact['path']}",
             }
         )
-    write_atomic(STYLES_DIR / "codes.safetensors", save_safetensors(tensors))
-    blocks = [f'checkpoint_sha256 = "{sha256_file(PACKAGED_CHECKPOINT)}"\n']
+    codes = to_bytes(tensors, {})
+    write_atomic(STYLES_DIR / "codes.safetensors", codes)
+    blocks = [
+        f'checkpoint_sha256 = "{sha256_file(PACKAGED_CHECKPOINT)}"\n',
+        f'codes_sha256 = "{sha256_bytes(codes)}"\n',
+    ]
     blocks += [
         "\n[[styles]]\n" + "".join(f"{k} = {json.dumps(v)}\n" for k, v in entry.items()) for entry in entries
     ]
@@ -133,7 +138,7 @@ def main() -> None:
     save_checkpoint(net, args.checkpoint or PACKAGED_CHECKPOINT, facts)
     if not args.checkpoint:
         write_styles(net, args.styles, args.images, args.csv)
-    print(toml_text(facts["metrics"]))
+    print(format_toml(facts["metrics"]))
 
 
 if __name__ == "__main__":

@@ -372,6 +372,10 @@ def test_3_no_bundle_and_a_foreign_schema_are_refused(bundle: Path, baseline: Pa
         ("[accuracy_baseline]\nmax_ssim_fall = 4\n", "perhaps you meant 'max_ssim_mean_fall'"),
         ("[speed]\nmin_samples = 1\n", "speed.min_samples: .* found 1"),
         ("[size]\nmax_file_rise = nan\n", "size.max_file_rise"),
+        ("[accuracy.int8]\nmin_psnr_mean_db = true\n", "min_psnr_mean_db: .* found True"),
+        ("[accuracy.int8]\nmin_psnr_mean_db = '40'\n", "min_psnr_mean_db: .* found '40'"),
+        ("[speed]\nmin_samples = 4.0\n", "min_samples: .* found 4.0"),
+        ("[speed]\nmin_samples = 99999999999999999999\n", "min_samples: an integer of more than 64 bits"),
         ("[speed\n", "not valid TOML"),
     ],
 )
@@ -384,6 +388,9 @@ def test_2_rules_that_can_not_be_used_are_refused_with_a_suggestion(text: str, m
 def test_2_rules_without_their_schema_version_are_refused() -> None:
     with pytest.raises(RecipeError, match="schema_version"):
         parse_rules(b"[speed]\nmin_samples = 4\n", "rules.toml")
+    for version in (b"true", b"1.0", b"2", b"'1'"):
+        with pytest.raises(RecipeError, match="schema_version"):
+            parse_rules(b"schema_version = " + version, "rules.toml")
 
 
 def test_the_rules_of_the_benchmarks_folder_are_nowhere_laxer_than_the_packaged_ones() -> None:

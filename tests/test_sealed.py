@@ -20,6 +20,7 @@ from iast_export.reports import MANIFEST_NAME, load_manifest
 from iast_export.sealed import Seals, read_sealed
 from iast_export.stylize import BundleEngine
 from tests.conftest import SMALL_RECIPE
+from tests.sealing import reseal
 from tests.test_onnx_wire import elsewhere
 
 VERBS = (
@@ -139,11 +140,8 @@ def test_a_bundle_whose_hashes_were_written_anew_may_still_hold_no_values_elsewh
     outside = elsewhere()
     outside.name, outside.data_type, outside.dims[:] = tensor.name, tensor.data_type, tensor.dims
     tensor.CopyFrom(outside)
-    data = model.SerializeToString()
-    path.write_bytes(data)
-    forged = entry.model_copy(update={"sha256": sha256_bytes(data), "bytes": len(data)})
-    files = tuple(forged if f == entry else f for f in manifest.files)
-    manifest.model_copy(update={"files": files}).save(bundle_copy / MANIFEST_NAME)
+    path.write_bytes(model.SerializeToString())
+    reseal(bundle_copy)
     engine = BundleEngine(bundle_copy, "onnxruntime", "fp32")
     _, codes = engine.style_codes(engine.manifest.styles[0].id)
     side = next(t for t in engine.tiers if t.id == entry.tier).max_side_px

@@ -9,8 +9,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from iast_export.added import check_result_belongs
 from iast_export.artifacts import read_bytes, write_atomic
-from iast_export.belonging import check_result_belongs
 from iast_export.device_reports import DEVICE_FOLDER, DeviceResult
 from iast_export.errors import AccuracyError, InputError
 from iast_export.paths import check_folders

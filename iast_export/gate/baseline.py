@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
-from iast_export.artifacts import json_bytes, sha256_bytes
+from iast_export.artifacts import sha256_bytes
 from iast_export.errors import CannotJudgeError, InputError
 from iast_export.gate.common import check_of
 from iast_export.gate.recompute import check_figures
@@ -41,7 +43,13 @@ class Baseline(Report):
 
     def content_sha256(self) -> str:
         """SHA-256 of everything but `sha256` itself."""
-        return sha256_bytes(json_bytes(self.model_dump(mode="json", exclude={"sha256"})))
+        return content_sha256(self.model_dump(mode="json", exclude={"sha256"}))
+
+
+def content_sha256(content: Mapping[str, Any]) -> str:
+    """SHA-256 of a baseline's content as JSON without spaces, keys sorted."""
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return sha256_bytes(text.encode())
 
 
 def load_baseline(path: Path) -> Baseline:

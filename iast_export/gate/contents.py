@@ -6,10 +6,34 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from flatbuffers.number_types import Int8Flags, Uint32Flags
+from flatbuffers.table import Table
+from numpy.typing import NDArray
+
 from iast_export.reports import FileEntry, IoEntry, Manifest
 from iast_export.specs import CONTENT, SIZE_MULTIPLE_KEY, edge_layout, edge_value_range
 
 _FLOAT16, _INT16, _INT8 = "float16", "int16", "int8"
+# Places of fields in the tables of TFLite's schema (4, and two for each field before), and its types: the
+# generated module holds the whole schema and takes longer to load than all files to read.
+_SUBGRAPHS, _BUFFERS, _SIGNATURES = 8, 12, 18
+_TENSORS = 4
+_SHAPE, _TYPE, _BUFFER, _QUANTIZATION = 4, 6, 8, 12
+_SCALE, _ZERO_POINT = 8, 10
+_DATA = 4
+_INPUTS, _OUTPUTS, _KEY, _SUBGRAPH = 4, 6, 8, 12
+_NAME, _INDEX = 4, 6
+_TFLITE_TYPES = {
+    0: "float32",
+    1: _FLOAT16,
+    2: "int32",
+    3: "uint8",
+    4: "int64",
+    6: "bool",
+    7: _INT16,
+    9: _INT8,
+}
 _ONNX_INTEGER_OPERATORS = ("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear")
 
 
@@ -173,45 +197,101 @@ def _onnx_edge(direction: str, item: Any, names: dict[int, str]) -> Edge:
 
 
 def _tflite(data: bytes) -> Contents:
-    from ai_edge_litert import schema_py_generated as schema
-
     if data[4:8] != b"TFL3":
         raise ValueError("no TFLite file")
-    model = schema.Model.GetRootAs(data, 0)
-    names = {number: name.lower() for name, number in vars(schema.TensorType).items() if name.isupper()}
-    stored = [model.Buffers(i).DataLength() > 0 for i in range(model.BuffersLength())]
+    model, tables = _root(data), _Tables(data)
+    stored = tables.field(tables.vector(model, _BUFFERS), _DATA, "<u4", 0) > 0
     constants: set[int] = set()
     computed: set[int] = set()
-    for index in range(model.SubgraphsLength()):
-        graph = model.Subgraphs(index)
-        for i in range(graph.TensorsLength()):
-            tensor = graph.Tensors(i)
-            (constants if stored[tensor.Buffer()] else computed).add(tensor.Type())
-    signatures = [model.SignatureDefs(i) for i in range(model.SignatureDefsLength())]
+    graphs = _items(model, _SUBGRAPHS)
+    for graph in graphs:
+        tensors = tables.vector(graph, _TENSORS)
+        kinds = tables.field(tensors, _TYPE, "i1", 0)
+        held = stored[tables.field(tensors, _BUFFER, "<u4", 0)]
+        constants |= set(np.unique(kinds[held]).tolist())
+        computed |= set(np.unique(kinds[~held]).tolist())
+    signatures = _items(model, _SIGNATURES)
     return Contents(
-        edges=frozenset(edge for one in signatures for edge in _tflite_edges(model, one, names)),
-        signatures=tuple(_words(one.SignatureKey()) for one in signatures),
-        constants=frozenset(names[one] for one in constants),
-        computed=frozenset(names[one] for one in computed),
+        edges=frozenset(edge for one in signatures for edge in _tflite_edges(graphs, one)),
+        signatures=tuple(_words(one, _KEY) for one in signatures),
+        constants=frozenset(_TFLITE_TYPES.get(one, "other") for one in constants),
+        computed=frozenset(_TFLITE_TYPES.get(one, "other") for one in computed),
     )
 
 
-def _tflite_edges(model: Any, signature: Any, names: dict[int, str]) -> Iterator[Edge]:
-    graph, key = model.Subgraphs(signature.SubgraphIndex()), _words(signature.SignatureKey())
-    for direction, count, item in (
-        ("input", signature.InputsLength(), signature.Inputs),
-        ("output", signature.OutputsLength(), signature.Outputs),
-    ):
-        for i in range(count):
-            tensor = graph.Tensors(item(i).TensorIndex())
-            dtype, name = names[tensor.Type()], _words(item(i).Name())
-            shape = tuple(tensor.Shape(axis) for axis in range(tensor.ShapeLength()))
-            scale, zero_point = None, None
-            if dtype != "float32":
-                quantized = tensor.Quantization()
-                scale, zero_point = float(quantized.Scale(0)), int(quantized.ZeroPoint(0))
-            yield Edge(key, direction, name, dtype, shape, scale, zero_point)
+def _root(data: bytes) -> Table:
+    return Table(data, int.from_bytes(data[:4], "little"))
 
 
-def _words(raw: bytes | None) -> str:
-    return (raw or b"").decode()
+def _items(table: Table, slot: int) -> list[Table]:
+    """The tables of a vector field."""
+    offset = table.Offset(slot)
+    if offset == 0:
+        return []
+    start = table.Vector(offset)
+    return [Table(table.Bytes, table.Indirect(start + 4 * i)) for i in range(table.VectorLen(offset))]
+
+
+def _numbers(table: Table, slot: int, kind: str) -> list[Any]:
+    """The values of a vector of numbers."""
+    offset = table.Offset(slot)
+    if offset == 0:
+        return []
+    found = np.frombuffer(table.Bytes, kind, table.VectorLen(offset), table.Vector(offset))
+    return list(found.tolist())
+
+
+def _words(table: Table, slot: int) -> str:
+    offset = table.Offset(slot)
+    return bytes(table.String(table.Pos + offset)).decode() if offset else ""
+
+
+class _Tables:
+    """Fields of many tables of a flatbuffer at once: a file has thousands of tensors."""
+
+    def __init__(self, data: bytes) -> None:
+        self._bytes = np.frombuffer(data, np.uint8)
+
+    def vector(self, table: Table, slot: int) -> NDArray[np.int64]:
+        """Where the tables of a vector field lie."""
+        offset = table.Offset(slot)
+        if offset == 0:
+            return np.zeros(0, np.int64)
+        start, count = table.Vector(offset), table.VectorLen(offset)
+        places = start + 4 * np.arange(count, dtype=np.int64)
+        found: NDArray[np.int64] = places + self._read(places, "<u4")
+        return found
+
+    def field(self, tables: NDArray[np.int64], slot: int, kind: str, default: int) -> NDArray[np.int64]:
+        """A number of each table, or `default` where the table doesn't have it."""
+        vtables = tables - self._read(tables, "<i4")
+        has = self._read(vtables, "<u2") > slot
+        offsets = np.zeros_like(tables)
+        offsets[has] = self._read(vtables[has] + slot, "<u2")
+        found = np.full_like(tables, default)
+        there = offsets > 0
+        found[there] = self._read((tables + offsets)[there], kind)
+        return found
+
+    def _read(self, places: NDArray[np.int64], kind: str) -> NDArray[np.int64]:
+        size = np.dtype(kind).itemsize
+        found = self._bytes[places[:, None] + np.arange(size)].view(kind)[:, 0]
+        return np.asarray(found, np.int64)
+
+
+def _tflite_edges(graphs: list[Table], signature: Table) -> Iterator[Edge]:
+    graph, key = graphs[signature.GetSlot(_SUBGRAPH, 0, Uint32Flags)], _words(signature, _KEY)
+    tensors = _items(graph, _TENSORS)
+    for direction, slot in (("input", _INPUTS), ("output", _OUTPUTS)):
+        for item in _items(signature, slot):
+            tensor = tensors[item.GetSlot(_INDEX, 0, Uint32Flags)]
+            dtype = _TFLITE_TYPES.get(tensor.GetSlot(_TYPE, 0, Int8Flags), "other")
+            shape = tuple(_numbers(tensor, _SHAPE, "<i4"))
+            scale, zero_point = (None, None) if dtype == "float32" else _quantization(tensor)
+            yield Edge(key, direction, _words(item, _NAME), dtype, shape, scale, zero_point)
+
+
+def _quantization(tensor: Table) -> tuple[float, int]:
+    offset = tensor.Offset(_QUANTIZATION)
+    found = Table(tensor.Bytes, tensor.Indirect(tensor.Pos + offset))
+    return float(_numbers(found, _SCALE, "<f4")[0]), int(_numbers(found, _ZERO_POINT, "<i8")[0])

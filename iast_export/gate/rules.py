@@ -3,32 +3,22 @@
 from __future__ import annotations
 
 import difflib
-import sys
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from iast_export.artifacts import read_bytes
 from iast_export.errors import RecipeError
 from iast_export.specs import PRECISIONS, RUNTIMES, Precision, Runtime
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from iast_export.texts import shown
+from iast_export.toml_text import parse_toml
 
 DEFAULT_RULES = "default_rules.toml"
 
 Share = Annotated[float, Field(ge=0)]
 Limit = Annotated[float, Field(gt=0)]
-
-
-def _plain_integer(value: Any) -> Any:
-    if type(value) is not int:
-        raise ValueError("an integer is needed")
-    return value
 
 
 class _Part(BaseModel):
@@ -77,7 +67,8 @@ class SizeRules(_Part):
 class Rules(_Part):
     """Everything that the gate holds a bundle to."""
 
-    schema_version: Annotated[Literal[1], BeforeValidator(_plain_integer)]
+    # Not Literal[1], which `true` and 1.0 equal.
+    schema_version: Annotated[int, Field(ge=1, le=1)]
     accuracy: dict[Precision, AccuracyRules] = Field(default_factory=dict)
     accuracy_baseline: AccuracyBaselineRules = AccuracyBaselineRules()
     speed: SpeedRules = SpeedRules()
@@ -104,10 +95,7 @@ def parse_rules(data: bytes, name: str) -> Rules:
     Raises:
         RecipeError: see `load_rules`.
     """
-    try:
-        raw = tomllib.loads(data.decode("utf-8"))
-    except ValueError as error:
-        raise RecipeError(f"{name} is not valid TOML: {error}", "correct it at the place named") from error
+    raw = parse_toml(data, name, RecipeError)
     try:
         rules = Rules.model_validate(raw)
     except ValidationError as error:
@@ -147,7 +135,7 @@ def _rules_error(name: str, error: ValidationError) -> RecipeError:
     is_key = details["type"] == "extra_forbidden" or details["loc"][-1] == "[key]"
     if not is_key:
         return RecipeError(
-            f"{name}: {where}: {details['msg']}, found {details['input']!r}", "correct the value"
+            f"{name}: {where}: {details['msg']}, found {shown(details['input'])}", "correct the value"
         )
     known = _known_keys(place[:-1])
     near = difflib.get_close_matches(place[-1], known, n=1, cutoff=0.5)

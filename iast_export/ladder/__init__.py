@@ -15,7 +15,7 @@ from pathlib import Path
 
 from iast_export.artifacts import Progress, no_progress, sha256_file
 from iast_export.environment import usable_cores
-from iast_export.errors import CannotJudgeError, IastExportError, InputError
+from iast_export.errors import CannotJudgeError, IastExportError, UsageError
 from iast_export.images import Rgb, center_square
 from iast_export.imagesets import load_set
 from iast_export.ladder.cpu import processor
@@ -54,7 +54,8 @@ def climb(
         progress: told after every step.
 
     Raises:
-        InputError: no bundle, an altered model, no such tier or set, too few pictures.
+        InputError: no bundle, an altered model, no such set, too few pictures.
+        UsageError: no such tier.
     """
     manifest, found = load_manifest(folder), load_set(set_name)
     check_folders(folder)
@@ -98,7 +99,7 @@ def ladder(
 
     Raises:
         CannotJudgeError: no picture to judge on.
-        InputError: a tier that the bundle doesn't have.
+        UsageError: a tier that the bundle doesn't have.
     """
     if not inputs:
         raise CannotJudgeError("there is no picture to judge the ladder on", "give at least one")
@@ -141,7 +142,7 @@ def _chosen(manifest: Manifest, tiers: Sequence[str]) -> list[Tier]:
     known = {entry.id: Tier(entry.depth, entry.max_side_px) for entry in manifest.tiers}
     unknown = [name for name in tiers if name not in known]
     if unknown:
-        raise InputError(f"the bundle has no tier {', '.join(unknown)}", f"choose of {', '.join(known)}")
+        raise UsageError(f"the bundle has no tier {', '.join(unknown)}", f"choose of {', '.join(known)}")
     return [tier for name, tier in known.items() if not tiers or name in tiers]
 
 

@@ -14,8 +14,9 @@ import cv2
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
+from iast_export.added import added_strangers, check_result_belongs
 from iast_export.artifacts import write_atomic
-from iast_export.belonging import check_result_belongs, load_own, said, strangers
+from iast_export.belonging import load_own, said
 from iast_export.default_lane import DEFAULT_RULE, lane_warnings
 from iast_export.device_reports import DEVICE_FOLDER, DeviceResult
 from iast_export.errors import InputError
@@ -46,6 +47,7 @@ from iast_export.search_reports import SEARCH_NAMES, SearchReport
 from iast_export.verdict import Verdict
 
 R = TypeVar("R", bound=Report)
+A = TypeVar("A", LadderReport, LanesReport, SearchReport)
 _PICTURE_PX = 512
 _JPEG_QUALITY = 88
 
@@ -154,7 +156,7 @@ class _Extras:
     manifest: Manifest
     left_out: list[str] = field(default_factory=list)
 
-    def one(self, kind: type[R], name: str) -> R | None:
+    def one(self, kind: type[A], name: str) -> A | None:
         """The report at a path of the bundle, if it is there, valid and its own."""
         path = self.folder / name
         if not path.is_file():
@@ -164,7 +166,7 @@ class _Extras:
         except InputError as error:
             self.left_out.append(f"{name}: {error.message.removeprefix(f'{path} ')}")
             return None
-        found = strangers(self.manifest, report)
+        found = added_strangers(self.manifest, report)
         if found:
             self.left_out.append(f"{name} is of another build of this bundle: {said(found)}")
             return None

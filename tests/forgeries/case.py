@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from iast_export.artifacts import json_bytes, sha256_bytes
+from iast_export.artifacts import sha256_bytes
+from iast_export.gate.baseline import content_sha256
 
 DOCUMENTS = {
     "manifest": "bundle/manifest.json",
@@ -73,7 +74,7 @@ class Case:
     def seal(self) -> None:
         """The baseline's own hash, made anew as anyone can."""
         held = {key: value for key, value in self["baseline"].items() if key != "sha256"}
-        self["baseline"]["sha256"] = sha256_bytes(json_bytes(held))
+        self["baseline"]["sha256"] = content_sha256(held)
 
     def write(self) -> list[str]:
         """Writes what was forged; the paths that were written or deleted."""
