@@ -229,7 +229,7 @@ def test_padding_to_the_square_shows_in_the_figures_of_own_shapes(
     tiers = [Tier(4, 32)]
     lanes = [
         lane
-        for lane in find_lanes(small_bundle / "models", "tiny", tiers)
+        for lane in find_lanes(small_bundle / "models", "tiny", tiers, Seals.of_bundle(small_bundle))
         if lane.precision == "fp32" or lane.runtime == "onnxruntime"
     ]
     found = {(r.runtime, r.precision): r for r in verify(lanes, pairs, FACTS, multiple_px=4).rows}
