@@ -9,7 +9,7 @@ from iast_export.reports import MANIFEST_NAME, load_manifest
 
 
 def reseal(folder: Path) -> None:
-    """Writes the hashes and sizes of the model files that are there into the manifest."""
+    """Writes the hashes and sizes of the model files that are there into the manifest and the reports."""
     manifest = load_manifest(folder)
     files = tuple(
         entry.model_copy(
@@ -21,3 +21,9 @@ def reseal(folder: Path) -> None:
         for entry in manifest.files
     )
     manifest.model_copy(update={"files": files}).save(folder / MANIFEST_NAME)
+    for path in (folder / "reports").glob("*.json"):
+        text = path.read_text()
+        for old, new in zip(manifest.files, files, strict=True):
+            size = f'"file_bytes": {old.bytes},'
+            text = text.replace(old.sha256, new.sha256).replace(size, f'"file_bytes": {new.bytes},')
+        path.write_text(text)
