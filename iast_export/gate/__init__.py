@@ -78,7 +78,9 @@ def gate(
 def _baseline(path: Path | None) -> tuple[Baseline | None, list[Check]]:
     try:
         if path is None:
-            raise CannotJudgeError("no baseline was given", "give --baseline FILE")
+            raise CannotJudgeError(
+                "no baseline was given", "give --baseline FILE (pytest: --iast-baseline FILE)"
+            )
         return load_baseline(path), []
     except CannotJudgeError as error:
         return None, [_unjudged("baseline", error.message, "a baseline", error.remedy)]
