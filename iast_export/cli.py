@@ -877,6 +877,35 @@ def _tell_device_result(path: Path, folder: Path, as_json: bool) -> None:
 
 
 @app.command()
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=PATH)
+@click.option("--as", "kind", type=click.Choice(("recipe", "rules", "set")), help="default: by content")
+@_JSON
+def check(files: tuple[Path, ...], kind: Any, as_json: bool) -> None:
+    """Whether recipes, gate rules and picture sets can be used, before a build. Needs no torch.
+
+    Pictures that a set names are not opened. Exit code 2: a file can't be used; 3: one is missing.
+
+    \b
+    Example:
+      iast-export check recipe.toml rules.toml
+    """
+    from dataclasses import asdict
+
+    from iast_export.checking import check_files, exit_code
+
+    found = check_files(files, kind)
+    if as_json:
+        console.emit_json([asdict(one) for one in found])
+    else:
+        for one in found:
+            if one.exit_code:
+                console.complain(f"{one.message}\n  → {one.remedy}")
+            else:
+                console.say(f"{one.path}: a usable {one.kind}")
+    raise click.exceptions.Exit(exit_code(found))
+
+
+@app.command()
 @click.option("--json", "as_json", is_flag=True, help="report as JSON on stdout")
 def doctor(as_json: bool) -> None:
     """What is installed, what is missing, and what this processor can do.
