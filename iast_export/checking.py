@@ -102,7 +102,7 @@ def kind_of(data: bytes, name: str) -> Kind:
     held = ", ".join(sorted(visible(key) for key in keys)[:8]) or "no key"
     raise RecipeError(
         f"{name}: a recipe, rules or a set? It holds {held}",
-        "say which with --as, or write a key that only one of them has, such as tiers, accuracy or images",
+        "say which with --as, or write a key of only one, such as tiers, accuracy or images",
     )
 
 
