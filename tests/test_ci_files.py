@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -163,6 +164,33 @@ def test_no_input_is_text_of_a_script_and_every_input_is_used() -> None:
         assert all(about["description"] for about in declared.values())
     for step in STEPS:
         assert "uses" in step or step["shell"] == "bash"
+
+
+SCHEMAS = {
+    ACTION: "vendor.github-actions",
+    WORKFLOW: "vendor.github-workflows",
+    ".github/workflows/ci.yml": "vendor.github-workflows",
+    "ci/gitlab.yml": "vendor.gitlab-ci",
+}
+
+
+def follows(schema: str, path: Path) -> subprocess.CompletedProcess[str]:
+    """check-jsonschema's judgment by a schema that it carries; nothing is fetched."""
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", schema, str(path)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_each_file_follows_the_services_schema(name: str) -> None:
+    done = follows(SCHEMAS[name], ROOT / name)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_schema_refuses_what_the_service_would(tmp_path: Path) -> None:
+    path = tmp_path / "action.yml"
+    path.write_text((ROOT / ACTION).read_text().replace("using: composite", "using: compose"))
+    done = follows(SCHEMAS[ACTION], path)
+    assert done.returncode == 1 and "runs" in done.stdout
 
 
 # --- the reusable workflow ---------------------------------------------------------------------
