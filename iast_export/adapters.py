@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
@@ -54,25 +55,18 @@ Factory = Callable[[Path | None], StyleNetwork]
 def load_network(target: str, checkpoint: Path | None) -> StyleNetwork:
     """The network that `module:factory` makes from a checkpoint (None: its own default).
 
-    The module is looked for on the import path and in the current directory.
+    This runs the module's code. It is looked for on the import path and then, but for the packaged
+    network, in the current folder: nothing there takes the place of an installed module.
 
     Raises:
         UsageError: `target` is malformed, can't be imported or has no such factory.
         InputError: the result does not fulfil `StyleNetwork`.
     """
     module_name, _, attribute = target.partition(":")
-    if not module_name or not attribute:
+    if not attribute or not all(part.isidentifier() for part in module_name.split(".")):
         raise UsageError(f"--network {target!r} is not module:factory", "write for example my_net:factory")
-    sys.path.insert(0, str(Path.cwd()))
-    try:
-        factory = cast(Factory, getattr(importlib.import_module(module_name), attribute))
-    except (ImportError, AttributeError) as error:
-        raise UsageError(
-            f"--network {target}: {error}", "check the module's name and that it can be imported from here"
-        ) from error
-    finally:
-        sys.path.pop(0)
-    network = factory(checkpoint)
+    with nullcontext() if target == PACKAGED else _current_folder_last():
+        network = _factory(target, module_name, attribute)(checkpoint)
     if not isinstance(network, StyleNetwork):
         needed = ("depths", "size_multiple_px", "code_shapes", "cut", "encode_style")
         missing = [name for name in needed if not hasattr(network, name)]
@@ -81,3 +75,30 @@ def load_network(target: str, checkpoint: Path | None) -> StyleNetwork:
             "give it depths, size_multiple_px, code_shapes, cut and encode_style",
         )
     return network
+
+
+def _factory(target: str, module_name: str, attribute: str) -> Factory:
+    where = ""
+    try:
+        module = importlib.import_module(module_name)
+        where = f" ({getattr(module, '__file__', None) or 'built in'})"
+        return cast(Factory, getattr(module, attribute))
+    except (ImportError, AttributeError) as error:
+        raise UsageError(
+            f"--network {target}: {error}{where}",
+            "check the module's name and that it can be imported from here",
+        ) from error
+
+
+@contextmanager
+def _current_folder_last() -> Iterator[None]:
+    """The current folder at the end of the import path, unless it is on it already; afterwards as before."""
+    here = str(Path.cwd())
+    added = here not in sys.path
+    if added:
+        sys.path.append(here)
+    try:
+        yield
+    finally:
+        if added and here in sys.path:
+            sys.path.remove(here)

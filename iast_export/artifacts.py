@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
-import tempfile
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -15,10 +16,19 @@ from typing import Any
 
 from iast_export import __version__
 from iast_export.errors import InputError
+from iast_export.paths import STAGES_DIR, all_inside, is_made_place
+from iast_export.temporary import make_folder, private_folder, remove_leftovers, sync_folder
 
 Progress = Callable[[str, int, int], None]
-STAGES_DIR = ".stages"
 _CHUNK_BYTES = 1 << 20
+_HASH = re.compile("[0-9a-f]{64}")
+# A disk or its limits, whether or not the system names the file.
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
+# What else a place in the file system answers, through no fault of the code that asks.
+_PLACE = (
+    *(errno.ENOENT, errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENOTDIR, errno.EEXIST),
+    *(errno.ENOTEMPTY, errno.ENAMETOOLONG, errno.ELOOP, errno.EBUSY, errno.EMFILE, errno.ENFILE),
+)
 
 
 def no_progress(what: str, done: int, total: int) -> None:
@@ -41,7 +51,7 @@ def sha256_file(path: Path) -> str:
         with path.open("rb") as stream:
             while chunk := stream.read(_CHUNK_BYTES):
                 digest.update(chunk)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise _unreadable(path, error) from error
     return digest.hexdigest()
 
@@ -54,33 +64,27 @@ def read_bytes(path: Path) -> bytes:
     """
     try:
         return path.read_bytes()
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise _unreadable(path, error) from error
 
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path` that takes its place on success and is deleted on failure.
+    """A temporary path that takes the place of `path` on success and is deleted on failure.
 
-    The temporary name keeps the suffix of `path`, since writers choose formats by it. The folder
-    is made when absent. A reader sees the old file or the new one whole, never a part.
+    It has the name of `path` in a private folder beside it, since writers choose formats by names.
+    The folder is made when absent. A reader sees the old file or the new one whole, never a part.
 
     Raises:
         InputError: the folder can't be written, or the block wrote nothing.
     """
-    temporary = _temporary_beside(path)
-    try:
+    with _beside(path) as temporary:
         yield temporary
         if not temporary.is_file():
             raise InputError(f"nothing was written for {path}", "check the disk, then run it again")
-        _flush(temporary)
-        os.replace(temporary, path)
-    except OSError as error:
-        if not _concerns(error, temporary, path):
-            raise
-        raise _unwritable(path, error) from error
-    finally:
-        temporary.unlink(missing_ok=True)
+        with temporary.open("rb+") as stream:
+            os.fsync(stream.fileno())
+        _take_place(temporary, path)
 
 
 def write_atomic(path: Path, data: bytes) -> None:
@@ -89,8 +93,12 @@ def write_atomic(path: Path, data: bytes) -> None:
     Raises:
         InputError: the folder can't be made or written.
     """
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(data)
+    with _beside(path) as temporary:
+        with temporary.open("xb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        _take_place(temporary, path)
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -167,15 +175,20 @@ class StageRecord:
 
     @classmethod
     def load(cls, root: Path, stage: str) -> StageRecord | None:
-        """The record of a stage; None when there is none or it can't be read (the stage runs again)."""
+        """The record of a stage; None when there is none or it can't be believed (the stage runs again).
+
+        A record of files outside of the bundle is not ours.
+        """
         path = _record_path(root, stage)
         if not path.is_file():
             return None
         try:
             raw = read_json(path)
-            outputs = {str(name): str(digest) for name, digest in raw["outputs"].items()}
+            outputs = {name: _digest(digest) for name, digest in raw["outputs"].items()}
+            if not all_inside(root, outputs):
+                return None
             return cls(stage=str(raw["stage"]), key=str(raw["key"]), outputs=outputs)
-        except (InputError, KeyError, AttributeError):
+        except (InputError, KeyError, AttributeError, TypeError, ValueError):
             return None
 
     def save(self, root: Path) -> None:
@@ -230,6 +243,28 @@ def record(root: Path, stage: str, key: str, outputs: Sequence[Path]) -> None:
     StageRecord(stage=stage, key=key, outputs=hashes).save(root)
 
 
+def remove_made(root: Path, made: Mapping[str, str]) -> None:
+    """Deletes files that verbs made in a bundle, by path and SHA-256.
+
+    Left alone is what is no longer as it was made, what lies where no verb writes, and links.
+    """
+    for name, digest in made.items():
+        path = root / name
+        plain = is_made_place(root, name) and path.is_file() and not path.is_symlink()
+        if plain and sha256_file(path) == digest:
+            path.unlink(missing_ok=True)
+
+
+def of_system(error: OSError) -> InputError | None:
+    """What a failure of the disk or of a place in the file system means to a user; None for all others."""
+    if error.errno not in (*_DISK, *_PLACE):
+        return None
+    where = f"{error.filename}: " if error.filename else ""
+    return InputError(
+        f"{where}{error.strerror}", "check that place, its permissions, and the free space of its disk"
+    )
+
+
 @cache
 def _code_sha256() -> str:
     """Hash of this package's own sources: changed code makes every stage stale, also between releases."""
@@ -245,34 +280,62 @@ def _refuse_constant(name: str) -> float:
     raise ValueError(f"{name} is not a finite number")
 
 
-def _temporary_beside(path: Path) -> Path:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
-    except OSError as error:
-        raise _unwritable(path, error) from error
-    os.close(handle)
-    os.unlink(name)
-    return Path(name)
+def _digest(digest: str) -> str:
+    if not _HASH.fullmatch(digest):
+        raise ValueError("not a SHA-256")
+    return digest
 
 
-def _flush(path: Path) -> None:
-    with path.open("rb+") as stream:
-        os.fsync(stream.fileno())
-    path.chmod(0o644)
+@contextmanager
+def _beside(path: Path) -> Iterator[Path]:
+    """The name of `path` in a private folder beside it; failures of the disk become errors about `path`."""
+    with ExitStack() as stack:
+        try:
+            _check_name(path)
+            make_folder(path.parent)
+            _tidy(path.parent.resolve())
+            folder = stack.enter_context(private_folder(path.parent))
+        except (OSError, ValueError) as error:
+            raise _unwritable(path, error) from error
+        try:
+            yield folder / path.name
+        except OSError as error:
+            if error.errno not in _DISK and not _concerns(error, folder):
+                raise
+            raise _unwritable(path, error) from error
 
 
-def _concerns(error: OSError, *paths: Path) -> bool:
-    names = {str(path) for path in paths}
-    return str(error.filename) in names or str(error.filename2) in names or error.errno == 28
+@cache
+def _tidy(folder: Path) -> None:
+    """Removes what killed processes left where this one is going to write, once."""
+    remove_leftovers(folder)
 
 
-def _unreadable(path: Path, error: OSError) -> InputError:
-    what = "is missing" if isinstance(error, FileNotFoundError) else f"can't be read: {error.strerror}"
+def _take_place(temporary: Path, path: Path) -> None:
+    os.replace(temporary, path)
+    sync_folder(path.parent)
+
+
+def _check_name(path: Path) -> None:
+    if b"\0" in os.fsencode(path):
+        raise ValueError("a name with a null character")
+
+
+def _concerns(error: OSError, folder: Path) -> bool:
+    names = (error.filename, error.filename2)
+    return any(isinstance(name, str | Path) and Path(name).is_relative_to(folder) for name in names)
+
+
+def _unreadable(path: Path, error: OSError | ValueError) -> InputError:
+    what = "is missing" if isinstance(error, FileNotFoundError) else f"can't be read: {_said(error)}"
     return InputError(f"{path} {what}", "check the path and its permissions")
 
 
-def _unwritable(path: Path, error: OSError) -> InputError:
+def _unwritable(path: Path, error: OSError | ValueError) -> InputError:
     return InputError(
-        f"{path} can't be written: {error.strerror}", "choose a folder that can be written, with free space"
+        f"{path} can't be written: {_said(error)}", "choose a folder that can be written, with free space"
     )
+
+
+def _said(error: OSError | ValueError) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)

@@ -23,6 +23,7 @@ from iast_export.environment import versions
 from iast_export.errors import InputError
 from iast_export.images import Rgb
 from iast_export.imagesets import ImageSet, check_disjoint, load_set
+from iast_export.paths import check_folders, check_inputs_apart
 from iast_export.recipe import Recipe, load_recipe
 from iast_export.reports import (
     MANIFEST_NAME,
@@ -52,6 +53,7 @@ class Request:
         checkpoint: None: the factory's own default.
         calibration: a set's name, a set file or a folder; None: the recipe's.
         styles: a folder of style pictures; None: the packaged codes, or drawn pictures.
+        recipe_file: where `recipe` was read from, if it was a file.
     """
 
     out: Path
@@ -60,6 +62,7 @@ class Request:
     checkpoint: Path | None = None
     calibration: str | None = None
     styles: Path | None = None
+    recipe_file: Path | None = None
 
     @staticmethod
     def of_options(
@@ -80,7 +83,7 @@ class Request:
         if recipe is None and network is not None and network != PACKAGED:
             own = load_network(network, checkpoint)
             chosen = chosen.fitted(own.depths, own.size_multiple_px)
-        return Request(out, chosen, network or PACKAGED, checkpoint, calibration, styles)
+        return Request(out, chosen, network or PACKAGED, checkpoint, calibration, styles, recipe)
 
 
 @dataclass
@@ -122,10 +125,15 @@ class Build:
         return None
 
     @cached_property
+    def network_source(self) -> Path | None:
+        """The file that defines the network's class, where it has one."""
+        source = inspect.getsourcefile(type(self.network))
+        return Path(source) if source else None
+
+    @cached_property
     def network_sha256(self) -> str:
         """Hash of the checkpoint and of the source that defines the network."""
-        source = inspect.getsourcefile(type(self.network))
-        parts = [p for p in (self.checkpoint_file, Path(source) if source else None) if p is not None]
+        parts = [p for p in (self.checkpoint_file, self.network_source) if p is not None]
         return sha256_bytes("".join(sha256_file(p) for p in parts).encode())
 
     @cached_property
@@ -156,8 +164,12 @@ class Build:
 
         Raises:
             RecipeError: a depth plan that the network can't serve.
-            InputError: a network, checkpoint, picture set or style that can't be used.
+            UsageError: an input that lies where the build writes.
+            InputError: a network, checkpoint, picture set or style that can't be used, or a folder
+                of the bundle that leads elsewhere.
         """
+        check_folders(self.root)
+        check_inputs_apart(self.root, self.inputs())
         check_plan(self.recipe.plan, self.network.depths, self.network.size_multiple_px)
         check_enough(self.calibration_set.name, len(self.calibration_set))
         self.evaluation_pictures()
@@ -165,6 +177,21 @@ class Build:
             raise InputError(
                 "styles are needed both for calibration and for evaluation", "give at least three styles"
             )
+
+    def inputs(self) -> list[Path]:
+        """Files and folders of the user's that decide the build, none of which it may touch."""
+        asked, recipe = self.request, self.recipe
+        named = [asked.checkpoint, asked.recipe_file, asked.styles, self.network_source]
+        named += [Path(one) for one in (recipe.verify.perceptual_weights, recipe.bundle.landmarks) if one]
+        for spec, found in (
+            (asked.calibration or recipe.calibration.set, self.calibration_set),
+            (recipe.verify.set, self.evaluation_set),
+        ):
+            named += [Path(spec)] if Path(spec).exists() else []
+            named += [entry.path for entry in found.entries]
+        if asked.styles is not None and asked.styles.is_dir():
+            named += asked.styles.iterdir()
+        return [path for path in named if path is not None]
 
     def evaluation_pictures(self) -> list[tuple[str, Rgb]]:
         """Id and RGB of the pictures that fidelity is judged on."""

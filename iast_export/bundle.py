@@ -55,6 +55,7 @@ from iast_export.styles import Style, feeds_of, pack
 # islands sum in another order, a value tips to the next integer there, and the convolutions behind spread it.
 TOLERANCE_LEVELS: Mapping[Runtime, int] = {"litert": 1, "onnxruntime": 4}
 _GOLDEN_STRENGTH = 1.0
+_GOLDEN_LANES = (("onnxruntime", "fp32"), ("onnxruntime", "int8"), ("litert", "fp32"), ("litert", "int8"))
 _IMAGE_NAMES = (CONTENT, STYLIZED, STYLE_IMAGE)
 REPORTS = {
     "verify": VERIFY_PATH,
@@ -153,12 +154,7 @@ def write_goldens(
         save_png(content_path, content)
         paths.append(content_path)
         outputs, first = {}, len(paths) - 1
-        for runtime, precision in (
-            ("onnxruntime", "fp32"),
-            ("onnxruntime", "int8"),
-            ("litert", "fp32"),
-            ("litert", "int8"),
-        ):
+        for runtime, precision in _GOLDEN_LANES:
             result = _run(root, facts, tier, runtime, precision, content, style)
             path = root / "golden" / f"{tier.id}-{runtime}-{precision}.png"
             save_png(path, result)
@@ -177,6 +173,12 @@ def write_goldens(
         )
     progress("goldens", len(facts.tiers), len(facts.tiers))
     return entries, paths
+
+
+def golden_names(tier: Tier) -> list[str]:
+    """The golden pictures of a tier, relative to the bundle."""
+    kinds = ("content", *(f"{runtime}-{precision}" for runtime, precision in _GOLDEN_LANES))
+    return [f"golden/{tier.id}-{kind}.png" for kind in kinds]
 
 
 def _strip(picture: Rgb, side_px: int) -> Rgb:

@@ -12,10 +12,12 @@ from typing import Any, TypeVar
 import click
 
 from iast_export import __version__, console
-from iast_export.artifacts import write_atomic
+from iast_export.artifacts import of_system, write_atomic
 from iast_export.errors import IastExportError, UsageError
+from iast_export.paths import check_not_overwriting
 from iast_export.recipe import load_recipe
 from iast_export.specs import RUNTIMES, Precision, Runtime
+from iast_export.temporary import scratch
 from iast_export.verdict import Verdict
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -23,6 +25,7 @@ _PATH = click.Path(path_type=Path)
 _VERBOSE = click.option(
     "-v", "--verbose", is_flag=True, help="say every step, also where output is no terminal"
 )
+_RUNS = "its code is run, so name only code that you trust [default: the packaged IAST]"
 _JSON = click.option("--json", "as_json", is_flag=True, help="report as JSON on stdout")
 EXIT_CODES = """\b
 Exit codes: 0 pass, 1 a bug of ours, 2 usage or recipe, 3 input or artifact missing,
@@ -53,7 +56,8 @@ def main() -> None:
 def run(arguments: list[str]) -> int:
     """Runs one command line and returns its exit code; only a bug of ours raises."""
     try:
-        result = app.main(arguments, prog_name="iast-export", standalone_mode=False)
+        with scratch():
+            result = app.main(arguments, prog_name="iast-export", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         return 2
@@ -65,10 +69,19 @@ def run(arguments: list[str]) -> int:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGINT)
     except IastExportError as error:
-        console.err.print("[bold red]error:[/]", end=" ")
-        console.err.print(str(error), markup=False)
-        return error.exit_code
+        return _say(error)
+    except OSError as error:
+        said = of_system(error)
+        if said is None:
+            raise
+        return _say(said)
     return result if isinstance(result, int) else 0
+
+
+def _say(error: IastExportError) -> int:
+    console.err.print("[bold red]error:[/]", end=" ")
+    console.err.print(str(error), markup=False)
+    return error.exit_code
 
 
 def _build_options(command: F) -> F:
@@ -82,7 +95,7 @@ def _with_options(command: F, *, out_required: bool) -> F:
         click.option("--recipe", type=_PATH, help="TOML with every choice; default: the packaged one"),
         click.option("--calibration", metavar="SET", help="set name, set file or folder of photographs"),
         click.option("--styles", type=_PATH, help="folder of style pictures; default: the packaged styles"),
-        click.option("--network", metavar="MODULE:FACTORY", help="a network of your own; default: the IAST"),
+        click.option("--network", metavar="MODULE:FACTORY", help=f"a network of your own; {_RUNS}"),
         _VERBOSE,
         _JSON,
     ]
@@ -96,7 +109,7 @@ def _with_origin(command: F) -> F:
         click.option("--checkpoint", type=_PATH, help="that DIR was built from"),
         click.option("--calibration", metavar="SET", help="that DIR was built with"),
         click.option("--styles", type=_PATH, help="that DIR was built with"),
-        click.option("--network", metavar="MODULE:FACTORY", help="that DIR was built from"),
+        click.option("--network", metavar="MODULE:FACTORY", help=f"that DIR was built from; {_RUNS}"),
         _VERBOSE,
         _JSON,
     ]
@@ -465,10 +478,14 @@ def gate(
       iast-export gate dist/demo --write-baseline baseline.json
       iast-export gate dist/demo --baseline baseline.json --junit gate.xml
     """
+    from iast_export.claims import made_files
     from iast_export.gate import gate as judge
     from iast_export.gate import make_baseline
     from iast_export.report import junit_xml, markdown_text
 
+    results = [path for path in (junit, markdown, write_baseline) if path is not None]
+    given = [path for path in (baseline, rules) if path is not None]
+    check_not_overwriting(results, [*given, *made_files(folder)])
     if write_baseline is not None:
         make_baseline(folder, write_baseline)
         console.out.print(f"baseline {write_baseline}")

@@ -128,7 +128,7 @@ def measure_peak_rss_bytes(lane: Lane, feed_shapes: Mapping[str, Sequence[int]],
         "precision": lane.precision,
         "depth": lane.tier.depth,
         "max_side_px": lane.tier.max_side_px,
-        "path": str(lane.path),
+        "path": str(lane.path.absolute()),
         "feed_shapes": {name: list(shape) for name, shape in feed_shapes.items()},
         "threads": threads,
     }
@@ -137,8 +137,15 @@ def measure_peak_rss_bytes(lane: Lane, feed_shapes: Mapping[str, Sequence[int]],
     paths = [package_parent, *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
     try:
+        # In the package's own folder: `-m` puts the current one, with whatever lies there, first.
         done = subprocess.run(
-            command, env=environment, capture_output=True, text=True, timeout=_WORKER_TIMEOUT_S, check=True
+            command,
+            cwd=package_parent,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=_WORKER_TIMEOUT_S,
+            check=True,
         )
         return int(json.loads(done.stdout.splitlines()[-1])["peak_rss_bytes"])
     except (subprocess.SubprocessError, ValueError, IndexError, KeyError) as error:

@@ -10,22 +10,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from iast_export.artifacts import (
-    STAGES_DIR,
     StageRecord,
     is_fresh,
     record,
+    remove_made,
     stage_key,
 )
 from iast_export.build import Build, Request
+from iast_export.claims import claim, working
 from iast_export.errors import InputError
+from iast_export.outputs import planned_outputs
 from iast_export.stages import STAGE_NAMES, STAGES, Stage
-
-if TYPE_CHECKING:
-    pass
-
 
 __all__ = ["STAGES", "STAGE_NAMES", "Build", "Request", "StageResult", "run_stages"]
 
@@ -43,19 +40,23 @@ def run_stages(build: Build, only: str | None = None) -> list[StageResult]:
     """Runs every stage in order, or the one named `only`, skipping what is fresh.
 
     Raises:
-        InputError: `only` needs a stage whose outputs are missing, stale or altered.
+        InputError: `only` needs a stage whose outputs are missing, stale or altered, or a file that
+            no build made is in the way.
         IastExportError: whatever a stage raises; what earlier stages made stays.
     """
     build.check()
-    _remove_leftovers(build.root)
-    results = []
-    for stage in STAGES:
-        if only is not None and stage.name != only:
-            if STAGE_NAMES.index(stage.name) < STAGE_NAMES.index(only):
-                _require_fresh(build, stage, only)
-            continue
-        results.append(_run(build, stage))
-    return results
+    if not build.root.is_dir():
+        _require_earlier(build, only)
+    with working(build.root, make=True):
+        _require_earlier(build, only)
+        claim(build.root, planned_outputs(build))
+        return [_run(build, stage) for stage in STAGES if only in (None, stage.name)]
+
+
+def _require_earlier(build: Build, only: str | None) -> None:
+    if only is not None:
+        for stage in STAGES[: STAGE_NAMES.index(only)]:
+            _require_fresh(build, stage, only)
 
 
 def _run(build: Build, stage: Stage) -> StageResult:
@@ -87,15 +88,5 @@ def _require_fresh(build: Build, stage: Stage, wanted: str) -> None:
 
 def _remove_superseded(root: Path, before: StageRecord | None, outputs: Sequence[Path]) -> None:
     kept = {path.relative_to(root).as_posix() for path in outputs}
-    for name in before.outputs if before else ():
-        if name not in kept:
-            (root / name).unlink(missing_ok=True)
-
-
-def _remove_leftovers(root: Path) -> None:
-    """Deletes temporary files that a killed run left beside its targets."""
-    for folder in ("models", "styles", "calibration", "golden", "reports", STAGES_DIR, "."):
-        if (root / folder).is_dir():
-            for path in (root / folder).glob(".*-*"):
-                if path.is_file():
-                    path.unlink()
+    made = before.outputs if before else {}
+    remove_made(root, {name: digest for name, digest in made.items() if name not in kept})

@@ -15,10 +15,11 @@ from typing_extensions import Self
 
 from iast_export.artifacts import json_bytes, read_json, write_atomic
 from iast_export.errors import InputError
+from iast_export.paths import MANIFEST_NAME as MANIFEST_NAME
+from iast_export.paths import inside
 from iast_export.specs import PRECISIONS, RUNTIMES, Precision, Role, Runtime
 
 SCHEMA_VERSION = 1
-MANIFEST_NAME = "manifest.json"
 VERIFY_PATH = "reports/verify.json"
 BENCHMARK_PATH = "reports/benchmark.json"
 QUANTIZE_PATH = "reports/quantize.json"
@@ -29,19 +30,7 @@ _LANES: dict[str, tuple[Runtime, Precision]] = {f"{r}-{p}": (r, p) for r in RUNT
 _PATH_PATTERN = r"^(?!/)(?!.*(^|/)\.{1,2}(/|$))(?!.*//)[^\\:\x00-\x1f]*[^\\:/\x00-\x1f]$"
 
 
-def _inside(path: str) -> str:
-    """`path`, if it is a plain relative POSIX path that stays inside the bundle."""
-    parts = path.split("/")
-    if (
-        any(part in ("", ".", "..") for part in parts)
-        or any(c in path for c in "\\:")
-        or not path.isprintable()
-    ):
-        raise ValueError(f"{path!r} is not a relative path inside the bundle")
-    return path
-
-
-RelativePath = Annotated[str, AfterValidator(_inside), Field(json_schema_extra={"pattern": _PATH_PATTERN})]
+RelativePath = Annotated[str, AfterValidator(inside), Field(json_schema_extra={"pattern": _PATH_PATTERN})]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[int, Field(ge=1)]

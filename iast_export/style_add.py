@@ -7,6 +7,7 @@ manifest takes its place in one rename, and what it no longer lists is deleted a
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,14 +19,18 @@ from iast_export.artifacts import (
     Progress,
     StageRecord,
     no_progress,
+    read_bytes,
+    remove_made,
     sha256_bytes,
     sha256_file,
     write_atomic,
 )
+from iast_export.claims import working
 from iast_export.errors import InputError, UsageError
 from iast_export.images import Rgb, center_square, encode_png, load_image
 from iast_export.imagesets import load_set
 from iast_export.metrics.style import style_distance, style_statistics
+from iast_export.paths import check_folders
 from iast_export.recipe import load_recipe
 from iast_export.reports import MANIFEST_NAME, Manifest, StyleEntry, load_manifest
 from iast_export.specs import STRENGTH, STYLE_ENCODER_SIDE_PX, THUMBNAIL_SIDE_PX
@@ -80,6 +85,13 @@ def add_style(
             unreadable, or the code is not finite. The bundle stays as it was.
     """
     _check_words(new)
+    with working(folder):
+        return _add(folder, new, picture, code, replace, progress)
+
+
+def _add(
+    folder: Path, new: NewStyle, picture: Path, code: Path | None, replace: bool, progress: Progress
+) -> Added:
     progress("style", 0, 3)
     manifest = load_manifest(folder)
     _check_unaltered(folder, manifest)
@@ -93,6 +105,7 @@ def add_style(
     files = _files(new.id, pack(codes, engine.code_shapes), encode_png(thumbnail), renamed=old is not None)
     reference = style_statistics(artwork)
     progress("style", 2, 3)
+    _check_places(folder, files)
     for path, data in files.items():
         write_atomic(folder / path, data)
     entry = _entry(new, files)
@@ -113,6 +126,11 @@ def remove_style(folder: Path, name: str) -> StyleEntry:
         UsageError: no such style, or one that the golden pictures are made in.
         InputError: the folder is no bundle, or is altered.
     """
+    with working(folder):
+        return _remove(folder, name)
+
+
+def _remove(folder: Path, name: str) -> StyleEntry:
     manifest = load_manifest(folder)
     _check_unaltered(folder, manifest)
     found = next((s for s in manifest.styles if s.id == name), None)
@@ -174,6 +192,18 @@ def _check_free(manifest: Manifest, old: StyleEntry | None, name: str, replace: 
     if not replace:
         raise UsageError(f"the bundle has a style {name!r}", "choose another --name, or give --replace")
     _check_no_golden(manifest, name)
+
+
+def _check_places(folder: Path, files: dict[str, bytes]) -> None:
+    """Refuses to replace a file that no bundle lists; a killed run may have left the very same one."""
+    check_folders(folder)
+    for name, data in files.items():
+        path = folder / name
+        if os.path.lexists(path) and not (path.is_file() and read_bytes(path) == data):
+            raise InputError(
+                f"{path} is not one of the bundle's files and would be replaced",
+                "move it away, or choose another --name",
+            )
 
 
 def _check_no_golden(manifest: Manifest, name: str) -> None:
@@ -238,8 +268,8 @@ def _replace_manifest(folder: Path, manifest: Manifest, styles: Sequence[StyleEn
         raise InputError(f"{folder / MANIFEST_NAME} was changed meanwhile", "run it again")
     _keep_fresh(folder, manifest, changed, data)
     write_atomic(folder / MANIFEST_NAME, data)
-    for path in set(manifest.hashes()) - set(changed.hashes()):
-        (folder / path).unlink(missing_ok=True)
+    kept = changed.hashes()
+    remove_made(folder, {path: digest for path, digest in manifest.hashes().items() if path not in kept})
 
 
 def _keep_fresh(folder: Path, manifest: Manifest, changed: Manifest, data: bytes) -> None:

@@ -11,9 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iast_export.artifacts import Progress, no_progress, sha256_file
+from iast_export.claims import made_files
 from iast_export.default_lane import load_defaults
 from iast_export.errors import InputError, UsageError
 from iast_export.images import Rgb, center_square, fit_longest_side, load_image, save_png, sheet, to_tensor
+from iast_export.paths import check_not_overwriting
 from iast_export.reports import FileEntry, Manifest, load_manifest
 from iast_export.runtimes import Session, open_litert, open_onnx, stylize_rgb
 from iast_export.specs import (
@@ -208,7 +210,8 @@ def stylize(
         oversize: what to do with pictures beyond the largest tier, see `BundleEngine.stylize`.
 
     Raises:
-        UsageError: a strength outside [0, 1], or two inputs that would write the same file.
+        UsageError: a strength outside [0, 1], two inputs that would write the same file, or a result
+            that would replace an input or a file of the bundle.
         InputError: a picture that is unreadable or too large; nothing is written then.
     """
     if not 0.0 <= strength <= 1.0:
@@ -219,6 +222,9 @@ def stylize(
     codes = dict(engine.style_codes(style) for style in styles)
     if len(pictures) < len(contents) or len(codes) < len(styles):
         raise UsageError("two inputs share one name", "rename one, or run them apart")
+    places = {(c, s): out / f"{c}--{s}.png" for c in pictures for s in codes}
+    kept = [*contents, *(Path(style) for style in styles), *made_files(engine.folder)]
+    check_not_overwriting([*places.values(), out / "sheet.png"], kept)
     written: list[Picture] = []
     rows: list[list[Rgb]] = []
     for content, rgb in pictures.items():
@@ -226,7 +232,7 @@ def stylize(
         for name, code in codes.items():
             progress("stylize", len(written), len(pictures) * len(codes))
             image, tier = engine.stylize(rgb, code, strength, oversize)
-            path = out / f"{content}--{name}.png"
+            path = places[content, name]
             save_png(path, image)
             written.append(Picture(path, content, name, tier.id, engine.precision(tier)))
             row.append(image)

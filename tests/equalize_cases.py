@@ -119,13 +119,15 @@ class Network:
     size_multiple_px = 4
     code_shapes: Mapping[str, tuple[int, ...]] = {}
 
-    def __init__(self, module: type[nn.Module], depths: tuple[int, ...] = (1,), **given: object) -> None:
-        self.module, self.depths, self.given = module, depths, given
+    def __init__(
+        self, module: type[nn.Module], depths: tuple[int, ...] = (1,), seed: int = 0, **given: object
+    ) -> None:
+        self.module, self.depths, self.seed, self.given = module, depths, seed, given
 
     def cut(self, depth: int) -> nn.Module:
         depths = {"depth": depth} if self.module is Branches else {}
         with torch.random.fork_rng(devices=()):
-            torch.manual_seed(0)
+            torch.manual_seed(self.seed)
             return self.module(**depths, **self.given).eval().requires_grad_(False)
 
     def encode_style(self, style: Tensor) -> tuple[Tensor, ...]:
@@ -195,8 +197,8 @@ def psnr_db(wanted: np.ndarray, got: np.ndarray) -> float:
 
 
 def both_ways(module: type[nn.Module], folder: Path) -> tuple[Files, Files]:
-    """Of one module: not equalised, and equalised."""
-    folders = folder / "plain", folder / "equal"
+    """Of one module: not equalised, and equalised. Its weights leave no channel dead behind a ReLU."""
+    folders, network = (folder / "plain", folder / "equal"), Network(module, seed=1)
     for one in folders:
         one.mkdir()
-    return write_files(Network(module), folders[0], equalize=False), write_files(Network(module), folders[1])
+    return write_files(network, folders[0], equalize=False), write_files(network, folders[1])

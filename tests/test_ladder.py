@@ -72,6 +72,25 @@ def test_without_its_own_checkpoint_the_network_is_a_gap_with_a_reason(bundle_co
     assert rows["onnx_int8"].before is not None, "steps below are still compared with each other"
 
 
+def test_a_module_that_the_manifest_names_is_run_only_where_the_user_names_it_too(
+    bundle_copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "named_by_a_bundle.py").write_text(
+        "from pathlib import Path\nPath('was-run').touch()\n"
+        "from tests.tiny_networks import tiny_iast_factory as factory\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    manifest = json.loads((bundle_copy / "manifest.json").read_text())
+    manifest["source"] |= {"network": "named_by_a_bundle:factory", "checkpoint_sha256": None}
+    (bundle_copy / "manifest.json").write_text(json.dumps(manifest))
+    assert run(["verify", str(bundle_copy), "--ladder", "--tier", "d1-64px"]) == 7
+    assert not (tmp_path / "was-run").exists()
+    said = rows_of(bundle_copy, "d1-64px")["pytorch"].not_run or ""
+    assert "give --network named_by_a_bundle:factory to run its code" in said
+    named = load_source(load_manifest(bundle_copy), "named_by_a_bundle:factory")
+    assert named.network is not None and (tmp_path / "was-run").exists()
+
+
 def test_an_export_that_is_not_the_network_is_flagged_in_words(
     bundle_copy: Path, tiny_checkpoint: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from iast_export.artifacts import Progress, no_progress
+from iast_export.artifacts import Progress, no_progress, read_bytes, write_atomic
+from iast_export.claims import made_files
 from iast_export.device.importing import import_result
 from iast_export.errors import InputError, ToolError, UsageError
+from iast_export.paths import check_not_overwriting
 
 PACKAGE = "org.iastexport.demo"
 REMOTE = f"/sdcard/Android/data/{PACKAGE}/files"
@@ -120,6 +122,8 @@ def bench(
         AccuracyError: a self-test did not pass.
     """
     _check_mask(options.core_mask)
+    if out is not None:
+        check_not_overwriting([out], made_files(folder))
     phone = Adb(options.serial)
     if not _answers(phone, "pm", "path", PACKAGE):
         raise ToolError(
@@ -147,8 +151,7 @@ def bench(
                 f"adb pulled no file from {remote}", "pull it by hand, then `iast-export device import`"
             )
         if out is not None:
-            out.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(local, out)
+            write_atomic(out, read_bytes(local))
         return import_result(local, folder, host)
 
 

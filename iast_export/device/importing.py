@@ -10,6 +10,7 @@ from typing import Any
 from iast_export.artifacts import read_bytes, sha256_file, write_atomic
 from iast_export.device_reports import DEVICE_FOLDER, DeviceResult
 from iast_export.errors import AccuracyError, InputError
+from iast_export.paths import check_folders
 from iast_export.report import write_html
 from iast_export.reports import MANIFEST_NAME, load_manifest
 
@@ -40,6 +41,7 @@ def import_result(path: Path, folder: Path, host: dict[str, Any] | None = None) 
     data = result.to_json()
     if target.is_file() and read_bytes(target) != data:
         raise InputError(f"{target} holds another result of the same phone and second", "move it away first")
+    check_folders(folder)
     write_atomic(target, data)
     write_html(folder)
     wrong = [row for row in result.selftest if row.status != "pass"]

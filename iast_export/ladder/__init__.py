@@ -23,6 +23,7 @@ from iast_export.ladder.inputs import LadderInput, bundle_inputs
 from iast_export.ladder.judge import LIMIT_DB, LIMIT_LEVELS, row
 from iast_export.ladder.steps import Source, load_source, openers
 from iast_export.ladder_reports import LADDER_PATH, LadderReport, LadderRow, Step
+from iast_export.paths import check_folders
 from iast_export.reports import Manifest, SetFacts, load_manifest
 from iast_export.runtimes import Session, stylize_rgb
 from iast_export.specs import Tier
@@ -46,7 +47,7 @@ def climb(
         folder: the bundle.
         set_name: the image set to judge on.
         pictures: how many of it.
-        network: `module:factory`; None: the one that the bundle was made from.
+        network: `module:factory` that the bundle was made from, whose code is run; None: the packaged one.
         checkpoint: of that network; None: the factory's own default.
         tiers: ids; empty: all.
         progress: told after every step.
@@ -55,6 +56,7 @@ def climb(
         InputError: no bundle, no such tier or set, too few pictures.
     """
     manifest, found = load_manifest(folder), load_set(set_name)
+    check_folders(folder)
     report = ladder(
         folder,
         manifest,

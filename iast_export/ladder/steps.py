@@ -42,16 +42,19 @@ def load_source(manifest: Manifest, network: str | None = None, checkpoint: Path
 
     Args:
         manifest: of the bundle.
-        network: `module:factory`; None: the one that the manifest names.
+        network: `module:factory`; None: the packaged one. A manifest is data, so that a module it
+            names is run only where the user names it too.
         checkpoint: None: the factory's own default.
 
     Returns:
-        The network, or the reason why there is none: another checkpoint, a factory that can't be
-        imported, no torch.
+        The network, or the reason why there is none: a module that nobody asked for, another
+        checkpoint, a factory that can't be imported, no torch.
     """
     from iast_export.adapters import PACKAGED, load_network
 
-    target = network or manifest.source.network
+    target, named = network or PACKAGED, manifest.source.network
+    if network is None and named != PACKAGED:
+        return Source(None, f"the bundle names the network {named}: give --network {named} to run its code")
     if checkpoint is None and target == PACKAGED:
         from iast_export.checkpoint import PACKAGED_CHECKPOINT
 

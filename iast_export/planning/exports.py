@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from iast_export.specs import Runtime, Tier, onnx_name, tflite_name
 from iast_export.stages import STAGES
 
 _KEPT = 8
+_KEY = re.compile("[0-9a-f]{64}")  # no other name is one of ours
 
 
 def fp32_files(build: Build, tier: Tier) -> dict[Runtime, Path]:
@@ -65,7 +67,8 @@ def _cached(build: Build, tier: Tier, made: dict[Runtime, Path]) -> dict[Runtime
 
 def _forget_oldest(newest: Path) -> None:
     """Keeps a handful of exports: each is some megabytes, and made again in seconds."""
-    others = [path for path in newest.parent.iterdir() if path.is_dir() and path != newest]
+    others = [path for path in newest.parent.iterdir() if _KEY.fullmatch(path.name) and path != newest]
+    others = [path for path in others if path.is_dir() and not path.is_symlink()]
     others.sort(key=lambda path: path.stat().st_mtime, reverse=True)
     for path in others[_KEPT - 1 :]:
         shutil.rmtree(path, ignore_errors=True)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from iast_export.artifacts import Progress, atomic_path, no_progress, sha256_file
+from iast_export.errors import InputError
+from iast_export.paths import check_not_overwriting
 from iast_export.quantize.onnx_groups import OperatorGroup
 from iast_export.reports import SetFacts
 from iast_export.search.budgets import Budget, judge, latency_ms, parse_budgets
@@ -78,6 +81,7 @@ def search(
         ToolError: the runtime refuses the all-INT8 file.
         UsageError: a budget on a score that nothing judged.
     """
+    _check_places(out, name, subject)
     used = options or Options()
     deadline = Deadline(used.minutes * 60)
     bench = Bench(subject, key, out / state_name(subject.runtime), deadline, used.timing)
@@ -105,6 +109,18 @@ def search(
     )
     report.save(out / search_name(subject.runtime))
     return report
+
+
+def _check_places(out: Path, name: str, subject: Subject) -> None:
+    """Refuses to replace files that no search wrote: its state is there before any of them."""
+    report, state = out / search_name(subject.runtime), out / state_name(subject.runtime)
+    check_not_overwriting([out / name, report, state], [subject.fp32, subject.reference.path])
+    foreign = [path for path in (out / name, report) if os.path.lexists(path)]
+    if foreign and not state.is_file():
+        raise InputError(
+            f"{foreign[0]} was not written by a search and would be replaced",
+            "move it away, or choose another --out",
+        )
 
 
 def _row(group: OperatorGroup, outcome: Outcome) -> GroupRow:

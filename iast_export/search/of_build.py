@@ -9,8 +9,10 @@ from pathlib import Path
 from iast_export.artifacts import stage_key
 from iast_export.build import Build, check_unaltered
 from iast_export.calibrate import load_ranges
+from iast_export.claims import working
 from iast_export.environment import machine_fingerprint, versions
 from iast_export.errors import InputError, UsageError
+from iast_export.paths import check_folders, check_inputs_apart
 from iast_export.quantize.equalize import Equalization
 from iast_export.quantize.rounding import adjust_onnx
 from iast_export.reports import SetFacts
@@ -44,6 +46,20 @@ def search_build(
         UsageError: no such tier, a time box that is not positive, a score that nothing judges.
         IastExportError: see `search`.
     """
+    check_folders(build.root)
+    check_inputs_apart(build.root, build.inputs())
+    with working(build.root):
+        return _search_build(build, tier_id, budgets, out, options, runtime)
+
+
+def _search_build(
+    build: Build,
+    tier_id: str,
+    budgets: tuple[Budget, ...],
+    out: Path | None,
+    options: Options,
+    runtime: Runtime,
+) -> SearchReport:
     tier = _tier(build, tier_id)
     if options.minutes <= 0:
         raise UsageError(f"--minutes {options.minutes:g} is no time", "give a number above 0")

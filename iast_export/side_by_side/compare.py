@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from iast_export.artifacts import sha256_file
 from iast_export.build import Build, check_unaltered
+from iast_export.claims import working
 from iast_export.default_lane import DEFAULT_RULE, default_lanes
 from iast_export.environment import machine_fingerprint, versions
 from iast_export.errors import InputError, UsageError
@@ -13,6 +14,7 @@ from iast_export.images import center_square, to_tensor
 from iast_export.lane_reports import LANES_PATH, LaneRow, LanesReport
 from iast_export.lanes import Lane
 from iast_export.metrics.fidelity import PSNR_CAP_DB
+from iast_export.paths import check_folders, check_inputs_apart
 from iast_export.reports import BenchmarkReport, BenchmarkRow, Ratio, SetFacts, VerifyReport, VerifyRow
 from iast_export.side_by_side.make import Entrant, enter_lanes
 from iast_export.side_by_side.measure import (
@@ -37,7 +39,13 @@ def compare_lanes(build: Build, tier_ids: Sequence[str], options: TimingOptions)
         ToolError: a lane of the bundle itself does not run.
         UsageError: no such tier.
     """
-    tiers = _tiers(build, tier_ids)
+    check_folders(build.root)
+    check_inputs_apart(build.root, build.inputs())
+    with working(build.root):
+        return _compare(build, _tiers(build, tier_ids), options)
+
+
+def _compare(build: Build, tiers: Sequence[Tier], options: TimingOptions) -> LanesReport:
     name = build.recipe.name
     fp32 = [build.models / tflite_name(name, "fp32")]
     fp32 += [build.models / onnx_name(name, tier, "fp32") for tier in tiers]

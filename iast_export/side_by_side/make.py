@@ -12,6 +12,7 @@ from iast_export import tflite_file as tf
 from iast_export.artifacts import is_fresh, record, sha256_file, stage_key
 from iast_export.build import Build
 from iast_export.calibrate import load_ranges
+from iast_export.claims import claim
 from iast_export.errors import InputError, ToolError
 from iast_export.lane_reports import LANE_KINDS, LaneKind
 from iast_export.lanes import Lane, find_lanes, measure_peak_rss_bytes
@@ -192,6 +193,7 @@ def write_if_stale(folder: Path, recipe: Recipe) -> bool:
     key = stage_key(f"lane {recipe.kind}", recipe.params, recipe.inputs)
     if is_fresh(folder, recipe.path.name, key):
         return False
+    claim(folder, [recipe.path])
     recipe.path.unlink(missing_ok=True)
     recipe.write(recipe.path)
     record(folder, recipe.path.name, key, [recipe.path])

@@ -1,0 +1,1 @@
+"""Proof that a build harms nothing and survives what happens to processes."""
