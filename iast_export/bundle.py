@@ -10,6 +10,7 @@ from typing import Any
 from iast_export import __version__
 from iast_export.artifacts import Progress, no_progress, read_bytes, sha256_file, write_atomic
 from iast_export.errors import InputError
+from iast_export.gpu_operators import left_to_cpu
 from iast_export.images import Rgb, center_square, fit_longest_side, save_png
 from iast_export.reports import (
     BENCHMARK_PATH,
@@ -17,6 +18,7 @@ from iast_export.reports import (
     MANIFEST_NAME,
     QUANTIZE_PATH,
     VERIFY_PATH,
+    ConvertReport,
     FileEntry,
     GoldenEntry,
     IoEntry,
@@ -24,6 +26,7 @@ from iast_export.reports import (
     NetworkFacts,
     Postprocess,
     Preprocess,
+    QuantizeReport,
     SourceFacts,
     StyleEntry,
     TierEntry,
@@ -40,6 +43,7 @@ from iast_export.specs import (
     STYLE_IMAGE,
     STYLIZED,
     THUMBNAIL_SIDE_PX,
+    Accelerator,
     Precision,
     Runtime,
     Tier,
@@ -54,6 +58,9 @@ from iast_export.styles import Style, feeds_of, pack
 # FP32. LiteRT: INT8 agrees bit for bit, FP32 tips one rounding. ONNX Runtime: FP32 agrees; in INT8 the float
 # islands sum in another order, a value tips to the next integer there, and the convolutions behind spread it.
 TOLERANCE_LEVELS: Mapping[Runtime, int] = {"litert": 1, "onnxruntime": 4}
+# The same of LiteRT's GPU delegate in FP16, to the CPU's picture of the same file: found 1 at 256 px to 4 at
+# 1024 px, and 8 to 10, on Mesa's software driver. Twice as much is allowed: other GPUs sum in other orders.
+GPU_TOLERANCE_LEVELS: Mapping[Precision, int] = {"fp32": 8, "int8": 20}
 _GOLDEN_STRENGTH = 1.0
 _GOLDEN_LANES = (("onnxruntime", "fp32"), ("onnxruntime", "int8"), ("litert", "fp32"), ("litert", "int8"))
 _IMAGE_NAMES = (CONTENT, STYLIZED, STYLE_IMAGE)
@@ -168,6 +175,7 @@ def write_goldens(
                 strength=_GOLDEN_STRENGTH,
                 outputs=outputs,
                 tolerance_levels=dict(TOLERANCE_LEVELS),
+                gpu_tolerance_levels=dict(GPU_TOLERANCE_LEVELS),
                 sha256={p.relative_to(root).as_posix(): sha256_file(p) for p in paths[first:]},
             )
         )
@@ -254,7 +262,7 @@ def model_paths(
 
 
 def _model_files(root: Path, facts: BundleFacts) -> list[FileEntry]:
-    entries = []
+    entries, left = [], _left_by_xnnpack(root)
     for file_name, runtime, precision, role, tier in model_paths(
         facts.name, facts.tiers, facts.landmarks is not None
     ):
@@ -275,10 +283,31 @@ def _model_files(root: Path, facts: BundleFacts) -> list[FileEntry]:
                     "role": role,
                     "signatures": signatures,
                     "tier": tier,
+                    "accelerators": _accelerators(path, left.get(f"models/{file_name}", {})),
                 }
             )
         )
     return entries
+
+
+def _accelerators(path: Path, left: Mapping[str, int]) -> dict[str, tuple[Accelerator, ...]]:
+    """Per signature the accelerators that run all of it, given how many operators XNNPACK leaves."""
+    if path.suffix != ".tflite":
+        return {}
+    on_cpu = {key: () if left.get(key, 1) else ("cpu",) for key in left}
+    return {key: (*on_cpu.get(key, ()), *(() if off else ("gpu",))) for key, off in left_to_cpu(path).items()}
+
+
+def _left_by_xnnpack(root: Path) -> dict[str, dict[str, int]]:
+    """Path of a TFLite file -> signature -> how many operators XNNPACK leaves, as the reports say."""
+    converted = ConvertReport.load(root / CONVERT_PATH).rows
+    quantized = QuantizeReport.load(root / QUANTIZE_PATH).rows
+    found = {row.path: dict(row.not_delegated) for row in converted}
+    return found | {
+        row.path: {key: len(names) for key, names in row.not_delegated.items()}
+        for row in quantized
+        if row.runtime == "litert"
+    }
 
 
 def _signatures(path: Path) -> tuple[str, ...]:

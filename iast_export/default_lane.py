@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from iast_export.gpu_operators import left_to_cpu, list_kinds
 from iast_export.metrics.fidelity import PSNR_CAP_DB
 from iast_export.reports import (
     BENCHMARK_PATH,
@@ -14,6 +16,7 @@ from iast_export.reports import (
     Drop,
     VerifyReport,
     VerifyRow,
+    load_manifest,
 )
 from iast_export.specs import Precision, Runtime
 
@@ -64,6 +67,23 @@ def load_warnings(folder: Path) -> list[str]:
     return lane_warnings(
         BenchmarkReport.load(folder / BENCHMARK_PATH), VerifyReport.load(folder / VERIFY_PATH)
     )
+
+
+def load_hops(folder: Path) -> list[str]:
+    """A line for each file of a bundle that LiteRT's GPU delegate would not run whole, and why.
+
+    Raises:
+        InputError: the manifest or a file is missing or altered.
+    """
+    lines = []
+    for entry in load_manifest(folder).files:
+        off = [key for key, ways in entry.accelerators.items() if "gpu" not in ways]
+        if off:
+            kinds = Counter((one.operator, one.reason) for one in left_to_cpu(folder / entry.path)[off[0]])
+            where = "" if len(off) == len(entry.signatures) else f" at {', '.join(off)}"
+            what = f"{entry.path} is not known to run whole on a GPU{where}"
+            lines.append(f"{what}: {list_kinds(kinds)} would hop to the CPU")
+    return lines
 
 
 def lane_warnings(benchmark: BenchmarkReport, verified: VerifyReport) -> list[str]:

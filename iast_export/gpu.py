@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from iast_export import tflite_file, tflite_write
-from iast_export.errors import InputError, ToolError
+from iast_export.environment import Check
+from iast_export.errors import IastExportError, InputError, ToolError
+from iast_export.gpu_operators import GpuRefusal, list_kinds
 from iast_export.gpu_process import SOFTWARE, GpuProcess
 from iast_export.gpu_worker import Answer
 from iast_export.runtimes import Array, LiteRtSession, open_litert
@@ -35,14 +37,6 @@ class GpuDevice:
 
     name: str
     software: bool
-
-
-@dataclass(frozen=True)
-class GpuRefusal:
-    """An operator that the delegate leaves to the CPU, and why, in its own words."""
-
-    operator: str
-    reason: str
 
 
 class GpuSession:
@@ -146,6 +140,18 @@ def find_gpu() -> GpuDevice:
         process.close()
 
 
+def check_gpu() -> Check:
+    """The line of `iast-export doctor` on the GPU."""
+    try:
+        found = find_gpu()
+    except IastExportError as error:
+        return Check("GPU for LiteRT", "warning", error.message, error.remedy)
+    if not found.software:
+        return Check("GPU for LiteRT", "ok", found.name)
+    detail = f"{found.name}, a driver on the processor: for fidelity, its times mean nothing"
+    return Check("GPU for LiteRT", "ok", detail)
+
+
 def _load(process: GpuProcess, data: bytes, fp32: bool) -> GpuDevice:
     """Loads a model; the GPU that takes all of it."""
     device, refusals = _judge(process, process.ask({"verb": "open", "model": data, "fp32": fp32}))
@@ -160,7 +166,7 @@ def _load(process: GpuProcess, data: bytes, fp32: bool) -> GpuDevice:
 def list_refusals(refusals: Sequence[GpuRefusal]) -> str:
     """Refused operators in one line, such as `2 TRANSPOSE (bad input dims size: 6)`."""
     kinds = Counter((one.operator, _TENSOR.sub("", one.reason).rstrip(".")) for one in refusals)
-    return ", ".join(f"{count} {name} ({reason})" for (name, reason), count in kinds.items())
+    return list_kinds(kinds)
 
 
 def _judge(process: GpuProcess, answer: Answer) -> tuple[GpuDevice, tuple[GpuRefusal, ...]]:

@@ -12,6 +12,8 @@ Runtime = Literal["onnxruntime", "litert"]
 Precision = Literal["fp32", "fp16", "dynamic_int8", "int8"]
 Role = Literal["transfer", "dispatch", "style_encoder", "landmarks"]
 
+Accelerator = Literal["cpu", "gpu"]
+
 RUNTIMES: tuple[Runtime, ...] = get_args(Runtime)
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 ONNX_PRECISIONS: tuple[Precision, ...] = ("fp32", "int8")

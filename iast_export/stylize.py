@@ -14,6 +14,7 @@ from iast_export.artifacts import Progress, no_progress, sha256_file
 from iast_export.claims import made_files
 from iast_export.default_lane import load_defaults
 from iast_export.errors import InputError, UsageError
+from iast_export.gpu import open_gpu
 from iast_export.images import Rgb, center_square, fit_longest_side, load_image, save_png, sheet, to_tensor
 from iast_export.paths import check_not_overwriting
 from iast_export.reports import FileEntry, Manifest, load_manifest
@@ -22,6 +23,7 @@ from iast_export.specs import (
     STRENGTH,
     STYLE_ENCODER_SIDE_PX,
     STYLE_IMAGE,
+    Accelerator,
     Precision,
     Runtime,
     Tier,
@@ -56,9 +58,17 @@ class BundleEngine:
     """
 
     def __init__(
-        self, folder: Path, runtime: Runtime, precision: Precision | None = None, threads: int = 1
+        self,
+        folder: Path,
+        runtime: Runtime,
+        precision: Precision | None = None,
+        threads: int = 1,
+        accelerator: Accelerator = "cpu",
     ) -> None:
+        if accelerator == "gpu" and runtime != "litert":
+            raise UsageError(f"no GPU computes for {runtime} here", "use --runtime litert, or the CPU")
         self.folder, self.runtime, self.threads = folder, runtime, threads
+        self.accelerator = accelerator
         self.manifest: Manifest = load_manifest(folder)
         self.tiers = [Tier(t.depth, t.max_side_px) for t in self.manifest.tiers]
         self.code_shapes = self.manifest.network.code_shapes
@@ -97,7 +107,9 @@ class BundleEngine:
         """The session that serves a tier."""
         if tier.id not in self._sessions:
             lane = self._lanes[tier.id]
-            if self.runtime == "litert":
+            if self.accelerator == "gpu":
+                self._sessions[tier.id] = open_gpu(self._checked(lane[0]), tier.signature)
+            elif self.runtime == "litert":
                 self._sessions[tier.id] = open_litert(self._checked(lane[0]), tier.signature, self.threads)
             else:
                 entry = next(f for f in lane if f.tier == tier.id)
