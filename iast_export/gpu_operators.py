@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from iast_export import tflite_file as tf
 
@@ -83,16 +84,18 @@ def left_to_cpu(path: Path) -> dict[str, tuple[GpuRefusal, ...]]:
 
 def refusals(model: tf.Model, graph: tf.Graph) -> tuple[GpuRefusal, ...]:
     """The operators of one graph that the delegate is not known to take."""
-    found = []
-    for op in graph.operators:
-        name = tf.op_name(model, op)
-        touched = [graph.tensors[int(t)] for t in (*op.inputs, *op.outputs) if int(t) >= 0]
-        most = max((len(tf.tensor_shape(tensor)) for tensor in touched), default=0)
-        if name not in TAKEN:
-            found.append(GpuRefusal(name, "not among those that the delegate takes"))
-        elif most > MOST_DIMENSIONS:
-            found.append(GpuRefusal(name, f"a tensor of {most} dimensions"))
-    return tuple(found)
+    found = [refusal(model, graph, op) for op in graph.operators]
+    return tuple(one for one in found if one is not None)
+
+
+def refusal(model: tf.Model, graph: tf.Graph, op: Any) -> GpuRefusal | None:
+    """Why the delegate is not known to take an operator; None where it is."""
+    name = tf.op_name(model, op)
+    touched = [graph.tensors[int(t)] for t in (*op.inputs, *op.outputs) if int(t) >= 0]
+    most = max((len(tf.tensor_shape(tensor)) for tensor in touched), default=0)
+    if name not in TAKEN:
+        return GpuRefusal(name, "not among those that the delegate takes")
+    return GpuRefusal(name, f"a tensor of {most} dimensions") if most > MOST_DIMENSIONS else None
 
 
 def list_kinds(kinds: Mapping[tuple[str, str], int]) -> str:
