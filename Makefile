@@ -2,6 +2,7 @@
 # make test   every check: lint, types, layers, tests, the Android demo's, INT8 on Arm, LiteRT's GPU delegate
 #             (JDK 17, npm, Debian-like)
 # make test-python   the same without the Android demo
+# make fuzz   damaged inputs over every reader for MINUTES=5, or CASES=10000 of them; SEED=2 for others
 # PYTHON=python3.12 make test   takes another interpreter (3.11 or later)
 
 PYTHON ?= python3
@@ -20,7 +21,7 @@ STYLES   := riviera-boats pointillist-park red-cascade court-robes ink-guardian 
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-python android-tools gpu-driver lint clean
+.PHONY: help demo test test-python fuzz android-tools gpu-driver lint clean
 
 help:
 	@sed -n '/^# /!q; s/^# //p' Makefile
@@ -34,6 +35,10 @@ test: lint android-tools gpu-driver
 
 test-python: lint gpu-driver
 	$(TESTS) --ignore-glob='tests/test_android_*'
+
+fuzz: $(VENV)/.installed-dev
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.trust.fuzz --seed $(or $(SEED),1) --shrink \
+	  $(if $(CASES),--cases $(CASES),--minutes $(or $(MINUTES),5))
 
 android-tools: | $(BIN)/python
 	$(BIN)/python android_demo/tools/install.py

@@ -34,7 +34,7 @@ def calibrate(bundle: Path, pictures: Path, count: int) -> None:
     tier = Tier(manifest.tiers[0].depth, manifest.tiers[0].max_side_px)
     model = next(bundle / f.path for f in manifest.files if (f.tier, f.precision) == (tier.id, "fp32"))
     shapes = manifest.network.code_shapes
-    codes = [dict(unpack(bundle / style.path, shapes)) for style in manifest.styles]
+    codes = [dict(unpack((bundle / style.path).read_bytes(), shapes, style.id)) for style in manifest.styles]
     if STRENGTH in shapes:
         codes = [{**code, STRENGTH: np.ones(shapes[STRENGTH], np.float32)} for code in codes]
     observe = observe_onnx(model, tensors_to_calibrate(model))

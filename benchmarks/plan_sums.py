@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from iast_export.adapters import PACKAGED
-from iast_export.build import Build, Request
+from iast_export.build import Build, Request, seals_of
 from iast_export.console import progress_bar
 from iast_export.errors import IastExportError
 from iast_export.images import center_square, to_tensor
@@ -55,9 +55,8 @@ def compare(build: Build, tier: Tier, options: MeasureOptions, blocks: int = 15)
     sums: dict[tuple[str, str], float | None] = {}
     for plan in report.runtimes:
         sums[plan.runtime, "fp32"], sums[plan.runtime, "int8"] = plan.fp32_ms, plan.planned_ms
-    lanes = [
-        lane for lane in find_lanes(build.models, build.recipe.name, [tier]) if lane.precision in _PRECISIONS
-    ]
+    found = find_lanes(build.models, build.recipe.name, [tier], seals_of(build))
+    lanes = [lane for lane in found if lane.precision in _PRECISIONS]
     _, rgb = build.evaluation_pictures()[0]
     content = to_tensor(center_square(rgb, tier.max_side_px))
     feeds = feeds_of(build.styles[0], build.network.code_shapes)

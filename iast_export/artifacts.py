@@ -16,19 +16,17 @@ from typing import Any
 
 from iast_export import __version__
 from iast_export.errors import InputError
+from iast_export.json_text import parse_json
 from iast_export.paths import STAGES_DIR, all_inside, is_made_place
 from iast_export.temporary import make_folder, private_folder, remove_leftovers, sync_folder
+from iast_export.texts import visible
 
 Progress = Callable[[str, int, int], None]
 _CHUNK_BYTES = 1 << 20
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _HASH = re.compile("[0-9a-f]{64}")
 # A disk or its limits, whether or not the system names the file.
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
-# What else a place in the file system answers, through no fault of the code that asks.
-_PLACE = (
-    *(errno.ENOENT, errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENOTDIR, errno.EEXIST),
-    *(errno.ENOTEMPTY, errno.ENAMETOOLONG, errno.ELOOP, errno.EBUSY, errno.EMFILE, errno.ENFILE),
-)
 
 
 def no_progress(what: str, done: int, total: int) -> None:
@@ -105,20 +103,9 @@ def read_json(path: Path) -> dict[str, Any]:
     """The JSON object in a file.
 
     Raises:
-        InputError: missing, not UTF-8, not JSON, NaN or infinity in it, or not an object.
+        InputError: missing, or see `json_text.parse_json`.
     """
-    try:
-        loaded = json.loads(read_bytes(path).decode("utf-8"), parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
-        raise InputError(
-            f"{path} is not valid JSON: {error}", "make it again with the stage that wrote it"
-        ) from error
-    if not isinstance(loaded, dict):
-        raise InputError(
-            f"{path} holds a JSON {type(loaded).__name__}, an object was needed",
-            "make it again with the stage that wrote it",
-        )
-    return loaded
+    return parse_json(read_bytes(path), str(path), InputError, "make it again with the stage that wrote it")
 
 
 def json_bytes(obj: Mapping[str, Any]) -> bytes:
@@ -134,7 +121,12 @@ def json_bytes(obj: Mapping[str, Any]) -> bytes:
             f"a result can't be written as JSON: {error}",
             "a measurement was not finite; check the model and the images that it was measured on",
         ) from error
-    return (text + "\n").encode("utf-8")
+    # The bytes of a file name that is not UTF-8 have no form in JSON: they are written as they are shown.
+    return (_SURROGATE.sub(_as_shown, text) + "\n").encode("utf-8")
+
+
+def _as_shown(found: re.Match[str]) -> str:
+    return json.dumps(visible(found[0]))[1:-1]
 
 
 def write_json(path: Path, obj: Mapping[str, Any]) -> None:
@@ -255,16 +247,6 @@ def remove_made(root: Path, made: Mapping[str, str]) -> None:
             path.unlink(missing_ok=True)
 
 
-def of_system(error: OSError) -> InputError | None:
-    """What a failure of the disk or of a place in the file system means to a user; None for all others."""
-    if error.errno not in (*_DISK, *_PLACE):
-        return None
-    where = f"{error.filename}: " if error.filename else ""
-    return InputError(
-        f"{where}{error.strerror}", "check that place, its permissions, and the free space of its disk"
-    )
-
-
 @cache
 def _code_sha256() -> str:
     """Hash of this package's own sources: changed code makes every stage stale, also between releases."""
@@ -274,10 +256,6 @@ def _code_sha256() -> str:
 
 def _record_path(root: Path, stage: str) -> Path:
     return root / STAGES_DIR / f"{stage}.json"
-
-
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is not a finite number")
 
 
 def _digest(digest: str) -> str:
@@ -293,7 +271,7 @@ def _beside(path: Path) -> Iterator[Path]:
         try:
             _check_name(path)
             make_folder(path.parent)
-            _tidy(path.parent.resolve())
+            _tidy(os.path.realpath(path.parent))
             folder = stack.enter_context(private_folder(path.parent))
         except (OSError, ValueError) as error:
             raise _unwritable(path, error) from error
@@ -306,9 +284,9 @@ def _beside(path: Path) -> Iterator[Path]:
 
 
 @cache
-def _tidy(folder: Path) -> None:
+def _tidy(folder: str) -> None:
     """Removes what killed processes left where this one is going to write, once."""
-    remove_leftovers(folder)
+    remove_leftovers(Path(folder))
 
 
 def _take_place(temporary: Path, path: Path) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from iast_export.artifacts import Progress, no_progress
+from iast_export.artifacts import Progress, no_progress, sha256_file
 from iast_export.environment import machine_fingerprint, usable_cores, versions
 from iast_export.errors import CannotJudgeError
 from iast_export.images import Rgb, center_square, to_tensor
@@ -107,6 +107,7 @@ def _row(
         runtime=lane.runtime,
         precision=lane.precision,
         tier=lane.tier.id,
+        sha256=sha256_file(lane.path),
         threads=threads,
         median_ms=samples.median_ms,
         p90_ms=samples.p90_ms,

@@ -32,6 +32,7 @@ from iast_export.reports import (
     ToolFacts,
     load_manifest,
 )
+from iast_export.sealed import Seals
 from iast_export.specs import (
     Tier,
     check_plan,
@@ -227,16 +228,16 @@ class Build:
         return bundle.BundleFacts(self.recipe.name, network, self.tiers, self.styles, source, landmarks)
 
 
-def check_unaltered(build: Build, fp32: Path) -> None:
-    """Refuses a bundle from another recipe or checkpoint, and an FP32 file that is not the listed one.
+def seals_of(build: Build) -> Seals:
+    """What the files of a finished bundle, or of an unfinished build, must hash to; models are held to it.
 
     Raises:
-        InputError: either, or the file is missing.
+        InputError: the bundle was made from another recipe, checkpoint or network, or a model was altered.
     """
-    if not fp32.is_file():
-        raise InputError(f"{fp32} is missing", "run `iast-export export` first, or `iast-export build`")
+    recorded = Seals.of_build(build.root)
     if not (build.root / MANIFEST_NAME).is_file():
-        return
+        recorded.check_present()
+        return recorded
     manifest = load_manifest(build.root)
     checkpoint = sha256_file(build.checkpoint_file) if build.checkpoint_file else None
     asked = (build.recipe.sha256, checkpoint, build.request.network)
@@ -246,6 +247,6 @@ def check_unaltered(build: Build, fp32: Path) -> None:
             f"{build.root} was made from another recipe, checkpoint or network",
             "give the options that it was built with: --recipe, --checkpoint, --network, --styles",
         )
-    listed = {entry.path: entry.sha256 for entry in manifest.files}
-    if listed.get(fp32.relative_to(build.root).as_posix()) != sha256_file(fp32):
-        raise InputError(f"{fp32} was altered", "run `iast-export build` again")
+    sealed = Seals.of_bundle(build.root, manifest)
+    sealed.check_present()
+    return Seals(build.root, {**recorded.sha256, **sealed.sha256}, sealed.source)

@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from iast_export import __version__
-from iast_export.artifacts import Progress, no_progress, read_bytes, sha256_file, write_atomic
+from iast_export.artifacts import Progress, no_progress, read_bytes, sha256_bytes, sha256_file, write_atomic
 from iast_export.errors import InputError
 from iast_export.gpu_operators import left_to_cpu
 from iast_export.images import Rgb, center_square, fit_longest_side, save_png
+from iast_export.minimum_runtime import minimum_runtime
 from iast_export.reports import (
-    BENCHMARK_PATH,
     CONVERT_PATH,
     MANIFEST_NAME,
     QUANTIZE_PATH,
-    VERIFY_PATH,
+    REPORT_PATHS,
     ConvertReport,
     FileEntry,
     GoldenEntry,
@@ -31,46 +31,38 @@ from iast_export.reports import (
     StyleEntry,
     TierEntry,
 )
-from iast_export.runtimes import open_litert, open_onnx, stylize_rgb
+from iast_export.runtimes import (
+    litert_interpreter,
+    open_litert,
+    open_onnx,
+    stylize_rgb,
+    try_foreign_onnx,
+)
+from iast_export.sealed import Seals, read_sealed
 from iast_export.specs import (
-    CONTENT,
+    GOLDEN_LANES,
+    GPU_TOLERANCE_LEVELS,
     LANDMARKS,
     LANDMARKS_SIDE_PX,
     ONNX_PRECISIONS,
     PRECISIONS,
-    STRENGTH,
     STYLE_ENCODER_SIDE_PX,
-    STYLE_IMAGE,
-    STYLIZED,
     THUMBNAIL_SIDE_PX,
+    TOLERANCE_LEVELS,
     Accelerator,
     Precision,
     Runtime,
     Tier,
     dispatch_name,
+    edge_layout,
+    edge_value_range,
     landmarks_name,
     onnx_name,
     tflite_name,
 )
 from iast_export.styles import Style, feeds_of, pack
 
-# Largest difference in 8-bit levels found between x86 and emulated Arm processors (benchmarks/arm), INT8 and
-# FP32. LiteRT: INT8 agrees bit for bit, FP32 tips one rounding. ONNX Runtime: FP32 agrees; in INT8 the float
-# islands sum in another order, a value tips to the next integer there, and the convolutions behind spread it.
-TOLERANCE_LEVELS: Mapping[Runtime, int] = {"litert": 1, "onnxruntime": 4}
-# The same of LiteRT's GPU delegate in FP16, to the CPU's picture of the same file: found 1 at 256 px to 4 at
-# 1024 px, and 8 to 10, on Mesa's software driver. Twice as much is allowed: other GPUs sum in other orders.
-GPU_TOLERANCE_LEVELS: Mapping[Precision, int] = {"fp32": 8, "int8": 20}
 _GOLDEN_STRENGTH = 1.0
-_GOLDEN_LANES = (("onnxruntime", "fp32"), ("onnxruntime", "int8"), ("litert", "fp32"), ("litert", "int8"))
-_IMAGE_NAMES = (CONTENT, STYLIZED, STYLE_IMAGE)
-REPORTS = {
-    "verify": VERIFY_PATH,
-    "benchmark": BENCHMARK_PATH,
-    "quantize": QUANTIZE_PATH,
-    "convert": CONVERT_PATH,
-    "html": "reports/report.html",
-}
 
 
 @dataclass(frozen=True)
@@ -104,7 +96,8 @@ def write_thumbnails(
     tier = facts.tiers[0]
     square = center_square(picture, min(THUMBNAIL_SIDE_PX, tier.max_side_px))
     paths = []
-    session = open_onnx(root / "models" / onnx_name(facts.name, tier, "fp32"))
+    path = root / "models" / onnx_name(facts.name, tier, "fp32")
+    session = open_onnx(Seals.of_build(root).read(path), where=path)
     for i, style in enumerate(facts.styles):
         progress("thumbnails", i, len(facts.styles))
         feeds = feeds_of(style, facts.network.code_shapes)
@@ -119,16 +112,13 @@ def write_landmarks(root: Path, facts: BundleFacts) -> list[Path]:
     """Copies the user's facial landmark model into the bundle, if there is one.
 
     Raises:
-        InputError: it is missing, or its edges are not those that the app feeds.
+        InputError: it is missing or crashes, or its edges are not those that the app feeds.
         ToolError: ONNX Runtime can't load it.
     """
     if facts.landmarks is None:
         return []
     data = read_bytes(facts.landmarks)
-    raw = open_onnx(data).raw
-    inputs, outputs = (
-        [list(item.shape) for item in items] for items in (raw.get_inputs(), raw.get_outputs())
-    )
+    inputs, outputs = try_foreign_onnx(facts.landmarks, data)
     wanted = [[1, 3, LANDMARKS_SIDE_PX, LANDMARKS_SIDE_PX]], [[1, 2 * LANDMARKS]]
     if (inputs, outputs) != wanted:
         raise InputError(
@@ -161,7 +151,7 @@ def write_goldens(
         save_png(content_path, content)
         paths.append(content_path)
         outputs, first = {}, len(paths) - 1
-        for runtime, precision in _GOLDEN_LANES:
+        for runtime, precision in GOLDEN_LANES:
             result = _run(root, facts, tier, runtime, precision, content, style)
             path = root / "golden" / f"{tier.id}-{runtime}-{precision}.png"
             save_png(path, result)
@@ -185,7 +175,7 @@ def write_goldens(
 
 def golden_names(tier: Tier) -> list[str]:
     """The golden pictures of a tier, relative to the bundle."""
-    kinds = ("content", *(f"{runtime}-{precision}" for runtime, precision in _GOLDEN_LANES))
+    kinds = ("content", *(f"{runtime}-{precision}" for runtime, precision in GOLDEN_LANES))
     return [f"golden/{tier.id}-{kind}.png" for kind in kinds]
 
 
@@ -200,12 +190,14 @@ def _run(
     root: Path, facts: BundleFacts, tier: Tier, runtime: str, precision: str, content: Rgb, style: Style
 ) -> Rgb:
     feeds = feeds_of(style, facts.network.code_shapes, _GOLDEN_STRENGTH)
-    models = root / "models"
+    models, seals = root / "models", Seals.of_build(root)
     if runtime == "litert":
-        session = open_litert(models / tflite_name(facts.name, _precision(precision)), tier.signature)
-        return stylize_rgb(session, content, feeds, fixed_shape_px=tier.shape_px)
+        path = models / tflite_name(facts.name, _precision(precision))
+        litert = open_litert(seals.read(path), tier.signature, where=path)
+        return stylize_rgb(litert, content, feeds, fixed_shape_px=tier.shape_px)
     path = models / onnx_name(facts.name, tier, _precision(precision))
-    return stylize_rgb(open_onnx(path), content, feeds, multiple_px=facts.network.size_multiple_px)
+    session = open_onnx(seals.read(path), where=path)
+    return stylize_rgb(session, content, feeds, multiple_px=facts.network.size_multiple_px)
 
 
 def _precision(name: str) -> Precision:
@@ -236,7 +228,7 @@ def write_manifest(root: Path, facts: BundleFacts, golden: Sequence[GoldenEntry]
         styles=tuple(_style_entry(root, style) for style in facts.styles),
         golden=tuple(golden),
         source=facts.source,
-        reports=REPORTS,
+        reports=REPORT_PATHS,
     )
     path = root / MANIFEST_NAME
     manifest.save(path)
@@ -262,40 +254,45 @@ def model_paths(
 
 
 def _model_files(root: Path, facts: BundleFacts) -> list[FileEntry]:
-    entries, left = [], _left_by_xnnpack(root)
+    entries, seals, left = [], Seals.of_build(root), _left_by_xnnpack(root)
     for file_name, runtime, precision, role, tier in model_paths(
         facts.name, facts.tiers, facts.landmarks is not None
     ):
         path = root / "models" / file_name
         if not path.is_file():
             raise InputError(f"{path} is missing", "run `iast-export build` again; it makes what is missing")
+        data = read_bytes(path) if role == "landmarks" else seals.read(path)
         signatures: tuple[str, ...] = ()
         if runtime == "litert":
-            signatures = tuple(t.signature for t in facts.tiers) if role == "transfer" else _signatures(path)
+            signatures = tuple(t.signature for t in facts.tiers) if role == "transfer" else _signatures(data)
         entries.append(
             FileEntry.model_validate(
                 {
                     "path": f"models/{file_name}",
-                    "bytes": path.stat().st_size,
-                    "sha256": sha256_file(path),
+                    "bytes": len(data),
+                    "sha256": sha256_bytes(data),
                     "runtime": runtime,
                     "precision": precision,
                     "role": role,
                     "signatures": signatures,
                     "tier": tier,
-                    "accelerators": _accelerators(path, left.get(f"models/{file_name}", {})),
+                    "minimum_runtime": minimum_runtime(data, path),
+                    "accelerators": _accelerators(data, path, left.get(f"models/{file_name}", {})),
                 }
             )
         )
     return entries
 
 
-def _accelerators(path: Path, left: Mapping[str, int]) -> dict[str, tuple[Accelerator, ...]]:
+def _accelerators(data: bytes, path: Path, left: Mapping[str, int]) -> dict[str, tuple[Accelerator, ...]]:
     """Per signature the accelerators that run all of it, given how many operators XNNPACK leaves."""
     if path.suffix != ".tflite":
         return {}
     on_cpu = {key: () if left.get(key, 1) else ("cpu",) for key in left}
-    return {key: (*on_cpu.get(key, ()), *(() if off else ("gpu",))) for key, off in left_to_cpu(path).items()}
+    return {
+        key: (*on_cpu.get(key, ()), *(() if off else ("gpu",)))
+        for key, off in left_to_cpu(data, path).items()
+    }
 
 
 def _left_by_xnnpack(root: Path) -> dict[str, dict[str, int]]:
@@ -310,10 +307,8 @@ def _left_by_xnnpack(root: Path) -> dict[str, dict[str, int]]:
     }
 
 
-def _signatures(path: Path) -> tuple[str, ...]:
-    from ai_edge_litert.interpreter import Interpreter
-
-    return tuple(Interpreter(model_path=str(path)).get_signature_list())
+def _signatures(data: bytes) -> tuple[str, ...]:
+    return tuple(litert_interpreter(data).get_signature_list())
 
 
 def _style_entry(root: Path, style: Style) -> StyleEntry:
@@ -332,8 +327,9 @@ def _style_entry(root: Path, style: Style) -> StyleEntry:
 
 
 def _edges(root: Path, file: FileEntry) -> list[IoEntry]:
+    data = read_sealed(root / file.path, file.sha256)
     if file.runtime == "onnxruntime":
-        raw = open_onnx(root / file.path).raw
+        raw = open_onnx(data, where=root / file.path).raw
         both = (("input", raw.get_inputs()), ("output", raw.get_outputs()))
         return [
             _io(file.path, None, direction, item.name, "float32", list(item.shape), None)
@@ -342,7 +338,7 @@ def _edges(root: Path, file: FileEntry) -> list[IoEntry]:
         ]
     entries = []
     for signature in file.signatures:
-        runner = open_litert(root / file.path, signature).raw.get_signature_runner(signature)
+        runner = open_litert(data, signature).raw.get_signature_runner(signature)
         for direction, details in (
             ("input", runner.get_input_details()),
             ("output", runner.get_output_details()),
@@ -365,11 +361,6 @@ def _io(
     shape: list[Any],
     quantization: Any,
 ) -> IoEntry:
-    layout = "other"
-    if name in _IMAGE_NAMES:
-        layout = "NHWC" if signature else "NCHW"
-    elif len(shape) == 2:
-        layout = "NC"
     integer = dtype != "float32"
     return IoEntry.model_validate(
         {
@@ -378,10 +369,10 @@ def _io(
             "direction": direction,
             "name": name,
             "dtype": dtype,
-            "layout": layout,
+            "layout": edge_layout(name, len(shape), signature is not None),
             "shape": tuple(shape),
             "scale": float(quantization[0]) if integer else None,
             "zero_point": int(quantization[1]) if integer else None,
-            "value_range": (0.0, 1.0) if name in (*_IMAGE_NAMES, STRENGTH) else None,
+            "value_range": edge_value_range(name),
         }
     )

@@ -6,6 +6,7 @@ calibrated at its own resolution, in each runtime on that runtime's own FP32 fil
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -148,6 +149,16 @@ def save_ranges(path: Path, ranges: Mapping[str, Range], facts: Mapping[str, Any
     write_json(path, {"schema_version": _SCHEMA_VERSION, **facts, "tensors": tensors})
 
 
+def _range(low: object, high: object) -> Range:
+    """A range of two finite numbers, written as numbers."""
+    if type(low) not in (int, float) or type(high) not in (int, float):
+        raise TypeError(f"[{low!r}, {high!r}] is no range")
+    found = Range(float(low), float(high))  # type: ignore[arg-type]
+    if not (math.isfinite(found.low) and math.isfinite(found.high)):
+        raise ValueError(f"[{low!r}, {high!r}] is not finite")
+    return found
+
+
 def load_ranges(path: Path) -> dict[str, Range]:
     """Ranges from `save_ranges`.
 
@@ -156,8 +167,8 @@ def load_ranges(path: Path) -> dict[str, Range]:
     """
     raw = read_json(path)
     try:
-        ranges = {str(name): Range(float(low), float(high)) for name, (low, high) in raw["tensors"].items()}
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        ranges = {str(name): _range(*bounds) for name, bounds in raw["tensors"].items()}
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise InputError(f"{path} holds no ranges: {error!r}", "run `iast-export calibrate` again") from error
     if not ranges or any(r.low > r.high for r in ranges.values()):
         raise InputError(f"{path} holds an empty or reversed range", "run `iast-export calibrate` again")

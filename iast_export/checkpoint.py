@@ -1,41 +1,34 @@
 """The trained IAST on disk: weights as safetensors, with the network's facts in a card beside them.
 
 `iast.safetensors` holds every tensor and, in its metadata under "config", the network's widths;
-`iast.card.toml` holds name, SHA-256, data, licence, value range, metrics and training. A state dict
-of torch (`.pt`, `.pth`: a dict of "config" and "state") is read with `weights_only=True`.
+`iast.card.toml` holds name, SHA-256, data, licence, value range, metrics and training. A file of
+torch.save (a dict of "config" and "state") is read too; what a file is, its content decides.
 """
 
 from __future__ import annotations
 
-import io
 import json
-import math
-import sys
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load as load_safetensors
-from safetensors.torch import save as save_safetensors
 from torch import Tensor
 
 from iast_export.artifacts import read_bytes, sha256_bytes, sha256_file, write_atomic
 from iast_export.errors import InputError
 from iast_export.network import IAST, NetworkConfig
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from iast_export.safetensors_file import to_bytes
+from iast_export.texts import shown, visible
+from iast_export.toml_text import format_toml, parse_toml
+from iast_export.weights_file import check_kind, plain_state, read_weights
 
 PACKAGED_CHECKPOINT = Path(__file__).resolve().parent / "data" / "iast.safetensors"
 CARD_KEYS = ("name", "sha256", "data", "licence", "value_range", "metrics", "training")
 _LARGEST = {"blocks": 64, "mid_site_after": 64}
 _LARGEST_WIDTH = 4096
-_AGAIN = "train or download the checkpoint again"
+_ONE_NETWORK = "let config and tensors come from one network, saved as `save_checkpoint` saves it"
 
 
 def card_path(checkpoint: Path) -> Path:
@@ -57,30 +50,52 @@ def save_checkpoint(net: IAST, path: Path, card: Mapping[str, Any]) -> None:
         raise InputError(f"the card of {path} lacks {', '.join(missing)}", "state every fact of CARD_KEYS")
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in net.state_dict().items()}
     _check_finite(state, str(path))
-    data = save_safetensors(state, metadata={"config": json.dumps(net.config.to_dict(), sort_keys=True)})
+    config = json.dumps(net.config.to_dict(), sort_keys=True)
+    data = to_bytes({name: tensor.numpy() for name, tensor in state.items()}, {"config": config})
     write_atomic(path, data)
-    write_atomic(card_path(path), toml_text({**card, "sha256": sha256_bytes(data)}).encode("utf-8"))
+    write_atomic(card_path(path), format_toml({**card, "sha256": sha256_bytes(data)}).encode("utf-8"))
 
 
 def load_checkpoint(path: Path) -> IAST:
-    """The network in a `.safetensors`, `.pt` or `.pth` file, in eval mode, float32, on the CPU.
+    """The network in a file of safetensors or torch.save, in eval mode, float32, on the CPU.
 
-    A card beside it must name the file's SHA-256.
+    A card beside it must name the file's SHA-256; checksums inside the file are tested.
 
     Raises:
-        InputError: missing, cut short, altered (its card names another hash), not an IAST checkpoint,
-            a tensor that the configuration doesn't expect, or NaN or infinity in one; names the first.
+        InputError: missing, cut short, altered (its card names another hash), not an IAST checkpoint
+            (the message says what it is), a tensor that the configuration doesn't expect, or NaN or
+            infinity in one; names the first.
     """
-    data = read_bytes(path)
+    data = _bytes(path)
+    check_kind(data, str(path))
     if card_path(path).is_file():
         load_card(path, sha256_bytes(data))
-    config, state = (
-        _from_torch(data, path) if path.suffix in (".pt", ".pth") else _from_safetensors(data, path)
-    )
-    return build_network(config, state, str(path))
+    found = read_weights(data, str(path))
+    return build_network(found.config, found.state, str(path))
 
 
-def build_network(config: Mapping[str, Any], state: Mapping[str, Tensor], name: str) -> IAST:
+def checkpoint_note(path: Path) -> str:
+    """What can't be known of a checkpoint: that it is unaltered, where nothing in or beside it says so.
+
+    Empty where a card or a checksum does.
+
+    Raises:
+        InputError: see `load_checkpoint`.
+    """
+    if card_path(path).is_file() or read_weights(_bytes(path), str(path)).checked:
+        return ""
+    return f"{path} carries no checksum and has no card: an alteration of it would not be seen"
+
+
+def _bytes(path: Path) -> bytes:
+    if path.is_dir():
+        raise InputError(
+            f"{path} is a folder", "give the checkpoint's file; join its shards, if there are any"
+        )
+    return read_bytes(path)
+
+
+def build_network(config: object, state: Mapping[str, Any], name: str) -> IAST:
     """The network of a configuration and its tensors, both from an untrusted source called `name`.
 
     Raises:
@@ -89,11 +104,12 @@ def build_network(config: Mapping[str, Any], state: Mapping[str, Tensor], name: 
     checked = _config(config, name)
     with torch.device("meta"):
         expected = IAST(checked).state_dict()
-    _check_tensors(expected, state, name)
-    _check_finite(state, name)
+    tensors = plain_state(state, expected, name)
+    _check_tensors(expected, tensors, name)
+    _check_finite(tensors, name)
     with torch.random.fork_rng(devices=[]):
         net = IAST(checked)
-    net.load_state_dict(state)
+    net.load_state_dict(tensors)
     return net.eval()
 
 
@@ -120,10 +136,7 @@ def load_card(checkpoint: Path, sha256: str | None = None) -> dict[str, Any]:
         InputError: no card, not TOML, a fact is missing, or it names another hash than the file's.
     """
     path = card_path(checkpoint)
-    try:
-        card = tomllib.loads(read_bytes(path).decode("utf-8"))
-    except ValueError as error:
-        raise InputError(f"{path} is not valid TOML: {error}", "get the card that came with it") from error
+    card = parse_toml(read_bytes(path), str(path), InputError, "get the card that came with it")
     missing = [key for key in CARD_KEYS if key not in card]
     if missing:
         raise InputError(f"{path} lacks {', '.join(missing)}", "get the card that came with the checkpoint")
@@ -136,79 +149,12 @@ def load_card(checkpoint: Path, sha256: str | None = None) -> dict[str, Any]:
     return card
 
 
-def toml_text(table: Mapping[str, Any]) -> str:
-    """A table of strings, numbers, lists of them and nested tables as TOML, keys in given order.
-
-    Raises:
-        InputError: a number is not finite, or a value has no form in TOML.
-    """
-    return "\n".join(_toml_lines(table, "")).strip() + "\n"
-
-
-def _toml_lines(table: Mapping[str, Any], prefix: str) -> list[str]:
-    plain = {key: value for key, value in table.items() if not isinstance(value, Mapping)}
-    lines = [f"{_toml_key(key)} = {_toml_value(value)}" for key, value in plain.items()]
-    for key, value in table.items():
-        if isinstance(value, Mapping):
-            name = f"{prefix}{_toml_key(key)}"
-            lines += ["", f"[{name}]", *_toml_lines(value, f"{name}.")]
-    return lines
-
-
-def _toml_key(key: str) -> str:
-    bare = key.isascii() and key.replace("_", "").replace("-", "").isalnum()
-    return key if bare else _toml_value(key)
-
-
-def _toml_value(value: object) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-    if isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):
-        return repr(value)
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(_toml_value(one) for one in value)}]"
-    raise InputError(f"{value!r} can't be written in a card", "use text, finite numbers and lists of them")
-
-
-def _from_safetensors(data: bytes, path: Path) -> tuple[Mapping[str, Any], Mapping[str, Tensor]]:
-    try:
-        state = load_safetensors(data)
-        length = int.from_bytes(data[:8], "little")
-        config = json.loads(json.loads(data[8 : 8 + length])["__metadata__"]["config"])
-    except (KeyError, TypeError) as error:
-        raise InputError(
-            f"{path} is a safetensors file, but not an IAST checkpoint: no `config` in its metadata",
-            "for another network use --network module:factory",
-        ) from error
-    except (SafetensorError, ValueError) as error:
-        raise InputError(f"{path} is cut short or not a safetensors file: {error}", _AGAIN) from error
-    return config, state
-
-
-def _from_torch(data: bytes, path: Path) -> tuple[Mapping[str, Any], Mapping[str, Tensor]]:
-    try:
-        loaded = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    except Exception as error:  # whatever a damaged or hostile pickle makes the unpickler raise
-        raise InputError(
-            f"{path} is cut short, or holds more than plain tensors (which is never unpickled)",
-            "save a dict of `config` and `state` (tensors only), or use safetensors",
-        ) from error
-    if not isinstance(loaded, dict) or not all(isinstance(loaded.get(k), dict) for k in ("config", "state")):
-        raise InputError(
-            f"{path} is not an IAST checkpoint: a dict of `config` and `state` was needed",
-            "for another network use --network module:factory",
-        )
-    return loaded["config"], loaded["state"]
-
-
 def _config(raw: object, name: str) -> NetworkConfig:
     """A configuration of sane size, or an InputError that names the wrong entry."""
     known = [field.name for field in fields(NetworkConfig)]
     if not isinstance(raw, Mapping) or set(raw) != set(known):
-        found = sorted(raw) if isinstance(raw, Mapping) else type(raw).__name__
-        raise InputError(f"{name}: its config holds {found}, {sorted(known)} was needed", _AGAIN)
+        found = shown(sorted(map(str, raw))) if isinstance(raw, Mapping) else type(raw).__name__
+        raise InputError(f"{name}: its config holds {found}, {sorted(known)} was needed", _ONE_NETWORK)
     values: dict[str, Any] = {}
     for key, value in raw.items():
         values[key] = tuple(value) if isinstance(value, list | tuple) else value
@@ -217,7 +163,8 @@ def _config(raw: object, name: str) -> NetworkConfig:
         whole = isinstance(numbers, tuple) and 0 < len(numbers) <= 8
         if not whole or not all(type(n) is int and 1 <= n <= largest for n in numbers):
             raise InputError(
-                f"{name}: config {key} = {value!r}, whole numbers in 1..{largest} were needed", _AGAIN
+                f"{name}: config {key} = {shown(value)}, whole numbers in 1..{largest} were needed",
+                _ONE_NETWORK,
             )
     return NetworkConfig(**values)
 
@@ -225,20 +172,25 @@ def _config(raw: object, name: str) -> NetworkConfig:
 def _check_tensors(expected: Mapping[str, Tensor], found: Mapping[str, Tensor], name: str) -> None:
     for key, want in expected.items():
         have = found.get(key)
-        if not isinstance(have, Tensor):
-            raise InputError(f"{name}: the tensor {key} is missing", _AGAIN)
+        if have is None:
+            raise InputError(f"{name}: the tensor {key} is missing", _ONE_NETWORK)
         if have.shape != want.shape or have.dtype != torch.float32:
             raise InputError(
                 f"{name}: the tensor {key} is {list(have.shape)} {have.dtype}, its config needs "
                 f"{list(want.shape)} torch.float32",
-                _AGAIN,
+                "save it as float32 (tensor.float())" if have.shape == want.shape else _ONE_NETWORK,
             )
     unknown = [key for key in found if key not in expected]
     if unknown:
-        raise InputError(f"{name}: the tensor {unknown[0]} has no place in the network", _AGAIN)
+        raise InputError(
+            f"{name}: the tensor {visible(unknown[0])} has no place in the network", _ONE_NETWORK
+        )
 
 
 def _check_finite(state: Mapping[str, Tensor], name: str) -> None:
     for key, tensor in state.items():
         if not torch.isfinite(tensor).all():
-            raise InputError(f"{name}: the tensor {key} holds NaN or infinity", _AGAIN)
+            raise InputError(
+                f"{name}: the tensor {key} holds NaN or infinity",
+                "take an earlier checkpoint of the training, or get the file again if it was whole",
+            )

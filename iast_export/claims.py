@@ -11,10 +11,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from iast_export.artifacts import StageRecord, of_system, read_json, write_json
+from iast_export.artifacts import StageRecord, read_json, write_json
 from iast_export.errors import InputError
 from iast_export.paths import MADE_FOLDERS, STAGES_DIR, inside
 from iast_export.reports import MANIFEST_NAME, load_manifest
+from iast_export.system_errors import of_system
 from iast_export.temporary import make_folder, only_one, remove_leftovers
 
 _CLAIMS = f"{STAGES_DIR}/claims.json"
@@ -63,9 +64,9 @@ def claim(root: Path, places: Sequence[Path]) -> None:
         write_json(root / _CLAIMS, body)
 
 
-def made_files(root: Path) -> list[Path]:
+def made_files(root: Path) -> Iterator[Path]:
     """The files of a bundle's folder that verbs made, as far as its records and its manifest say."""
-    return [root / name for name in sorted(_made(root))]
+    yield from (root / name for name in sorted(_made(root)))
 
 
 def _made(root: Path) -> set[str]:

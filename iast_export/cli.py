@@ -6,22 +6,22 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 import click
 
-from iast_export import __version__, console
-from iast_export.artifacts import of_system, write_atomic
-from iast_export.errors import IastExportError, UsageError
+from iast_export import __version__, console, mishaps
+from iast_export.arguments import BLOCKS, MINUTES, PATH, PICTURES, SECONDS, STRENGTH, THREADS
+from iast_export.artifacts import write_atomic
+from iast_export.errors import IastExportError, InputError, UsageError
 from iast_export.paths import check_not_overwriting
-from iast_export.recipe import load_recipe
 from iast_export.specs import RUNTIMES, Accelerator, Precision, Runtime
 from iast_export.temporary import scratch
 from iast_export.verdict import Verdict
 
 F = TypeVar("F", bound=Callable[..., Any])
-_PATH = click.Path(path_type=Path)
 _VERBOSE = click.option(
     "-v", "--verbose", is_flag=True, help="say every step, also where output is no terminal"
 )
@@ -49,39 +49,71 @@ def app() -> None:
 
 
 def main() -> None:
-    """Entry point of `iast-export`."""
+    """As `iast-export`, in a process of its own: `__main__` calls it."""
     sys.exit(run(sys.argv[1:]))
 
 
 def run(arguments: list[str]) -> int:
     """Runs one command line and returns its exit code; only a bug of ours raises."""
+    code = _outcome(arguments)
+    lost = console.finish()
+    if lost is None or code:
+        return code
+    return _told(mishaps.of_output(lost))
+
+
+def _outcome(arguments: list[str]) -> int:
     try:
         with scratch():
-            result = app.main(arguments, prog_name="iast-export", standalone_mode=False)
+            result = _invoked(arguments)
+    except click.exceptions.Exit as ended:
+        return ended.exit_code
     except click.exceptions.NoArgsIsHelpError as error:
-        error.show()
+        console.explain(error.ctx.get_help())
         return 2
     except click.ClickException as error:
-        error.show()
-        return 2
+        return _told_of_usage(error)
     except (click.Abort, KeyboardInterrupt):
-        console.err.print("stopped; what is finished stays, and the next run goes on from there")
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-        os.kill(os.getpid(), signal.SIGINT)
-    except IastExportError as error:
-        return _say(error)
-    except OSError as error:
-        said = of_system(error)
-        if said is None:
+        return _stopped()
+    except SystemExit as error:
+        return _told(mishaps.of_exit(error))
+    except Exception as error:
+        if isinstance(error, BrokenPipeError) and console.is_unread():
+            return 0
+        known = mishaps.known(error)
+        if known is None:
             raise
-        return _say(said)
+        return _told(known)
     return result if isinstance(result, int) else 0
 
 
-def _say(error: IastExportError) -> int:
-    console.err.print("[bold red]error:[/]", end=" ")
-    console.err.print(str(error), markup=False)
+def _invoked(arguments: list[str]) -> object:
+    """Parses and runs; unlike `app.main`, it turns no broken pipe into an exit code of its own."""
+    if "_IAST_EXPORT_COMPLETE" in os.environ:  # the shell asks for completions
+        return app.main(arguments, prog_name="iast-export", standalone_mode=False)
+    with app.make_context("iast-export", arguments) as context:
+        return app.invoke(context)
+
+
+def _told(error: IastExportError) -> int:
+    console.complain(str(error))
     return error.exit_code
+
+
+def _told_of_usage(error: click.ClickException) -> int:
+    context = getattr(error, "ctx", None)
+    if context is not None:
+        console.explain(f"{context.get_usage()}\nTry '{context.command_path} --help' for help.\n")
+    console.complain(error.format_message())
+    return 2
+
+
+def _stopped() -> int:
+    console.explain("stopped; what is finished stays, and the next run goes on from there")
+    console.finish()
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    os.kill(os.getpid(), signal.SIGINT)
+    return 130  # where the signal is blocked
 
 
 def _build_options(command: F) -> F:
@@ -90,11 +122,11 @@ def _build_options(command: F) -> F:
 
 def _with_options(command: F, *, out_required: bool) -> F:
     options = [
-        click.argument("checkpoint", required=False, type=_PATH),
-        click.option("--out", required=out_required, type=_PATH, help="the bundle's folder"),
-        click.option("--recipe", type=_PATH, help="TOML with every choice; default: the packaged one"),
+        click.argument("checkpoint", required=False, type=PATH),
+        click.option("--out", required=out_required, type=PATH, help="the bundle's folder"),
+        click.option("--recipe", type=PATH, help="TOML with every choice; default: the packaged one"),
         click.option("--calibration", metavar="SET", help="set name, set file or folder of photographs"),
-        click.option("--styles", type=_PATH, help="folder of style pictures; default: the packaged styles"),
+        click.option("--styles", type=PATH, help="folder of style pictures; default: the packaged styles"),
         click.option("--network", metavar="MODULE:FACTORY", help=f"a network of your own; {_RUNS}"),
         _VERBOSE,
         _JSON,
@@ -105,10 +137,10 @@ def _with_options(command: F, *, out_required: bool) -> F:
 def _with_origin(command: F) -> F:
     """Options of a verb on a finished DIR: what it was built with, if not the defaults."""
     options = [
-        click.option("--recipe", type=_PATH, help="that DIR was built with; default: the packaged one"),
-        click.option("--checkpoint", type=_PATH, help="that DIR was built from"),
+        click.option("--recipe", type=PATH, help="that DIR was built with; default: the packaged one"),
+        click.option("--checkpoint", type=PATH, help="that DIR was built from"),
         click.option("--calibration", metavar="SET", help="that DIR was built with"),
-        click.option("--styles", type=_PATH, help="that DIR was built with"),
+        click.option("--styles", type=PATH, help="that DIR was built with"),
         click.option("--network", metavar="MODULE:FACTORY", help=f"that DIR was built from; {_RUNS}"),
         _VERBOSE,
         _JSON,
@@ -126,6 +158,9 @@ def _with(command: F, options: Sequence[Callable[[F], F]]) -> F:
 def _request(**options: Any) -> Any:
     from iast_export.pipeline import Request
 
+    out = options["out"]
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out} is a file, a folder is needed", "choose another --out")
     return Request.of_options(**options)
 
 
@@ -144,7 +179,7 @@ def _run_stages(request: Any, only: str | None, verbose: bool, as_json: bool) ->
         return
     for result in results:
         word = "made" if result.ran else "fresh"
-        console.out.print(f"{result.stage:<10} {word}, {len(result.outputs)} files")
+        console.say(f"{result.stage:<10} {word}, {len(result.outputs)} files")
 
 
 @app.command()
@@ -163,10 +198,25 @@ def build(verbose: bool, as_json: bool, **options: Any) -> None:
       iast-export build my.safetensors --calibration photos/ --out dist/mine
       iast-export build --network my_net:factory --out dist/mine
     """
+    from iast_export.environment import require_build
+
+    require_build()
     request = _request(**options)
+    _tell_of_checkpoint(request)
     _run_stages(request, None, verbose, as_json)
     if not as_json:
         _summary(request.out)
+
+
+def _tell_of_checkpoint(request: Any) -> None:
+    """Says on stderr where a checkpoint of the IAST could be altered unseen."""
+    from iast_export.adapters import PACKAGED
+
+    if request.checkpoint is not None and request.network == PACKAGED:
+        from iast_export.checkpoint import checkpoint_note
+
+        if note := checkpoint_note(request.checkpoint):
+            console.explain(f"note: {note}")
 
 
 def _summary(folder: Path) -> None:
@@ -176,8 +226,9 @@ def _summary(folder: Path) -> None:
     columns, rows = summary_rows(folder)
     console.table(f"{folder}", columns, rows)
     for line in [*load_warnings(folder), *load_hops(folder)]:
-        console.out.print(f"note    {line}", markup=False)
-    console.out.print(f"bundle  {folder}\nreport  {folder / 'reports' / 'report.html'}")
+        console.say(f"note    {line}")
+    console.say(f"bundle  {folder}")
+    console.say(f"report  {folder / 'reports' / 'report.html'}")
 
 
 _STAGE_HELP = {
@@ -256,7 +307,7 @@ _LADDER_OPTIONS = (
         help="the golden pictures of a bundle DIR, by LiteRT there",
     ),
     click.option("--tier", "tiers", multiple=True, help="with those two: this tier alone; may be repeated"),
-    click.option("--pictures", type=click.IntRange(1), help="with --ladder: how many  [default: 2]"),
+    click.option("--pictures", type=PICTURES, help="with --ladder: how many  [default: 2]"),
 )
 _verify = _with_options(verify, out_required=False)
 for _option in _LADDER_OPTIONS:
@@ -283,7 +334,7 @@ def _check_goldens(
     risks = fp16_overflows(folder, tiers) if accelerator == "gpu" else {}
     for tier, overflows in risks.items() if not as_json else ():
         for one in overflows:
-            console.out.print(f"note    {tier}: {one}", markup=False)
+            console.say(f"note    {tier}: {one}")
     with console.progress_bar(verbose) as progress:
         found = check_goldens(folder, accelerator, tiers, progress)
     if as_json:
@@ -308,6 +359,7 @@ def _check_goldens(
 
 def _climb(options: dict[str, Any], tiers: tuple[str, ...], pictures: int, as_json: bool) -> None:
     from iast_export.ladder import climb
+    from iast_export.recipe import load_recipe
     from iast_export.report import write_html
     from iast_export.report.ladder import ladder_table
 
@@ -334,9 +386,9 @@ def _climb(options: dict[str, Any], tiers: tuple[str, ...], pictures: int, as_js
         console.table(f"{folder}: parity ladder", *ladder_table(report))
         processor = report.processor
         lacks = ", ".join(processor.lacks) or "nothing"
-        console.out.print(f"processor {processor.cpu}: lacks {lacks}; {processor.remark}", markup=False)
+        console.say(f"processor {processor.cpu}: lacks {lacks}; {processor.remark}")
         for row in (*report.gaps, *report.anomalies):
-            console.out.print(f"{row.tier}: {row.step}: {row.not_run or row.anomaly}", markup=False)
+            console.say(f"{row.tier}: {row.step}: {row.not_run or row.anomaly}")
     raise click.exceptions.Exit(7 if report.gaps else 5 if report.anomalies else 0)
 
 
@@ -364,7 +416,7 @@ def plan(
       iast-export plan --network my_net:factory --recipe my.toml --measure again
     """
     from iast_export.pipeline import Build
-    from iast_export.planning import MeasureOptions, plan_tier
+    from iast_export.planning import MeasureOptions, cache, plan_tier
     from iast_export.report.plan import (
         conversion_words,
         refusals,
@@ -376,6 +428,8 @@ def plan(
 
     if no_measure and measure == "again":
         raise UsageError("--no-measure and --measure again exclude each other", "give one of them")
+    if kept := cache.fallback():
+        console.explain(f"note: {kept}: measurements are kept in {cache.cache_dir()}; set XDG_CACHE_HOME")
     chosen = MeasureOptions("no" if no_measure else "again" if measure == "again" else "cached", threads)
     folder = options.pop("out") or Path("dist")
     with console.progress_bar(verbose) as progress:
@@ -388,12 +442,12 @@ def plan(
         console.wide_table(*runtime_table(report, runtime))
         notes = [*rewrite_words(runtime), *refusals(runtime)]
         for line in (*notes, conversion_words(runtime), total_words(runtime)):
-            console.out.print(line, markup=False)
+            console.say(line)
 
 
 _PLAN_OPTIONS = (
     click.option("--tier", metavar="ID", help="such as d4-256px  [default: the first]"),
-    click.option("--threads", type=click.IntRange(1), default=1, show_default=True),
+    click.option("--threads", type=THREADS, default=1, show_default=True),
     click.option(
         "--measure",
         type=click.Choice(("cached", "again")),
@@ -410,13 +464,19 @@ app.command("plan")(_plan)
 
 
 @app.command()
-@click.argument("folder", metavar="DIR", type=_PATH)
+@click.argument("folder", metavar="DIR", type=PATH)
 @click.option("--tier", required=True, metavar="ID", help="such as d4-256px")
 @click.option("--runtime", type=click.Choice(RUNTIMES), default="onnxruntime", show_default=True)
 @click.option("--budget", "budgets", multiple=True, help="NAME>=VALUE or NAME<=VALUE; may be repeated")
-@click.option("--minutes", type=float, default=10.0, show_default=True, help="time box of this run")
-@click.option("--threads", type=click.IntRange(1), default=1, show_default=True)
-@click.option("--out", type=_PATH, help="folder of the results  [default: DIR/search/ID]")
+@click.option(
+    "--minutes",
+    type=MINUTES,
+    default=10.0,
+    show_default=True,
+    help="time box of this run",
+)
+@click.option("--threads", type=THREADS, default=1, show_default=True)
+@click.option("--out", type=PATH, help="folder of the results  [default: DIR/search/ID]")
 @_with_origin
 def search(
     folder: Path,
@@ -435,7 +495,8 @@ def search(
     For one tier and runtime of a build or bundle DIR. Budgets: psnr_db, ssim (higher is better),
     drop.ssim_content, drop.style_distance, drop.lpips_content, drop.identity, latency_ms, bytes (lower).
     Each is judged by its 95 % bound. Run again, it goes on from what is measured. Exit code 5: no file
-    was found that holds them; the best found is written all the same.
+    was found that holds them, or only the FP32 one before the time was out; the best found is written
+    all the same.
 
     \b
     Example:
@@ -443,7 +504,7 @@ def search(
       iast-export search dist/demo --tier d4-256px --runtime litert --budget 'psnr_db>=47' --minutes 3
     """
     from iast_export.pipeline import Build
-    from iast_export.report.search import search_tables
+    from iast_export.report.search import search_tables, verdict_words
     from iast_export.search import Options, TimingOptions, parse_budgets
     from iast_export.search.of_build import search_build
 
@@ -459,15 +520,22 @@ def search(
             console.table(title, columns, rows)
         result = (out or folder / "search" / tier) / report.file
         measured = f"{report.measured} files measured, {report.measured_now} in this run"
-        console.out.print(f"{report.verdict}: {result} ({measured}, {report.seconds:.0f} s)", markup=False)
+        words = verdict_words(report)
+        console.say(f"{words}: {result} ({measured}, {report.seconds:.0f} s)")
     raise click.exceptions.Exit(0 if report.verdict == "met" else 5)
 
 
 @app.command()
-@click.argument("folder", metavar="DIR", type=_PATH)
+@click.argument("folder", metavar="DIR", type=PATH)
 @click.option("--tier", "tiers", multiple=True, metavar="ID", help="this tier alone; may be repeated")
-@click.option("--threads", type=click.IntRange(1), default=1, show_default=True)
-@click.option("--blocks", type=click.IntRange(2), default=15, show_default=True, help="timing blocks a tier")
+@click.option("--threads", type=THREADS, default=1, show_default=True)
+@click.option(
+    "--blocks",
+    type=BLOCKS,
+    default=15,
+    show_default=True,
+    help="timing blocks a tier",
+)
 @_with_origin
 def lanes(
     folder: Path,
@@ -506,22 +574,24 @@ def lanes(
         return
     console.table(f"{folder}: lanes, {threads} thread, {report.set.images} pictures", *lanes_rows(report))
     for line in (*gap_lines(report), *ceiling_lines(report)):
-        console.out.print(line, markup=False)
-    console.out.print(report.rule, markup=False)
+        console.say(line)
+    console.say(report.rule)
 
 
 @app.command()
-@click.argument("folder", metavar="DIR", type=_PATH)
-@click.option("--baseline", type=_PATH, help="JSON of accepted figures")
-@click.option("--rules", type=_PATH, help="TOML of limits; default: the packaged ones")
-@click.option("--junit", type=_PATH, help="write the verdict as JUnit XML")
-@click.option("--markdown", type=_PATH, help="write the verdict as Markdown")
-@click.option("--write-baseline", type=_PATH, help="write DIR's figures as a baseline and stop")
+@click.argument("folder", metavar="DIR", type=PATH)
+@click.option("--baseline", type=PATH, help="JSON of accepted figures")
+@click.option("--rules", type=PATH, help="TOML of limits; default: the packaged ones")
+@click.option("--junit", type=PATH, help="write the verdict as JUnit XML")
+@click.option("--markdown", type=PATH, help="write the verdict as Markdown")
+@click.option("--public-key", type=PATH, help="PEM of who must have signed DIR; see `iast-export sign`")
+@click.option("--write-baseline", type=PATH, help="write DIR's figures as a baseline and stop")
 @click.option("--json", "as_json", is_flag=True, help="report as JSON on stdout")
 def gate(
     folder: Path,
     baseline: Path | None,
     rules: Path | None,
+    public_key: Path | None,
     junit: Path | None,
     markdown: Path | None,
     write_baseline: Path | None,
@@ -541,12 +611,12 @@ def gate(
 
     results = [path for path in (junit, markdown, write_baseline) if path is not None]
     given = [path for path in (baseline, rules) if path is not None]
-    check_not_overwriting(results, [*given, *made_files(folder)])
+    check_not_overwriting(results, chain(given, made_files(folder)))
     if write_baseline is not None:
         make_baseline(folder, write_baseline)
-        console.out.print(f"baseline {write_baseline}")
+        console.say(f"baseline {write_baseline}")
         return
-    verdict = judge(folder, baseline, rules)
+    verdict = judge(folder, baseline, rules, public_key)
     if junit is not None:
         write_atomic(junit, junit_xml(verdict))
     if markdown is not None:
@@ -558,22 +628,40 @@ def gate(
     raise click.exceptions.Exit(verdict.exit_code)
 
 
+@app.command()
+@click.argument("folder", metavar="DIR", type=PATH)
+@click.option("--key", required=True, type=PATH, help="Ed25519 private key, PEM without a password")
+def sign(folder: Path, key: Path) -> None:
+    """Signs a bundle's manifest and reports: DIR/bundle.sig.json, for `gate --public-key`.
+
+    \b
+    Example:
+      openssl genpkey -algorithm ed25519 -out key.pem
+      openssl pkey -in key.pem -pubout -out public.pem
+      iast-export sign dist/demo --key key.pem
+      iast-export gate dist/demo --baseline baseline.json --public-key public.pem
+    """
+    from iast_export.signing import sign as make
+
+    console.say(f"signature {make(folder, key)}")
+
+
 def _print_verdict(verdict: Verdict) -> None:
     wrong = [check for check in verdict.checks if check.outcome != "pass"]
     if wrong:
         rows = [(c.name, c.outcome, c.measured, c.rule, c.remedy) for c in wrong]
         console.table("not passed", ("check", "outcome", "measured", "rule", "remedy"), rows)
     for note in verdict.notes:
-        console.out.print(f"note: {note}", markup=False)
+        console.say(f"note: {note}")
     passed = len(verdict.checks) - len(wrong)
-    console.out.print(f"{passed} of {len(verdict.checks)} checks passed, exit code {verdict.exit_code}")
+    console.say(f"{passed} of {len(verdict.checks)} checks passed, exit code {verdict.exit_code}")
 
 
 @app.command()
-@click.argument("folder", metavar="DIR", type=_PATH)
+@click.argument("folder", metavar="DIR", type=PATH)
 @click.option("--content", "contents", multiple=True, required=True, help="photograph; may be repeated")
 @click.option("--style", "styles", multiple=True, required=True, help="style id or picture; may be repeated")
-@click.option("--out", required=True, type=_PATH, help="folder for the pictures")
+@click.option("--out", required=True, type=PATH, help="folder for the pictures")
 @click.option("--runtime", type=click.Choice(RUNTIMES), default="litert", show_default=True)
 @click.option(
     "--precision",
@@ -588,9 +676,13 @@ def _print_verdict(verdict: Verdict) -> None:
     help="gpu: LiteRT's delegate, all of the model or nothing",
 )
 @click.option(
-    "--strength", type=float, default=1.0, show_default=True, help="0 the photograph, 1 the full style"
+    "--strength",
+    type=STRENGTH,
+    default=1.0,
+    show_default=True,
+    help="0 the photograph, 1 the full style",
 )
-@click.option("--threads", type=click.IntRange(1), default=1, show_default=True)
+@click.option("--threads", type=THREADS, default=1, show_default=True)
 @click.option("--scale-down", is_flag=True, help="fit pictures beyond the largest tier to it")
 @click.option(
     "--tile", is_flag=True, help="keep their size instead, in overlapping tiles; tones may differ by tile"
@@ -644,12 +736,12 @@ def stylize(
         return
     for m in made:
         where = " on the GPU" if accelerator == "gpu" else ""
-        console.out.print(f"{m.path}  ({m.tier}, {runtime} {m.precision}{where})")
-    console.out.print(f"sheet  {out / 'sheet.png'}")
+        console.say(f"{m.path}  ({m.tier}, {runtime} {m.precision}{where})")
+    console.say(f"sheet  {out / 'sheet.png'}")
 
 
 @app.command()
-@click.argument("target", metavar="FILE|DIR", type=_PATH)
+@click.argument("target", metavar="FILE|DIR", type=PATH)
 @click.option("--json", "as_json", is_flag=True, help="everything, as JSON on stdout")
 def inspect(target: Path, as_json: bool) -> None:
     """What is in a model or a bundle: tiers, signatures, bytes shared, operators. Needs no torch.
@@ -660,7 +752,7 @@ def inspect(target: Path, as_json: bool) -> None:
     """
     from iast_export import inspection
 
-    found = inspection.inspect_bundle(target) if target.is_dir() else inspection.inspect_model(target)
+    found = inspection.inspect_bundle(target) if target.is_dir() else inspection.inspect_apart(target)
     if as_json:
         console.emit_json(found)
         return
@@ -682,7 +774,7 @@ def style() -> None:
 
 
 @style.command("list")
-@click.argument("folder", metavar="BUNDLE", type=_PATH)
+@click.argument("folder", metavar="BUNDLE", type=PATH)
 @click.option("--json", "as_json", is_flag=True, help="report as JSON on stdout")
 def style_list(folder: Path, as_json: bool) -> None:
     """The styles of a bundle with kind of art, licence and source of the artwork. Needs no torch.
@@ -702,15 +794,15 @@ def style_list(folder: Path, as_json: bool) -> None:
 
 
 @style.command("add")
-@click.argument("folder", metavar="BUNDLE", type=_PATH)
-@click.argument("image", metavar="IMAGE", type=_PATH)
+@click.argument("folder", metavar="BUNDLE", type=PATH)
+@click.argument("image", metavar="IMAGE", type=PATH)
 @click.option("--name", required=True, metavar="ID", help="lower-case letters, digits, - and _")
 @click.option("--category", required=True, metavar="KIND", help="kind of art, such as oil or cartoon")
 @click.option("--title", default="", help="shown to people")
 @click.option("--licence", default="", help="of the artwork")
 @click.option("--source", default="", help="of the artwork, such as its page")
 @click.option(
-    "--code", type=_PATH, help="a refined code of this picture, from `python -m models.styles refine`"
+    "--code", type=PATH, help="a refined code of this picture, from `python -m models.styles refine`"
 )
 @click.option("--replace", is_flag=True, help="take the place of a style of the same id")
 @click.option("--json", "as_json", is_flag=True, help="report as JSON on stdout")
@@ -735,19 +827,19 @@ def style_add(
             folder, NewStyle(id=name, **words), image, code=code, replace=replace, progress=progress
         )
     before, after = made.distance_before, made.distance_after
+    if made.note:
+        console.explain(f"note: {made.note}")
     if as_json:
         distances = {"style_distance_before": before, "style_distance": after, "replaced": made.replaced}
         console.emit_json({**made.entry.model_dump(mode="json"), **distances})
         return
-    console.out.print(f"style      {made.entry.id} ({'replaced' if made.replaced else 'added'})")
-    console.out.print(f"thumbnail  {folder / str(made.entry.thumbnail)}", markup=False)
-    console.out.print(
-        f"distance of its photograph from the artwork: {before:.3f} before, {after:.3f} in the style"
-    )
+    console.say(f"style      {made.entry.id} ({'replaced' if made.replaced else 'added'})")
+    console.say(f"thumbnail  {folder / str(made.entry.thumbnail)}")
+    console.say(f"distance of its photograph from the artwork: {before:.3f} before, {after:.3f} in the style")
 
 
 @style.command("remove")
-@click.argument("folder", metavar="BUNDLE", type=_PATH)
+@click.argument("folder", metavar="BUNDLE", type=PATH)
 @click.argument("name", metavar="ID")
 @click.option("--json", "as_json", is_flag=True, help="report as JSON on stdout")
 def style_remove(folder: Path, name: str, as_json: bool) -> None:
@@ -763,7 +855,7 @@ def style_remove(folder: Path, name: str, as_json: bool) -> None:
     if as_json:
         console.emit_json(gone.model_dump(mode="json"))
         return
-    console.out.print(f"style      {gone.id} (removed)")
+    console.say(f"style      {gone.id} (removed)")
 
 
 @app.group()
@@ -778,8 +870,8 @@ def device() -> None:
 
 
 @device.command("import")
-@click.argument("result", metavar="RESULT.json", type=_PATH)
-@click.option("--bundle", "folder", type=_PATH, required=True, help="the bundle that the app carried")
+@click.argument("result", metavar="RESULT.json", type=PATH)
+@click.option("--bundle", "folder", type=PATH, required=True, help="the bundle that the app carried")
 @click.option("--json", "as_json", is_flag=True, help="report as JSON on stdout")
 def device_import(result: Path, folder: Path, as_json: bool) -> None:
     """Validates a phone's self-test or benchmark and adds it to the bundle's report.
@@ -796,13 +888,13 @@ def device_import(result: Path, folder: Path, as_json: bool) -> None:
 
 
 @device.command("bench")
-@click.argument("folder", metavar="DIR", type=_PATH)
+@click.argument("folder", metavar="DIR", type=PATH)
 @click.option("--selftest", is_flag=True, help="the self-test instead of the benchmark")
 @click.option("--serial", help="of the phone, where several are connected")
 @click.option("--core-mask", metavar="HEX", help="cores the app may use, such as f0 for 4 to 7")
 @click.option("--samples", type=click.IntRange(1, 1000), default=30, show_default=True)
-@click.option("--timeout-s", type=click.IntRange(1), default=1800, show_default=True)
-@click.option("--out", type=_PATH, help="also keep the phone's own file here")
+@click.option("--timeout-s", type=SECONDS, default=1800, show_default=True)
+@click.option("--out", type=PATH, help="also keep the phone's own file here")
 @click.option("--json", "as_json", is_flag=True, help="report as JSON on stdout")
 def device_bench(
     folder: Path,
@@ -838,7 +930,8 @@ def _tell_device_result(path: Path, folder: Path, as_json: bool) -> None:
     if as_json:
         console.emit_json(describe(path))
         return
-    console.out.print(f"result  {path}\nreport  {folder / 'reports' / 'report.html'}")
+    console.say(f"result  {path}")
+    console.say(f"report  {folder / 'reports' / 'report.html'}")
 
 
 @app.command()

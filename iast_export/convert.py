@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -25,13 +24,13 @@ from iast_export.artifacts import Progress, atomic_path, no_progress
 from iast_export.batch_norms import fold_batch_norms
 from iast_export.errors import ToolError
 from iast_export.litert_forms import LiteRtForms
+from iast_export.parity import PARITY_TOLERANCE, parity_error
 from iast_export.runtimes import IMAGE_NAMES, open_litert
 from iast_export.specs import CONTENT, STRENGTH, STYLE_ENCODER_SIDE_PX, STYLE_IMAGE, STYLIZED, Tier
 
 if TYPE_CHECKING:
     from iast_export.adapters import StyleNetwork
 
-PARITY_TOLERANCE = 1e-4
 STYLE_SIGNATURE = "style_encoder"
 
 
@@ -39,6 +38,7 @@ STYLE_SIGNATURE = "style_encoder"
 class ConvertSummary:
     """What a conversion made; `size_ratio` is file bytes over the largest signature alone.
 
+    `max_difference` is the `parity_error` per signature.
     `rewrites` counts, over all signatures, the places that were traced in each of `litert_forms.FORMS`.
     """
 
@@ -112,8 +112,8 @@ def convert_fp32(
     network are byte-identical.
 
     Raises:
-        ToolError: the converter failed, a signature differs by more than 1e-4 from PyTorch, or a
-            constant changed.
+        ToolError: the converter failed, a signature differs from PyTorch (`parity_error`), or a constant
+            changed.
     """
     codes = network.encode_style(_picture(STYLE_ENCODER_SIDE_PX, STYLE_ENCODER_SIDE_PX, seed=1))
     named = {name: c.detach() for name, c in zip(network.code_shapes, codes, strict=True)}
@@ -132,7 +132,7 @@ def convert_style_encoder(
     """Writes the style encoder: `style` [1, 256, 256, 3] -> the codes except `strength`, by name.
 
     Raises:
-        ToolError: the converter failed or the result differs by more than 1e-4 from PyTorch.
+        ToolError: the converter failed or the result differs from PyTorch (`parity_error`).
     """
     names = tuple(name for name in network.code_shapes if name != STRENGTH)
     picture = _picture(STYLE_ENCODER_SIDE_PX, STYLE_ENCODER_SIDE_PX, seed=1)
@@ -204,10 +204,10 @@ def _nhwc(name: str, value: Tensor) -> Tensor:
 
 
 def _check_parity(path: Path, entry: _Entry) -> float:
-    """Largest absolute difference of a signature from its own module.
+    """`parity_error` of a signature against its own module.
 
     Raises:
-        ToolError: it is above 1e-4 or not a number.
+        ToolError: it is above the tolerance or not a number.
     """
     with tflite_file.quiet_tools():
         session = open_litert(path, entry.key)
@@ -216,11 +216,12 @@ def _check_parity(path: Path, entry: _Entry) -> float:
     with torch.inference_mode():
         result = entry.module(*entry.inputs.values())
     wanted = (result,) if isinstance(result, Tensor) else tuple(result)
-    pairs = zip(entry.outputs, wanted, strict=True)
-    worst = float(np.max([np.max(np.abs(got[name] - value.numpy())) for name, value in pairs]))
+    named = zip(entry.outputs, wanted, strict=True)
+    worst = parity_error({name: value.numpy() for name, value in named}, got)
     if not worst <= PARITY_TOLERANCE:
         raise ToolError(
-            f"signature {entry.key} differs from PyTorch by {worst:.2e}, allowed {PARITY_TOLERANCE:.0e}",
+            f"signature {entry.key} differs from PyTorch by {worst:.2e} of an output's scale, "
+            f"allowed {PARITY_TOLERANCE:.0e}",
             "check the network's values for overflow and its operators for unsupported modes",
         )
     return worst

@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from iast_export.belonging import load_own
 from iast_export.gpu_operators import left_to_cpu, list_kinds
-from iast_export.metrics.fidelity import PSNR_CAP_DB
 from iast_export.reports import (
     BENCHMARK_PATH,
+    PSNR_CAP_DB,
     VERIFY_PATH,
     BenchmarkReport,
     BenchmarkRow,
@@ -18,6 +19,7 @@ from iast_export.reports import (
     VerifyRow,
     load_manifest,
 )
+from iast_export.sealed import Seals
 from iast_export.specs import Precision, Runtime
 
 MAX_DROP = 0.02
@@ -51,21 +53,25 @@ def load_defaults(folder: Path) -> dict[tuple[Runtime, str], Precision]:
     """`default_lanes` of a bundle, by its reports.
 
     Raises:
-        InputError: a report is missing or altered.
+        InputError: a report is missing, altered or of other files.
     """
-    return default_lanes(
-        BenchmarkReport.load(folder / BENCHMARK_PATH), VerifyReport.load(folder / VERIFY_PATH)
-    )
+    return default_lanes(*_own_reports(folder))
 
 
 def load_warnings(folder: Path) -> list[str]:
     """`lane_warnings` of a bundle, by its reports.
 
     Raises:
-        InputError: a report is missing or altered.
+        InputError: a report is missing, altered or of other files.
     """
-    return lane_warnings(
-        BenchmarkReport.load(folder / BENCHMARK_PATH), VerifyReport.load(folder / VERIFY_PATH)
+    return lane_warnings(*_own_reports(folder))
+
+
+def _own_reports(folder: Path) -> tuple[BenchmarkReport, VerifyReport]:
+    manifest = load_manifest(folder)
+    return (
+        load_own(BenchmarkReport, folder / BENCHMARK_PATH, manifest),
+        load_own(VerifyReport, folder / VERIFY_PATH, manifest),
     )
 
 
@@ -75,11 +81,13 @@ def load_hops(folder: Path) -> list[str]:
     Raises:
         InputError: the manifest or a file is missing or altered.
     """
-    lines = []
-    for entry in load_manifest(folder).files:
+    lines, manifest = [], load_manifest(folder)
+    seals = Seals.of_bundle(folder, manifest)
+    for entry in manifest.files:
         off = [key for key, ways in entry.accelerators.items() if "gpu" not in ways]
         if off:
-            kinds = Counter((one.operator, one.reason) for one in left_to_cpu(folder / entry.path)[off[0]])
+            path = folder / entry.path
+            kinds = Counter((one.operator, one.reason) for one in left_to_cpu(seals.read(path), path)[off[0]])
             where = "" if len(off) == len(entry.signatures) else f" at {', '.join(off)}"
             what = f"{entry.path} is not known to run whole on a GPU{where}"
             lines.append(f"{what}: {list_kinds(kinds)} would hop to the CPU")

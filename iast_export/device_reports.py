@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
-from typing_extensions import Self
 
 from iast_export.reports import Count, Milliseconds, Model, Positive, Report, Sha256
 from iast_export.specs import Precision, Runtime
@@ -102,6 +101,7 @@ class DeviceResult(Report):
 
     made_by: ClassVar[str] = "device import"
 
+    schema_version: Literal[1] = 1
     kind: Literal["selftest", "benchmark"]
     created_by: str
     created_at: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")]

@@ -12,6 +12,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
+from iast_export.errors import UsageError
+
 CPU_FLAGS = ("sse4_1", "avx2", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm", "sme")
 
 Status = Literal["ok", "missing", "warning"]
@@ -28,16 +30,39 @@ _TOOLS = (
     "scikit-image",
     "torch",
 )
+_BUILD = "iast-export[build]"
+# Where litert-converter, which litert-torch needs, is published as a wheel: system, machine.
+_CONVERTER_WHEELS = {("Linux", "x86_64"), ("Darwin", "arm64")}
+_BUILD_ELSEWHERE = "build on x86-64 Linux or on a Mac with Apple silicon"
 _NEEDED: tuple[tuple[str, str, str, str], ...] = (
     ("onnx", "onnx", "everything", "iast-export"),
     ("onnxruntime", "onnxruntime", "ONNX models", "iast-export"),
     ("ai_edge_litert", "ai-edge-litert", "TFLite models", "iast-export"),
     ("cv2", "opencv-python-headless", "pictures", "iast-export"),
     ("skimage", "scikit-image", "verify and the packaged image sets", "iast-export"),
-    ("torch", "torch", "export and convert", "iast-export[build]"),
-    ("onnxscript", "onnxscript", "export", "iast-export[build]"),
-    ("litert_torch", "litert-torch", "convert", "iast-export[build]"),
-    ("ai_edge_quantizer", "ai-edge-quantizer", "quantize", "iast-export[build]"),
+    ("torch", "torch", "export and convert", _BUILD),
+    ("onnxscript", "onnxscript", "export", _BUILD),
+    ("litert_torch", "litert-torch", "convert", _BUILD),
+    ("ai_edge_quantizer", "ai-edge-quantizer", "quantize", _BUILD),
+)
+
+
+# Of our requirements, those that `_NEEDED` doesn't list: module, package, use.
+_BASE = (
+    ("click", "click", "the command line"),
+    ("flatbuffers", "flatbuffers", "TFLite models"),
+    ("jinja2", "jinja2", "reports"),
+    ("matplotlib", "matplotlib", "reports"),
+    ("numpy", "numpy", "everything"),
+    ("pydantic", "pydantic", "everything"),
+    ("rich", "rich", "the command line"),
+    ("safetensors", "safetensors", "checkpoints and codes"),
+)
+# Of the other extras: module, package, use, extra.
+_EXTRAS = (
+    ("cryptography", "cryptography", "signatures", "iast-export[sign]"),
+    ("tensorboard", "tensorboard", "training", "iast-export[train]"),
+    ("tqdm", "tqdm", "training", "iast-export[train]"),
 )
 
 
@@ -109,21 +134,73 @@ def peak_rss_bytes() -> int:
 
 def doctor() -> list[Check]:
     """What is installed, what is missing, what this processor can do."""
-    return [_check_python(), *_check_packages(), _check_processor(), _check_checkpoint()]
+    return [_check_python(), _check_platform(), *_check_packages(), _check_processor(), _check_checkpoint()]
+
+
+def missing_package(module: str) -> tuple[str, str, str] | None:
+    """Package, use and remedy where a module (`torch.nn`) could not be imported; None: not one of ours."""
+    root = module.partition(".")[0]
+    rows = [
+        *_NEEDED,
+        *((*row, "iast-export") for row in _BASE),
+        *_EXTRAS,
+    ]
+    for name, package, use, install in rows:
+        if name == root:
+            return package, use, _install(install)
+    return None
+
+
+def require_build() -> None:
+    """Refuses a build that would fail after minutes for a package that only a late stage needs.
+
+    Raises:
+        UsageError: names the first that is missing, and the extra that has it.
+    """
+    for module, package, use, install in _NEEDED:
+        if importlib.util.find_spec(module) is None:
+            raise UsageError(f"{package} is not installed, which is needed for {use}", _install(install))
+
+
+def _install(what: str) -> str:
+    if what == _BUILD and not _has_converter():
+        return f"{_platform()} has no wheel of the converter: {_BUILD_ELSEWHERE}"
+    return f"pip install -c constraints.txt '{what}'"
+
+
+def _has_converter() -> bool:
+    return (platform.system(), platform.machine()) in _CONVERTER_WHEELS
+
+
+def _platform() -> str:
+    return f"{platform.system()} on {platform.machine()}"
 
 
 def _check_python() -> Check:
     return Check("python", "ok", platform.python_version())
 
 
+def _check_platform() -> Check:
+    if _has_converter():
+        return Check("platform", "ok", _platform())
+    return Check(
+        "platform",
+        "warning",
+        f"{_platform()}: litert-converter has no wheel, so `convert`, `quantize` and `build` can't run",
+        f"{_BUILD_ELSEWHERE}; gate, inspect, stylize and style run where their packages are",
+    )
+
+
 def _check_packages() -> Sequence[Check]:
     checks = []
     for module, name, use, install in _NEEDED:
         if importlib.util.find_spec(module) is None:
-            remedy = f"pip install -c constraints.txt '{install}'"
-            checks.append(Check(name, "missing", f"not installed, needed by {use}", remedy))
+            checks.append(Check(name, "missing", f"not installed, needed by {use}", _install(install)))
         else:
-            checks.append(Check(name, "ok", _version(name) or "installed"))
+            version = _version(name) or "installed"
+            cuda = name == "torch" and platform.system() == "Linux" and "+" not in version
+            remark = "; a build with CUDA, unless its index holds CPU wheels alone" if cuda else ""
+            checks.append(Check(name, "ok", version + remark))
     return checks
 
 

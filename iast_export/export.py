@@ -32,6 +32,7 @@ from iast_export.onnx_graph import (
     stable_names,
     strip,
 )
+from iast_export.parity import PARITY_TOLERANCE, parity_error
 from iast_export.rewrites import REWRITES, Rewrite, note, rewrite
 from iast_export.runtimes import Session, TorchSession, open_onnx
 from iast_export.specs import (
@@ -45,7 +46,6 @@ from iast_export.specs import (
 )
 
 OPSET = 18
-PARITY_TOLERANCE = 1e-4
 _LARGEST_MINIMUM = 64
 _TRACED_STEPS = (8, 11)
 # The exporter lets an input and a tensor inside share a name; none inside begins like this.
@@ -76,11 +76,11 @@ def export_tier(
         rewrites: to apply; fewer show what one gains.
 
     Returns:
-        The largest difference to PyTorch over all probes.
+        The largest `parity_error` over all probes.
 
     Raises:
         InputError: a probe that the tier does not take.
-        ToolError: the network can't be exported, or the file differs from PyTorch by more than 1e-4.
+        ToolError: the network can't be exported, or the file differs from PyTorch (`parity_error`).
     """
     module = network.cut(tier.depth).eval().requires_grad_(False)
     codes = example_codes(network)
@@ -134,10 +134,10 @@ def export_style_encoder(network: StyleNetwork, path: Path) -> float:
     Uses the network's `style_encoder` module where it has one, else its `encode_style`.
 
     Returns:
-        The largest difference to PyTorch.
+        The largest `parity_error`.
 
     Raises:
-        ToolError: it can't be exported, or differs from PyTorch by more than 1e-4.
+        ToolError: it can't be exported, or differs from PyTorch (`parity_error`).
     """
     module = _EncoderWrapper(network).eval()
     side = STYLE_ENCODER_SIDE_PX
@@ -338,7 +338,8 @@ def _finish(model: onnx.ModelProto, path: Path, reference: TorchSession, feeds: 
     difference = max(_difference(reference, session, feed) for feed in feeds)
     if not difference <= PARITY_TOLERANCE:
         raise ToolError(
-            f"{what}: ONNX Runtime and PyTorch differ by {difference:.3g}, more than {PARITY_TOLERANCE}",
+            f"{what}: ONNX Runtime and PyTorch differ by {difference:.3g} of an output's scale, more than "
+            f"{PARITY_TOLERANCE:.0e}",
             "look for layers whose result depends on the size, or report the network",
         )
     save_model(model, path)
@@ -346,8 +347,4 @@ def _finish(model: onnx.ModelProto, path: Path, reference: TorchSession, feeds: 
 
 
 def _difference(reference: Session, session: Session, feed: dict[str, NDArray[np.float32]]) -> float:
-    expected, got = reference.run(feed), session.run(feed)
-    if any(expected[name].shape != got[name].shape for name in expected):
-        return float("inf")
-    largest = max(float(np.max(np.abs(expected[name] - got[name]))) for name in expected)
-    return largest if np.isfinite(largest) else float("inf")
+    return parity_error(reference.run(feed), session.run(feed))

@@ -8,14 +8,15 @@ from pathlib import Path
 
 import numpy as np
 
-from iast_export.artifacts import Progress, no_progress, sha256_file
+from iast_export.artifacts import Progress, no_progress
 from iast_export.errors import CannotJudgeError, InputError, UsageError
 from iast_export.gpu import open_gpu
 from iast_export.half_floats import Overflow, find_overflows
-from iast_export.images import Rgb, load_image, pad_to, to_tensor
+from iast_export.images import Rgb, decode_image, pad_to, to_tensor
 from iast_export.metrics.fidelity import psnr_db
 from iast_export.reports import GoldenEntry, Manifest, load_manifest
 from iast_export.runtimes import Array, open_litert, stylize_rgb
+from iast_export.sealed import Seals, read_sealed
 from iast_export.specs import CONTENT, STRENGTH, Accelerator, Precision, Tier
 from iast_export.styles import unpack
 
@@ -81,10 +82,10 @@ def fp16_overflows(folder: Path, tiers: Sequence[str] = ()) -> dict[str, tuple[O
     found = {}
     for golden in manifest.golden:
         if not tiers or golden.tier in tiers:
-            path, tier, feeds = _lane(folder, manifest, golden, "fp32")
+            data, tier, feeds = _lane(folder, manifest, golden, "fp32")
             content = pad_to(_picture(folder, golden, golden.content), *tier.shape_px)
             fed = {CONTENT: to_tensor(content), **feeds}
-            found[tier.id] = find_overflows(path, tier.signature, [fed])
+            found[tier.id] = find_overflows(data, tier.signature, [fed])
     return found
 
 
@@ -107,17 +108,17 @@ def _outcome(
 def _draw(
     folder: Path, manifest: Manifest, golden: GoldenEntry, precision: Precision, accelerator: Accelerator
 ) -> Rgb:
-    path, tier, feeds = _lane(folder, manifest, golden, precision)
+    data, tier, feeds = _lane(folder, manifest, golden, precision)
     content = _picture(folder, golden, golden.content)
     if accelerator == "cpu":
-        return stylize_rgb(open_litert(path, tier.signature), content, feeds, fixed_shape_px=tier.shape_px)
-    with open_gpu(path, tier.signature) as session:
+        return stylize_rgb(open_litert(data, tier.signature), content, feeds, fixed_shape_px=tier.shape_px)
+    with open_gpu(data, tier.signature, where=f"{folder} in {precision}") as session:
         return stylize_rgb(session, content, feeds, fixed_shape_px=tier.shape_px)
 
 
 def _lane(
     folder: Path, manifest: Manifest, golden: GoldenEntry, precision: Precision
-) -> tuple[Path, Tier, dict[str, Array]]:
+) -> tuple[bytes, Tier, dict[str, Array]]:
     """File, tier and style inputs of a golden picture."""
     entry = next(
         (f for f in manifest.files if (f.role, f.runtime, f.precision) == ("transfer", "litert", precision)),
@@ -125,19 +126,15 @@ def _lane(
     )
     if entry is None:
         raise InputError(f"{folder} has no LiteRT model in {precision}", "build the bundle again")
-    path = _checked(folder / entry.path, entry.sha256)
+    seals = Seals.of_bundle(folder, manifest)
+    data = seals.read(folder / entry.path)
     tier = next(Tier(t.depth, t.max_side_px) for t in manifest.tiers if t.id == golden.tier)
     style = next(s for s in manifest.styles if s.id == golden.style)
-    codes = unpack(_checked(folder / style.path, style.sha256), manifest.network.code_shapes)
+    code = seals.read(folder / style.path)
+    codes = unpack(code, manifest.network.code_shapes, folder / style.path)
     given = {STRENGTH: np.full((1, 1), golden.strength, np.float32)}
-    return path, tier, {**codes, **(given if STRENGTH in manifest.network.code_shapes else {})}
+    return data, tier, {**codes, **(given if STRENGTH in manifest.network.code_shapes else {})}
 
 
 def _picture(folder: Path, golden: GoldenEntry, path: str) -> Rgb:
-    return load_image(_checked(folder / path, golden.sha256[path]))
-
-
-def _checked(path: Path, sha256: str) -> Path:
-    if sha256_file(path) != sha256:
-        raise InputError(f"{path} was altered: its SHA-256 is not the manifest's", "build the bundle again")
-    return path
+    return decode_image(read_sealed(folder / path, golden.sha256[path]), str(folder / path))

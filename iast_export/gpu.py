@@ -79,29 +79,32 @@ class GpuSession:
         self.close()
 
 
-def open_gpu(path: Path, signature: str | None = None, *, fp32: bool = False) -> GpuSession:
+def open_gpu(
+    path: Path | bytes, signature: str | None = None, *, fp32: bool = False, where: object = "the model"
+) -> GpuSession:
     """A session over one signature of a TFLite file, wholly on the GPU.
 
     Args:
-        path: the file.
+        path: the file, or what would be in it; files of bundles come as bytes, from `sealed`.
         signature: its key; None where the file has exactly one.
         fp32: whether it computes in FP32; else in FP16 where the GPU can, as on a phone.
+        where: what the bytes are, for messages.
 
     Raises:
         InputError: no such file or signature, or the file is damaged.
         ToolError: there is no GPU, the delegate leaves operators to the CPU, or it fails.
     """
-    model = tflite_file.read_model(path)
+    where = where if isinstance(path, bytes) else path
+    model = tflite_file.parse(path, where) if isinstance(path, bytes) else tflite_file.read_model(path)
     known = [one.key for one in tflite_file.signatures(model)]
     key = known[0] if signature is None and len(known) == 1 else signature
-    if key not in known:
-        raise InputError(f"{path} has no signature {signature}", f"choose one of {', '.join(known)}")
-    assert key is not None
+    if key is None or key not in known:
+        raise InputError(f"{where} has no signature {signature}", f"choose one of {', '.join(known)}")
     data = tflite_write.serialize(tflite_file.extract_signature(model, key))
-    process = GpuProcess(f"{path} ({key})")
+    process = GpuProcess(f"{where} ({key})")
     try:
         device = _load(process, data, fp32)
-        return GpuSession(open_litert(data, key), process, device)
+        return GpuSession(open_litert(data, key, where=where), process, device)
     except BaseException:
         process.close()
         raise

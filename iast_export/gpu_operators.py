@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from iast_export import tflite_file as tf
@@ -72,13 +71,13 @@ class GpuRefusal:
     reason: str
 
 
-def left_to_cpu(path: Path) -> dict[str, tuple[GpuRefusal, ...]]:
+def left_to_cpu(data: bytes, where: object = "the model") -> dict[str, tuple[GpuRefusal, ...]]:
     """Signature key -> the operators of a .tflite file that the delegate is not known to take.
 
     Raises:
-        InputError: the file can't be read.
+        InputError: it is no model, or a damaged one; `where` is for the message.
     """
-    model = tf.read_model(path)
+    model = tf.parse(data, where)
     return {one.key: refusals(model, model.subgraphs[one.subgraph]) for one in tf.signatures(model)}
 
 

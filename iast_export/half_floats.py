@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from copy import copy
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -36,19 +35,19 @@ class Overflow:
         return f"{self.operator} {self.tensor} {what} {self.peak:,.0f}, beyond FP16's {LARGEST:,.0f}"
 
 
-def find_overflows(path: Path, signature: str, feeds: Iterable[Mapping[str, Array]]) -> tuple[Overflow, ...]:
+def find_overflows(data: bytes, signature: str, feeds: Iterable[Mapping[str, Array]]) -> tuple[Overflow, ...]:
     """The operators of a signature whose values or sums pass FP16's largest number, in graph order.
 
     Args:
-        path: an FP32 file.
+        data: of an FP32 file.
         signature: its key.
         feeds: inputs of pictures, as `Session.run` takes them.
 
     Raises:
-        InputError: no such file or signature, or a feed that does not fit.
+        InputError: it is no model, no such signature, or a feed that does not fit.
         ToolError: the runtime failed.
     """
-    alone = tf.extract_signature(tf.read_model(path), signature)
+    alone = tf.extract_signature(tf.parse(data), signature)
     session = open_litert(_exposed(alone), signature)
     peaks: dict[int, tuple[float, bool]] = {}
     for fed in feeds:

@@ -7,7 +7,6 @@ inside wheels that this project depends on, so they work offline and nothing is 
 from __future__ import annotations
 
 import difflib
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -17,11 +16,7 @@ from typing import Any
 from iast_export.artifacts import json_bytes, read_bytes, sets_dir, sha256_bytes
 from iast_export.errors import InputError
 from iast_export.images import Rgb, decode_image
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from iast_export.toml_text import parse_toml
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 _PACKAGES = {"skimage": ("skimage", "data"), "matplotlib": ("matplotlib", "mpl-data/sample_data")}
@@ -133,10 +128,7 @@ def parse_set(data: bytes, path: Path) -> ImageSet:
     Raises:
         InputError: not TOML, a missing or unknown key, or an id that comes twice.
     """
-    try:
-        raw = tomllib.loads(data.decode("utf-8"))
-    except ValueError as error:
-        raise InputError(f"{path} is not valid TOML: {error}", "correct it at the place named") from error
+    raw = parse_toml(data, str(path), InputError)
     images = raw.get("images")
     if not images or not isinstance(images, list):
         raise InputError(f"{path} lists no [[images]]", "add at least one picture")

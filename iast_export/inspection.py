@@ -13,9 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from iast_export import tflite_file as tf
-from iast_export.artifacts import sha256_file
+from iast_export.apart import read_foreign
+from iast_export.artifacts import read_bytes, sha256_bytes
+from iast_export.damage import DamagedError, refusal
 from iast_export.errors import InputError
+from iast_export.minimum_runtime import minimum_runtime
 from iast_export.reports import load_manifest
+from iast_export.sealed import Seals
 
 if TYPE_CHECKING:
     import onnx
@@ -30,7 +34,7 @@ def inspect_model(path: Path) -> dict[str, Any]:
     """What a .tflite or .onnx file holds, as plain values.
 
     Returns:
-        path, runtime, file_bytes, sha256, unique_weight_bytes (constants as stored),
+        path, runtime, file_bytes, sha256, minimum_runtime, unique_weight_bytes (constants as stored),
         shared_weight_bytes (those that more than one entry reads), and entries: per key its
         inputs and outputs (name, dtype, shape, scale, zero_point), operators by name, operator
         kinds, and weight_bytes.
@@ -43,10 +47,25 @@ def inspect_model(path: Path) -> dict[str, Any]:
         raise InputError(f"{path} is neither .tflite nor .onnx", "give a model file or a bundle's folder")
     if not path.is_file():
         raise InputError(f"{path} is missing", "check the path, or build it")
-    found = _inspect_tflite(path) if path.suffix == ".tflite" else _inspect_onnx(path)
-    runtime = "litert" if path.suffix == ".tflite" else "onnxruntime"
-    facts = {"path": path.name, "runtime": runtime, "file_bytes": path.stat().st_size}
-    return {**facts, "sha256": sha256_file(path), **found}
+    return _inspect(read_bytes(path), path)
+
+
+def inspect_apart(path: Path) -> dict[str, Any]:
+    """As `inspect_model`, of a file that nothing vouches for: in a process of its own.
+
+    Raises:
+        InputError: as there, or the file crashes what reads it, takes too long or too much memory.
+    """
+    found: dict[str, Any] = read_foreign("iast_export.inspection:inspect_model", path)
+    return found
+
+
+def _inspect(data: bytes, path: Path) -> dict[str, Any]:
+    is_tflite = path.suffix == ".tflite"
+    found = _inspect_tflite(data, path) if is_tflite else _inspect_onnx(data, path)
+    runtime = "litert" if is_tflite else "onnxruntime"
+    facts = {"path": path.name, "runtime": runtime, "file_bytes": len(data), "sha256": sha256_bytes(data)}
+    return {**facts, "minimum_runtime": minimum_runtime(data, path), **found}
 
 
 def inspect_bundle(folder: Path) -> dict[str, Any]:
@@ -61,14 +80,19 @@ def inspect_bundle(folder: Path) -> dict[str, Any]:
     """
     folder = Path(folder)
     manifest = load_manifest(folder)
-    total = 0
+    seals, total, files = Seals.of_bundle(folder, manifest), 0, []
     for style in manifest.styles:
-        total += _check_entry(folder / style.path, style.sha256, None)
-    files = []
+        total += len(seals.read(folder / style.path))
     for entry in manifest.files:
-        total += _check_entry(folder / entry.path, entry.sha256, entry.bytes)
-        facts = {"precision": entry.precision, "role": entry.role}
-        files.append({**inspect_model(folder / entry.path), "path": entry.path, **facts})
+        data = seals.read(folder / entry.path)
+        total += len(data)
+        if len(data) != entry.bytes:
+            raise InputError(
+                f"{folder / entry.path} has {len(data)} bytes, the manifest says {entry.bytes}",
+                "copy it again or build the bundle again",
+            )
+        facts = {"precision": entry.precision, "role": entry.role, "path": entry.path}
+        files.append({**_inspect(data, folder / entry.path), **facts})
     return {
         "name": manifest.name,
         "tiers": [tier.id for tier in manifest.tiers],
@@ -78,23 +102,8 @@ def inspect_bundle(folder: Path) -> dict[str, Any]:
     }
 
 
-def _check_entry(path: Path, sha256: str, size_bytes: int | None) -> int:
-    """The file's size, once it is known to be what the manifest says."""
-    if not path.is_file():
-        raise InputError(f"{path} is named in the manifest but missing", "build the bundle again")
-    size = path.stat().st_size
-    if size_bytes is not None and size != size_bytes:
-        raise InputError(
-            f"{path} has {size} bytes, the manifest says {size_bytes}",
-            "copy it again or build the bundle again",
-        )
-    if sha256_file(path) != sha256:
-        raise InputError(f"{path} was altered: its SHA-256 is not the manifest's", "build the bundle again")
-    return size
-
-
-def _inspect_tflite(path: Path) -> dict[str, Any]:
-    model = tf.read_model(path)
+def _inspect_tflite(data: bytes, path: Path) -> dict[str, Any]:
+    model = tf.parse(data, path)
     count, operators = tf.count_bytes(model), tf.operator_counts(model)
     entries = {}
     for signature in tf.signatures(model):
@@ -123,7 +132,8 @@ def _tflite_io(name: str, tensor: Any) -> dict[str, Any]:
     }
     q = tensor.quantization
     if q is not None and q.scale is not None and len(q.scale) == 1:
-        facts |= {"scale": float(q.scale[0]), "zero_point": int(q.zeroPoint[0])}
+        point = 0 if q.zeroPoint is None else int(q.zeroPoint[0])
+        facts |= {"scale": float(q.scale[0]), "zero_point": point}
     return facts
 
 
@@ -132,7 +142,8 @@ def _tflite_kind(model: tf.Model, graph: tf.Graph, op: Any) -> str:
         return "conversion"
     if not tf.is_float(graph, op):
         return "integer"
-    weights = [tf.dtype_name(graph.tensors[int(t)]) for t in op.inputs[1:2] if t >= 0]
+    second = [] if op.inputs is None else op.inputs[1:2]
+    weights = [tf.dtype_name(graph.tensors[int(t)]) for t in second if t >= 0]
     return "hybrid" if weights and weights[0] in _INTEGER_TYPES else "float"
 
 
@@ -141,19 +152,17 @@ def _kinds(kinds: Iterator[str]) -> dict[str, int]:
     return {kind: count[kind] for kind in _KINDS}
 
 
-def _inspect_onnx(path: Path) -> dict[str, Any]:
+def _inspect_onnx(data: bytes, path: Path) -> dict[str, Any]:
     import onnx
 
-    from iast_export.onnx_graph import load_model
+    from iast_export.onnx_graph import parse_model
 
-    model = load_model(path)
+    model = parse_model(data, path)
     try:
         onnx.checker.check_model(model)
-    except onnx.checker.ValidationError as error:
-        reason = str(error).strip().splitlines()[0]
-        raise InputError(
-            f"{path} is truncated or damaged: {reason}", "build it again or copy it again"
-        ) from error
+    except Exception as error:  # beside its ValidationError the checker lets through what native code raises
+        reason = DamagedError((str(error).strip() or type(error).__name__).splitlines()[0])
+        raise refusal(path, reason) from error
     sizes = _constant_bytes(model.graph)
     graphs = dict(_onnx_graphs(model.graph))
     inputs = [_onnx_io(item) for item in model.graph.input]
@@ -197,15 +206,15 @@ def _onnx_graphs(graph: onnx.GraphProto, key: str = MAIN_ENTRY) -> Iterator[tupl
 
 def _constant_bytes(graph: onnx.GraphProto) -> dict[str, int]:
     """Name -> stored bytes of every initializer and constant, nested graphs included."""
-    from onnx import numpy_helper
+    from iast_export.onnx_check import stored_bytes
 
     sizes: dict[str, int] = {}
     for _, inner in _onnx_graphs(graph):
-        sizes |= {item.name: int(numpy_helper.to_array(item).nbytes) for item in inner.initializer}
+        sizes |= {item.name: stored_bytes(item) for item in inner.initializer}
         for node in inner.node:
             for attribute in node.attribute:
                 if node.op_type == "Constant" and attribute.HasField("t"):
-                    sizes[node.output[0]] = int(numpy_helper.to_array(attribute.t).nbytes)
+                    sizes[node.output[0]] = stored_bytes(attribute.t)
     return sizes
 
 
@@ -230,7 +239,13 @@ def _onnx_kinds(graph: onnx.GraphProto) -> Iterator[str]:
 def _onnx_io(item: onnx.ValueInfoProto) -> dict[str, Any]:
     import onnx
 
-    tensor = item.type.tensor_type
+    kind, tensor = item.type.WhichOneof("value"), item.type.tensor_type
     shape = [d.dim_param or int(d.dim_value) for d in tensor.shape.dim]
-    dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type).name
+    dtype = str(kind or "unknown").removesuffix("_type")
+    if kind == "tensor_type":
+        known = onnx.helper.get_all_tensor_dtypes()
+        names = onnx.TensorProto.DataType
+        dtype = names.Name(tensor.elem_type).lower()
+        if tensor.elem_type in known:
+            dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type).name
     return {"name": item.name, "dtype": dtype, "shape": shape, "scale": None, "zero_point": None}

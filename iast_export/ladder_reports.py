@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
-from typing_extensions import Self
 
-from iast_export.reports import Count, Model, Positive, Report, SetFacts
+from iast_export.reports import Count, Model, Positive, RelativePath, Report, SetFacts, Sha256
 
 LADDER_PATH = "reports/ladder.json"
 
@@ -79,12 +78,14 @@ class Processor(Model):
 
 
 class LadderReport(Report):
-    """reports/ladder.json."""
+    """reports/ladder.json; `files` and `styles` are the SHA-256 of what it ran, by path and by id."""
 
     made_by: ClassVar[str] = "verify --ladder"
+    schema_version: Literal[2] = 2
     set: SetFacts
     pictures: Positive
-    styles: tuple[str, ...]
+    files: dict[RelativePath, Sha256] = Field(min_length=1)
+    styles: dict[str, Sha256]
     processor: Processor
     limit_levels: dict[Step, Count]
     limit_db: float

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal, get_args
+from typing import Annotated, ClassVar, Literal, Self, get_args
 
 from pydantic import Field, model_validator
-from typing_extensions import Self
 
 from iast_export.reports import (
     Drop,
@@ -32,6 +31,7 @@ class LaneRow(Model):
 
     Attributes:
         path: of its file inside the bundle's folder; None where there is none.
+        sha256: of that file.
         shipped: whether the manifest lists it. Only shipped lanes can be a default.
         computes: what the runtime really does with its convolutions, asked of the runtime.
         not_run: why there are no figures; empty where there are.
@@ -47,6 +47,7 @@ class LaneRow(Model):
     tier: str
     lane: LaneKind
     path: RelativePath | None = None
+    sha256: Sha256 | None = None
     shipped: bool
     computes: str = ""
     not_run: str = ""
@@ -64,6 +65,8 @@ class LaneRow(Model):
     def _measured_or_said_why(self) -> Self:
         if bool(self.not_run) == (self.median_ms is not None):
             raise ValueError("a lane has figures, or a reason why not")
+        if (self.path is None) != (self.sha256 is None):
+            raise ValueError("a file and its sha256 come together")
         if (self.is_default or self.on_front) and (self.lane == "ceiling" or self.not_run):
             raise ValueError("a ceiling or a lane that does not run is no default and on no front")
         if self.is_default and not self.shipped:
@@ -75,6 +78,7 @@ class LanesReport(Report):
     """All lanes of the tiers asked for; `fp32_sha256` are the FP32 files that they were made from."""
 
     made_by: ClassVar[str] = "lanes"
+    schema_version: Literal[2] = 2
     machine: dict[str, str | int | list[str]]
     versions: dict[str, str] = Field(default_factory=dict)
     threads: Positive

@@ -1,15 +1,7 @@
-"""Lanes: every way a bundle can run a tier (runtime, precision, file), to be verified and timed.
-
-Run as `python -m iast_export.lanes JSON`, this module is the fresh process that loads one lane, runs it
-once and reports its peak memory.
-"""
+"""Lanes: every way a bundle can run a tier (runtime, precision, file), to be verified and timed."""
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,10 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from iast_export.apart import call_apart
+from iast_export.artifacts import read_bytes
 from iast_export.environment import peak_rss_bytes
 from iast_export.errors import InputError, ToolError
 from iast_export.images import Rgb
-from iast_export.runtimes import LiteRtSession, Session, open_litert, open_onnx, stylize_rgb
+from iast_export.runtimes import LiteRtSession, OnnxSession, Session, open_litert, open_onnx, stylize_rgb
+from iast_export.sealed import Seals, read_sealed
 from iast_export.specs import (
     CONTENT,
     ONNX_PRECISIONS,
@@ -34,17 +29,21 @@ from iast_export.specs import (
 )
 
 Feeds = Mapping[str, NDArray[np.float32]]
-_WORKER_TIMEOUT_S = 300.0
 
 
 @dataclass(frozen=True)
 class Lane:
-    """One tier in one runtime and precision, and the file that holds it."""
+    """One tier in one runtime and precision, and the file that holds it.
+
+    Attributes:
+        sha256: of the file of a bundle or build; None of one that its opener has just written.
+    """
 
     runtime: Runtime
     precision: Precision
     tier: Tier
     path: Path
+    sha256: str | None = None
 
     @property
     def label(self) -> str:
@@ -55,12 +54,24 @@ class Lane:
         """A session over the lane's file.
 
         Raises:
-            InputError: the file or the signature is missing.
+            InputError: the file or the signature is missing, or the file was altered.
             ToolError: the runtime refuses the file.
         """
         if self.runtime == "litert":
-            return open_litert(self.path, self.tier.signature, threads)
-        return open_onnx(self.path, threads)
+            return open_litert(self.read(), self.tier.signature, threads, self.path)
+        return open_onnx(self.read(), threads, where=self.path)
+
+    def open_onnx(self, options: Any) -> OnnxSession:
+        """As `open`, under other options than `onnx_session_options`."""
+        return open_onnx(self.read(), where=self.path, options=options)
+
+    def read(self) -> bytes:
+        """The file's bytes.
+
+        Raises:
+            InputError: missing or altered.
+        """
+        return read_sealed(self.path, self.sha256) if self.sha256 else read_bytes(self.path)
 
     def stylize(self, session: Session, rgb: Rgb, feeds: Feeds) -> Rgb:
         """The stylized picture of a square of the tier's side, which needs no padding in any runtime.
@@ -82,23 +93,29 @@ class Lane:
         return stylize_rgb(session, rgb, feeds, fixed_shape_px=self.tier.shape_px)
 
 
-def find_lanes(models: Path, name: str, tiers: Sequence[Tier]) -> list[Lane]:
+def find_lanes(models: Path, name: str, tiers: Sequence[Tier], seals: Seals) -> list[Lane]:
     """Every transfer lane of a bundle, tier by tier, FP32 first in each runtime.
 
+    Args:
+        models: the folder of the files.
+        name: of the bundle.
+        tiers: those to find lanes of.
+        seals: what the files must hash to; each is held to it whenever it is opened.
+
     Raises:
-        InputError: a file is missing.
+        InputError: a file is missing, or nothing vouches for it.
     """
+
+    def lane(runtime: Runtime, precision: Precision, tier: Tier, file_name: str) -> Lane:
+        path = models / file_name
+        if not path.is_file():
+            raise InputError(f"{path} is missing", "run `iast-export build`, which makes what is missing")
+        return Lane(runtime, precision, tier, path, seals.expected(path))
+
     lanes = []
     for tier in tiers:
-        for precision in ONNX_PRECISIONS:
-            lanes.append(Lane("onnxruntime", precision, tier, models / onnx_name(name, tier, precision)))
-        for precision in PRECISIONS:
-            lanes.append(Lane("litert", precision, tier, models / tflite_name(name, precision)))
-    for lane in lanes:
-        if not lane.path.is_file():
-            raise InputError(
-                f"{lane.path} is missing", "run `iast-export build`, which makes what is missing"
-            )
+        lanes += [lane("onnxruntime", one, tier, onnx_name(name, tier, one)) for one in ONNX_PRECISIONS]
+        lanes += [lane("litert", one, tier, tflite_name(name, one)) for one in PRECISIONS]
     return lanes
 
 
@@ -130,42 +147,23 @@ def measure_peak_rss_bytes(lane: Lane, feed_shapes: Mapping[str, Sequence[int]],
         "max_side_px": lane.tier.max_side_px,
         "path": str(lane.path.absolute()),
         "feed_shapes": {name: list(shape) for name, shape in feed_shapes.items()},
+        "sha256": lane.sha256,
         "threads": threads,
     }
-    command = [sys.executable, "-m", "iast_export.lanes", json.dumps(job)]
-    package_parent = str(Path(__file__).resolve().parent.parent)
-    paths = [package_parent, *filter(None, [os.environ.get("PYTHONPATH")])]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
     try:
-        # In the package's own folder: `-m` puts the current one, with whatever lies there, first.
-        done = subprocess.run(
-            command,
-            cwd=package_parent,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=_WORKER_TIMEOUT_S,
-            check=True,
-        )
-        return int(json.loads(done.stdout.splitlines()[-1])["peak_rss_bytes"])
-    except (subprocess.SubprocessError, ValueError, IndexError, KeyError) as error:
-        said = (getattr(error, "stderr", None) or str(error)).strip().splitlines()
-        if isinstance(error, subprocess.CalledProcessError) and error.returncode < 0:
-            said = [f"the process was ended by signal {-error.returncode}"]
+        return int(call_apart("iast_export.lanes:peak_of_lane", {"job": job}, lane.label))
+    except (InputError, ToolError) as error:
         raise ToolError(
-            f"the memory of {lane.label} can't be measured: {said[-1] if said else error}",
+            f"the memory of {lane.label} can't be measured: {' '.join(error.message.split())}",
             "run the model by itself with `iast-export stylize` to see why",
         ) from error
 
 
-def _work(job: Mapping[str, Any]) -> int:
+def peak_of_lane(job: Mapping[str, Any]) -> int:
+    """Peak memory of this process once it has loaded a lane and run it once; for a process of its own."""
     tier = Tier(job["depth"], job["max_side_px"])
-    lane = Lane(job["runtime"], job["precision"], tier, Path(job["path"]))
+    lane = Lane(job["runtime"], job["precision"], tier, Path(job["path"]), job["sha256"])
     feeds = {name: np.full(shape, 0.5, np.float32) for name, shape in job["feed_shapes"].items()}
     content = np.full((1, 3, *tier.shape_px), 0.5, np.float32)
     timed_run(lane.open(job["threads"]), content, feeds)()
     return peak_rss_bytes()
-
-
-if __name__ == "__main__":
-    sys.stdout.write(json.dumps({"peak_rss_bytes": _work(json.loads(sys.argv[1]))}) + "\n")

@@ -24,7 +24,9 @@ def observe_onnx(fp32_path: Path, tensors: Sequence[str], threads: int = 1) -> O
     """
     import onnx
 
-    model = onnx.load(fp32_path)
+    from iast_export.onnx_graph import load_model
+
+    model = load_model(fp32_path)
     inputs = {value.name for value in model.graph.input}
     known = {name for node in model.graph.node for name in node.output}
     wanted = [name for name in tensors if name not in inputs]

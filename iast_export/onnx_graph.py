@@ -12,8 +12,11 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from iast_export.artifacts import atomic_path
+from iast_export.artifacts import atomic_path, read_bytes
+from iast_export.damage import DamagedError, refusal
 from iast_export.errors import InputError, ToolError
+from iast_export.onnx_check import check_onnx
+from iast_export.onnx_wire import refuse_external_data
 from iast_export.specs import SIZE_MULTIPLE_KEY
 
 Array = NDArray[Any]
@@ -68,17 +71,30 @@ def attribute(node: onnx.NodeProto, name: str, default: Any) -> Any:
 
 
 def load_model(path: Path) -> onnx.ModelProto:
-    """An ONNX file.
+    """An ONNX file, whole in itself.
 
     Raises:
-        InputError: missing, truncated or not an ONNX model.
+        InputError: missing, truncated, damaged, not an ONNX model, or with values in other files.
     """
+    return parse_model(read_bytes(Path(path)), path)
+
+
+def parse_model(data: bytes, where: object = "the model") -> onnx.ModelProto:
+    """A model's bytes as an object that every reader can take for granted (see `onnx_check`).
+
+    Raises:
+        InputError: they are no model, a damaged one, or one with values in other files; `where` is for
+            the message.
+    """
+    refuse_external_data(data, where)
     try:
-        model = onnx.load(str(path))
-    except Exception as error:  # protobuf's DecodeError shares no base with OSError
-        raise InputError(f"{path} can't be read as ONNX: {error}", "export the model again") from error
-    if not model.graph.node:
-        raise InputError(f"{path} holds no operator", "export the model again")
+        model = onnx.load_from_string(data)
+    except Exception as error:  # protobuf's DecodeError shares no base with others
+        raise InputError(f"{where} can't be read as ONNX: {error}", "export the model again") from error
+    try:
+        check_onnx(model)
+    except DamagedError as error:
+        raise refusal(where, error) from error
     return model
 
 
@@ -197,11 +213,12 @@ def check_model(model: onnx.ModelProto) -> None:
 
 
 def save_model(model: onnx.ModelProto, path: Path) -> None:
-    """Checks and writes a model, deterministically and in one step.
+    """Checks and writes a model, deterministically and in one step, in the oldest IR that its opset needs.
 
     Raises:
         ToolError: the model is not valid.
     """
+    model.ir_version = helper.find_min_ir_version_for(list(model.opset_import), ignore_unknown=True)
     check_model(model)
     with atomic_path(path) as temporary:
         temporary.write_bytes(model.SerializeToString(deterministic=True))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from iast_export import bundle
 from iast_export.build import Build
-from iast_export.reports import MANIFEST_NAME
+from iast_export.reports import MANIFEST_NAME, REPORT_PATHS
 from iast_export.specs import RUNTIMES
 from iast_export.stages import factors_path, ranges_path
 
@@ -18,6 +18,6 @@ def planned_outputs(build: Build) -> list[Path]:
     names = [f"models/{name}" for name in models]
     names += [f"styles/{style.id}.{kind}" for style in build.styles for kind in ("f32", "png")]
     names += [name for tier in build.tiers for name in bundle.golden_names(tier)]
-    names += [MANIFEST_NAME, *bundle.REPORTS.values()]
+    names += [MANIFEST_NAME, *REPORT_PATHS.values()]
     ranges = [ranges_path(build, runtime, tier) for runtime in RUNTIMES for tier in build.tiers]
     return [*(build.root / name for name in names), *ranges, factors_path(build)]

@@ -36,8 +36,8 @@ def all_inside(root: Path, names: Iterable[str]) -> bool:
         folders = {inside(name).rpartition("/")[0] for name in names}
     except ValueError:
         return False
-    real = root.resolve()
-    return all((root / folder).resolve() == real / folder for folder in folders)
+    real = _real(root)
+    return all(_real(root / folder) == real / folder for folder in folders)
 
 
 def is_made_place(root: Path, name: str) -> bool:
@@ -69,9 +69,9 @@ def check_inputs_apart(root: Path, inputs: Iterable[Path]) -> None:
     Raises:
         UsageError: names the first.
     """
-    real = root.resolve()
+    real = _real(root)
     for given in inputs:
-        for place in (given.parent.resolve() / given.name, given.resolve()):
+        for place in (_real(given.parent) / given.name, _real(given)):
             if not place.is_relative_to(real) or place == real:
                 continue
             first = place.relative_to(real).parts[0]
@@ -85,14 +85,21 @@ def check_inputs_apart(root: Path, inputs: Iterable[Path]) -> None:
 def check_not_overwriting(outputs: Iterable[Path], kept: Iterable[Path]) -> None:
     """Refuses results that would take the place of an input, of another result or of a bundle's file.
 
+    Args:
+        outputs: where results go.
+        kept: inputs and files of a bundle, only gone through where there is something in the way.
+
     Raises:
         UsageError: names the first.
     """
-    taken = {_identity(path) for path in kept} - {None}
+    taken: set[tuple[int, int] | None] | None = None
     places: set[Path] = set()
     for path in outputs:
-        place = path.parent.resolve() / path.name
-        if _identity(place) in taken:
+        place = _real(path.parent) / path.name
+        found = _identity(place)
+        if found is not None and taken is None:
+            taken = {_identity(one) for one in kept}
+        if found is not None and taken is not None and found in taken:
             raise UsageError(
                 f"{path} would be overwritten: it is an input or a file of the bundle",
                 "choose another place for the result",
@@ -100,6 +107,14 @@ def check_not_overwriting(outputs: Iterable[Path], kept: Iterable[Path]) -> None
         if place in places:
             raise UsageError(f"two results would be written to {path}", "choose a place for each")
         places.add(place)
+
+
+def _real(path: Path) -> Path:
+    """A path without links; as it is where no disk takes it, which is for its reader to say."""
+    try:
+        return Path(os.path.realpath(path))
+    except ValueError:
+        return path
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import sys
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
@@ -13,14 +12,17 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from iast_export.artifacts import json_bytes, read_bytes, sha256_bytes
 from iast_export.errors import RecipeError
-from iast_export.specs import Tier
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from iast_export.specs import LARGEST_SIDE_PX, Tier, check_facts
+from iast_export.texts import shown
+from iast_export.toml_text import parse_toml
 
 DEFAULT_RECIPE = "default_recipe.toml"
+
+# What no machine or picture needs more of; beyond it arithmetic, memory or time gives out elsewhere.
+MOST_DEPTH = 1000
+MOST_PICTURES = 100_000
+MOST_THREADS = 1024
+MOST_BLOCKS = 10_000
 
 Method = Literal["minmax", "percentile", "entropy", "mse"]
 Edges = Literal["float32", "int8"]
@@ -31,11 +33,15 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, strict=True)
 
 
+# A name or path: none is empty, and no file system takes a zero byte or more than this.
+Name = Annotated[str, Field(min_length=1, max_length=4096, pattern=r"^[^\x00]*$")]
+
+
 class TierRecipe(_Part):
     """One [[tiers]] entry: how deep a network serves pictures up to `max_side_px`."""
 
-    depth: Annotated[int, Field(ge=1)]
-    max_side_px: Annotated[int, Field(ge=1)]
+    depth: Annotated[int, Field(ge=1, le=MOST_DEPTH)]
+    max_side_px: Annotated[int, Field(ge=1, le=LARGEST_SIDE_PX)]
 
 
 class CalibrationRecipe(_Part):
@@ -44,10 +50,10 @@ class CalibrationRecipe(_Part):
     `percentile` is the share of values kept, in percent; only the method "percentile" reads it.
     """
 
-    set: str = "default"
+    set: Name = "default"
     method: Method = "percentile"
     percentile: Annotated[float, Field(gt=50, le=100)] = 99.999
-    max_pairs: Annotated[int, Field(ge=1)] = 24
+    max_pairs: Annotated[int, Field(ge=1, le=MOST_PICTURES)] = 24
 
 
 class QuantizeRecipe(_Part):
@@ -73,17 +79,17 @@ class VerifyRecipe(_Part):
     the perceptual distance to the photograph is judged, without it the report says that it was not.
     """
 
-    set: str = "evaluation"
-    images: Annotated[int, Field(ge=1)] = 8
-    perceptual_weights: str | None = None
+    set: Name = "evaluation"
+    images: Annotated[int, Field(ge=1, le=MOST_PICTURES)] = 8
+    perceptual_weights: Name | None = None
 
 
 class BenchmarkRecipe(_Part):
     """How speed is measured: `blocks` blocks of FP32, INT8, INT8, FP32 after `warmup` runs."""
 
-    threads: Annotated[int, Field(ge=1)] = 1
-    warmup: Annotated[int, Field(ge=0)] = 3
-    blocks: Annotated[int, Field(ge=2)] = 15
+    threads: Annotated[int, Field(ge=1, le=MOST_THREADS)] = 1
+    warmup: Annotated[int, Field(ge=0, le=MOST_BLOCKS)] = 3
+    blocks: Annotated[int, Field(ge=2, le=MOST_BLOCKS)] = 15
 
 
 class BundleRecipe(_Part):
@@ -93,7 +99,7 @@ class BundleRecipe(_Part):
     [0, 1] to [1, 136], x and y of each point in [0, 1] of the crop. The Android app corrects faces with it.
     """
 
-    landmarks: str | None = None
+    landmarks: Name | None = None
 
 
 _DEFAULT_TIERS = ((4, 256), (3, 384), (2, 512), (1, 1024))
@@ -102,8 +108,8 @@ _DEFAULT_TIERS = ((4, 256), (3, 384), (2, 512), (1, 1024))
 class Recipe(_Part):
     """Every choice of a build. Equal recipes have equal `sha256`, however they were written."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")] = "iast"
-    tiers: Annotated[tuple[TierRecipe, ...], Field(min_length=1, strict=False)] = tuple(
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)] = "iast"
+    tiers: Annotated[tuple[TierRecipe, ...], Field(min_length=1, max_length=64, strict=False)] = tuple(
         TierRecipe(depth=depth, max_side_px=side) for depth, side in _DEFAULT_TIERS
     )
     calibration: CalibrationRecipe = CalibrationRecipe()
@@ -122,7 +128,11 @@ class Recipe(_Part):
 
         Each tier gets the deepest depth up to its own, or the shallowest; a tier whose side is less than
         twice the one before is left out where both would have the same depth.
+
+        Raises:
+            InputError: see `specs.check_facts`.
         """
+        check_facts(depths, size_multiple_px)
         kept: list[TierRecipe] = []
         for tier in self.tiers:
             depth = max([d for d in depths if d <= tier.depth], default=min(depths))
@@ -158,10 +168,7 @@ def parse_recipe(data: bytes, name: str) -> Recipe:
     Raises:
         RecipeError: see `load_recipe`.
     """
-    try:
-        raw = tomllib.loads(data.decode("utf-8"))
-    except ValueError as error:
-        raise RecipeError(f"{name} is not valid TOML: {error}", "correct it at the place named") from error
+    raw = parse_toml(data, name, RecipeError)
     try:
         return Recipe.model_validate(raw)
     except ValidationError as error:
@@ -174,7 +181,7 @@ def _recipe_error(name: str, error: ValidationError) -> RecipeError:
     where = ".".join(str(part) for part in details["loc"])
     if details["type"] != "extra_forbidden":
         return RecipeError(
-            f"{name}: {where}: {details['msg']}, found {details['input']!r}", "correct the value"
+            f"{name}: {where}: {details['msg']}, found {shown(details['input'])}", "correct the value"
         )
     known = _known_keys(details["loc"][:-1])
     near = difflib.get_close_matches(str(details["loc"][-1]), known, n=1, cutoff=0.5)

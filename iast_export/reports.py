@@ -6,25 +6,34 @@ bundle and can't leave it. The manifest's JSON Schema is published at data/manif
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
-from typing_extensions import Self
 
 from iast_export.artifacts import json_bytes, read_json, write_atomic
 from iast_export.errors import InputError
 from iast_export.paths import MANIFEST_NAME as MANIFEST_NAME
 from iast_export.paths import inside
-from iast_export.specs import PRECISIONS, RUNTIMES, Accelerator, Precision, Role, Runtime
+from iast_export.specs import PRECISIONS, RUNTIMES, Accelerator, Layout, Precision, Role, Runtime
 
-SCHEMA_VERSION = 1
 VERIFY_PATH = "reports/verify.json"
 BENCHMARK_PATH = "reports/benchmark.json"
 QUANTIZE_PATH = "reports/quantize.json"
 CONVERT_PATH = "reports/convert.json"
+HTML_PATH = "reports/report.html"
+# What the manifest of a whole bundle lists.
+REPORT_PATHS = {
+    "verify": VERIFY_PATH,
+    "benchmark": BENCHMARK_PATH,
+    "quantize": QUANTIZE_PATH,
+    "convert": CONVERT_PATH,
+    "html": HTML_PATH,
+}
 
+LaneKey = tuple[Runtime, Precision, str]
 _LANES: dict[str, tuple[Runtime, Precision]] = {f"{r}-{p}": (r, p) for r in RUNTIMES for p in PRECISIONS}
 
 _PATH_PATTERN = r"^(?!/)(?!.*(^|/)\.{1,2}(/|$))(?!.*//)[^\\:\x00-\x1f]*[^\\:/\x00-\x1f]$"
@@ -34,7 +43,13 @@ RelativePath = Annotated[str, AfterValidator(inside), Field(json_schema_extra={"
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[int, Field(ge=1)]
+Side = Annotated[int, Field(ge=1, le=65535)]
 Milliseconds = Annotated[float, Field(gt=0)]
+Share = Annotated[float, Field(ge=0)]
+# A mean of quotients that are at most 1 may round a little beyond it.
+Similarity = Annotated[float, Field(ge=-1.000001, le=1.000001)]
+# One unequal level in a 256x256 picture is 101 dB; equal pictures have no finite PSNR.
+PSNR_CAP_DB = 100.0
 
 
 class Model(BaseModel):
@@ -44,15 +59,16 @@ class Model(BaseModel):
         extra="forbid",
         frozen=True,
         allow_inf_nan=False,
+        defer_build=True,
         json_schema_serialization_defaults_required=True,
     )
 
 
 class Report(Model):
-    """A model with a file of its own."""
+    """A model with a file of its own; measured ones say in version 2 which files they speak of."""
 
     made_by: ClassVar[str] = "build"
-    schema_version: Literal[1] = 1
+    schema_version: int = 1
 
     def to_json(self) -> bytes:
         """The file's bytes: sorted keys, indent 2, the same for equal reports."""
@@ -75,14 +91,15 @@ class Report(Model):
                 wrong field.
         """
         raw = read_json(path)
-        version = raw.get("schema_version")
-        if version != SCHEMA_VERSION:
+        found, needed = raw.get("schema_version"), cls.model_fields["schema_version"].default
+        if type(found) is not int or found != needed:
             raise InputError(
-                f"{path} has schema_version {version!r}, this iast-export reads {SCHEMA_VERSION}",
+                f"{path} has schema_version {found!r}, this iast-export reads {needed}",
                 f"use the iast-export that wrote it, or make it again with `iast-export {cls.made_by}`",
             )
         try:
-            return cls.model_validate_json(json_bytes(raw), strict=True)
+            # As ASCII: a lone surrogate is then the parser's to refuse.
+            return cls.model_validate_json(json.dumps(raw), strict=True)
         except ValidationError as error:
             raise InputError(
                 f"{path} is not a valid report: {first_error(error)}",
@@ -117,30 +134,54 @@ class Drop(Model):
     identity: float | None = None
 
 
+class TaskScores(Model):
+    """Scores of one stylized picture; None where not judged."""
+
+    ssim_content: Similarity
+    style_distance: Share
+    lpips_content: Share | None = None
+    identity: Similarity | None = None
+
+
 class PairScore(Model):
-    """Raw fidelity of one content and style pair."""
+    """Raw figures of one content and style pair at one size: all that the row's summaries follow from.
+
+    `scores` are those of the row's own picture, `reference` those of FP32's.
+    """
 
     content: str
     style: str
-    psnr_db: float
-    ssim: float
+    width_px: Side
+    height_px: Side
+    psnr_db: Annotated[float, Field(ge=0, le=PSNR_CAP_DB)]
+    ssim: Similarity
+    scores: TaskScores
+    reference: TaskScores
+
+    @property
+    def key(self) -> tuple[str, str, int, int]:
+        """What was judged."""
+        return self.content, self.style, self.width_px, self.height_px
 
 
 class VerifyRow(Model):
-    """Fidelity and score drops of one model at one tier.
+    """Fidelity and score drops of one model at one tier, from `pairs`.
 
+    `sha256` is of the model's file, `reference_sha256` of the ONNX FP32 file that it was compared with.
     `not_judged` gives, for each score of `drop` that is None, the reason.
     """
 
     runtime: Runtime
     precision: Precision
     tier: str
+    sha256: Sha256
+    reference_sha256: Sha256
     images: Positive
     psnr_db: Spread
     ssim: Spread
     drop: Drop
     not_judged: dict[str, str] = Field(default_factory=dict)
-    pairs: tuple[PairScore, ...] = ()
+    pairs: tuple[PairScore, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
     def _explains_gaps(self) -> Self:
@@ -161,10 +202,12 @@ class SetFacts(Model):
 
 
 class VerifyReport(Report):
-    """reports/verify.json."""
+    """reports/verify.json; `styles` are the SHA-256 of the codes of every style that was judged in."""
 
     made_by = "verify"
+    schema_version: Literal[2] = 2
     set: SetFacts
+    styles: dict[str, Sha256]
     rows: tuple[VerifyRow, ...] = Field(min_length=1)
 
 
@@ -186,7 +229,7 @@ class Ratio(Model):
 
 
 class BenchmarkRow(Model):
-    """Speed, memory and size of one model at one tier.
+    """Speed, memory and size of one model at one tier; `sha256` is of its file.
 
     `p90_ms` is None where the samples are too few for it; `ratio_to_fp32` is None for FP32 itself
     and where FP32 was not measured; `warmup_ms` is kept apart and enters no figure.
@@ -195,6 +238,7 @@ class BenchmarkRow(Model):
     runtime: Runtime
     precision: Precision
     tier: str
+    sha256: Sha256
     threads: Positive
     median_ms: Milliseconds
     p90_ms: Milliseconds | None = None
@@ -209,6 +253,7 @@ class BenchmarkReport(Report):
     """reports/benchmark.json; `machine` is `environment.machine_fingerprint()`."""
 
     made_by = "bench"
+    schema_version: Literal[2] = 2
     machine: dict[str, str | int | list[str]]
     versions: dict[str, str] = Field(default_factory=dict)
     rows: tuple[BenchmarkRow, ...] = Field(min_length=1)
@@ -218,7 +263,7 @@ class BenchmarkReport(Report):
 
 
 class QuantizeRow(Model):
-    """What quantization did to one file. `islands` are the operators left float on purpose.
+    """What quantization did to one file, of that `sha256`. `islands` are the operators left float on purpose.
 
     For LiteRT `delegated` counts per signature the operators that XNNPACK takes, `not_delegated`
     names those that it leaves to the built-in kernels. `rewrites` counts, for ONNX, the places that each
@@ -226,6 +271,7 @@ class QuantizeRow(Model):
     """
 
     path: RelativePath
+    sha256: Sha256
     runtime: Runtime
     precision: Precision
     tier: str | None = None
@@ -240,6 +286,7 @@ class QuantizeReport(Report):
     """reports/quantize.json."""
 
     made_by = "quantize"
+    schema_version: Literal[2] = 2
     method: str
     set: SetFacts
     rows: tuple[QuantizeRow, ...] = Field(min_length=1)
@@ -249,11 +296,12 @@ class ConvertRow(Model):
     """One TFLite file: its signatures, the bytes they share and what XNNPACK takes.
 
     `largest_alone_bytes` is the size of the largest tier converted alone, `parity` the largest
-    absolute difference from PyTorch per signature (FP32 only), `not_delegated` counts operators
+    `parity_error` against PyTorch per signature (FP32 only), `not_delegated` counts operators
     that XNNPACK leaves to the built-in kernels, `rewrites` the places that were traced in another form.
     """
 
     path: RelativePath
+    sha256: Sha256
     precision: Precision
     role: Role
     signatures: tuple[str, ...]
@@ -261,7 +309,7 @@ class ConvertRow(Model):
     unique_bytes: Count
     shared_bytes: Count
     largest_alone_bytes: Positive | None = None
-    parity: dict[str, float] = Field(default_factory=dict)
+    parity: dict[str, Share] = Field(default_factory=dict)
     delegated: dict[str, Count] = Field(default_factory=dict)
     not_delegated: dict[str, Count] = Field(default_factory=dict)
     rewrites: dict[str, Count] = Field(default_factory=dict)
@@ -271,6 +319,7 @@ class ConvertReport(Report):
     """reports/convert.json."""
 
     made_by = "convert"
+    schema_version: Literal[2] = 2
     rows: tuple[ConvertRow, ...] = Field(min_length=1)
 
 
@@ -305,6 +354,7 @@ class FileEntry(Model):
 
     `accelerators` names per signature those of LiteRT that run it whole: XNNPACK ("cpu") and the GPU
     delegate ("gpu"). With any other, operators would hop to the CPU's slow built-in kernels, or off the GPU.
+    `minimum_runtime` is the oldest release of its runtime that takes the file, by the file's own words.
     """
 
     path: RelativePath
@@ -316,6 +366,8 @@ class FileEntry(Model):
     signatures: tuple[str, ...] = ()
     tier: str | None = None
     accelerators: dict[str, tuple[Accelerator, ...]] = Field(default_factory=dict)
+
+    minimum_runtime: Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+){1,2}$")] | None = None
 
     @model_validator(mode="after")
     def _accelerated(self) -> Self:
@@ -337,7 +389,7 @@ class IoEntry(Model):
     direction: Literal["input", "output"]
     name: str
     dtype: Literal["float32", "int8", "uint8"]
-    layout: Literal["NCHW", "NHWC", "NC", "other"]
+    layout: Layout
     shape: tuple[Positive | str, ...]
     scale: Annotated[float, Field(gt=0)] | None = None
     zero_point: int | None = None
@@ -466,6 +518,7 @@ class SourceFacts(Model):
 class Manifest(Report):
     """manifest.json, schema version 1: the contract with every app that loads a bundle."""
 
+    schema_version: Literal[1] = 1
     name: str
     created_by: str
     network: NetworkFacts
@@ -482,6 +535,16 @@ class Manifest(Report):
     def hashes(self) -> dict[str, str]:
         """SHA-256 of every file that an app loads, by path: models, styles, thumbnails, goldens."""
         return dict(self._listed())
+
+    def lanes(self) -> dict[LaneKey, FileEntry]:
+        """The file that serves each runtime, precision and tier id."""
+        return {
+            (entry.runtime, entry.precision, tier.id): entry
+            for entry in self.files
+            if entry.role == "transfer"
+            for tier in self.tiers
+            if entry.tier in (None, tier.id)
+        }
 
     def _listed(self) -> Iterator[tuple[str, str]]:
         yield from ((entry.path, entry.sha256) for entry in self.files)

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from iast_export.apart import read_foreign
+from iast_export.artifacts import read_bytes, sha256_bytes
 from iast_export.environment import machine_fingerprint
 from iast_export.errors import InputError, ToolError, UsageError
 from iast_export.images import pad_to, padded_side_px, to_levels, to_tensor
+from iast_export.onnx_wire import refuse_external_data
 from iast_export.specs import CONTENT, STYLE_IMAGE, STYLIZED
 
 if TYPE_CHECKING:
     from torch import nn
 
 Array = NDArray[Any]
+_has_spoken = False
 IMAGE_NAMES = (CONTENT, STYLIZED, STYLE_IMAGE)
 
 
@@ -111,27 +118,34 @@ class OnnxSession:
         return dict(zip(self._outputs, results, strict=True))
 
 
-def open_onnx(path: Path | bytes, threads: int = 1, outputs: Sequence[str] | None = None) -> OnnxSession:
-    """A session over an ONNX file, or over a serialized model.
+def open_onnx(
+    path: Path | bytes,
+    threads: int = 1,
+    outputs: Sequence[str] | None = None,
+    where: object = "the model",
+    options: Any = None,
+) -> OnnxSession:
+    """A session over an ONNX file that the caller has just written, or over a serialized model.
 
     Args:
-        path: the file, or the bytes of a model.
+        path: the file, or the bytes of a model; files of bundles come as bytes, from `sealed`.
         threads: of the one thread pool.
         outputs: graph outputs that `run` returns; None: all.
+        where: what the bytes are, for messages.
+        options: of the session, made by `onnx_session_options`; None: those.
 
     Raises:
-        InputError: no such file, or no such output.
+        InputError: no such file or output, or a model with values in other files.
         ToolError: ONNX Runtime refuses the model.
     """
     import onnxruntime as ort
 
-    if not isinstance(path, bytes) and not Path(path).is_file():
-        raise InputError(f"{path} is not there", "export the model first, or check the path")
-    source = path if isinstance(path, bytes) else str(path)
+    data, where = (path, where) if isinstance(path, bytes) else (_bytes_of(path, "export"), path)
+    refuse_external_data(data, where)
+    options = options if options is not None else onnx_session_options(threads)
     try:
-        raw = ort.InferenceSession(source, onnx_session_options(threads), providers=["CPUExecutionProvider"])
-    except Exception as error:
-        where = "the model" if isinstance(path, bytes) else str(path)
+        raw = ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime raises classes of its own, without a common base
         raise ToolError(f"ONNX Runtime can't load {where}: {error}", "build the file again") from error
     known = [item.name for item in raw.get_outputs()]
     wanted = list(outputs) if outputs is not None else known
@@ -139,6 +153,43 @@ def open_onnx(path: Path | bytes, threads: int = 1, outputs: Sequence[str] | Non
     if unknown:
         raise InputError(f"no output {', '.join(unknown)} among {', '.join(known)}", "ask for a graph output")
     return OnnxSession(raw, wanted)
+
+
+def try_foreign_onnx(path: Path, data: bytes) -> tuple[list[Any], list[Any]]:
+    """Shapes of the inputs and outputs of an ONNX file of the user's, once a process of its own has run it.
+
+    Args:
+        path: the file, for that process and for messages.
+        data: its bytes as they were read; the process refuses others.
+
+    Raises:
+        InputError: the file crashes ONNX Runtime, takes too long or too much memory, or was changed.
+        ToolError: ONNX Runtime refuses it.
+    """
+    edges = read_foreign("iast_export.runtimes:run_on_zeros", path, sha256=sha256_bytes(data))
+    inputs, outputs = edges
+    return inputs, outputs
+
+
+def run_on_zeros(path: str, sha256: str) -> tuple[list[Any], list[Any]]:
+    """The process's half of `try_foreign_onnx`; a file with inputs of free or other size is opened only."""
+    data = _bytes_of(Path(path), "give")
+    if sha256_bytes(data) != sha256:
+        raise InputError(f"{path} was changed while it was read", "run it again")
+    session = open_onnx(data, where=path)
+    edges = (session.raw.get_inputs(), session.raw.get_outputs())
+    inputs, outputs = ([list(item.shape) for item in items] for items in edges)
+    fixed = all(isinstance(side, int) for shape in inputs for side in shape)
+    if fixed and all(item.type == "tensor(float)" for item in edges[0]):
+        shapes = zip(session.input_names, inputs, strict=True)
+        session.run({name: np.zeros(shape, np.float32) for name, shape in shapes})
+    return inputs, outputs
+
+
+def _bytes_of(path: Path, verb: str) -> bytes:
+    if not Path(path).is_file():
+        raise InputError(f"{path} is not there", f"{verb} the model first, or check the path")
+    return read_bytes(Path(path))
 
 
 def _is_image(name: str, shape: Sequence[int]) -> bool:
@@ -219,7 +270,8 @@ class LiteRtSession:
             ToolError: the runtime failed.
         """
         try:
-            return dict(self._runner(**prepared))
+            with _without_information():
+                return dict(self._runner(**prepared))
         except (RuntimeError, ValueError) as error:
             raise ToolError(f"LiteRT failed: {error}", "convert the model again") from error
 
@@ -236,34 +288,68 @@ class LiteRtSession:
         return results
 
 
-def open_litert(path: Path | bytes, signature: str | None = None, threads: int = 1) -> LiteRtSession:
-    """A session over one signature of a TFLite file.
+def open_litert(
+    path: Path | bytes, signature: str | None = None, threads: int = 1, where: object = "the model"
+) -> LiteRtSession:
+    """A session over one signature of a TFLite file that the caller has just written, or of a model.
 
     Args:
-        path: the file, or what would be in it.
+        path: the file, or what would be in it; files of bundles come as bytes, from `sealed`.
         signature: its key; None where the file has exactly one.
         threads: of XNNPACK.
+        where: what the bytes are, for messages.
 
     Raises:
         InputError: no such file or signature.
         ToolError: LiteRT refuses the model.
     """
-    from ai_edge_litert.interpreter import Interpreter
-
-    given: dict[str, Any] = {"model_content": path} if isinstance(path, bytes) else {"model_path": str(path)}
-    what = "the model" if isinstance(path, bytes) else path
-    if not isinstance(path, bytes) and not Path(path).is_file():
-        raise InputError(f"{path} is not there", "convert the model first, or check the path")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    try:
-        interpreter = Interpreter(num_threads=threads, **given)
-        known = list(interpreter.get_signature_list())
-    except (RuntimeError, ValueError) as error:
-        raise ToolError(f"LiteRT can't load {what}: {error}", "convert the file again") from error
+    data, where = (path, where) if isinstance(path, bytes) else (_bytes_of(path, "convert"), path)
+    interpreter = litert_interpreter(data, where, num_threads=threads)
+    known = list(interpreter.get_signature_list())
     chosen = known[0] if signature is None and len(known) == 1 else signature
     if chosen is None or chosen not in known:
-        raise InputError(f"{what} has no signature {signature}", f"choose one of {', '.join(known)}")
+        raise InputError(f"{where} has no signature {signature}", f"choose one of {', '.join(known)}")
     return LiteRtSession(interpreter, chosen)
+
+
+def litert_interpreter(data: bytes, where: object = "the model", **options: Any) -> Any:
+    """LiteRT's own interpreter of a model, over bytes that it keeps.
+
+    Raises:
+        ToolError: LiteRT refuses the model.
+    """
+    from ai_edge_litert.interpreter import Interpreter
+
+    try:
+        return Interpreter(model_content=data, **options)
+    except (RuntimeError, ValueError) as error:
+        raise ToolError(f"LiteRT can't load {where}: {error}", "convert the file again") from error
+
+
+@contextmanager
+def _without_information() -> Iterator[None]:
+    """Keeps off the terminal what LiteRT's native code says once, when it first computes; no error.
+
+    It heeds no setting, and its line ends up in the middle of a progress bar.
+    """
+    global _has_spoken
+    if _has_spoken:
+        yield
+        return
+    _has_spoken = True
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as said:
+        terminal = os.dup(2)
+        os.dup2(said.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(terminal, 2)
+            os.close(terminal)
+            said.seek(0)
+            for line in said.read().splitlines(keepends=True):
+                if not line.startswith(b"INFO: "):
+                    os.write(2, line)
 
 
 class TorchSession:

@@ -57,6 +57,7 @@ class SearchState(Report):
     """All that a search has measured so far; another `key` means other inputs."""
 
     made_by: ClassVar[str] = "search"
+    schema_version: Literal[1] = 1
     key: Sha256
     reference: tuple[dict[str, float | None], ...]
     candidates: tuple[Candidate, ...] = ()
@@ -106,10 +107,12 @@ class SearchReport(Report):
     """A search of one tier for one runtime, over the FP32 file of `fp32_sha256`.
 
     `verdict`: "met" where every budget holds by its bound; "not met" where the search came to its end
-    without; "out of time" where the clock ended it. `file` is then the best found.
+    without; "out of time" where the clock ended it, also where by then only the file with everything in
+    float, which needs no search, was the best that holds. `file` is then the best found.
     """
 
     made_by: ClassVar[str] = "search"
+    schema_version: Literal[1] = 1
     runtime: Runtime = "onnxruntime"
     tier: str
     threads: Positive

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -11,6 +11,7 @@ from iast_export.errors import InputError, RecipeError
 Runtime = Literal["onnxruntime", "litert"]
 Precision = Literal["fp32", "fp16", "dynamic_int8", "int8"]
 Role = Literal["transfer", "dispatch", "style_encoder", "landmarks"]
+Layout = Literal["NCHW", "NHWC", "NC", "other"]
 
 Accelerator = Literal["cpu", "gpu"]
 
@@ -22,11 +23,28 @@ CONTENT = "content"
 STRENGTH = "strength"
 STYLIZED = "stylized"
 STYLE_IMAGE = "style"
+IMAGE_NAMES = (CONTENT, STYLIZED, STYLE_IMAGE)
 SIZE_MULTIPLE_KEY = "size_multiple_px"  # of an ONNX file's metadata
 STYLE_ENCODER_SIDE_PX = 256
 THUMBNAIL_SIDE_PX = 128
+LARGEST_SIDE_PX = 8192  # of a tier: its picture alone is 0.8 GB in float32
 LANDMARKS_SIDE_PX = 112
 LANDMARKS = 68
+
+# Lanes that a golden picture is promised for, and how far another machine may be from it.
+GOLDEN_LANES: tuple[tuple[Runtime, Precision], ...] = (
+    ("onnxruntime", "fp32"),
+    ("onnxruntime", "int8"),
+    ("litert", "fp32"),
+    ("litert", "int8"),
+)
+# Largest difference in 8-bit levels found between x86 and emulated Arm processors (benchmarks/arm), INT8 and
+# FP32. LiteRT: INT8 agrees bit for bit, FP32 tips one rounding. ONNX Runtime: FP32 agrees; in INT8 the float
+# islands sum in another order, a value tips to the next integer there, and the convolutions behind spread it.
+TOLERANCE_LEVELS: Mapping[Runtime, int] = {"litert": 1, "onnxruntime": 4}
+# The same of LiteRT's GPU delegate in FP16, to the CPU's picture of the same file: found 1 at 256 px to 4 at
+# 1024 px, and 8 to 10, on Mesa's software driver. Twice as much is allowed: other GPUs sum in other orders.
+GPU_TOLERANCE_LEVELS: Mapping[Precision, int] = {"fp32": 8, "int8": 20}
 
 
 @dataclass(frozen=True)
@@ -72,13 +90,33 @@ def tflite_name(name: str, precision: Precision) -> str:
     return f"{name}-{precision}.tflite"
 
 
+def check_facts(depths: Sequence[int], size_multiple_px: int) -> None:
+    """Refuses what a network says of itself where no tier could follow from it.
+
+    Raises:
+        InputError: no depth, one that is not a whole number of at least 1, or a side step beyond
+            1..8192.
+    """
+    if not depths or not all(type(depth) is int and depth >= 1 for depth in depths):
+        raise InputError(
+            f"the network's depths are {depths!r}", "give whole numbers of at least 1, one or more"
+        )
+    if type(size_multiple_px) is not int or not 1 <= size_multiple_px <= LARGEST_SIDE_PX:
+        raise InputError(
+            f"the network's size_multiple_px is {size_multiple_px!r}",
+            f"give a whole number in 1..{LARGEST_SIDE_PX}, the largest side of a tier",
+        )
+
+
 def check_plan(tiers: Sequence[Tier], depths: Sequence[int], size_multiple_px: int) -> None:
     """Refuses a depth plan that can't be built.
 
     Raises:
         RecipeError: no tier, sides not rising, a depth that rises with the side or is not one of
             `depths`, a side that is not a multiple of `size_multiple_px`.
+        InputError: see `check_facts`.
     """
+    check_facts(depths, size_multiple_px)
     if not tiers:
         raise RecipeError("the depth plan has no tier", "add at least one [[tiers]] entry")
     for tier in tiers:
@@ -126,3 +164,15 @@ def select_tier(tiers: Sequence[Tier], width_px: int, height_px: int) -> Tier:
         f"scale its longest side down to {largest} px (--scale-down), tile it (--tile), "
         "or build with a larger tier",
     )
+
+
+def edge_layout(name: str, rank: int, in_litert: bool) -> Layout:
+    """How the numbers of a model's input or output are laid out."""
+    if name in IMAGE_NAMES:
+        return "NHWC" if in_litert else "NCHW"
+    return "NC" if rank == 2 else "other"
+
+
+def edge_value_range(name: str) -> tuple[float, float] | None:
+    """Between which values an input or output lies; None where nothing bounds it."""
+    return (0.0, 1.0) if name in (*IMAGE_NAMES, STRENGTH) else None

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from iast_export import bundle
 from iast_export.artifacts import (
     sha256_bytes,
+    sha256_file,
 )
 from iast_export.build import Build
 from iast_export.calibrate import (
@@ -28,7 +29,7 @@ from iast_export.calibrate import (
 from iast_export.environment import machine_fingerprint, usable_cores, versions
 from iast_export.images import center_square, to_tensor
 from iast_export.imagesets import ImageSet
-from iast_export.lanes import find_lanes
+from iast_export.lanes import Lane, find_lanes
 from iast_export.observers import Feeds, Observe, observe_litert, observe_onnx
 from iast_export.onnx_graph import load_model
 from iast_export.quantize.equalize import (
@@ -49,6 +50,7 @@ from iast_export.reports import (
     SetFacts,
 )
 from iast_export.rewrites import noted
+from iast_export.sealed import Seals
 from iast_export.specs import (
     RUNTIMES,
     Precision,
@@ -152,6 +154,7 @@ def _convert(build: Build) -> list[Path]:
         rows.append(
             {
                 "path": made.relative_to(build.root).as_posix(),
+                "sha256": sha256_file(made),
                 "precision": "fp32",
                 "role": role,
                 "signatures": tuple(summary.max_difference),
@@ -362,6 +365,7 @@ def _quantize_row(
 ) -> dict[str, Any]:
     return {
         "path": path.relative_to(build.root).as_posix(),
+        "sha256": sha256_file(path),
         "runtime": runtime,
         "precision": precision,
         "tier": tier,
@@ -375,7 +379,11 @@ def _set_facts(found: ImageSet) -> SetFacts:
 
 
 def _transfer_models(build: Build) -> list[Path]:
-    return [lane.path for lane in find_lanes(build.models, build.recipe.name, build.tiers)]
+    return [lane.path for lane in _lanes(build)]
+
+
+def _lanes(build: Build) -> list[Lane]:
+    return find_lanes(build.models, build.recipe.name, build.tiers, Seals.of_build(build.root))
 
 
 def _verify_inputs(build: Build) -> list[Path]:
@@ -423,7 +431,7 @@ def _verify(build: Build) -> list[Path]:
     from iast_export.verify import verify
 
     pairs = evaluation_pairs(build)
-    lanes = find_lanes(build.models, build.recipe.name, build.tiers)
+    lanes = _lanes(build)
     facts = SetFacts(name=build.evaluation_set.name, sha256=build.evaluation_set.sha256, images=len(pairs))
     path = build.root / VERIFY_PATH
     scorers = build_scorers(build)
@@ -442,7 +450,7 @@ def _bench_params(build: Build) -> dict[str, Any]:
 def _bench(build: Build) -> list[Path]:
     from iast_export.benchmark import BenchmarkOptions, benchmark
 
-    lanes = find_lanes(build.models, build.recipe.name, build.tiers)
+    lanes = _lanes(build)
     _, picture = build.evaluation_pictures()[0]
     chosen = build.recipe.benchmark
     options = BenchmarkOptions(threads=chosen.threads, warmup=chosen.warmup, blocks=chosen.blocks)

@@ -13,8 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
+from iast_export import safetensors_file
 from iast_export.artifacts import (
     Progress,
     StageRecord,
@@ -22,23 +21,26 @@ from iast_export.artifacts import (
     read_bytes,
     remove_made,
     sha256_bytes,
-    sha256_file,
     write_atomic,
 )
 from iast_export.claims import working
 from iast_export.errors import InputError, UsageError
+from iast_export.file_kinds import SAFETENSORS, kind_of
 from iast_export.images import Rgb, center_square, encode_png, load_image
 from iast_export.imagesets import load_set
 from iast_export.metrics.style import style_distance, style_statistics
 from iast_export.paths import check_folders
 from iast_export.recipe import load_recipe
 from iast_export.reports import MANIFEST_NAME, Manifest, StyleEntry, load_manifest
+from iast_export.sealed import Seals
 from iast_export.specs import STRENGTH, STYLE_ENCODER_SIDE_PX, THUMBNAIL_SIDE_PX
 from iast_export.styles import Codes, check_finite, pack, style_id
 from iast_export.stylize import BundleEngine
+from iast_export.texts import shown, visible
 
 CHECKPOINT_KEY = "checkpoint_sha256"
 _ID = re.compile(r"[a-z0-9][a-z0-9_-]*")
+_LONGEST_ID, _LONGEST_TEXT = 64, 1000
 _REBUILD = "build the bundle again"
 
 
@@ -55,12 +57,16 @@ class NewStyle:
 
 @dataclass(frozen=True)
 class Added:
-    """The new entry, and how far the thumbnail's photograph is from the artwork before and after."""
+    """The new entry, and how far the thumbnail's photograph is from the artwork before and after.
+
+    `note`: what could not be known of a given code; empty where nothing.
+    """
 
     entry: StyleEntry
     distance_before: float
     distance_after: float
     replaced: bool
+    note: str = ""
 
 
 def add_style(
@@ -99,7 +105,7 @@ def _add(
     _check_free(manifest, old, new.id, replace)
     engine = BundleEngine(folder, "onnxruntime", "fp32")
     artwork = center_square(load_image(picture), STYLE_ENCODER_SIDE_PX)
-    codes = _encoded(engine, artwork) if code is None else read_code(code, manifest)
+    codes, checked = (_encoded(engine, artwork), True) if code is None else read_code(code, manifest)
     progress("style", 1, 3)
     photograph, thumbnail = _drawn(engine, codes)
     files = _files(new.id, pack(codes, engine.code_shapes), encode_png(thumbnail), renamed=old is not None)
@@ -115,7 +121,11 @@ def _add(
     _replace_manifest(folder, manifest, styles)
     progress("style", 3, 3)
     return Added(
-        entry, style_distance(photograph, reference), style_distance(thumbnail, reference), old is not None
+        entry,
+        style_distance(photograph, reference),
+        style_distance(thumbnail, reference),
+        old is not None,
+        "" if checked else f"{code} carries no checksum: an alteration of it would not be seen",
     )
 
 
@@ -150,39 +160,48 @@ def list_styles(folder: Path) -> tuple[StyleEntry, ...]:
     return load_manifest(folder).styles
 
 
-def read_code(path: Path, manifest: Manifest) -> Codes:
-    """A code made for the bundle's checkpoint, from a safetensors file that names the checkpoint.
+def read_code(path: Path, manifest: Manifest) -> tuple[Codes, bool]:
+    """A code made for the bundle's checkpoint, and whether a checksum in its file was there to be tested.
+
+    The file is a safetensors file that names the checkpoint.
 
     Raises:
-        InputError: unreadable, of another shape or checkpoint, or not finite.
+        InputError: unreadable, altered, of another shape, type or checkpoint, or not finite.
     """
-    from safetensors import SafetensorError, safe_open
-
     remedy = "make it with `python -m models.styles refine` for this bundle's checkpoint"
-    sha256_file(path)
-    try:
-        with safe_open(path, "numpy") as tensors:
-            made_for = (tensors.metadata() or {}).get(CHECKPOINT_KEY)
-            codes = {name: tensors.get_tensor(name) for name in tensors.keys()}  # noqa: SIM118
-    except SafetensorError as error:
-        raise InputError(f"{path} holds no code: {error}", remedy) from error
+    data = read_bytes(path)
+    kind = kind_of(data)
+    if kind != SAFETENSORS:
+        raise InputError(f"{path} is {kind.words}, a safetensors file is needed", remedy)
+    found = safetensors_file.read(data, str(path))
+    made_for = found.metadata.get(CHECKPOINT_KEY)
     if made_for is None or made_for != manifest.source.checkpoint_sha256:
         raise InputError(f"{path} was made for another checkpoint than the bundle", remedy)
     wanted = {n: tuple(s) for n, s in manifest.network.code_shapes.items() if n != STRENGTH}
-    found = {name: tuple(code.shape) for name, code in codes.items()}
-    if found != wanted:
-        raise InputError(f"{path} holds {found}, {wanted} is needed", remedy)
-    codes = {name: code.astype(np.float32) for name, code in codes.items()}
+    shapes = {name: code.shape for name, code in found.tensors.items()}
+    if shapes != wanted:
+        raise InputError(f"{path} holds {shown(shapes)}, {wanted} is needed", remedy)
+    codes = {
+        name: safetensors_file.as_float32(code, f"{path}: the code {name}")
+        for name, code in found.tensors.items()
+    }
     check_finite(codes, str(path))
-    return codes
+    return codes, found.checked
 
 
 def _check_words(new: NewStyle) -> None:
-    for what, word in (("--name", new.id), ("--category", new.category)):
-        if not _ID.fullmatch(word):
+    for what, text in (("--title", new.title), ("--licence", new.licence), ("--source", new.source)):
+        if visible(text) != text or len(text) > _LONGEST_TEXT:
             raise UsageError(
-                f"{what} {word!r}: lower-case letters, digits, - and _ are needed",
-                f"use {style_id(Path(word))!r}",
+                f"{what} {shown(text)}: one line of UTF-8 text is needed, at most {_LONGEST_TEXT} letters",
+                "leave out control characters and line feeds",
+            )
+    for what, word in (("--name", new.id), ("--category", new.category)):
+        if not _ID.fullmatch(word) or len(word) > _LONGEST_ID:
+            raise UsageError(
+                f"{what} {shown(word)}: lower-case letters, digits, - and _ are needed, "
+                f"{_LONGEST_ID} at most",
+                f"use {style_id(Path(word))[:_LONGEST_ID]!r}",
             )
 
 
@@ -215,9 +234,9 @@ def _check_no_golden(manifest: Manifest, name: str) -> None:
 
 
 def _check_unaltered(folder: Path, manifest: Manifest) -> None:
-    for path, sha256 in manifest.hashes().items():
-        if sha256_file(folder / path) != sha256:
-            raise InputError(f"{folder / path} was altered: its SHA-256 is not the manifest's", _REBUILD)
+    seals = Seals.of_bundle(folder, manifest)
+    for path in seals.sha256:
+        seals.check(folder / path)
 
 
 def _encoded(engine: BundleEngine, artwork: Rgb) -> Codes:

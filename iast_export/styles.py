@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import re
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -19,17 +18,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from iast_export.artifacts import read_bytes
+from iast_export.artifacts import sha256_bytes
 from iast_export.errors import InputError
 from iast_export.images import Rgb, center_square, load_image, to_tensor
 from iast_export.metrics.style import style_statistics
 from iast_export.procedural import style_pictures
 from iast_export.specs import STRENGTH, STYLE_ENCODER_SIDE_PX
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from iast_export.toml_text import parse_toml
 
 if TYPE_CHECKING:
     from iast_export.adapters import StyleNetwork
@@ -76,34 +71,37 @@ def packaged_styles(checkpoint_sha256: str) -> list[Style]:
     """The styles in the wheel, made with the packaged checkpoint.
 
     Raises:
-        InputError: they are missing, or were made with another checkpoint.
+        InputError: they are missing or altered, or were made with another checkpoint.
     """
-    from safetensors import safe_open
+    from safetensors.numpy import load
 
     folder = resources.files("iast_export") / "data" / "styles"
     listing, codes_file = folder / "styles.toml", folder / "codes.safetensors"
     if not listing.is_file() or not codes_file.is_file():
         raise InputError("the packaged styles are missing", "install iast-export again")
-    listed = tomllib.loads(listing.read_text(encoding="utf-8"))
+    listed = parse_toml(listing.read_bytes(), listing.name, InputError, "install iast-export again")
     if listed["checkpoint_sha256"] != checkpoint_sha256:
         raise InputError(
             "the packaged styles were made with another checkpoint",
             "give --styles FOLDER with style pictures",
         )
-    with resources.as_file(codes_file) as path, safe_open(path, "numpy") as tensors:
-        return [
-            Style(
-                id=entry["id"],
-                category=entry["category"],
-                codes={"style_code": tensors.get_tensor(f"{entry['id']}/style_code")},
-                statistics=tensors.get_tensor(f"{entry['id']}/statistics"),
-                held_out=entry["held_out"],
-                title=entry["title"],
-                licence=entry["licence"],
-                source=entry["source"],
-            )
-            for entry in listed["styles"]
-        ]
+    data = codes_file.read_bytes()
+    if sha256_bytes(data) != listed["codes_sha256"]:
+        raise InputError("the packaged styles were altered", "install iast-export again")
+    tensors = load(data)
+    return [
+        Style(
+            id=entry["id"],
+            category=entry["category"],
+            codes={"style_code": tensors[f"{entry['id']}/style_code"]},
+            statistics=tensors[f"{entry['id']}/statistics"],
+            held_out=entry["held_out"],
+            title=entry["title"],
+            licence=entry["licence"],
+            source=entry["source"],
+        )
+        for entry in listed["styles"]
+    ]
 
 
 def encoded_styles(network: StyleNetwork, folder: Path | None = None) -> list[Style]:
@@ -168,25 +166,25 @@ def pack(codes: Codes, code_shapes: Mapping[str, tuple[int, ...]]) -> bytes:
     return b"".join(np.ascontiguousarray(codes[name], "<f4").tobytes() for name in names)
 
 
-def unpack(path: Path, code_shapes: Mapping[str, Sequence[int]]) -> Codes:
-    """Codes from a bundle's style file.
+def unpack(data: bytes, code_shapes: Mapping[str, Sequence[int]], where: object) -> Codes:
+    """Codes from the bytes of a bundle's style file; `where` is for messages.
 
     Raises:
-        InputError: missing, of another length, or not finite.
+        InputError: of another length, or not finite.
     """
     names = sorted(name for name in code_shapes if name != STRENGTH)
-    flat = np.frombuffer(read_bytes(path), "u1")
+    flat = np.frombuffer(data, "u1")
     sizes = [math.prod(code_shapes[name]) for name in names]
     if flat.size != 4 * sum(sizes):
         raise InputError(
-            f"{path} holds {flat.size} bytes, {4 * sum(sizes)} are needed", "build the bundle again"
+            f"{where} holds {flat.size} bytes, {4 * sum(sizes)} are needed", "build the bundle again"
         )
     parts = np.split(flat.view("<f4"), np.cumsum(sizes)[:-1])
     codes = {
         name: part.astype(np.float32).reshape(tuple(code_shapes[name]))
         for name, part in zip(names, parts, strict=True)
     }
-    check_finite(codes, str(path))
+    check_finite(codes, str(where))
     return codes
 
 

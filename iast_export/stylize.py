@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from iast_export.artifacts import Progress, no_progress, sha256_file
+from iast_export.artifacts import Progress, no_progress
 from iast_export.claims import made_files
 from iast_export.default_lane import load_defaults
 from iast_export.errors import InputError, UsageError
@@ -19,6 +20,7 @@ from iast_export.images import Rgb, center_square, fit_longest_side, load_image,
 from iast_export.paths import check_not_overwriting
 from iast_export.reports import FileEntry, Manifest, load_manifest
 from iast_export.runtimes import Session, open_litert, open_onnx, stylize_rgb
+from iast_export.sealed import Seals
 from iast_export.specs import (
     STRENGTH,
     STYLE_ENCODER_SIDE_PX,
@@ -53,7 +55,7 @@ class BundleEngine:
     Without a precision each tier has its default lane (`default_lane`), by the bundle's reports.
 
     Raises:
-        InputError: the folder is no bundle, or a file that is used is missing or altered.
+        InputError: the folder is no bundle, any model in it is altered, or a file that is used is missing.
         UsageError: the bundle has no such lane.
     """
 
@@ -70,6 +72,8 @@ class BundleEngine:
         self.folder, self.runtime, self.threads = folder, runtime, threads
         self.accelerator = accelerator
         self.manifest: Manifest = load_manifest(folder)
+        self._seals = Seals.of_bundle(folder, self.manifest)
+        self._seals.check_present()
         self.tiers = [Tier(t.depth, t.max_side_px) for t in self.manifest.tiers]
         self.code_shapes = self.manifest.network.code_shapes
         self._precisions = self._chosen(precision)
@@ -107,13 +111,17 @@ class BundleEngine:
         """The session that serves a tier."""
         if tier.id not in self._sessions:
             lane = self._lanes[tier.id]
-            if self.accelerator == "gpu":
-                self._sessions[tier.id] = open_gpu(self._checked(lane[0]), tier.signature)
-            elif self.runtime == "litert":
-                self._sessions[tier.id] = open_litert(self._checked(lane[0]), tier.signature, self.threads)
+            if self.runtime == "litert":
+                data, path = self._opened(lane[0])
+                self._sessions[tier.id] = (
+                    open_gpu(data, tier.signature, where=path)
+                    if self.accelerator == "gpu"
+                    else open_litert(data, tier.signature, self.threads, path)
+                )
             else:
                 entry = next(f for f in lane if f.tier == tier.id)
-                self._sessions[tier.id] = open_onnx(self._checked(entry), self.threads)
+                data, path = self._opened(entry)
+                self._sessions[tier.id] = open_onnx(data, self.threads, where=path)
         return self._sessions[tier.id]
 
     def stylize(
@@ -167,8 +175,7 @@ class BundleEngine:
         entry = next((s for s in self.manifest.styles if s.id == style), None)
         if entry is not None:
             path = self.folder / entry.path
-            self._check(path, entry.sha256)
-            return entry.id, unpack(path, self.code_shapes)
+            return entry.id, unpack(self._seals.read(path), self.code_shapes, path)
         if not Path(style).is_file():
             known = ", ".join(s.id for s in self.manifest.styles)
             raise UsageError(f"{style!r} is neither a style of the bundle nor a picture", f"styles: {known}")
@@ -190,19 +197,12 @@ class BundleEngine:
         )
         if entry is None:
             raise UsageError("this bundle has no style encoder", "choose one of its ready-made styles")
-        path = self._checked(entry)
-        return open_litert(path) if self.runtime == "litert" else open_onnx(path)
+        data, path = self._opened(entry)
+        return open_litert(data, where=path) if self.runtime == "litert" else open_onnx(data, where=path)
 
-    def _checked(self, entry: FileEntry) -> Path:
+    def _opened(self, entry: FileEntry) -> tuple[bytes, Path]:
         path = self.folder / entry.path
-        self._check(path, entry.sha256)
-        return path
-
-    def _check(self, path: Path, sha256: str) -> None:
-        if sha256_file(path) != sha256:
-            raise InputError(
-                f"{path} was altered: its SHA-256 is not the manifest's", "build the bundle again"
-            )
+        return self._seals.read(path), path
 
 
 def stylize(
@@ -235,7 +235,7 @@ def stylize(
     if len(pictures) < len(contents) or len(codes) < len(styles):
         raise UsageError("two inputs share one name", "rename one, or run them apart")
     places = {(c, s): out / f"{c}--{s}.png" for c in pictures for s in codes}
-    kept = [*contents, *(Path(style) for style in styles), *made_files(engine.folder)]
+    kept = chain(contents, map(Path, styles), made_files(engine.folder))
     check_not_overwriting([*places.values(), out / "sheet.png"], kept)
     written: list[Picture] = []
     rows: list[list[Rgb]] = []

@@ -12,6 +12,7 @@ from __future__ import annotations
 import io
 import logging
 import os
+import struct
 import sys
 import tempfile
 import warnings
@@ -20,13 +21,16 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import IO, Any, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
 
+from iast_export.damage import DamagedError, refusal
 from iast_export.errors import IastExportError, InputError, ToolError
+from iast_export.tflite_check import check_layout, check_model
 
 Model: TypeAlias = Any
 """A mutable `ModelT` of the TFLite schema; its object classes carry no type information."""
@@ -115,49 +119,52 @@ def _captured_output() -> Iterator[IO[bytes]]:
                 os.close(original)
 
 
-def read_bytes(path: Path) -> bytes:
-    """The bytes of a .tflite file, refused when they can't be one.
+def parse(data: bytes, where: object = "the model") -> Model:
+    """The mutable object form of a model's bytes, which are validated first.
 
     Raises:
-        InputError: missing, empty, foreign or truncated (the runtime's own verifier decides).
+        InputError: they are no model, or a damaged one; `where` is for the message.
+    """
+    from ai_edge_litert.tools import flatbuffer_utils
+
+    if data[4:8] != b"TFL3":
+        raise InputError(f"{where} is not a TFLite model", "give a .tflite file that the build wrote")
+    try:
+        check_layout(data)
+        model = flatbuffer_utils.read_model_from_bytearray(bytearray(data))
+    except (ValueError, TypeError, IndexError, AttributeError, struct.error, OverflowError) as error:
+        raise refusal(where, error) from error  # what the flatbuffers package raises has no common base
+    try:
+        check_model(model, len(data))
+    except DamagedError as error:
+        raise refusal(where, error) from error
+    return deepcopy(model)
+
+
+def read_model(path: Path) -> Model:
+    """The mutable object form of a .tflite file.
+
+    Raises:
+        InputError: missing, foreign, truncated or damaged.
     """
     try:
         data = Path(path).read_bytes()
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}", "give the path of a .tflite file") from error
-    if data[4:8] != b"TFL3":
-        raise InputError(f"{path} is not a TFLite model", "give a .tflite file that the build wrote")
-    from ai_edge_litert.interpreter import Interpreter
-
-    try:
-        with quiet_tools():
-            Interpreter(model_content=data, num_threads=1)
-    except ToolError as error:
-        raise InputError(
-            f"{path} is truncated or damaged ({len(data)} bytes)", "build it again or copy it again"
-        ) from error
-    return data
-
-
-def parse(data: bytes) -> Model:
-    """The mutable object form of a model's bytes."""
-    from ai_edge_litert.tools import flatbuffer_utils
-
-    return deepcopy(flatbuffer_utils.read_model_from_bytearray(bytearray(data)))
-
-
-def read_model(path: Path) -> Model:
-    """The mutable object form of a .tflite file; raises InputError like `read_bytes`."""
-    return parse(read_bytes(path))
+    return parse(data, path)
 
 
 def op_name(model: Model, op: Any) -> str:
     """The operator's name in the schema, for example CONV_2D."""
-    code = model.operatorCodes[op.opcodeIndex]
-    number = max(code.builtinCode, code.deprecatedBuiltinCode)
-    return _enum_names("BuiltinOperator")[number]
+    return code_name(model.operatorCodes[op.opcodeIndex])
 
 
+def code_name(code: Any) -> str:
+    """The name of an operator code in the schema."""
+    return _enum_names("BuiltinOperator")[max(code.builtinCode, code.deprecatedBuiltinCode)]
+
+
+@cache
 def _enum_names(enum: str) -> dict[int, str]:
     return {v: k for k, v in vars(getattr(schema(), enum)).items() if isinstance(v, int)}
 
@@ -198,8 +205,8 @@ def signatures(model: Model) -> list[Signature]:
         Signature(
             text(s.signatureKey),
             int(s.subgraphIndex),
-            {text(t.name): int(t.tensorIndex) for t in s.inputs},
-            {text(t.name): int(t.tensorIndex) for t in s.outputs},
+            {text(t.name): int(t.tensorIndex) for t in s.inputs or []},
+            {text(t.name): int(t.tensorIndex) for t in s.outputs or []},
         )
         for s in model.signatureDefs or []
     ]
@@ -264,6 +271,9 @@ def operator_counts(model: Model) -> dict[str, dict[str, int]]:
 def is_float(graph: Graph, op: Any) -> bool:
     """Whether the operator computes in float: it writes floats and is no conversion from integers."""
     floats = ("float32", "float16")
-    writes = any(dtype_name(graph.tensors[int(t)]) in floats for t in op.outputs)
-    reads_integers = dtype_name(graph.tensors[int(op.inputs[0])]) in ("int8", "uint8", "int16")
-    return writes and not (reads_integers and len(op.inputs) == 1)
+    writes = any(
+        dtype_name(graph.tensors[int(t)]) in floats for t in (() if op.outputs is None else op.outputs)
+    )
+    only = [int(t) for t in op.inputs] if op.inputs is not None else []
+    integers = len(only) == 1 and dtype_name(graph.tensors[only[0]]) in ("int8", "uint8", "int16")
+    return writes and not integers

@@ -7,7 +7,7 @@ so that all runtimes see the same pixels and none of them pads.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
@@ -15,20 +15,20 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from iast_export.artifacts import Progress, no_progress
+from iast_export.artifacts import Progress, no_progress, sha256_bytes, sha256_file
 from iast_export.environment import usable_cores
 from iast_export.errors import CannotJudgeError, InputError
 from iast_export.images import Rgb, center_square
 from iast_export.lanes import Feeds, Lane
-from iast_export.metrics import lower_p5, psnr_db, ssim, ssim_content, style_distance
+from iast_export.metrics import psnr_db, ssim, ssim_content, style_distance
 from iast_export.metrics.identity import FaceBox
 from iast_export.metrics.perceptual import PerceptualDistance
-from iast_export.reports import Drop, PairScore, SetFacts, Spread, VerifyReport, VerifyRow
+from iast_export.reports import PairScore, SetFacts, TaskScores, VerifyReport, VerifyRow
 from iast_export.specs import Precision, Runtime, Tier
+from iast_export.styles import pack
+from iast_export.summaries import drop_of, spread_of
 
 REFERENCE: tuple[Runtime, Precision] = ("onnxruntime", "fp32")
-# A drop relative to a score near zero says nothing: smaller FP32 scores count as this much.
-SCORE_FLOOR = 0.05
 NO_PERCEPTUAL = "no SqueezeNet 1.1 weights were given"
 NO_IDENTITY = "no face-embedding model was given"
 NO_FACES = "no evaluation picture has a face box"
@@ -72,31 +72,17 @@ class Scorers:
 
 
 @dataclass(frozen=True)
-class TaskScores:
-    """Scores of one stylized picture; None where not judged."""
-
-    ssim_content: float
-    style_distance: float
-    lpips_content: float | None = None
-    identity: float | None = None
-
-
-@dataclass(frozen=True)
 class Reference:
-    """A pair at one tier: its square photograph, FP32's picture of it and that picture's scores."""
+    """A pair at one tier: its square photograph, FP32's picture of it and that picture's scores.
+
+    `sha256` is of the FP32 file.
+    """
 
     pair: EvaluationPair
     content: Rgb
     stylized: Rgb
     scores: TaskScores
-
-
-HIGHER_IS_BETTER: Mapping[str, bool] = {
-    "ssim_content": True,
-    "style_distance": False,
-    "lpips_content": False,
-    "identity": True,
-}
+    sha256: str
 
 
 def verify(
@@ -139,7 +125,8 @@ def verify(
             for lane in (one for one in lanes if one.tier == tier and not _is_reference(one)):
                 results = _stylized(lane, [(r.content, r.pair.feeds) for r in references], threads, step)
                 rows.append(verify_lane(lane, references, results, used, pool))
-    return VerifyReport(set=set_facts, rows=tuple(rows))
+    styles = {pair.style: _style_sha256(pair.feeds) for pair in pairs}
+    return VerifyReport(set=set_facts, styles=styles, rows=tuple(rows))
 
 
 def verify_lane(
@@ -159,33 +146,32 @@ def verify_lane(
             f"{lane.label}: {len(results)} results for {len(references)} references", "run every pair once"
         )
     scored = list(pool.map(lambda r, out: judge_pair(r, out, scorers), references, results))
-    psnrs = [psnr for psnr, _, _ in scored]
-    ssims = [similarity for _, similarity, _ in scored]
-    drop, reasons = _drops([r.scores for r in references], [scores for _, _, scores in scored], scorers)
+    pairs = [
+        PairScore(
+            content=r.pair.content,
+            style=r.pair.style,
+            width_px=r.content.shape[1],
+            height_px=r.content.shape[0],
+            psnr_db=psnr,
+            ssim=similarity,
+            scores=scores,
+            reference=r.scores,
+        )
+        for r, (psnr, similarity, scores) in zip(references, scored, strict=True)
+    ]
     return VerifyRow(
         runtime=lane.runtime,
         precision=lane.precision,
         tier=lane.tier.id,
-        images=len(results),
-        psnr_db=_spread(psnrs),
-        ssim=_spread(ssims),
-        drop=drop,
-        not_judged=reasons,
-        pairs=tuple(
-            PairScore(content=r.pair.content, style=r.pair.style, psnr_db=psnr, ssim=similarity)
-            for r, psnr, similarity in zip(references, psnrs, ssims, strict=True)
-        ),
+        sha256=sha256_file(lane.path),
+        reference_sha256=references[0].sha256,
+        images=len(pairs),
+        psnr_db=spread_of([one.psnr_db for one in pairs]),
+        ssim=spread_of([one.ssim for one in pairs]),
+        drop=drop_of(pairs),
+        not_judged=_not_judged(pairs, scorers),
+        pairs=tuple(pairs),
     )
-
-
-def relative_drop(reference: float, candidate: float, higher_is_better: bool) -> float:
-    """Loss of a mean score relative to FP32's; positive is worse.
-
-    FP32 scores below `SCORE_FLOOR` (in size) count as that, since a share of almost nothing says
-    nothing.
-    """
-    loss = reference - candidate if higher_is_better else candidate - reference
-    return loss / max(abs(reference), SCORE_FLOOR)
 
 
 @dataclass
@@ -219,7 +205,8 @@ def _references(
     jobs = [(content, pair.feeds) for content, pair in zip(contents, pairs, strict=True)]
     pictures = _stylized(lane, jobs, threads, step)
     scores = pool.map(lambda p, c, s: task_scores(p, c, s, scorers), pairs, contents, pictures)
-    return [Reference(*one) for one in zip(pairs, contents, pictures, scores, strict=True)]
+    sha256 = sha256_file(lane.path)
+    return [Reference(*one, sha256) for one in zip(pairs, contents, pictures, scores, strict=True)]
 
 
 def make_references(
@@ -237,11 +224,12 @@ def make_references(
         InputError: the file is missing, a result holds NaN.
         ToolError: the runtime failed.
     """
-    session, references = lane.open(threads), []
+    session, sha256, references = lane.open(threads), sha256_file(lane.path), []
     for pair in pairs:
         content = center_square(pair.rgb, lane.tier.max_side_px)
         stylized = lane.stylize(session, content, pair.feeds)
-        references.append(Reference(pair, content, stylized, task_scores(pair, content, stylized, scorers)))
+        scores = task_scores(pair, content, stylized, scorers)
+        references.append(Reference(pair, content, stylized, scores, sha256))
     return references
 
 
@@ -271,26 +259,16 @@ def task_scores(pair: EvaluationPair, content: Rgb, result: Rgb, scorers: Scorer
     )
 
 
-def _drops(
-    references: Sequence[TaskScores], results: Sequence[TaskScores], scorers: Scorers
-) -> tuple[Drop, dict[str, str]]:
-    drops: dict[str, float | None] = {}
-    for name, higher_is_better in HIGHER_IS_BETTER.items():
-        base, other = _mean(references, name), _mean(results, name)
-        judged = base is not None and other is not None
-        drops[name] = relative_drop(base or 0.0, other or 0.0, higher_is_better) if judged else None
+def _not_judged(pairs: Sequence[PairScore], scorers: Scorers) -> dict[str, str]:
+    """Why a score has no figure, for each that has none."""
     reasons = {}
-    if drops["lpips_content"] is None:
+    if all(one.scores.lpips_content is None for one in pairs):
         reasons["lpips_content"] = NO_PERCEPTUAL
-    if drops["identity"] is None:
+    if all(one.scores.identity is None for one in pairs):
         reasons["identity"] = NO_FACES if scorers.identity else NO_IDENTITY
-    return Drop.model_validate(drops), reasons
+    return reasons
 
 
-def _mean(scores: Sequence[TaskScores], name: str) -> float | None:
-    values = [value for value in (getattr(one, name) for one in scores) if value is not None]
-    return float(np.mean(values)) if values else None
-
-
-def _spread(values: Sequence[float]) -> Spread:
-    return Spread(mean=float(np.mean(values)), p5=lower_p5(values))
+def _style_sha256(feeds: Feeds) -> str:
+    """SHA-256 of the codes as a bundle keeps them."""
+    return sha256_bytes(pack(dict(feeds), {name: code.shape for name, code in feeds.items()}))

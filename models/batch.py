@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from torch import Tensor
 
+from models.crops import to_device
 from models.data import CropStore
 from models.face_crops import FaceStore
 from models.recipe import TrainingRecipe
@@ -40,8 +40,8 @@ class Batch:
         With `faces`, the last `recipe.face_samples` photographs show one.
         """
         count = recipe.batch
-        content = contents.batch(count, rng, recipe.smallest_crop)
-        style = styles.batch(count, rng, recipe.smallest_crop)
+        content = contents.batch(count, rng, recipe.smallest_crop, recipe.crop_px)
+        style = styles.batch(count, rng, recipe.smallest_crop, recipe.crop_px)
         style[0] = content[0]
         strength = np.where(rng.random(count) < 0.65, 1.0, rng.random(count))
         strength[0] = 1.0
@@ -49,9 +49,8 @@ class Batch:
             strength[1] = 0.0
         keep = (1.0 - strength) ** 2
         keep[0] = 1.0
-        device = content.device
-        as_tensor = lambda v: torch.tensor(v, dtype=torch.float32, device=device)  # noqa: E731
+        strengths, kept = (to_device(v, content.device) for v in (strength, keep))
         boxes = None
         if faces is not None:
-            content[-recipe.face_samples :], boxes = faces.batch(recipe.face_samples, rng)
-        return cls(content, style, as_tensor(strength)[:, None], as_tensor(keep), boxes)
+            content[-recipe.face_samples :], boxes = faces.batch(recipe.face_samples, rng, recipe.crop_px)
+        return cls(content, style, strengths[:, None], kept, boxes)

@@ -22,7 +22,9 @@ class Critic:
     def __init__(self, code_size: int, learning_rate: float, device: torch.device) -> None:
         layout = torch.channels_last
         self.net = PatchDiscriminator(code_size).to(device, memory_format=layout)  # type: ignore[call-overload]
-        self.optimizer = torch.optim.Adam(self.net.parameters(), learning_rate, _BETAS)
+        self.optimizer = torch.optim.Adam(
+            self.net.parameters(), learning_rate, _BETAS, fused=device.type == "cuda"
+        )
 
     def frozen(self) -> PatchDiscriminator:
         """The network, its own parameters without gradients: for the step of what it judges."""
@@ -35,11 +37,11 @@ class Critic:
         Samples at low strength are left out: nobody asks them to look painted.
         """
         self.net.requires_grad_(True)
-        chosen = batch.strength[:, 0] >= 0.5
+        # By weight: to select them the host would have to wait for the device.
+        chosen = (batch.strength[:, 0] >= 0.5).float()
         self.optimizer.zero_grad(set_to_none=True)
-        code = drawn.code[chosen]
-        real, made = (self.net(x[chosen], code) for x in (batch.style, drawn.image))
-        loss = losses.discriminator_loss(real, made)
+        real, made = (self.net(x, drawn.code) for x in (batch.style, drawn.image))
+        loss = losses.discriminator_loss(real, made, chosen / chosen.sum().clamp_min(1.0))
         loss.backward()
         average(p.grad for p in self.net.parameters() if p.grad is not None)
         self.optimizer.step()

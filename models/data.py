@@ -8,14 +8,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+
+from models.crops import Square, cut_squares
 
 CONTENT_SETS = ("imagenet1k_sample", "bsds500", "coco128", "afhq")
 STYLE_SETS = ("oil", "reduced_colour", "yamatoe_kaokore", "cartoon")
 HELD_OUT_SETS = ("cartoon",)  # a kind of art that training never sees
 HOLD_OUT_EVERY = 8
-_SHORT_SIDE_PX = 288
+SHORT_SIDE_PX = 288
 
 
 def held_out(path: Path) -> bool:
@@ -48,14 +49,23 @@ def read_rgb(path: Path, short_side_px: int | None = None) -> np.ndarray:
     bgr = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if bgr is None:
         raise OSError(f"{path} is not a readable picture")
-    if short_side_px is not None:
-        scale = short_side_px / min(bgr.shape[:2])
-        size = (
-            max(short_side_px, round(bgr.shape[1] * scale)),
-            max(short_side_px, round(bgr.shape[0] * scale)),
-        )
-        bgr = cv2.resize(bgr, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
-    return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+    rgb = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+    return rgb if short_side_px is None else scaled(rgb, short_side_px)
+
+
+def scaled(picture: np.ndarray, short_side_px: int) -> np.ndarray:
+    """The picture [H, W, 3] with a short side of `short_side_px`."""
+    height, width = picture.shape[:2]
+    if min(height, width) == short_side_px:
+        return picture
+    scale = short_side_px / min(height, width)
+    size = (max(short_side_px, round(width * scale)), max(short_side_px, round(height * scale)))
+    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+
+
+def as_stored(picture: np.ndarray, device: torch.device) -> Tensor:
+    """uint8 [H, W, 3] as uint8 [3, H, W] on the device."""
+    return torch.from_numpy(picture).permute(2, 0, 1).contiguous().to(device)
 
 
 class CropStore:
@@ -66,23 +76,25 @@ class CropStore:
 
     def __init__(self, files: Sequence[Path], crop_px: int, device: torch.device) -> None:
         self.crop_px = crop_px
-        self.images = [
-            torch.from_numpy(read_rgb(f, _SHORT_SIDE_PX)).permute(2, 0, 1).contiguous().to(device)
-            for f in files
-        ]
+        self.images = [as_stored(read_rgb(f, SHORT_SIDE_PX), device) for f in files]
 
-    def batch(self, count: int, rng: np.random.Generator, smallest: float) -> Tensor:
+    @classmethod
+    def holding(cls, pictures: Sequence[np.ndarray], crop_px: int, device: torch.device) -> CropStore:
+        """A store of pictures [H, W, 3] that were read already."""
+        store = cls((), crop_px, device)
+        store.images = [as_stored(scaled(picture, SHORT_SIDE_PX), device) for picture in pictures]
+        return store
+
+    def batch(
+        self, count: int, rng: np.random.Generator, smallest: float, crop_px: int | None = None
+    ) -> Tensor:
         """`count` crops [count, 3, crop_px, crop_px]; each side at least `smallest` of the short side."""
-        crops = []
+        images, squares = [], []
         for index in rng.integers(len(self.images), size=count):
             image = self.images[int(index)]
             height, width = image.shape[1:]
             side = int(min(height, width) * rng.uniform(smallest, 1.0))
             top, left = int(rng.integers(height - side + 1)), int(rng.integers(width - side + 1))
-            crop = image[None, :, top : top + side, left : left + side].float().div(255.0)
-            size = (self.crop_px, self.crop_px)
-            crop = F.interpolate(
-                crop, size, mode="bilinear", align_corners=False, antialias=side > self.crop_px
-            )
-            crops.append(crop.flip(3) if rng.random() < 0.5 else crop)
-        return torch.cat(crops)
+            images.append(image)
+            squares.append(Square(top, left, side, bool(rng.random() < 0.5)))
+        return cut_squares(images, squares, crop_px or self.crop_px)

@@ -10,15 +10,16 @@ from __future__ import annotations
 import argparse
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from tqdm import tqdm
 
-from models.data import read_rgb, training_files
+from models.crops import Square, cut_squares, to_device
+from models.data import as_stored, read_rgb, training_files
 
 _LEAST_SIDE_PX = 40  # of a face, for its landmarks to be found
 _ANIMALS = ("afhq",)  # sets whose faces no landmark network knows
@@ -37,29 +38,48 @@ class FaceStore:
             ValueError: it lists no face, or a box that is no share of its picture.
             OSError: a photograph is missing.
         """
-        boxes: dict[str, list[float]] = json.loads(listing.read_text())
-        if not boxes:
-            raise ValueError(f"{listing} lists no face: run python -m models.face_crops on more photographs")
-        if any(min(box) < 0.0 or max(box) > 1.0 for box in boxes.values()):
-            raise ValueError(
-                f"{listing} has boxes outside 0..1: write it again with python -m models.face_crops"
-            )
+        boxes = listed_faces(listing)
+        self._hold([read_rgb(images / name) for name in boxes], list(boxes.values()), crop_px, device)
+
+    @classmethod
+    def holding(
+        cls,
+        pictures: Sequence[np.ndarray],
+        boxes: Sequence[Sequence[float]],
+        crop_px: int,
+        device: torch.device,
+    ) -> FaceStore:
+        """A store of pictures [H, W, 3] that were read already, and the box of each."""
+        store = cls.__new__(cls)
+        store._hold(pictures, boxes, crop_px, device)
+        return store
+
+    def _hold(
+        self,
+        pictures: Sequence[np.ndarray],
+        boxes: Sequence[Sequence[float]],
+        crop_px: int,
+        device: torch.device,
+    ) -> None:
         self.crop_px = crop_px
-        self.images = [
-            torch.from_numpy(read_rgb(images / name)).permute(2, 0, 1).contiguous().to(device)
-            for name in boxes
-        ]
+        self.images = [as_stored(picture, device) for picture in pictures]
         self.boxes = [
             np.asarray(box, np.float64) * np.array([image.shape[2], image.shape[1]] * 2)
-            for box, image in zip(boxes.values(), self.images, strict=True)
+            for box, image in zip(boxes, self.images, strict=True)
         ]
 
-    def batch(self, count: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    def batch(
+        self, count: int, rng: np.random.Generator, crop_px: int | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Crops [count, 3, crop_px, crop_px] in [0, 1] and the face boxes in them [count, 4] in pixels."""
-        made = [self._crop(int(i), rng) for i in rng.integers(len(self.images), size=count)]
-        return torch.cat([crop for crop, _ in made]), torch.stack([box for _, box in made])
+        side_px, chosen = crop_px or self.crop_px, rng.integers(len(self.images), size=count)
+        made = [self._drawn(int(index), rng, side_px) for index in chosen]
+        images = [self.images[int(index)] for index in chosen]
+        boxes = to_device(np.stack([box for _, box in made]), images[0].device)
+        return cut_squares(images, [square for square, _ in made], side_px), boxes
 
-    def _crop(self, index: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    def _drawn(self, index: int, rng: np.random.Generator, side_px: int) -> tuple[Square, np.ndarray]:
+        """A square that holds the face, and the box of the face in its crop."""
         image, box = self.images[index], self.boxes[index]
         height, width = image.shape[1:]
         face_px = float(max(box[2] - box[0], box[3] - box[1]))
@@ -69,14 +89,25 @@ class FaceStore:
             for low, high, limit in ((box[0], box[2], width), (box[1], box[3], height))
         ]
         left, top = corner
-        crop = image[None, :, top : top + side, left : left + side].float().div(255.0)
-        size = (self.crop_px, self.crop_px)
-        crop = F.interpolate(crop, size, mode="bilinear", align_corners=False, antialias=side > self.crop_px)
-        moved = (box - np.array([left, top, left, top])) * self.crop_px / side
-        if rng.random() < 0.5:
-            crop = crop.flip(3)
-            moved = np.array([self.crop_px - moved[2], moved[1], self.crop_px - moved[0], moved[3]])
-        return crop, torch.tensor(moved, dtype=torch.float32, device=image.device)
+        moved = (box - np.array([left, top, left, top])) * side_px / side
+        mirrored = bool(rng.random() < 0.5)
+        if mirrored:
+            moved = np.array([side_px - moved[2], moved[1], side_px - moved[0], moved[3]])
+        return Square(top, left, side, mirrored), moved
+
+
+def listed_faces(listing: Path) -> dict[str, list[float]]:
+    """The boxes, in shares of width and height, of a listing of `find_faces`.
+
+    Raises:
+        ValueError: it lists no face, or a box that is no share of its picture.
+    """
+    boxes: dict[str, list[float]] = json.loads(listing.read_text())
+    if not boxes:
+        raise ValueError(f"{listing} lists no face: run python -m models.face_crops on more photographs")
+    if any(min(box) < 0.0 or max(box) > 1.0 for box in boxes.values()):
+        raise ValueError(f"{listing} has boxes outside 0..1: write it again with python -m models.face_crops")
+    return boxes
 
 
 def _start(low: float, high: float, side: int, limit: int, rng: np.random.Generator) -> int:

@@ -22,6 +22,7 @@ from models.losses import geometric_loss
 Rgb = NDArray[np.uint8]
 Points = NDArray[np.float32]
 _SIDE_PX = 640
+_TOGETHER = 1e-6  # as a share of the face: no unit of length is presumed
 _STRIDES_AND_SIZES = ((8, (16, 32)), (16, (64, 128)), (32, (256, 512)))
 _CENTRE_VARIANCE, _SIZE_VARIANCE = 0.1, 0.2
 _BGR_MEAN = np.array([104.0, 117.0, 123.0], np.float32)
@@ -136,7 +137,8 @@ def deformation(photograph: Points, result: Points) -> float:
         InputError: the eyes fall together.
     """
     eyes = float(np.linalg.norm(photograph[45] - photograph[36]))
-    if not eyes > 1e-6:
+    extent = float(np.ptp(photograph, axis=0).max())
+    if not eyes > _TOGETHER * extent:
         raise InputError("the landmarks' eyes fall together", "give the landmarks of a face")
     a, b = (torch.from_numpy(np.asarray(p, np.float32))[None] for p in (photograph, result))
     spread = float((a - a.mean(1, keepdim=True)).square().sum(2).mean())

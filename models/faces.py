@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -163,8 +164,8 @@ def crop_faces(images: Tensor, boxes: Tensor, side_px: int = SIDE_PX) -> Tensor:
         side_px: side of the crops.
     """
     height, width = images.shape[2:]
-    size = torch.tensor([width, height], dtype=torch.float32, device=images.device)
-    low, high = boxes[:, :2].float() / size * 2.0 - 1.0, boxes[:, 2:].float() / size * 2.0 - 1.0
+    across, down = boxes[:, 0::2].float() / width, boxes[:, 1::2].float() / height
+    low, high = (torch.stack([across[:, i], down[:, i]], 1) * 2.0 - 1.0 for i in (0, 1))
     theta = torch.zeros(len(boxes), 2, 3, device=images.device)
     theta[:, 0, 0], theta[:, 1, 1] = ((high - low) / 2.0).unbind(1)
     theta[:, :, 2] = (low + high) / 2.0
@@ -201,7 +202,7 @@ def part_masks(points: Tensor, side_px: int = 56, softness: float = 0.01, band: 
     pixels = torch.stack(torch.meshgrid(axis, axis, indexing="xy"), -1).flatten(0, 1)
     masks = []
     for name, indices in PARTS.items():
-        outline = points.float()[:, list(indices)]
+        outline = points.float().index_select(1, _points_of(indices, points.device))
         if name in _BANDS:
             distance = band - _distance(pixels, outline[:, :-1], outline[:, 1:])
         else:
@@ -209,6 +210,12 @@ def part_masks(points: Tensor, side_px: int = 56, softness: float = 0.01, band: 
             distance = _distance(pixels, outline, ends) * _side(pixels, outline, ends)
         masks.append(torch.sigmoid(distance / softness))
     return torch.stack(masks, 1).unflatten(2, (side_px, side_px))
+
+
+@cache  # made anew, every part of every step would wait for a copy to the device
+def _points_of(indices: tuple[int, ...], device: torch.device) -> Tensor:
+    with torch.inference_mode(False):
+        return torch.tensor(indices, device=device)
 
 
 def _distance(pixels: Tensor, starts: Tensor, ends: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from models.sheet import draw_sheet, square
 if TYPE_CHECKING:
     from models.trainer import Trainer
 
-_SHEET_PX = 192
+SHEET_PX = 192
 
 
 class Journal:
@@ -80,25 +80,30 @@ def _summary_writer(folder: Path) -> Any:
     return SummaryWriter(str(folder))
 
 
+def sheet_files(images: Path) -> tuple[list[Path], list[Path]]:
+    """Four photographs of Kodak-24 and six artworks that no training sees.
+
+    Raises:
+        FileNotFoundError: there are none.
+    """
+    contents = sorted((images / "content" / "kodak24").glob("*.jpg"))[2::6]
+    artworks = test_artworks(images)
+    artworks = artworks[:: max(1, len(artworks) // 6)][:6]
+    if not contents or not artworks:
+        raise FileNotFoundError(
+            f"{images}: sample sheets need content/kodak24 and held-out artworks; "
+            "add them or set sheet_every = 0"
+        )
+    return contents, artworks
+
+
 class Sampler:
     """Draws a sheet of held-out photographs and artworks with the moving average, at intervals."""
 
     def __init__(self, images: Path, every: int) -> None:
-        """Takes four photographs of Kodak-24 and six artworks that no training sees.
-
-        Raises:
-            FileNotFoundError: there are none.
-        """
-        contents = sorted((images / "content" / "kodak24").glob("*.jpg"))[2::6]
-        artworks = test_artworks(images)
-        artworks = artworks[:: max(1, len(artworks) // 6)][:6]
-        if not contents or not artworks:
-            raise FileNotFoundError(
-                f"{images}: sample sheets need content/kodak24 and held-out artworks; "
-                "add them or set sheet_every = 0"
-            )
+        """Takes the pictures of `sheet_files`."""
         self.every, self._drawn = every, -1
-        self.contents, self.styles = ([square(p, _SHEET_PX) for p in files] for files in (contents, artworks))
+        self.contents, self.styles = ([square(p, SHEET_PX) for p in files] for files in sheet_files(images))
 
     def draw(self, trainer: Trainer, journal: Journal) -> Path | None:
         """A sheet of the deepest depth when one is due."""

@@ -14,10 +14,9 @@ from iast_export.network import IAST
 from models.grown import GrownTeacher
 from models.losses import Features
 from models.mobilenet_student import MobileStudent
-from models.quantization_aware import QuantizationAware
 from models.recipe import TrainingRecipe, config_of
 from models.teacher import StandaloneTeacher, Teacher
-from models.trainable import Rendered
+from models.trainable import FakeQuantized, Rendered
 
 _FROZEN = ("content_backbone.", "style_backbone.")
 
@@ -60,6 +59,9 @@ def _of_kind(kind: str, config: Any, block_norm: bool, backbones: Mapping[str, n
     if kind == "mobilenet":
         return MobileStudent(config)  # its blocks are normalised in any case
     if kind == "quantization_aware":
+        # Imported here: it needs the export's packages, which a machine that only trains may lack.
+        from models.quantization_aware import QuantizationAware
+
         return QuantizationAware(IAST(config))  # normalisation is folded before
     return Student(IAST(config, block_norm=block_norm))
 
@@ -126,7 +128,7 @@ def style_network(module: nn.Module, vgg: nn.Module | None = None) -> Any:
         ValueError: a teacher that reads the perceptual features, and no perceptual network given.
     """
     own = copy.deepcopy(core(module)).cpu().float()
-    if isinstance(own, QuantizationAware):
+    if isinstance(own, FakeQuantized):
         own = own.net
     if type(own) is IAST:
         return own.eval().folded()

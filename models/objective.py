@@ -134,7 +134,7 @@ class Objective(nn.Module):
         """The perceptual network."""
         return self.helpers.vgg
 
-    def style_factor(self, step: int) -> float:
+    def style_factor(self, step: float) -> float:
         """What the schedule multiplies both style terms by."""
         return losses.style_factor(step, self.recipe.loss.style_schedule)
 
@@ -166,7 +166,7 @@ class Objective(nn.Module):
         return result
 
     def forward(
-        self, batch: Batch, depths: tuple[int, ...], step: int, critic: nn.Module | None = None
+        self, batch: Batch, depths: tuple[int, ...], step: float, critic: nn.Module | None = None
     ) -> tuple[Tensor, dict[str, Tensor], Drawn]:
         """Total loss of the depths (deepest first), the first one's terms, and what it drew.
 
@@ -228,7 +228,7 @@ class Objective(nn.Module):
         value = losses.generator_loss(critic(image, code)) * batch.strength[:, 0].square()
         return {"adversarial": value.mean()}
 
-    def _judged(self, seen: Seen, step: int) -> tuple[Tensor, dict[str, Tensor]]:
+    def _judged(self, seen: Seen, step: float) -> tuple[Tensor, dict[str, Tensor]]:
         factor = self.style_factor(step)
         values = {k: term(seen).mean() for k, term in TERMS.items() if getattr(seen.weights, k) > 0}
         scale = {k: getattr(seen.weights, k) * (factor if k in _SCHEDULED else 1.0) for k in values}

@@ -29,7 +29,7 @@ from iast_export.ranges import Histogram, Method, Range, method_of
 from iast_export.recipe import CalibrationRecipe
 from models.batch import Batch
 from models.losses import Features
-from models.trainable import Rendered
+from models.trainable import FakeQuantized, Rendered
 
 PICTURE_LEVELS = 255
 _EXACT = {"content": (0.0, 1.0), "image": (0.0, 1.0)}  # what a picture is, whatever was seen
@@ -119,7 +119,7 @@ def default_method() -> Method:
     return method_of(chosen.method, chosen.percentile)
 
 
-class QuantizationAware(nn.Module):
+class QuantizationAware(FakeQuantized):
     """A student whose pictures are those of its INT8 form, beside a frozen float copy. A `Trainable`.
 
     The style encoder is frozen too: ready-made style codes fit before and after.

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass, field, fields
+import tomllib
+from dataclasses import asdict, dataclass, field, fields, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
-
-import tomllib
 
 from iast_export.network import NetworkConfig
 from models.grown import GrownConfig
@@ -62,6 +62,17 @@ class LossWeights:
 
 
 @dataclass(frozen=True)
+class Phase:
+    """What a stretch of the training changes: larger crops, of fewer samples."""
+
+    from_step: int
+    crop_px: int
+    batch: int
+    smallest_crop: float
+    face_samples: int | None = None  # of a batch; by default the recipe's
+
+
+@dataclass(frozen=True)
 class TrainingRecipe:
     """How a checkpoint is trained."""
 
@@ -85,14 +96,30 @@ class TrainingRecipe:
     recalibrate_batches: int = 20  # at the end, for the statistics of batch normalisation
     block_norm: bool = True  # batch normalisation in the residual blocks while training
     fresh: tuple[str, ...] = ()  # parameters that start anew although --init gives the others
+    phases: tuple[Phase, ...] = ()  # [[phases]], by rising from_step; before the first the recipe's own
     network: Any = field(default_factory=NetworkConfig)
+
+    def at(self, position: float) -> TrainingRecipe:
+        """The recipe with what the phase that a step lies in changes."""
+        begun = [phase for phase in self.phases if phase.from_step <= position]
+        if not begun:
+            return self
+        changes = asdict(begun[-1])
+        del changes["from_step"]
+        return replace(self, **{k: v for k, v in changes.items() if v is not None})
+
+    @property
+    def starts(self) -> tuple[int, ...]:
+        """The steps at which crop or batch change, 0 first."""
+        return (0, *(phase.from_step for phase in self.phases))
 
     @classmethod
     def read(cls, path: Path) -> TrainingRecipe:
         """Parses a recipe.
 
         Raises:
-            ValueError: a missing or unknown key, or an unknown kind; the message names it.
+            ValueError: a missing or unknown key, an unknown kind, or phases that don't rise; the message
+                names it.
         """
         raw = tomllib.loads(path.read_text())
         kind = raw.get("kind", "student")
@@ -103,7 +130,13 @@ class TrainingRecipe:
         if isinstance(loss.get("content_layers"), dict):
             loss["content_layers"] = tuple(loss["content_layers"].items())
         made = _build(LossWeights, loss, f"{path} [loss]")
-        return _build(cls, {**raw, "loss": made, "network": network}, str(path))
+        phases = [_build(Phase, values, f"{path} [[phases]]") for values in raw.pop("phases", [])]
+        recipe: TrainingRecipe = _build(
+            cls, {**raw, "loss": made, "network": network, "phases": phases}, str(path)
+        )
+        if not all(a < b for a, b in pairwise((*recipe.starts, recipe.steps))):
+            raise ValueError(f"{path} [[phases]]: from_step must rise from above 0 to below {recipe.steps}")
+        return recipe
 
 
 def config_of(kind: str, values: dict[str, Any]) -> Any:

@@ -32,7 +32,11 @@ def load_weights(path: Path, vgg: Path | None = None) -> Any:
 
 def square(path: Path, side_px: int) -> np.ndarray:
     """The picture's central square, scaled to `side_px`."""
-    rgb = read_rgb(path)
+    return square_of(read_rgb(path), side_px)
+
+
+def square_of(rgb: np.ndarray, side_px: int) -> np.ndarray:
+    """The central square of a picture [H, W, 3], scaled to `side_px`."""
     side = min(rgb.shape[:2])
     top, left = (rgb.shape[0] - side) // 2, (rgb.shape[1] - side) // 2
     return cv2.resize(

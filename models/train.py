@@ -38,12 +38,19 @@ from models.trainer import Trainer
 
 
 def train(
-    trainer: Trainer, draw: Callable[[np.random.Generator], Batch], run: Path, limit_s: float
+    trainer: Trainer,
+    draw: Callable[[np.random.Generator], Batch],
+    run: Path,
+    limit_s: float,
+    stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[dict[str, float]]:
-    """Trains until the recipe's last step or `limit_s`; yields the averaged terms every `log_every`.
+    """Trains to the schedule's end, `limit_s` or `stop`; yields the averaged terms every `log_every`.
 
     `draw` gives the batch of a random stream. Fake quantization finds its ranges before the first step.
-    At the last step the average's normalisation statistics are taken anew.
+    At the schedule's end the average's normalisation statistics are taken anew.
+
+    Raises:
+        FloatingPointError: a term or a weight is not finite; what was saved before stays.
     """
     recipe, started, saved = trainer.recipe, time.monotonic(), time.monotonic()
     sums: dict[str, Tensor] = {}
@@ -51,22 +58,30 @@ def train(
     if not first:
         rng = trainer.rng()
         trainer.observe(draw(rng) for _ in range(recipe.observe_batches))
-    while trainer.step < recipe.steps and not any_process(
-        time.monotonic() - started >= limit_s, trainer.device
+    while trainer.position < recipe.steps and not any_process(
+        stop() or time.monotonic() - started >= limit_s, trainer.device
     ):
         for key, value in trainer.train_step(draw(trainer.rng())).items():
             sums[key] = sums.get(key, torch.zeros_like(value)) + value
         count += 1
         if trainer.step % recipe.log_every == 0:
-            yield {"step": float(trainer.step), **{k: v.item() / count for k, v in sums.items()}}
+            yield {"step": float(trainer.step), **_means(sums, count, trainer.step)}
             sums, count = {}, 0
         if time.monotonic() - saved > recipe.save_every_s:
             trainer.save(run)
             saved = time.monotonic()
-    if first < trainer.step == recipe.steps:
+    if first < trainer.step and trainer.position >= recipe.steps:
         rng = trainer.rng()
         trainer.recalibrate(draw(rng) for _ in range(recipe.recalibrate_batches))
     trainer.save(run)
+
+
+def _means(sums: dict[str, Tensor], count: int, step: int) -> dict[str, float]:
+    """The mean of every term, read at once: a GPU is waited for a single time."""
+    values = (torch.stack([v.float() for v in sums.values()]) / count).tolist()
+    if not np.isfinite(values).all():
+        raise FloatingPointError(f"step {step}: {dict(zip(sums, values, strict=True))}")
+    return dict(zip(sums, values, strict=True))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -132,7 +147,7 @@ def _source(args: Any, trainer: Trainer) -> Callable[[np.random.Generator], Batc
             f"{len(files[1])} artworks, {device}, {world()[1]} process(es), from step {trainer.step}",
             flush=True,
         )
-    return lambda rng: Batch.draw(contents, styles, recipe, rng, faces)
+    return lambda rng: Batch.draw(contents, styles, trainer.current(), rng, faces)
 
 
 def _run(trainer: Trainer, args: Any, resumed: bool) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import NamedTuple, Protocol, runtime_checkable
+from abc import abstractmethod
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
-from torch import Tensor
+from torch import Tensor, nn
 
+from iast_export.network import IAST
 from models.losses import Features
 
 
@@ -38,3 +40,17 @@ class Trainable(Protocol):
     ) -> Rendered:
         """Pictures of photographs [N, 3, H, W] at a strength [N, 1], by one depth."""
         ...
+
+
+class FakeQuantized(nn.Module):
+    """What training asks of `models.quantization_aware`, whose module needs the whole export installed."""
+
+    net: IAST
+
+    @abstractmethod
+    def begin(self, net: IAST) -> None:
+        """Starts from a trained network; ranges are to be observed anew."""
+
+    @abstractmethod
+    def observe(self, batches: Iterable[Any]) -> int:
+        """Finds the ranges of every point; how many."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,9 +19,9 @@ from models.critic import Critic
 from models.networks import build, code_size, core, learned, saved, take
 from models.objective import Helpers, Objective
 from models.processes import world
-from models.quantization_aware import QuantizationAware
 from models.recipe import TrainingRecipe
 from models.sheet import load_weights
+from models.trainable import FakeQuantized
 
 _LAYOUT = torch.channels_last
 _DEPTH_STREAM = 2**31
@@ -40,6 +40,9 @@ class Trainer:
         """`backbones`: the frozen encoders, by name, of a teacher that has some of its own."""
         torch.manual_seed(recipe.seed)
         self.recipe, self.device, self.step, self.backbones = recipe, device, 0, backbones
+        self.position = 0.0  # in the recipe's schedules, in its steps
+        self.pace: Callable[[int], float] = float  # the position after so many steps
+        self.facts: dict[str, Any] = {}  # saved with the weights: pictures, device
         module = self._placed(build(recipe, backbones)).train()
         self.objective = Objective(recipe, module, helpers.on(device))
         self.net = core(module)
@@ -65,27 +68,32 @@ class Trainer:
         rank = world()[0]
         return np.random.default_rng((self.recipe.seed, self.step, *((rank,) if rank else ())))
 
+    def current(self) -> TrainingRecipe:
+        """The recipe as it stands at the position: its crops, its batch."""
+        return self.recipe.at(self.position)
+
     def learning_rate(self) -> float:
-        """Linear warm-up, then a cosine to one hundredth."""
+        """Linear warm-up, then a cosine to one hundredth, both by the position."""
         recipe = self.recipe
-        if self.step < recipe.warmup_steps:
-            return recipe.learning_rate * (self.step + 1) / recipe.warmup_steps
-        progress = (self.step - recipe.warmup_steps) / max(1, recipe.steps - recipe.warmup_steps)
+        if self.position < recipe.warmup_steps:
+            return recipe.learning_rate * (self.position + 1) / recipe.warmup_steps
+        progress = (self.position - recipe.warmup_steps) / max(1, recipe.steps - recipe.warmup_steps)
         return recipe.learning_rate * (0.01 + 0.99 * 0.5 * (1.0 + float(np.cos(np.pi * min(1.0, progress)))))
 
     def train_step(self, batch: Batch) -> dict[str, Tensor]:
         """One optimizer step over depths drawn alike on every process; the loss and its terms, unweighted.
 
         Raises:
-            FloatingPointError: the loss is not finite; nothing was updated.
+            FloatingPointError: the loss is not finite; nothing was updated. On a GPU it isn't looked at
+                here, since the host would wait in every step: who reads the loss must look.
         """
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate()
         self.optimizer.zero_grad(set_to_none=True)
         batch = self._laid_out(batch)
         critic = self.critic.frozen() if self.critic else None
-        loss, terms, drawn = self.parallel(batch, self._depths(), self.step, critic)
-        if not torch.isfinite(loss):
+        loss, terms, drawn = self.parallel(batch, self._depths(), self.position, critic)
+        if self.device.type != "cuda" and not torch.isfinite(loss):
             raise FloatingPointError(f"step {self.step}: the loss is {loss.item()}")
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.objective.parameters(), 1.0)
@@ -93,6 +101,7 @@ class Trainer:
         if self.critic:
             terms["critic"] = self.critic.learn(batch, drawn)
         self.step += 1
+        self.position = self.pace(self.step)
         self._average()
         return {"loss": loss.detach(), **terms}
 
@@ -149,25 +158,29 @@ class Trainer:
 
     def observe(self, batches: Iterable[Batch]) -> int:
         """Finds the ranges of a network with fake quantization, before its first step; how many."""
-        if not isinstance(self.net, QuantizationAware):
+        if not isinstance(self.net, FakeQuantized):
             return 0
         count = self.net.observe(map(self._laid_out, batches))
         self.ema = {k: v.detach().clone() for k, v in learned(self.net).items()}
         return count
 
     def start_from(self, weights: Path) -> list[str]:
-        """Takes another run's moving average, but for what the recipe starts anew; the names taken.
+        """Takes another run's moving average, or a released checkpoint's weights; the names taken.
 
-        Fake quantization starts from a released checkpoint as well, normalisation folded.
+        What the recipe starts anew is left out. Fake quantization takes a released checkpoint whole,
+        normalisation folded.
 
         Raises:
             ValueError: nothing in the file fits this network.
         """
-        if isinstance(self.net, QuantizationAware):
+        if isinstance(self.net, FakeQuantized):
             self.net.begin(load_weights(weights))
             self.ema = {k: v.detach().clone() for k, v in learned(self.net).items()}
             return sorted(self.net.net.state_dict())
-        state = torch.load(weights, map_location=self.device, weights_only=True)["ema"]
+        if weights.suffix == ".safetensors":
+            state = load_weights(weights).to(self.device).state_dict()
+        else:
+            state = torch.load(weights, map_location=self.device, weights_only=True)["ema"]
         own = learned(self.net)
         taken = {
             k: v
@@ -181,12 +194,19 @@ class Trainer:
         return sorted(taken)
 
     def save(self, run: Path) -> None:
-        """Writes weights, average and optimizer aside and renames them; the first process alone."""
+        """Writes weights, average and optimizer aside and renames them; the first process alone.
+
+        Raises:
+            FloatingPointError: a weight is not finite; what was saved before stays.
+        """
         if world()[0]:
             return
+        self._check_finite()
         run.mkdir(parents=True, exist_ok=True)
         weights = {
             "step": self.step,
+            "position": self.position,
+            "facts": self.facts,
             "net": learned(self.net),
             "ema": self.ema,
             "adapters": self.objective.adapters.state_dict(),
@@ -212,4 +232,11 @@ class Trainer:
             torch.load(run / "optimizer.pt", map_location=self.device, weights_only=True)
         )
         self.step = int(weights["step"])
+        self.position = float(weights.get("position", self.step))
         return True
+
+    def _check_finite(self) -> None:
+        own = dict(self.net.named_parameters())
+        averages = [self.ema[name] for name in own if name in self.ema]
+        if not torch.stack([v.detach().isfinite().all() for v in (*own.values(), *averages)]).all():
+            raise FloatingPointError(f"step {self.step}: a weight is not finite")

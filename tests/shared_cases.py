@@ -208,7 +208,14 @@ def good_manifest() -> Case:
             {"id": "d1-64px", "depth": 1, "max_side_px": 64, "shape_px": [64, 64]},
         ],
         "files": [
-            {**model, "path": "models/a.onnx", "runtime": "onnxruntime", "signatures": [], "tier": "d2-32px"},
+            {
+                **model,
+                "path": "models/a.onnx",
+                "runtime": "onnxruntime",
+                "signatures": [],
+                "tier": "d2-32px",
+                "minimum_runtime": "1.14",
+            },
             {
                 **model,
                 "path": "models/a.tflite",
@@ -314,6 +321,7 @@ BAD: list[tuple[list[str | int], Any, str]] = [
     (["files", 0, "role"], "other", "an unknown role"),
     (["files", 0, "tier"], "d9-9px", "a tier that is not there"),
     (["files", 0, "sha256"], None, "a missing hash"),
+    (["files", 0, "minimum_runtime"], "1.14 or so", "a runtime's version that is none"),
     (["styles", 0, "path"], "styles/../../x", "a style that leaves the bundle"),
     (["styles", 0, "id"], "Ink Wash", "a style id with a blank"),
     (["styles", 0, "thumbnail_sha256"], None, "a thumbnail without a hash"),

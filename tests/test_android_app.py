@@ -8,13 +8,13 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 import xml.etree.ElementTree as ET
 import zipfile
 from pathlib import Path
 from typing import get_args
 
 import pytest
-import tomllib
 import tree_sitter
 import tree_sitter_kotlin
 

@@ -20,9 +20,9 @@ from benchmarks.arm import __main__ as command
 from benchmarks.arm import emulate
 from benchmarks.arm.emulate import CPUS, Cpu, Job, instructions, run_on
 from benchmarks.arm.goldens import Case, Difference, cases, difference
-from iast_export.bundle import TOLERANCE_LEVELS
 from iast_export.errors import InputError, ToolError
 from iast_export.reports import load_manifest
+from iast_export.specs import TOLERANCE_LEVELS
 from tests import android_tools as tools
 
 SCRIPT = tools.DEMO / "tools" / "install_arm.py"

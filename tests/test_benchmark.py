@@ -87,5 +87,5 @@ def test_nothing_to_measure_and_missing_files_are_refused(tmp_path: Path) -> Non
     with pytest.raises(CannotJudgeError, match="nothing to benchmark"):
         benchmark([], data.chelsea(), {})
     gone = Lane("litert", "fp32", TIER, tmp_path / "gone.tflite")
-    with pytest.raises(InputError, match="is not there"):
+    with pytest.raises(InputError, match="is missing"):
         benchmark([gone], data.chelsea(), {}, QUICK)

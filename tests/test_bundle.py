@@ -11,7 +11,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from iast_export.bundle import model_paths, write_landmarks
-from iast_export.errors import InputError, ToolError
+from iast_export.errors import InputError
 from iast_export.images import load_image
 from iast_export.pipeline import Build, Request
 from iast_export.reports import load_manifest
@@ -62,7 +62,7 @@ def test_a_landmark_network_of_other_edges_is_refused(small_request: Request, tm
     with pytest.raises(InputError):
         write_landmarks(tmp_path, replace(facts, landmarks=tmp_path / "missing.onnx"))
     (tmp_path / "broken.onnx").write_bytes(b"no model")
-    with pytest.raises(ToolError):
+    with pytest.raises(InputError, match="no ONNX model"):
         write_landmarks(tmp_path, replace(facts, landmarks=tmp_path / "broken.onnx"))
     assert not (tmp_path / "models").exists()
     assert len(model_paths("a", facts.tiers, True)) == len(model_paths("a", facts.tiers)) + 1

@@ -101,3 +101,14 @@ def test_ranges_survive_the_file_and_a_broken_file_is_refused(tmp_path: Path) ->
     path.write_text('{"tensors": {"a": 1}}')
     with pytest.raises(InputError, match="holds no ranges"):
         load_ranges(path)
+
+
+@pytest.mark.parametrize(
+    "bounds",
+    ['["NaN", "1"]', '["0", "1"]', "[0, 1e999]", "[true, 1]", f"[0, {'9' * 400}]", "[0]", "null", '"01"'],
+)
+def test_a_range_that_is_no_two_finite_numbers_is_refused(bounds: str, tmp_path: Path) -> None:
+    path = tmp_path / "ranges.json"
+    path.write_text(f'{{"schema_version": 1, "tensors": {{"x": {bounds}}}}}')
+    with pytest.raises(InputError, match=r"ranges|valid JSON"):
+        load_ranges(path)

@@ -30,7 +30,7 @@ def test_a_claimed_place_is_the_builds_own_from_then_on(tmp_path: Path) -> None:
     claim(tmp_path, [place])
     write_atomic(place, b"made, and then the build was killed")
     claim(tmp_path, [place])
-    assert made_files(tmp_path) == [place]
+    assert list(made_files(tmp_path)) == [place]
 
 
 def test_a_claim_of_other_places_keeps_the_first_ones_while_their_files_are_there(tmp_path: Path) -> None:
@@ -38,7 +38,7 @@ def test_a_claim_of_other_places_keeps_the_first_ones_while_their_files_are_ther
     claim(tmp_path, [first, tmp_path / "models" / "never.onnx"])
     write_atomic(first, b"made")
     claim(tmp_path, [second])
-    assert made_files(tmp_path) == [first, second]
+    assert list(made_files(tmp_path)) == [first, second]
     second.write_bytes(b"made")
     claim(tmp_path, [first, second])
 

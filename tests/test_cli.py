@@ -70,6 +70,20 @@ def test_build_again_is_fresh_and_prints_the_table(
         (["gate", "{tmp}/o", "--baseline", "{tmp}/b.json"], 3, "not a bundle"),
         (["inspect", "{tmp}/junk.tflite"], 3, "junk.tflite"),
         (["inspect", "{tmp}/nowhere"], 3, "nowhere"),
+        (["build", "--out", ""], 2, "'--out': a path is needed"),
+        (["gate", " "], 2, "a path is needed"),
+        (["inspect", "a\0b"], 2, "a path is needed"),
+        (["build", "--out", "{tmp}/typo.toml"], 3, "is a file, a folder is needed"),
+        (["plan", "--out", "{tmp}/typo.toml"], 3, "is a file, a folder is needed"),
+        (["lanes", "{tmp}/typo.toml"], 3, "is a file, a folder is needed"),
+        (["gate", "{tmp}/[red]a[/x]"], 3, "[red]a[/x] is not a bundle"),
+        (["gate", "{tmp}/caf\udce9"], 3, "caf\\xe9 is not a bundle"),
+        (["gat\x1b[31m\udce9"], 2, "gat\\x1b[31m"),
+        (["plan", "--threads", "99999999999999999999"], 2, "1<=x<=1024"),
+        (["search", "{tmp}", "--tier", "x", "--minutes", "nan"], 2, "not a finite number"),
+        (["plan", "--no-measure", "--tier", "x"], 2, "no tier 'x'"),
+        (["search", "{tmp}", "--tier", "x", "--budget", "psnr_db>=9"], 2, "no tier 'x'"),
+        (["build", "--out", "{tmp}/o", "--recipe", "{tmp}/wide.toml"], 2, "it is UTF-16 text"),
         (["stylize", "{tmp}/o", "--content", "a.png", "--style", "s", "--out", "{tmp}/p"], 3, "not a bundle"),
     ],
 )
@@ -79,6 +93,7 @@ def test_what_goes_wrong_has_its_code_and_a_remedy(
     (tmp_path / "typo.toml").write_text("teirs = []\n")
     (tmp_path / "junk.safetensors").write_bytes(b"junk" * 100)
     (tmp_path / "junk.tflite").write_bytes(b"junk" * 100)
+    (tmp_path / "wide.toml").write_bytes("name = 'x'".encode("utf-16"))
     (tmp_path / "few").mkdir()
     save_png(tmp_path / "few" / "one.png", np.zeros((20, 20, 3), np.uint8))
     found = run([a.replace("{tmp}", str(tmp_path)) for a in arguments])
@@ -137,3 +152,37 @@ def test_doctor_speaks_json(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_factory_is_named_in_an_error_as_it_was_typed(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["plan", "--network", "nothere:factory"]) == 2
     assert "nothere:factory: No module" in " ".join(capsys.readouterr().err.split())
+
+
+def test_no_markup_of_a_folders_name_changes_the_gates_exit_code(
+    bundle_copy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = bundle_copy.rename(bundle_copy.with_name("a[red]b[build]\udce9"))
+    (folder / "golden").rename(folder / "gold[en]")
+    code = run(["gate", str(folder)])
+    assert code == 3
+    assert run(["inspect", str(folder)]) == 0
+    assert run(["style", "list", str(folder), "--json"]) == 0
+    assert run(["gate", str(folder), "--json"]) == code
+    capsys.readouterr()
+
+
+def test_every_verb_says_2_to_a_tier_that_is_not_there(
+    small_bundle: Path, small_request: Request, recipe: Path
+) -> None:
+    checkpoint = ["--recipe", str(recipe), "--checkpoint", str(small_request.checkpoint)]
+    assert run(["verify", str(small_bundle), "--ladder", "--tier", "x"]) == 2
+    assert run(["lanes", str(small_bundle), "--tier", "x", *checkpoint]) == 2
+
+
+def test_a_finished_run_does_not_fail_at_the_last_print(
+    bundle_copy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_png(tmp_path / "a[b].png", np.zeros((20, 20, 3), np.uint8))
+    style = json.loads((bundle_copy / "manifest.json").read_text())["styles"][0]["id"]
+    out = tmp_path / "out[red]\udce9"
+    words = ["--content", str(tmp_path / "a[b].png"), "--style", style, "--out", str(out)]
+    assert run(["stylize", str(bundle_copy), *words]) == 0
+    assert "out[red]\\xe9/a[b]--" in capsys.readouterr().out.replace("\n", "")
+    assert run(["stylize", str(bundle_copy), *words, "--json"]) == 0
+    assert Path(json.loads(capsys.readouterr().out)[0]["path"]).is_file()

@@ -18,10 +18,12 @@ from iast_export.reports import (
     BenchmarkReport,
     BenchmarkRow,
     Drop,
+    PairScore,
     QuantizeReport,
     Ratio,
     SetFacts,
     Spread,
+    TaskScores,
     VerifyReport,
     VerifyRow,
     load_manifest,
@@ -42,12 +44,26 @@ blocks = 5
 """
 
 
+SCORES = TaskScores(ssim_content=0.9, style_distance=0.1)
+PAIR = PairScore(
+    content="a",
+    style="b",
+    width_px=32,
+    height_px=32,
+    psnr_db=40.0,
+    ssim=0.9,
+    scores=SCORES,
+    reference=SCORES,
+)
+
+
 def timed(precision: Precision, ratio: tuple[float, float, float] | None) -> BenchmarkRow:
     low, value, high = ratio or (1.0, 1.0, 1.0)
     return BenchmarkRow(
         runtime="litert",
         precision=precision,
         tier="d1-32px",
+        sha256="0" * 64,
         threads=1,
         median_ms=10.0 / value,
         p90_ms=None,
@@ -64,11 +80,14 @@ def judged(precision: Precision, psnr_db: float, drop: float = 0.0) -> VerifyRow
         runtime="litert",
         precision=precision,
         tier="d1-32px",
-        images=4,
+        sha256="0" * 64,
+        reference_sha256="0" * 64,
+        images=1,
         psnr_db=Spread(mean=psnr_db, p5=psnr_db),
         ssim=Spread(mean=0.9, p5=0.9),
         drop=Drop(ssim_content=drop, style_distance=0.0),
         not_judged={"lpips_content": "no weights", "identity": "no faces"},
+        pairs=(PAIR,),
     )
 
 
@@ -76,7 +95,7 @@ def reports(*lanes: tuple[BenchmarkRow, VerifyRow]) -> tuple[BenchmarkReport, Ve
     rows = (timed("fp32", None), *(row for row, _ in lanes))
     benchmark = BenchmarkReport(machine={}, versions={}, rows=rows)
     facts = SetFacts(name="a set", sha256="0" * 64, images=4)
-    return benchmark, VerifyReport(set=facts, rows=tuple(row for _, row in lanes))
+    return benchmark, VerifyReport(set=facts, styles={}, rows=tuple(row for _, row in lanes))
 
 
 @pytest.mark.parametrize(
@@ -155,6 +174,18 @@ def test_without_reports_a_precision_has_to_be_named(bundle_copy: Path) -> None:
     assert BundleEngine(bundle_copy, "litert", "int8")
 
 
+@pytest.mark.parametrize("report", ["verify", "benchmark"])
+def test_reports_of_other_files_choose_no_precision(bundle_copy: Path, report: str) -> None:
+    path = bundle_copy / "reports" / f"{report}.json"
+    raw = json.loads(path.read_text())
+    raw["rows"][-1]["sha256"] = "7" * 64
+    path.write_text(json.dumps(raw))
+    with pytest.raises(InputError, match="is not of this bundle"):
+        load_defaults(bundle_copy)
+    with pytest.raises(InputError, match="--precision"):
+        BundleEngine(bundle_copy, "litert")
+
+
 def test_the_packaged_plan_is_fitted_to_the_depths_of_a_network() -> None:
     plan = [tier.id for tier in Recipe().fitted((1,), 4).plan]
     assert plan == ["d1-256px", "d1-512px", "d1-1024px"]
@@ -181,7 +212,7 @@ def test_a_file_that_would_hop_off_the_gpu_is_named_with_what_hops(
     assert load_hops(bundle_copy) == []
     manifest.model_copy(update={"files": tuple(files)}).save(bundle_copy / "manifest.json")
     moved = (GpuRefusal("TRANSPOSE", "a tensor of 6 dimensions"),) * 2
-    monkeypatch.setattr(default_lane, "left_to_cpu", lambda path: {"d4_32px": moved})
+    monkeypatch.setattr(default_lane, "left_to_cpu", lambda data, where: {"d4_32px": moved})
     assert load_hops(bundle_copy) == [
         "models/tiny-int8.tflite is not known to run whole on a GPU at d4_32px: "
         "2 TRANSPOSE (a tensor of 6 dimensions) would hop to the CPU"

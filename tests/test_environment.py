@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import iast_export
 from iast_export import environment
 from iast_export.artifacts import json_bytes
+from iast_export.errors import InputError, UsageError
+from iast_export.toml_text import parse_toml
 
 
 def test_the_fingerprint_says_what_decides_speed_and_stays_the_same() -> None:
@@ -69,3 +73,43 @@ def test_the_package_gate_and_inspect_load_no_torch() -> None:
     code = f"import sys; sys.path.insert(0, '.'); {imports}; print('torch' in sys.modules)"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize(
+    ("system", "machine", "has_it"),
+    [
+        ("Linux", "x86_64", True),
+        ("Darwin", "arm64", True),
+        ("Linux", "aarch64", False),
+        ("Windows", "AMD64", False),
+    ],
+)
+def test_the_doctor_says_where_a_bundle_can_be_built(
+    system: str, machine: str, has_it: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(environment.platform, "system", lambda: system)
+    monkeypatch.setattr(environment.platform, "machine", lambda: machine)
+    check = {check.name: check for check in environment.doctor()}["platform"]
+    assert (check.status == "ok") == has_it
+    found = environment.missing_package("litert_torch.odml")
+    assert found is not None and ("'iast-export[build]'" in found[2]) == has_it
+    assert has_it or "build on x86-64 Linux or on a Mac" in found[2]
+
+
+def test_a_build_that_would_lack_a_package_later_is_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    environment.require_build()
+    needed = (("no_such_module", "no-such-tool", "quantize", "iast-export[build]"),)
+    monkeypatch.setattr(environment, "_NEEDED", needed)
+    with pytest.raises(UsageError, match=r"no-such-tool is not installed.*\n.*iast-export\[build\]"):
+        environment.require_build()
+
+
+def test_every_dependency_of_ours_has_its_extra() -> None:
+    text = (Path(__file__).resolve().parent.parent / "pyproject.toml").read_bytes()
+    project = parse_toml(text, "pyproject.toml", InputError)["project"]
+    extras = project["optional-dependencies"]
+    wanted = {"iast-export": project["dependencies"], "iast-export[build]": extras["build"]}
+    rows = [*environment._NEEDED, *((*row, "iast-export") for row in environment._BASE)]
+    for install, requirements in wanted.items():
+        names = {re.split(r"[^a-z0-9-]", one)[0] for one in requirements}
+        assert names == {package for _, package, _, where in rows if where == install}

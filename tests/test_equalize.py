@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +18,14 @@ from iast_export import convert
 from iast_export.errors import InputError
 from iast_export.quantize.equalize import (
     Equalization,
+    PairFactors,
     equalize_onnx,
     learn_factors,
 )
+from iast_export.quantize.equalize_norms import NormFactors
 from iast_export.quantize.equalize_pairs import Branch, Pair, find_pairs
 from iast_export.quantize.litert_weights import equalize_litert
+from iast_export.quantize.onnx_layers import filter_key
 from iast_export.specs import RUNTIMES, Tier
 from tests.equalize_cases import Network, both_ways
 from tests.rewrite_cases import model_of, picture, run, weight
@@ -151,3 +155,33 @@ def test_a_tflite_file_of_other_filters_is_left_as_it_is(tmp_path: Path) -> None
     model = chain()
     factors = learn_factors([(model.graph, {"r": largest(model, picture(3))})])
     assert factors.pairs and equalize_litert(tf.read_model(tflite), factors) == 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "key", "value"),
+    [
+        ("pairs", "factors", [1.0]), ("pairs", "factors", ["2", "1"]), ("pairs", "factors", [0, 1]),
+        ("pairs", "factors", [10**400, 1]), ("pairs", "first", "ab"), ("pairs", "first", [None, ""]),
+        ("norms", "filters", [[1, 2]]), ("norms", "factors", [True]), ("norms", "factors", [-1.0]),
+        ("norms", "shifts", []), ("norms", "shifts", [None]),
+    ],
+)  # fmt: skip
+def test_factors_that_belong_to_nothing_are_refused(
+    kind: str, key: str, value: object, tmp_path: Path
+) -> None:
+    path = tmp_path / "factors.json"
+    pair = PairFactors(("a" * 64, ""), ("b" * 64, "c" * 64), (2.0, 1.0), True)
+    Equalization((pair,), (NormFactors(((3.0, 2.0, 1.0),), (2.0,), (0.5,)),)).save(path)
+    assert Equalization.load(path).pairs == (pair,)
+    raw = json.loads(path.read_text())
+    raw[kind][0][key] = value
+    path.write_text(json.dumps(raw))
+    with pytest.raises(InputError, match="holds no factors"):
+        Equalization.load(path)
+
+
+def test_factors_for_another_number_of_inputs_are_refused() -> None:
+    weight = np.ones((1, 3, 1, 1), np.float32)
+    found = Equalization((PairFactors(("x", "y"), (filter_key(weight[0]),), (2.0, 1.0), False),))
+    with pytest.raises(InputError, match="2 factors for the 3 inputs"):
+        found.changed(weight, None)

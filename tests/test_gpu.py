@@ -107,7 +107,7 @@ def picture(stylized: np.ndarray) -> np.ndarray:
 
 def test_a_foreign_network_runs_whole(tmp_path: Path) -> None:
     """Reflection, depthwise and large kernels, and adaptive normalization as published."""
-    assert refused_by_gpu(foreign()[1]) == {"d1_32px": ()} == left_to_cpu(foreign()[1])
+    assert refused_by_gpu(foreign()[1]) == {"d1_32px": ()} == left_to_cpu(foreign()[1].read_bytes())
 
 
 def test_a_file_that_would_hop_to_the_cpu_is_refused_with_the_operators_and_why(
@@ -117,7 +117,7 @@ def test_a_file_that_would_hop_to_the_cpu_is_refused_with_the_operators_and_why(
     path = tmp_path / "hops.tflite"
     convert.convert_fp32(OneTier(Shuffled()), (Tier(1, 16),), path)
     (refusals,) = refused_by_gpu(path).values()
-    (foretold,) = left_to_cpu(path).values()
+    (foretold,) = left_to_cpu(path.read_bytes()).values()
     assert {one.operator for one in foretold} == {one.operator for one in refusals}
     assert list_refusals(refusals).startswith("1 RELU_0_TO_1 (Not supported op RELU_0_TO_1), 2 RESHAPE (")
     with pytest.raises(ToolError, match="not run whole on the GPU; left to the CPU: 1 RELU_0_TO_1"):
@@ -162,7 +162,7 @@ def test_an_overflow_of_fp16_is_seen_and_fp32_is_right(tmp_path: Path) -> None:
     convert.convert_fp32(OneTier(Loud()), (Tier(1, 16),), path)
     fed = {"content": convert._picture(16, 16, 5).numpy()}
     wanted = open_litert(path).run(fed)["stylized"]
-    told = find_overflows(path, "d1_16px", [fed])  # before any run on a GPU
+    told = find_overflows(path.read_bytes(), "d1_16px", [fed])  # before any run on a GPU
     assert {one.operator for one in told} >= {"MUL", "MEAN"} and any(one.of_sum for one in told)
     assert "beyond FP16's 65,504" in str(told[0])
     with open_gpu(path, fp32=True) as session:

@@ -9,6 +9,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from iast_export import inspection
 from iast_export.errors import InputError
+from iast_export.reports import MANIFEST_NAME, load_manifest
 from tests.litert_cases import converted, quantized
 
 
@@ -101,18 +102,23 @@ def test_a_folder_without_a_manifest_is_no_bundle(tmp_path: Path) -> None:
         inspection.inspect_bundle(tmp_path)
 
 
-def test_a_file_that_differs_from_the_manifest_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "model.bin"
-    path.write_bytes(b"0123456789")
-    good = "84d89877f0d4041efb6bf91a16f0248f2fd573e6af05c19f96bedb9f882f7882"
-    assert inspection._check_entry(path, good, 10) == 10
-    with pytest.raises(InputError, match="10 bytes, the manifest says 11"):
-        inspection._check_entry(path, good, 11)
-    path.write_bytes(b"012345678X")
-    with pytest.raises(InputError, match="altered"):
-        inspection._check_entry(path, good, 10)
-    with pytest.raises(InputError, match="missing"):
-        inspection._check_entry(tmp_path / "gone", good, 10)
+def test_a_file_that_differs_from_the_manifest_is_refused(bundle_copy: Path) -> None:
+    assert inspection.inspect_bundle(bundle_copy)["files"]
+    manifest = load_manifest(bundle_copy)
+    longer = manifest.files[0].model_copy(update={"bytes": manifest.files[0].bytes + 1})
+    manifest.model_copy(update={"files": (longer, *manifest.files[1:])}).save(bundle_copy / MANIFEST_NAME)
+    with pytest.raises(InputError, match=rf"{longer.bytes - 1} bytes, the manifest says {longer.bytes}"):
+        inspection.inspect_bundle(bundle_copy)
+    manifest.save(bundle_copy / MANIFEST_NAME)
+    for path in (manifest.styles[0].path, manifest.files[-1].path):
+        before = (bundle_copy / path).read_bytes()
+        (bundle_copy / path).write_bytes(before[:-1] + b"X")
+        with pytest.raises(InputError, match="altered"):
+            inspection.inspect_bundle(bundle_copy)
+        (bundle_copy / path).unlink()
+        with pytest.raises(InputError, match="missing"):
+            inspection.inspect_bundle(bundle_copy)
+        (bundle_copy / path).write_bytes(before)
 
 
 def test_inspecting_loads_no_torch() -> None:

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
+
 import numpy as np
 import pytest
+import torch
+from torch import Tensor, nn
 
 from iast_export import tflite_file as tf
 from iast_export.calibrate import collect
+from iast_export.convert import convert_fp32
 from iast_export.export import pseudo_photograph
 from iast_export.observers import observe_onnx
 from iast_export.quantize.litert import quantize_litert
-from iast_export.quantize.onnx_layers import quantize_weight, with_learned
+from iast_export.quantize.litert_weights import replace_filters
+from iast_export.quantize.onnx_layers import filter_key, quantize_weight, with_learned
 from iast_export.quantize.onnx_qdq import tensors_to_calibrate
 from iast_export.quantize.patches import Layer, integer_layers, observe_patches
 from iast_export.quantize.rectified_sums import litert_sums
 from iast_export.quantize.rounding import learn_filters
-from iast_export.tflite_graph import integer_operators, value_roots
+from iast_export.specs import Tier
+from iast_export.tflite_graph import filter_axes, integer_operators, value_roots
 from tests.litert_cases import converted, folder, ranges
 from tests.tiny_networks import tiny_codes, tiny_onnx
 
@@ -69,3 +77,55 @@ def test_trimming_is_a_choice() -> None:
     for path, trim in zip(files, (True, False), strict=True):
         quantize_litert(converted()[1], "int8", ranges(), path, trim_sums=trim)
     assert files[0].read_bytes() != files[1].read_bytes()
+
+
+def depthwise_fp32() -> Path:
+    """A depthwise layer read by float operators, which stays in float, and a convolution, which does not."""
+    path = folder() / "depthwise.tflite"
+    if not path.exists():
+        convert_fp32(_Depthwise(), (Tier(1, 16),), path)
+    return path
+
+
+class _Layers(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.depthwise = (
+            nn.Conv2d(3, 16, 3, padding=1),
+            nn.Conv2d(16, 16, 3, padding=1, groups=16),
+        )
+
+    def forward(self, content: Tensor) -> Tensor:
+        return torch.sigmoid(self.depthwise(self.first(content)))[:, :3]
+
+
+class _Depthwise:
+    depths, size_multiple_px = (1,), 4
+    code_shapes: Mapping[str, tuple[int, ...]] = {}
+
+    def cut(self, depth: int) -> nn.Module:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(1)
+            return _Layers()
+
+    def encode_style(self, style: Tensor) -> tuple[Tensor, ...]:
+        return ()
+
+
+def test_a_convolution_left_in_float_unasked_keeps_its_weights() -> None:
+    """Its filters may be known as learned: ONNX Runtime had the layer, or a twin of it, in integers."""
+    model = tf.read_model(depthwise_fp32())
+    graph = model.subgraphs[0]
+    kinds = [tf.op_name(model, op) for op in graph.operators]
+    places = {kind: kinds.index(kind) for kind in ("CONV_2D", "DEPTHWISE_CONV_2D")}
+    given = {kind: _filters(model, graph, n, kind) for kind, n in places.items()}
+    replace_filters(model, {filter_key(one): one / 2 for held in given.values() for one in held})
+    found = {kind: _filters(model, graph, n, kind) for kind, n in places.items()}
+    assert np.array_equal(found["CONV_2D"], given["CONV_2D"] / 2)
+    assert np.array_equal(found["DEPTHWISE_CONV_2D"], given["DEPTHWISE_CONV_2D"])
+
+
+def _filters(model: tf.Model, graph: tf.Graph, n: int, kind: str) -> np.ndarray:
+    tensor = graph.tensors[int(graph.operators[n].inputs[1])]
+    held = np.frombuffer(tf.buffer_bytes(model, tensor), np.float32)
+    return held.reshape(tensor.shape).transpose(filter_axes(kind)).copy()

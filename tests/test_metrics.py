@@ -15,7 +15,7 @@ from onnx import TensorProto, helper
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from iast_export import metrics
-from iast_export.errors import InputError, ToolError
+from iast_export.errors import InputError
 from iast_export.metrics.identity import FaceIdentity
 from iast_export.metrics.perceptual import expected_shapes, open_perceptual
 from iast_export.metrics.style import GROUPS, LENGTH, statistics_distance
@@ -269,5 +269,5 @@ def test_identity_refuses_bad_boxes_and_foreign_networks(embedder: Path, tmp_pat
     with pytest.raises(InputError, match="is missing"):
         FaceIdentity(tmp_path / "none.onnx")
     (tmp_path / "bad.onnx").write_bytes(b"no model")
-    with pytest.raises(ToolError, match="can't load"):
+    with pytest.raises(InputError, match="no ONNX model"):
         FaceIdentity(tmp_path / "bad.onnx")

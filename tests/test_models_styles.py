@@ -269,7 +269,9 @@ def test_a_refined_code_names_its_checkpoint(data: Path, capsys: pytest.CaptureF
     command.main(["refine", "--image", str(data / "images/style/oil/x_0008.jpg"), "--out", str(out), *words])
     assert "style distance" in capsys.readouterr().out
     with safe_open(out, "pt") as tensors:
-        assert tensors.metadata() == {"checkpoint_sha256": sha256_file(data / "tiny.safetensors")}
+        found = tensors.metadata()
+        assert found["checkpoint_sha256"] == sha256_file(data / "tiny.safetensors")
+        assert set(found) == {"checkpoint_sha256", "content_sha256"}
         assert tensors.get_tensor("style_code").shape == tiny_iast().code_shapes["style_code"]
     for wrong in (data / "absent.jpg", data / "tiny.safetensors"):
         with pytest.raises(SystemExit, match="→"):
@@ -284,4 +286,6 @@ def test_a_saved_code_is_one_that_a_bundle_takes(bundle_copy: Path, tmp_path: Pa
     assert manifest.source.checkpoint_sha256 is not None
     code = torch.rand(manifest.network.code_shapes["style_code"])
     save_code(path, code, manifest.source.checkpoint_sha256)
-    np.testing.assert_array_equal(read_code(path, manifest)["style_code"], code.numpy())
+    found, checked = read_code(path, manifest)
+    np.testing.assert_array_equal(found["style_code"], code.numpy())
+    assert checked

@@ -288,7 +288,7 @@ def test_a_network_that_gains_nothing_in_integers_stays_as_it_is_and_says_so(tmp
 
 def test_an_unreadable_file_is_an_input_error(tmp_path: Path) -> None:
     (tmp_path / "broken.onnx").write_bytes(b"not a model")
-    with pytest.raises(InputError, match="export"):
+    with pytest.raises(InputError, match="build it again"):
         tensors_to_calibrate(tmp_path / "broken.onnx")
 
 

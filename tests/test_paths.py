@@ -84,6 +84,13 @@ def test_inputs_beside_the_outputs_are_fine(tmp_path: Path) -> None:
     check_inputs_apart(tmp_path, [tmp_path, tmp_path / "net.safetensors", tmp_path / "art" / "a.png"])
 
 
+@pytest.mark.parametrize("name", ["nul\0.onnx", "loop/a.onnx", "n" * 5000])
+def test_an_input_that_no_disk_takes_is_left_to_its_reader(name: str, tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    check_inputs_apart(tmp_path, [tmp_path / name])
+    check_not_overwriting([tmp_path / "a"], [tmp_path / name])
+
+
 def test_a_result_never_takes_the_place_of_an_input_by_any_of_its_names(tmp_path: Path) -> None:
     picture = tmp_path / "a.png"
     picture.write_bytes(b"mine")

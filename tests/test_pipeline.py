@@ -146,7 +146,7 @@ def test_builds_killed_while_two_work_in_one_folder_resume_to_the_same_bytes(
 @pytest.mark.parametrize(
     ("lost", "stage"),
     [
-        ((".stages/export.json", ".stages/claims.json", "models/tiny-dispatch-fp32.onnx"), "export"),
+        ((".stages/quantize.json", ".stages/claims.json", "models/tiny-int8.tflite"), "quantize"),
         (("manifest.json", "styles", "golden", ".stages/bundle.json"), "bundle"),
     ],
 )

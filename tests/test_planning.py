@@ -341,6 +341,28 @@ def test_a_relative_cache_home_is_ignored_and_an_unwritable_one_has_a_remedy(
         cache.save(entry())
 
 
+def test_without_a_home_that_can_be_written_the_cache_lies_among_temporary_files_of_ones_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(cache.tempfile, "gettempdir", lambda: str(tmp_path))
+
+    def nobody() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(cache.Path, "home", staticmethod(nobody))
+    assert "no home folder" in cache.fallback()
+    assert cache.cache_dir().parent == tmp_path and cache.cache_dir().stat().st_mode & 0o077 == 0
+    cache.save(entry())
+    assert cache.load(KEY, GroupMeasurement) == entry()
+    cache.cache_dir().chmod(0o777)
+    with pytest.raises(InputError, match=r"not this user's own folder\n.*XDG_CACHE_HOME"):
+        cache.cache_dir()
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr(cache.Path, "home", staticmethod(lambda: tmp_path / "file"))
+    assert "can't be written" in cache.fallback()
+
+
 def row_of(decision: str, speed: float, kind: str = "dense convolution") -> PlanGroup:
     ratio = Ratio(value=speed, low=speed * 0.95, high=speed * 1.05)
     return rows(planned("mobile"), "onnxruntime")[0].model_copy(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -10,6 +11,8 @@ from pydantic import ValidationError
 from iast_export.errors import InputError, RecipeError
 from iast_export.recipe import Recipe, load_recipe, parse_recipe
 from iast_export.specs import Tier, check_plan
+
+DEFAULT = Recipe().plan
 
 
 def test_the_packaged_recipe_states_the_defaults() -> None:
@@ -70,6 +73,17 @@ def test_a_key_like_no_other_is_refused_with_the_known_ones() -> None:
         ("[benchmark]\nthreads = true", "benchmark.threads"),
         ("name = '../x'", "name"),
         ("calibration = 3", "calibration"),
+        ("[[tiers]]\ndepth = 1\nmax_side_px = 1000000000", "tiers.0.max_side_px"),
+        ("[[tiers]]\ndepth = 4611686018427387904\nmax_side_px = 8", "tiers.0.depth"),
+        ("[calibration]\nmax_pairs = 9223372036854775807", "calibration.max_pairs"),
+        ("[calibration]\nset = ''", "calibration.set"),
+        ('[calibration]\nset = "a\\u0000b"', "calibration.set"),
+        ("[verify]\nimages = 4611686018427387904", "verify.images"),
+        ("[benchmark]\nthreads = 4611686018427387904", "benchmark.threads"),
+        ("[benchmark]\nblocks = 4611686018427387904", "benchmark.blocks"),
+        ('[bundle]\nlandmarks = "a\\u0000"', "bundle.landmarks"),
+        (f"name = '{'a' * 300}'", "name"),
+        ('name = "a\\n"', "name"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_refused_by_its_place(text: str, where: str) -> None:
@@ -97,3 +111,16 @@ def test_the_hash_follows_values_and_not_layout() -> None:
 def test_a_recipe_cannot_be_changed() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         Recipe().name = "other"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("multiple", [10_000_000, 0, -4, 4.0, True, None])
+def test_a_network_of_an_impossible_side_step_is_refused_by_its_value(multiple: Any) -> None:
+    for refused in (lambda: Recipe().fitted((1, 2), multiple), lambda: check_plan(DEFAULT, (1, 2), multiple)):
+        with pytest.raises(InputError, match="size_multiple_px is "):
+            refused()
+
+
+@pytest.mark.parametrize("depths", [(), (0,), (1.5,), ("4",), (True,)])
+def test_a_network_of_impossible_depths_is_refused(depths: Any) -> None:
+    with pytest.raises(InputError, match="the network's depths are "):
+        Recipe().fitted(depths, 4)

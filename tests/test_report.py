@@ -11,9 +11,12 @@ import numpy as np
 import pytest
 from markupsafe import escape
 
+from iast_export.artifacts import write_json
 from iast_export.default_lane import default_lanes
 from iast_export.errors import InputError
 from iast_export.gate import gate, make_baseline
+from iast_export.ladder_reports import LADDER_PATH
+from iast_export.lane_reports import LANES_PATH
 from iast_export.report import format as fmt
 from iast_export.report import junit_xml, markdown_text, write_html
 from iast_export.report.html import Picture, speed_chart
@@ -26,9 +29,10 @@ from iast_export.reports import (
     QuantizeReport,
     Ratio,
     VerifyReport,
+    load_manifest,
 )
-from iast_export.verdict import Verdict
-from tests.gate_cases import LANES, TIERS, alter, make_bundle, row_of
+from iast_export.verdict import Check, Verdict
+from tests.gate_cases import LANES, TIERS, alter, fidelity, make_bundle, row_of
 
 VOID = {"meta", "img", "link", "br", "rect", "line"}
 
@@ -43,8 +47,10 @@ def bundle(tmp_path: Path) -> Path:
 @pytest.fixture
 def failing(bundle: Path, tmp_path: Path) -> Verdict:
     make_baseline(bundle, tmp_path / "b.json")
-    alter(bundle, "verify", row_of(bundle, "verify", "litert", "int8"), drop__ssim_content=0.5)
-    alter(bundle, "benchmark", row_of(bundle, "benchmark", "litert", "int8"), samples_ms=[10.0])
+    alter(
+        bundle, "verify", row_of(bundle, "verify", "litert", "int8"), **fidelity([38.0] * 3, 0.98, (0.5, 0.0))
+    )
+    alter(bundle, "benchmark", row_of(bundle, "benchmark", "litert", "int8"), peak_rss_bytes=None)
     return gate(bundle, tmp_path / "b.json")
 
 
@@ -93,7 +99,7 @@ def test_the_same_reports_make_the_same_bytes(bundle: Path) -> None:
 def test_golden_pictures_and_others_are_embedded_small(bundle: Path) -> None:
     sheet = Picture("six by <six>", np.zeros((900, 1400, 3), np.uint8))
     page = write_html(bundle, picture_rows=[("sheet", [sheet])]).read_text()
-    assert page.count("<img ") == 3
+    assert page.count("<img ") == 11
     assert "six by &lt;six&gt;" in page
     assert "d1-512px, style ink, strength 1" in page
     assert len(page) < 200_000
@@ -101,8 +107,10 @@ def test_golden_pictures_and_others_are_embedded_small(bundle: Path) -> None:
 
 def test_quantization_and_conversion_are_shown_where_they_are_reported(bundle: Path) -> None:
     facts = {"name": "default", "sha256": "2" * 64, "images": 8}
+    held = {entry.path: entry for entry in load_manifest(bundle).files}
     row = {
         "path": "models/litert-int8.bin",
+        "sha256": held["models/litert-int8.bin"].sha256,
         "runtime": "litert",
         "precision": "int8",
         "quantized_ops": {"CONV_2D": 12},
@@ -111,12 +119,14 @@ def test_quantization_and_conversion_are_shown_where_they_are_reported(bundle: P
     }
     quantized = QuantizeReport.model_validate({"method": "minmax", "set": facts, "rows": [row]})
     quantized.save(bundle / "reports" / "quantize.json")
+    fp32 = held["models/litert-fp32.bin"]
     row = {
-        "path": "models/litert-int8.bin",
-        "precision": "int8",
+        "path": fp32.path,
+        "sha256": fp32.sha256,
+        "precision": "fp32",
         "role": "transfer",
-        "signatures": ["d2_256px"],
-        "file_bytes": 2000,
+        "signatures": fp32.signatures,
+        "file_bytes": fp32.bytes,
         "unique_bytes": 1500,
         "shared_bytes": 500,
         "parity": {"d2_256px": 2e-6},
@@ -135,6 +145,69 @@ def test_a_verdict_is_shown_with_what_to_do(bundle: Path, failing: Verdict) -> N
     page = write_html(bundle, verdict=failing).read_text()
     assert escape(failing.headline) in page
     assert escape(failing.worst()[0].remedy) in page
+
+
+def _ladder(bundle: Path, **changes: object) -> dict[str, object]:
+    entry = load_manifest(bundle).files[0]
+    step = {"against": "pytorch", "psnr_db": 90.0, "worst_psnr_db": 90.0, "max_levels": 1}
+    step |= {"differing_share": 0.0}
+    report = {
+        "schema_version": 2,
+        "set": {"name": "evaluation", "sha256": "3" * 64, "images": 2},
+        "pictures": 2,
+        "files": {entry.path: entry.sha256},
+        "styles": {style.id: style.sha256 for style in load_manifest(bundle).styles},
+        "processor": {"cpu": "x", "has": [], "lacks": [], "remark": "none"},
+        "limit_levels": {},
+        "limit_db": 40.0,
+        "rows": [{"tier": "d2-256px", "step": "onnx_fp32", "before": step, "total": step}],
+    }
+    return report | changes
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"files": {"models/litert-int8.bin": "7" * 64}}, "models/litert-int8.bin is 777777777777 there"),
+        ({"files": {"models/other.bin": "7" * 64}}, "models/other.bin is 777777777777 there, not here"),
+        ({"styles": {"ink": "7" * 64}}, "the style ink is 777777777777 there"),
+        ({"schema_version": 1}, "has schema_version 1"),
+        ({"rows": []}, "not a valid report"),
+    ],
+)
+def test_a_ladder_is_shown_where_it_is_of_these_files_and_else_named_as_left_out(
+    bundle: Path, changes: dict[str, object], words: str
+) -> None:
+    write_json(bundle / LADDER_PATH, _ladder(bundle))
+    page = write_html(bundle).read_text()
+    assert "Parity ladder" in page and "Left out" not in page
+    write_json(bundle / LADDER_PATH, _ladder(bundle, **changes))
+    page = write_html(bundle).read_text()
+    assert "Parity ladder" not in page
+    assert "Left out" in page and words in page
+
+
+def test_lanes_of_other_files_are_left_out(bundle: Path) -> None:
+    held = {entry.path: entry.sha256 for entry in load_manifest(bundle).files}
+    row = {"runtime": "litert", "tier": "d2-256px", "lane": "int8", "shipped": True, "median_ms": 3.0}
+    row |= {"path": "models/litert-int8.bin", "sha256": held["models/litert-int8.bin"]}
+    row |= {"psnr_db": {"mean": 40.0, "p5": 38.0}}
+    facts = {"name": "evaluation", "sha256": "3" * 64, "images": 2}
+    report = {"schema_version": 2, "machine": {}, "threads": 1, "set": facts, "rule": "", "rows": [row]}
+    report |= {"fp32_sha256": [held["models/litert-fp32.bin"]]}
+    write_json(bundle / LANES_PATH, report)
+    assert "Every lane side by side" in write_html(bundle).read_text()
+    for other in ({"fp32_sha256": ["7" * 64]}, {"rows": [row | {"sha256": "7" * 64}]}):
+        write_json(bundle / LANES_PATH, report | other)
+        page = write_html(bundle).read_text()
+        assert "Every lane side by side" not in page and "reports/lanes.json is of another build" in page
+
+
+@pytest.mark.parametrize("report", ["verify", "benchmark", "quantize", "convert"])
+def test_a_report_of_the_build_that_is_of_other_files_is_refused(bundle: Path, report: str) -> None:
+    alter(bundle, report, 0, sha256="7" * 64)
+    with pytest.raises(InputError, match=rf"{report}.json is not of this bundle.*\n.*make it again"):
+        write_html(bundle)
 
 
 def test_a_missing_report_is_refused_and_the_old_page_stays(bundle: Path) -> None:
@@ -160,6 +233,35 @@ def test_junit_has_a_case_per_check_and_hides_nothing(failing: Verdict) -> None:
     assert "50 %; needed at most 2 %" in failure.attrib["message"]
 
 
+NASTY = "a|b `c` *d* _e_ [f](g) ![h](i) <j> &amp; @k #1 ~~l~~ $m$\nn \x00\x1b[31m\ufffe \ud800 é"
+
+
+@pytest.fixture
+def nasty() -> Verdict:
+    """A verdict whose every word is a user's, and markup of all kinds."""
+    check = Check(name=NASTY, kind="speed", outcome="fail", measured=NASTY, rule=NASTY, remedy=NASTY)
+    return Verdict.model_construct(bundle=NASTY, checks=(check,), notes=(NASTY,))
+
+
+def test_junit_holds_any_words(nasty: Verdict) -> None:
+    (suite,) = ElementTree.fromstring(junit_xml(nasty))
+    failure = suite.find("testcase/failure")
+    assert failure is not None and failure.text is not None
+    assert "a|b `c` *d* _e_ [f](g) ![h](i) <j> &amp; @k" in failure.text
+    assert "\\x00\\x1b[31m\\ufffe \\ud800 é" in failure.text
+
+
+def test_nothing_of_a_users_is_markup_in_markdown(nasty: Verdict) -> None:
+    text = markdown_text(nasty)
+    assert text.encode() and text.isprintable() is False
+    told = [line for line in text.splitlines() if "&#124;b" in line]
+    assert len(told) == 4
+    for line in told:
+        inner = line.removeprefix("## ❌").removeprefix("- ").replace("&#", "")
+        assert not set("`*_[]<>!~@$") & set(inner.replace("**fail**", "")) and "\x1b" not in inner
+    assert all(line.count("|") in (5, 6) for line in text.splitlines() if line.startswith("|"))
+
+
 def test_markdown_says_the_verdict_first_and_keeps_its_tables_whole(failing: Verdict) -> None:
     text = markdown_text(failing)
     assert text.startswith("## ❌ small: ")
@@ -180,7 +282,7 @@ def test_the_speed_chart_has_a_bar_with_an_interval_per_ratio(bundle: Path) -> N
     report = BenchmarkReport.load(bundle / "reports" / "benchmark.json")
     chart = speed_chart(report)
     ElementTree.fromstring(chart)
-    assert chart.count("<rect") == sum(row.ratio_to_fp32 is not None for row in report.rows) == 4
+    assert chart.count("<rect") == sum(row.ratio_to_fp32 is not None for row in report.rows) == 8
     assert 'class="mark"' in chart
 
 
@@ -222,6 +324,7 @@ def timed(precision: str, median_ms: float, ratio: tuple[float, float, float] | 
             "runtime": "litert",
             "precision": precision,
             "tier": "d1-32px",
+            "sha256": "0" * 64,
             "threads": 1,
             "median_ms": median_ms,
             "p90_ms": None,

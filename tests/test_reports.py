@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from iast_export import reports
 from iast_export.artifacts import write_json
 from iast_export.errors import InputError
+from iast_export.paths import inside
 from iast_export.reports import (
     BenchmarkReport,
     Manifest,
@@ -27,25 +28,32 @@ from iast_export.reports import (
 )
 
 SHA = "0" * 64
+SCORES = {"ssim_content": 0.5, "style_distance": 1.0, "lpips_content": None, "identity": None}
 VERIFY: dict[str, Any] = {
-    "schema_version": 1,
+    "schema_version": 2,
+    "styles": {"b": SHA},
     "set": {"name": "evaluation", "sha256": SHA, "images": 8},
     "rows": [
         {
             "runtime": "litert",
             "precision": "int8",
             "tier": "d4-256px",
+            "sha256": SHA,
+            "reference_sha256": SHA,
             "images": 8,
             "psnr_db": {"mean": 41.0, "p5": 36.5},
             "ssim": {"mean": 0.99, "p5": 0.97},
             "drop": {"ssim_content": 0.01, "style_distance": -0.002, "lpips_content": None, "identity": None},
             "not_judged": {"lpips_content": "no weights", "identity": "no faces in the set"},
-            "pairs": [{"content": "a", "style": "b", "psnr_db": 41.0, "ssim": 0.99}],
+            "pairs": [
+                {"content": "a", "style": "b", "width_px": 256, "height_px": 171, "psnr_db": 41.0}
+                | {"ssim": 0.99, "scores": SCORES, "reference": SCORES}
+            ],
         }
     ],
 }
 BENCHMARK: dict[str, Any] = {
-    "schema_version": 1,
+    "schema_version": 2,
     "machine": {"cpu": "x", "cores": 2, "flags": ["avx2"]},
     "versions": {"onnxruntime": "1.0"},
     "rows": [
@@ -53,6 +61,7 @@ BENCHMARK: dict[str, Any] = {
             "runtime": "onnxruntime",
             "precision": "int8",
             "tier": "d4-256px",
+            "sha256": SHA,
             "threads": 1,
             "median_ms": 5.5,
             "p90_ms": None,
@@ -186,6 +195,9 @@ def test_a_report_cut_anywhere_is_refused_with_what_to_do(model: type[Report], t
         (VerifyReport, "rows.0.images", "8", r"rows\.0\.images: "),
         (VerifyReport, "rows.0.runtime", "tensorrt", r"rows\.0\.runtime: "),
         (VerifyReport, "rows.0.psnr", 1.0, r"rows\.0\.psnr: Extra"),
+        (VerifyReport, "rows.0.pairs", [], r"rows\.0\.pairs: "),
+        (VerifyReport, "rows.0.pairs.0.ssim", 1.5, r"pairs\.0\.ssim: "),
+        (VerifyReport, "rows.0.pairs.0.psnr_db", 101.0, r"pairs\.0\.psnr_db: "),
         (VerifyReport, "rows.0.not_judged", {"identity": "x"}, "not_judged must explain"),
         (VerifyReport, "set.sha256", "abc", r"set\.sha256: "),
         (BenchmarkReport, "rows.0.samples_ms", [], r"rows\.0\.samples_ms: "),
@@ -212,11 +224,11 @@ def test_an_altered_report_is_refused_by_the_field(
     assert "make it again with `iast-export" in caught.value.remedy
 
 
-@pytest.mark.parametrize("version", [0, 2, "1", None])
+@pytest.mark.parametrize("version", [0, 3, "1", "2", None, True, 1.0, 2.0])
 @pytest.mark.parametrize("model", SAMPLES)
 def test_another_schema_version_is_refused(model: type[Report], version: Any, tmp_path: Path) -> None:
     write_json(tmp_path / "r.json", _set(SAMPLES[model], "schema_version", version))
-    with pytest.raises(InputError, match=r"schema_version.*this iast-export reads 1"):
+    with pytest.raises(InputError, match=r"schema_version.*this iast-export reads [12]"):
         model.load(tmp_path / "r.json")
 
 
@@ -227,6 +239,12 @@ def test_a_number_that_is_not_finite_never_enters_a_report(bad: float, tmp_path:
     text = json.dumps(_set(VERIFY, "rows.0.psnr_db.mean", bad))
     (tmp_path / "r.json").write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match="not a finite number"):
+        VerifyReport.load(tmp_path / "r.json")
+
+
+def test_a_lone_surrogate_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "r.json").write_text(json.dumps(_set(VERIFY, "rows.0.pairs.0.style", "\ud800")))
+    with pytest.raises(InputError, match="not a valid report"):
         VerifyReport.load(tmp_path / "r.json")
 
 
@@ -260,7 +278,7 @@ def test_a_path_that_leaves_the_bundle_is_refused(place: str, path: str, tmp_pat
 @given(st.text(alphabet="ab./\\:\n", max_size=6))
 def test_the_published_pattern_refuses_the_same_paths_as_the_code(path: str) -> None:
     try:
-        accepted = reports._inside(path) == path
+        accepted = inside(path) == path
     except ValueError:
         accepted = False
     assert accepted == bool(re.search(reports._PATH_PATTERN.replace("$", r"\Z"), path))

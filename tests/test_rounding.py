@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from onnx import helper
 
 from iast_export.calibrate import collect
 from iast_export.errors import InputError
 from iast_export.export import pseudo_photograph
 from iast_export.observers import observe_onnx
 from iast_export.onnx_graph import index_graph, load_model
-from iast_export.quantize.onnx_layers import filter_key, quantize_weight
+from iast_export.quantize.onnx_layers import filter_key, quantize_weight, with_learned
 from iast_export.quantize.onnx_qdq import operator_groups, quantize_onnx, tensors_to_calibrate
 from iast_export.quantize.patches import (
     Geometry,
@@ -32,6 +33,7 @@ from iast_export.quantize.rounding import (
     turn_over,
 )
 from iast_export.ranges import Range
+from tests.rewrite_cases import model_of, picture, weight
 from tests.tiny_networks import tiny_codes, tiny_onnx
 
 SIZES = ((32, 32), (24, 32))
@@ -153,3 +155,33 @@ def test_a_group_in_float_keeps_the_weights_that_it_was_given(tmp_path: Path) ->
     quantize_onnx(path, ranges, tmp_path / "mixed.onnx", adjust, in_float=[name])
     mixed = index_graph(load_model(tmp_path / "mixed.onnx").graph).constants
     assert any(np.array_equal(one, index_graph(given).constants[weight_name]) for one in mixed.values())
+
+
+def strided_first(path: Path) -> Path:
+    """A first layer of 7x7 and stride 2, too large over 3 channels for integers, before one of 3x3."""
+    constants = {"first": weight(16, 3, 7), "second": weight(16, 16)}
+    nodes = [
+        helper.make_node("Conv", ["content", "first"], ["a"], pads=[3] * 4, strides=[2, 2]),
+        helper.make_node("Relu", ["a"], ["b"]),
+        helper.make_node("Conv", ["b", "second"], ["y"], pads=[1] * 4),
+    ]
+    onnx.save(model_of(nodes, constants, {"content": 3}), path)
+    return path
+
+
+def test_a_large_first_kernel_in_float_keeps_its_weights_and_bias(tmp_path: Path) -> None:
+    path, given = strided_first(tmp_path / "fp32.onnx"), [{"content": picture(3)}]
+    ranges = collect(observe_onnx(path, tensors_to_calibrate(path)), given)
+    layers = integer_layers(path, ranges)
+    moments = observe_patches(path, layers, given)
+    filters = learn_filters([(layers, moments)], centered=True)
+    adjustment = Adjustment(filters, bias_shifts(layers, moments, filters))
+    first, second = (index_graph(load_model(path).graph).constants[name] for name in ("first", "second"))
+    assert not np.array_equal(with_learned(first, filters), first) and "a" in adjustment.shifts
+    summary = quantize_onnx(path, ranges, tmp_path / "int8.onnx", partial(adjust_onnx, adjustment=adjustment))
+    assert summary.quantized_ops["Conv"] == 1
+    made = load_model(tmp_path / "int8.onnx").graph
+    (written,) = (node for node in made.node if node.output[0] == "a")
+    assert np.array_equal(index_graph(made).constants[written.input[1]], first) and len(written.input) == 2
+    levels, _, _ = quantize_weight(with_learned(second, filters), np.zeros(16, np.float32), np.float32(1))
+    assert any(np.array_equal(one, levels) for one in index_graph(made).constants.values())

@@ -51,10 +51,10 @@ def test_missing_files_and_outputs_are_input_errors(tmp_path: Path) -> None:
         open_onnx(tiny_onnx("iast", 2, 32), outputs=["nothing"])
 
 
-def test_damaged_files_are_tool_errors(tmp_path: Path) -> None:
+def test_damaged_files_are_refused(tmp_path: Path) -> None:
     damaged = tmp_path / "damaged"
     damaged.write_bytes(tiny_onnx("iast", 2, 32).read_bytes()[:500])
-    with pytest.raises(ToolError, match="can't load"):
+    with pytest.raises(InputError, match="truncated or damaged"):
         open_onnx(damaged)
     with pytest.raises(ToolError, match="can't load"):
         open_litert(damaged, "d4_256px")

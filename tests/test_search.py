@@ -157,10 +157,19 @@ def test_a_cheaper_group_takes_the_place_of_a_costly_one(monkeypatch: pytest.Mon
 
 
 def test_out_of_time_is_said_with_the_best_so_far() -> None:
-    outcome, order = found_with("psnr_db>=43", "latency_ms<=20", limit=4)
+    outcome, order = found_with("psnr_db>=40", "latency_ms<=20", limit=4)
     assert (outcome.verdict, outcome.complete, len(order)) == ("met", False, 4)
     stopped, _ = found_with("psnr_db>=43", "latency_ms<=11", limit=4)
     assert stopped.verdict == "out of time" and set(stopped.sensitivity) == {"a", "b"}
+
+
+@pytest.mark.parametrize("limit", [2, 4])
+def test_a_file_with_everything_in_float_is_no_result_of_a_search_that_the_clock_ended(limit: int) -> None:
+    outcome, _ = found_with("psnr_db>=43", "latency_ms<=20", limit=limit)
+    assert outcome.best.in_float == tuple(GAINS) and all(one.holds for one in outcome.judged)
+    assert outcome.verdict == "out of time"
+    whole, _ = found_with("psnr_db>=44.2")
+    assert whole.best.in_float == tuple(GAINS) and whole.complete and whole.verdict == "not met"
 
 
 @dataclass(frozen=True)
@@ -288,8 +297,10 @@ def test_a_budget_that_no_file_keeps_exits_5_in_its_time(
     assert told["verdict"] in ("not met", "out of time") and told["seconds"] < 60
     assert told["file"] == mixed_name("tiny", Tier(4, 32), runtime) and told["runtime"] == runtime
     assert (bundle_copy / "search" / "d4-32px" / told["file"]).is_file()
-    assert run([*common, *inputs, "--budget", "psnr_db>=5", "--minutes", "0.05"]) == 0
-    assert "met: " in capsys.readouterr().out
+    code = run([*common, *inputs, "--budget", "psnr_db>=5", "--minutes", "0.05"])
+    words = capsys.readouterr().out
+    assert f"d4-32px: budgets {'met' if code == 0 else 'out of time'}" in words  # as the clock has it
+    assert ("only everything in FP32 holds" in words) == (code == 5) and code in (0, 5)
     name = {"onnxruntime": "ONNX Runtime", "litert": "LiteRT"}[runtime]
     assert f"{name} searched mixed" in write_html(bundle_copy).read_text()
     assert run([*common, *inputs, "--budget", "psnr>=5"]) == 2

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import save_file
+from safetensors.torch import save as save_torch
 
 from iast_export import style_add
 from iast_export.artifacts import sha256_file
@@ -17,7 +19,7 @@ from iast_export.gate.integrity import check_files
 from iast_export.images import load_image, save_png
 from iast_export.pipeline import Build, Request, run_stages
 from iast_export.reports import MANIFEST_NAME, load_manifest
-from iast_export.style_add import Added, NewStyle, add_style, list_styles, remove_style
+from iast_export.style_add import Added, NewStyle, add_style, list_styles, read_code, remove_style
 from iast_export.stylize import BundleEngine
 
 NEW = NewStyle("harbor", "oil", "Harbor at noon", "CC0", "a museum")
@@ -50,7 +52,7 @@ def code_file(path: Path, folder: Path, **changes: object) -> Path:
 def assert_whole(folder: Path) -> None:
     """Every file that the manifest lists is there and unaltered, and nothing else lies among the styles."""
     manifest = load_manifest(folder)
-    assert all(check.outcome == "pass" for check in check_files(folder, manifest))
+    assert all(check.outcome == "pass" for check in check_files(folder, manifest)[0])
     listed = {p for p in manifest.hashes() if p.startswith("styles/")}
     assert {p.relative_to(folder).as_posix() for p in (folder / "styles").iterdir()} == listed
 
@@ -127,6 +129,10 @@ def test_a_style_can_be_taken_out_again(bundle_copy: Path, artwork: Path) -> Non
         (NewStyle("../escape", "oil"), "lower-case"),
         (NewStyle("", "oil"), "lower-case"),
         (NewStyle("fine", "Oil Paint"), "use 'oil-paint'"),
+        (NewStyle("a" * 300, "oil"), "64 at most"),
+        (NewStyle("fine", "oil", title="caf\udce9"), "UTF-8 text is needed"),
+        (NewStyle("fine", "oil", licence="a\x1b[31m"), "control characters"),
+        (NewStyle("fine", "oil", source="a\nb"), "one line"),
     ],
 )
 def test_words_that_cannot_be_ids_are_refused(
@@ -166,7 +172,8 @@ def test_a_bundle_without_a_style_encoder_wants_a_code(
     with pytest.raises(InputError, match="give --code FILE"):
         added(bundle_copy, artwork)
     code = code_file(tmp_path / "code.safetensors", bundle_copy)
-    assert add_style(bundle_copy, NEW, artwork, code=code).entry.id == "harbor"
+    made = add_style(bundle_copy, NEW, artwork, code=code)
+    assert made.entry.id == "harbor" and "carries no checksum" in made.note
 
 
 def test_a_code_that_is_not_finite_is_refused(
@@ -200,6 +207,40 @@ def test_a_refined_code_must_be_of_the_bundles_checkpoint(
         add_style(bundle_copy, NEW, artwork, code=code)
 
 
+@pytest.mark.parametrize("kind", ["F16", "BF16", "F8_E4M3", "F64", "I32"])
+def test_a_code_of_16_bits_is_taken_exactly_and_another_type_is_named(
+    bundle_copy: Path, tmp_path: Path, kind: str
+) -> None:
+    manifest = load_manifest(bundle_copy)
+    shape = manifest.network.code_shapes["style_code"]
+    types = {
+        "F16": torch.float16,
+        "BF16": torch.bfloat16,
+        "F8_E4M3": torch.float8_e4m3fn,
+        "F64": torch.float64,
+        "I32": torch.int32,
+    }
+    code = torch.linspace(-2, 2, shape[1]).reshape(shape).to(types[kind])
+    path = tmp_path / "code.safetensors"
+    path.write_bytes(
+        save_torch({"style_code": code}, {"checkpoint_sha256": str(manifest.source.checkpoint_sha256)})
+    )
+    if kind not in ("F16", "BF16"):
+        with pytest.raises(InputError, match=rf"style_code is of type {kind}, F32, F16 or BF16"):
+            read_code(path, manifest)
+        return
+    codes, checked = read_code(path, manifest)
+    assert not checked and codes["style_code"].dtype == np.float32
+    np.testing.assert_array_equal(codes["style_code"], code.float().numpy())
+
+
+def test_a_code_of_another_kind_of_file_is_named(bundle_copy: Path, tmp_path: Path) -> None:
+    path, manifest = tmp_path / "code.safetensors", load_manifest(bundle_copy)
+    path.write_bytes(b"<!DOCTYPE html><html>")
+    with pytest.raises(InputError, match="is a web page, a safetensors file is needed"):
+        read_code(path, manifest)
+
+
 def test_a_failure_before_the_manifest_loses_nothing(
     bundle_copy: Path, artwork: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -218,7 +259,7 @@ def test_a_failure_before_the_manifest_loses_nothing(
         with pytest.raises(OSError, match="no space"):
             added(bundle_copy, artwork, replace=True)
     assert load_manifest(bundle_copy) == before
-    assert all(check.outcome == "pass" for check in check_files(bundle_copy, before))
+    assert all(check.outcome == "pass" for check in check_files(bundle_copy, before)[0])
     assert added(bundle_copy, artwork, replace=True).replaced
     assert_whole(bundle_copy)
 

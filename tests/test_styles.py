@@ -31,7 +31,7 @@ def test_codes_survive_packing(tmp_path: Path) -> None:
     path = tmp_path / "a.f32"
     path.write_bytes(pack(codes, SHAPES))
     assert path.stat().st_size == 16
-    np.testing.assert_array_equal(unpack(path, SHAPES)["style_code"], codes["style_code"])
+    np.testing.assert_array_equal(unpack(path.read_bytes(), SHAPES, path)["style_code"], codes["style_code"])
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_a_damaged_style_is_refused(tmp_path: Path, data: bytes, message: str) -
     path = tmp_path / "a.f32"
     path.write_bytes(data)
     with pytest.raises(InputError, match=message):
-        unpack(path, SHAPES)
+        unpack(path.read_bytes(), SHAPES, path)
 
 
 def test_a_network_of_ones_own_gets_styles_from_drawn_pictures() -> None:

@@ -107,11 +107,29 @@ def test_what_cannot_be_stylized_is_refused_before_anything_is_written(
 def test_an_altered_model_is_refused(bundle_copy: Path) -> None:
     model = bundle_copy / "models" / "tiny-int8.tflite"
     model.write_bytes(model.read_bytes() + b"x")
+    for precision in ("int8", "fp32"):  # whichever is asked for: the folder is no bundle any more
+        with pytest.raises(InputError, match=r"tiny-int8.tflite was altered"):
+            BundleEngine(bundle_copy, "litert", precision)  # type: ignore[arg-type]
+
+
+def test_an_altered_style_is_refused_and_a_model_that_is_not_used_may_be_gone(bundle_copy: Path) -> None:
+    (bundle_copy / "models" / "tiny-fp16.tflite").unlink()
     engine = BundleEngine(bundle_copy, "litert", "int8")
+    assert set(lanes_of(engine.manifest)) == {"litert", "onnxruntime"}
+    style = engine.manifest.styles[0]
+    path = bundle_copy / style.path
+    path.write_bytes(bytes(len(path.read_bytes())))
+    with pytest.raises(InputError, match="was altered"):
+        engine.style_codes(style.id)
+
+
+def test_a_model_altered_after_the_check_is_refused_when_it_is_opened(bundle_copy: Path) -> None:
+    engine = BundleEngine(bundle_copy, "onnxruntime", "fp32")
     _, codes = engine.style_codes(engine.manifest.styles[0].id)
+    model = bundle_copy / "models" / "tiny-d4-32px-fp32.onnx"
+    model.write_bytes(model.read_bytes() + b"x")
     with pytest.raises(InputError, match="was altered"):
         engine.stylize(photo(20, 20), codes)
-    assert set(lanes_of(engine.manifest)) == {"litert", "onnxruntime"}
 
 
 def test_a_large_picture_is_tiled_at_its_own_size(small_bundle: Path, tmp_path: Path) -> None:

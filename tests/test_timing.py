@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from iast_export.errors import CannotJudgeError, InputError, UsageError
-from iast_export.timing import P90_MIN_SAMPLES, Samples, interleave, p90_ms, ratio_interval
+from iast_export.summaries import P90_MIN_SAMPLES, p90_ms
+from iast_export.timing import Samples, interleave, ratio_interval
 
 
 class FakeClock:

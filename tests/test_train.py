@@ -12,15 +12,17 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 from models.batch import Batch
+from models.crops import Square, cut_squares
 from models.data import held_out, training_files
 from models.face_crops import FaceStore
 from models.faces import LandmarkNetwork
 from models.journal import Journal, Sampler
 from models.networks import Student, build, load_trainable, style_network
 from models.objective import Helpers
-from models.recipe import TrainingRecipe
+from models.recipe import Phase, TrainingRecipe
 from models.train import train
 from models.trainer import Trainer
 from training_cases import CPU, RECIPES, draw_pictures, list_faces, stores, tiny, vgg
@@ -257,3 +259,63 @@ def test_a_face_crop_holds_its_face(images: Path) -> None:
     assert (boxes >= -1e-3).all() and (boxes <= 32 + 1e-3).all()
     sides = torch.maximum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])
     assert (sides > 32 / 2.5).all()
+
+
+@pytest.mark.parametrize(("side", "crop"), [(60, 32), (60, 48), (20, 48), (32, 32)])
+def test_squares_cut_together_are_those_that_resizing_makes_of_each(side: int, crop: int) -> None:
+    pictures = [torch.randint(0, 256, (3, 64, 64 + 8 * i), dtype=torch.uint8) for i in range(3)]
+    squares = [Square(i, 2 * i, side - 3 * i, i == 1) for i in range(3)]
+    made = cut_squares(pictures, squares, crop)
+    for result, picture, (top, left, own, mirrored) in zip(made, pictures, squares, strict=True):
+        piece = picture[None, :, top : top + own, left : left + own].float() / 255.0
+        wanted = F.interpolate(piece, (crop, crop), mode="bilinear", antialias=True)[0]
+        torch.testing.assert_close(result, wanted.flip(2) if mirrored else wanted, atol=1e-5, rtol=0)
+
+
+def test_phases_change_crop_and_batch_on_the_way(images: Path, recipe: TrainingRecipe) -> None:
+    phased = replace(recipe, steps=3, phases=(Phase(2, 48, 1, 0.9),))
+    subject = trainer(phased)
+    contents, styles = stores(images, phased)
+    seen = []
+
+    def draw(rng: np.random.Generator) -> Batch:
+        batch = Batch.draw(contents, styles, subject.current(), rng)
+        seen.append(tuple(batch.content.shape))
+        return batch
+
+    assert list(train(subject, draw, images / "phased", limit_s=1e9)) == []
+    assert seen[:3] == [(2, 3, 32, 32), (2, 3, 32, 32), (1, 3, 48, 48)]
+
+
+def test_phases_that_do_not_rise_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "r.toml"
+    phase = "\n[[phases]]\nfrom_step = {}\ncrop_px = 64\nbatch = 2\nsmallest_crop = 0.9\n"
+    path.write_text((RECIPES / "iast.toml").read_text() + phase.format(10) + phase.format(10))
+    with pytest.raises(ValueError, match="from_step must rise from above 0 to below 7500"):
+        TrainingRecipe.read(path)
+
+
+def test_a_pace_lays_the_schedules_over_something_else_than_steps(
+    images: Path, recipe: TrainingRecipe, tmp_path: Path
+) -> None:
+    paced = replace(recipe, steps=100, warmup_steps=10)
+    subject = trainer(paced)
+    subject.pace = lambda step: 25.0 * step
+    assert list(train(subject, source(images, paced), tmp_path, limit_s=1e9)) == []
+    assert (subject.step, subject.position) == (4, 100.0)
+    assert subject.learning_rate() == pytest.approx(0.01 * paced.learning_rate)
+    other = trainer(paced)
+    assert other.resume(tmp_path) and other.position == 100.0
+
+
+def test_weights_that_are_not_finite_never_replace_a_checkpoint(
+    recipe: TrainingRecipe, tmp_path: Path
+) -> None:
+    subject = trainer(recipe)
+    subject.save(tmp_path)
+    kept = (tmp_path / "weights.pt").read_bytes()
+    with torch.no_grad():
+        subject.net.stem.conv.weight[0] = torch.nan
+    with pytest.raises(FloatingPointError, match="a weight is not finite"):
+        subject.save(tmp_path)
+    assert (tmp_path / "weights.pt").read_bytes() == kept

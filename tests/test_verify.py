@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,22 +12,22 @@ import pytest
 from onnx import numpy_helper
 from skimage import data
 
-from iast_export.errors import CannotJudgeError, InputError, ToolError
+from iast_export.artifacts import sha256_bytes
+from iast_export.errors import CannotJudgeError, InputError
 from iast_export.images import center_square
 from iast_export.lanes import Lane, find_lanes
 from iast_export.metrics import PSNR_CAP_DB, style_statistics
-from iast_export.reports import SetFacts
+from iast_export.reports import SetFacts, TaskScores
+from iast_export.sealed import Seals
 from iast_export.specs import Precision, Runtime, Tier
+from iast_export.summaries import SCORE_FLOOR, relative_drop
 from iast_export.verify import (
     NO_FACES,
     NO_IDENTITY,
     NO_PERCEPTUAL,
-    SCORE_FLOOR,
     EvaluationPair,
     Reference,
     Scorers,
-    TaskScores,
-    relative_drop,
     verify,
     verify_lane,
 )
@@ -175,23 +176,31 @@ def test_a_model_that_returns_nan_is_refused(fp32: Lane, pairs: list[EvaluationP
 
 def test_results_that_lack_a_picture_are_refused(fp32: Lane, pairs: list[EvaluationPair]) -> None:
     picture = center_square(data.chelsea(), 32)
-    reference = Reference(pairs[0], picture, picture, TaskScores(1.0, 0.0))
+    reference = Reference(
+        pairs[0], picture, picture, TaskScores(ssim_content=1.0, style_distance=0.0), "0" * 64
+    )
     with ThreadPoolExecutor(1) as pool, pytest.raises(InputError, match="0 results for 1 references"):
         verify_lane(fp32, [reference], [], Scorers(), pool)
 
 
 def test_lanes_are_found_by_name_and_a_missing_file_says_what_to_run(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="run `iast-export build`"):
-        find_lanes(tmp_path, "iast", [TIER])
+        find_lanes(tmp_path, "iast", [TIER], Seals(tmp_path, {}, "the record"))
     names = ["iast-d2-32px-fp32.onnx", "iast-d2-32px-int8.onnx"]
     names += [f"iast-{precision}.tflite" for precision in ("fp32", "fp16", "dynamic_int8", "int8")]
     for name in names:
         (tmp_path / name).write_bytes(b"x")
-    found = find_lanes(tmp_path, "iast", [TIER])
+    seals = Seals(tmp_path, dict.fromkeys(names, sha256_bytes(b"x")), "the record")
+    found = find_lanes(tmp_path, "iast", [TIER], seals)
     assert [lane.path.name for lane in found] == names
     assert found[0].label == "onnxruntime fp32 d2-32px"
-    with pytest.raises(ToolError, match="can't load"):
+    with pytest.raises(InputError, match="no ONNX model"):
         found[0].open()
+    found[1].path.write_bytes(b"y")
+    with pytest.raises(InputError, match=r"int8.onnx was altered"):
+        found[1].open()
+    with pytest.raises(InputError, match="not listed in the record"):
+        find_lanes(tmp_path, "iast", [TIER], replace(seals, sha256={}))
 
 
 def test_a_lane_takes_its_tiers_square_only(fp32: Lane) -> None:

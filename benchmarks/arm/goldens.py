@@ -109,7 +109,7 @@ def _case(
 def _style(bundle: Path, manifest: Manifest, golden: GoldenEntry) -> dict[str, NDArray[np.float32]]:
     shapes = manifest.network.code_shapes
     style = next(entry for entry in manifest.styles if entry.id == golden.style)
-    feeds = dict(unpack(bundle / style.path, shapes))
+    feeds = dict(unpack((bundle / style.path).read_bytes(), shapes, style.id))
     if STRENGTH in shapes:
         feeds[STRENGTH] = np.full(shapes[STRENGTH], golden.strength, np.float32)
     return feeds

@@ -8,6 +8,7 @@ It imports numpy and the two runtimes alone. Answers are named `JOB/OUTPUT`, job
 from __future__ import annotations
 
 import json
+import os
 import sys
 
 import numpy as np
@@ -35,6 +36,7 @@ def run_litert(job: dict[str, str], feeds: dict[str, np.ndarray]) -> dict[str, n
 
 def run_onnxruntime(job: dict[str, str], feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """An ONNX file on the CPU."""
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     import onnxruntime as ort
 
     options = ort.SessionOptions()

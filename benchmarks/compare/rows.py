@@ -24,8 +24,8 @@ from iast_export.runtimes import (
     stylize_rgb,
 )
 from iast_export.specs import Runtime
+from iast_export.summaries import relative_drop
 from iast_export.timing import Interval, Samples, interleave, ratio_interval
-from iast_export.verify import relative_drop
 
 FP32 = "FP32"
 FLAT_LEVELS = 2.0

@@ -113,6 +113,7 @@ def _run(command: list[str], folder: Path, timeout_s: float, *, own: bool) -> No
         "PYTHONPATH": str(ROOT) if own else "",
         "TF_CPP_MIN_LOG_LEVEL": "2",
         "OLIVE_DISABLE_TELEMETRY": "1",
+        "ORT_DISABLE_TELEMETRY": "1",
     }
     try:
         done = subprocess.run(

@@ -1,1 +1,1 @@
-"""Proof that a build harms nothing and survives what happens to processes."""
+"""Proof that a build harms nothing, and that damaged inputs and killed processes harm no build."""

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -21,6 +25,9 @@ PACKAGE = "org.iastexport.demo"
 REMOTE = f"/sdcard/Android/data/{PACKAGE}/files"
 Kind = Literal["selftest", "benchmark"]
 _POLL_S = 2.0
+_CALL_S = 120.0  # the longest that a single call may take, however long the whole may
+_MASK = re.compile(r"(0x)?[0-9a-fA-F]{1,64}")
+_SERIAL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:()\-]{0,127}")
 
 
 @dataclass(frozen=True)
@@ -32,7 +39,7 @@ class BenchOptions:
         serial: of the phone, where several are connected.
         core_mask: hexadecimal, such as "f0": the cores that the app may use, by `taskset` on the phone.
         samples: timed runs per lane and tier; a 90th percentile needs 29.
-        timeout_s: how long to wait for the result.
+        timeout_s: for everything: no call of adb waits beyond it.
         poll_s: how often to look for it.
     """
 
@@ -44,51 +51,84 @@ class BenchOptions:
     poll_s: float = _POLL_S
 
 
+class SilentToolError(ToolError):
+    """adb did not answer in time: nothing is known, which is not a no."""
+
+
 class Adb:
-    """One phone behind `adb`.
+    """One phone behind `adb`, until a deadline: no call waits beyond it.
+
+    Args:
+        serial: of the phone; None: the only one.
+        deadline_s: on the monotonic clock.
 
     Raises:
-        ToolError: adb is not installed, or no single phone is ready.
+        ToolError: adb is not installed or doesn't answer, or no single phone is ready.
+        UsageError: no such phone, or several and no choice.
     """
 
-    def __init__(self, serial: str | None) -> None:
+    def __init__(self, serial: str | None, deadline_s: float) -> None:
         found = shutil.which("adb")
         if found is None:
             raise ToolError("adb is not installed", "install Android's platform tools and put adb on PATH")
         self._command = [found]
+        self._deadline_s = deadline_s
         self.serial = self._choose(serial)
         self._command += ["-s", self.serial]
 
     def run(self, *arguments: str) -> str:
-        """What adb printed.
+        """What adb printed; bytes that are no UTF-8 become U+FFFD.
 
         Raises:
-            ToolError: it failed.
+            ToolError: it failed, or did not answer in time.
         """
-        done = subprocess.run(
-            [*self._command, *arguments], capture_output=True, text=True, stdin=subprocess.DEVNULL
-        )
-        if done.returncode:
-            words = (done.stderr or done.stdout).strip()
-            raise ToolError(
-                f"adb {' '.join(arguments)} failed: {words}", "check the cable and the phone's screen"
+        what = f"adb {' '.join(arguments)}"
+        code, said, complained = self._call([*self._command, *arguments], what)
+        if code:
+            words = (complained or said).strip()
+            raise ToolError(f"{what} failed: {words}", "check the cable and the phone's screen")
+        return said
+
+    def _call(self, command: list[str], what: str) -> tuple[int, str, str]:
+        """Exit code, stdout and stderr; what hangs is ended with all that it started."""
+        left_s = self._deadline_s - time.monotonic()
+        remedy = "check the cable, run `adb kill-server`, or give more time with --timeout-s"
+        if left_s <= 0:
+            raise SilentToolError(f"no time is left for {what}", remedy)
+        try:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
             )
-        return done.stdout
+        except OSError as error:
+            raise ToolError(f"{what} can't be run: {error.strerror}", "install adb again") from error
+        try:
+            said, complained = process.communicate(timeout=min(left_s, _CALL_S))
+        except subprocess.TimeoutExpired as error:
+            raise SilentToolError(f"{what} did not answer in {min(left_s, _CALL_S):.0f} s", remedy) from error
+        finally:
+            _end(process)
+        return process.returncode, _text(said), _text(complained)
 
     def shell(self, *words: str) -> str:
         """What a command on the phone printed."""
         return self.run("shell", *words)
 
     def _choose(self, serial: str | None) -> str:
-        rows = [line.split() for line in self.run("devices").splitlines()[1:] if line.strip()]
-        states = {row[0]: row[1] for row in rows if len(row) >= 2}
+        lines = self.run("devices").splitlines()
+        head = next((i for i, line in enumerate(lines) if line.startswith("List of devices")), 0)
+        rows = [line.split() for line in lines[head + 1 :] if line.strip()]
+        states = {row[0]: row[1] for row in rows if len(row) >= 2 and _SERIAL.fullmatch(row[0])}
         if not states:
             raise ToolError("no phone is connected", "connect one and allow USB debugging in its settings")
         if serial is None and len(states) > 1:
             raise UsageError(
                 f"{len(states)} phones are connected: {', '.join(states)}", "name one with --serial"
             )
-        chosen = serial or next(iter(states))
+        chosen = next(iter(states)) if serial is None else serial
         if chosen not in states:
             raise UsageError(
                 f"no phone {chosen} among {', '.join(states)}", "name one of these with --serial"
@@ -121,10 +161,11 @@ def bench(
         InputError: the result is not valid, or of another bundle.
         AccuracyError: a self-test did not pass.
     """
-    _check_mask(options.core_mask)
+    _check_options(options)
     if out is not None:
         check_not_overwriting([out], made_files(folder))
-    phone = Adb(options.serial)
+    deadline_s = time.monotonic() + options.timeout_s
+    phone = Adb(options.serial, deadline_s)
     if not _answers(phone, "pm", "path", PACKAGE):
         raise ToolError(
             f"the app {PACKAGE} is not on the phone",
@@ -141,7 +182,7 @@ def bench(
     )
     if options.core_mask is not None:
         _confine(phone, options.core_mask)
-    _wait(phone, remote, options, progress)
+    _wait(phone, remote, options, deadline_s, progress)
     host = {"before": before, "after": observe(phone), "core_mask": options.core_mask}
     with tempfile.TemporaryDirectory() as aside:
         local = Path(aside) / f"{options.kind}.json"
@@ -155,47 +196,62 @@ def bench(
         return import_result(local, folder, host)
 
 
-def _check_mask(mask: str | None) -> None:
-    if mask is None:
-        return
-    try:
-        empty = int(mask, 16) == 0
-    except ValueError:
-        empty = True
-    if empty:
+def _check_options(options: BenchOptions) -> None:
+    mask, serial = options.core_mask, options.serial
+    if mask is not None and not (_MASK.fullmatch(mask) and int(mask, 16)):
         raise UsageError(
             f"--core-mask {mask!r} names no core", "give hexadecimal bits, such as f0 for cores 4 to 7"
         )
+    if serial is not None and not _SERIAL.fullmatch(serial):
+        raise UsageError(f"--serial {serial!r} is no serial number", "take one from `adb devices`")
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Ends a process that still runs, with its children; a server that adb left behind is its own."""
+    if process.poll() is None:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "replace")
 
 
 def _answers(phone: Adb, *words: str) -> str:
-    """What a command on the phone printed; empty where it failed, as `pm path` does without the app."""
+    """What a command on the phone printed; empty where it failed, as `pm path` does without the app.
+
+    Raises:
+        ToolError: adb did not answer in time.
+    """
     try:
         return phone.shell(*words).strip()
+    except SilentToolError:
+        raise
     except ToolError:
         return ""
 
 
 def _confine(phone: Adb, mask: str) -> None:
     pid = _answers(phone, "pidof", PACKAGE)
-    if not pid.isdigit():
+    if not (pid.isascii() and pid.isdigit()):
         raise ToolError("the app ended at once", "start it by hand and read what it says")
     said = phone.shell("taskset", "-ap", mask, pid)
     if "failed" in said.lower():
         raise ToolError(f"the phone refuses the core mask {mask}: {said.strip()}", "leave --core-mask out")
 
 
-def _wait(phone: Adb, remote: str, options: BenchOptions, progress: Progress) -> None:
+def _wait(phone: Adb, remote: str, options: BenchOptions, deadline_s: float, progress: Progress) -> None:
     started = time.monotonic()
     limit = int(options.timeout_s)
     while not _answers(phone, "ls", remote):
         waited = time.monotonic() - started
-        if not _answers(phone, "pidof", PACKAGE):
-            raise ToolError("the app ended without a result", "start it by hand and read what it says")
-        if waited > options.timeout_s:
+        if time.monotonic() + options.poll_s > deadline_s:
             raise ToolError(
                 f"no result after {limit} s", "keep the screen on, or give more time with --timeout-s"
             )
+        if not _answers(phone, "pidof", PACKAGE):
+            raise ToolError("the app ended without a result", "start it by hand and read what it says")
         progress(f"{options.kind} on {phone.serial}", int(waited), limit)
         time.sleep(options.poll_s)
     progress(f"{options.kind} on {phone.serial}", limit, limit)

@@ -7,12 +7,17 @@ import re
 from pathlib import Path
 from typing import Any
 
-from iast_export.artifacts import read_bytes, sha256_file, write_atomic
+from pydantic import ValidationError
+
+from iast_export.added import check_result_belongs
+from iast_export.artifacts import read_bytes, write_atomic
 from iast_export.device_reports import DEVICE_FOLDER, DeviceResult
 from iast_export.errors import AccuracyError, InputError
 from iast_export.paths import check_folders
 from iast_export.report import write_html
-from iast_export.reports import MANIFEST_NAME, load_manifest
+from iast_export.reports import first_error, load_manifest
+
+_NAME_LENGTH = 40  # of each word of a file name
 
 
 def import_result(path: Path, folder: Path, host: dict[str, Any] | None = None) -> Path:
@@ -34,9 +39,7 @@ def import_result(path: Path, folder: Path, host: dict[str, Any] | None = None) 
     result = DeviceResult.load(path)
     _check_belongs(result, folder)
     if host is not None:
-        result = DeviceResult.model_validate_json(
-            json.dumps({**result.model_dump(mode="json"), "host": host}), strict=True
-        )
+        result = _with_host(result, host)
     target = folder / DEVICE_FOLDER / _name(result)
     data = result.to_json()
     if target.is_file() and read_bytes(target) != data:
@@ -55,20 +58,26 @@ def import_result(path: Path, folder: Path, host: dict[str, Any] | None = None) 
     return target
 
 
+def _with_host(result: DeviceResult, host: dict[str, Any]) -> DeviceResult:
+    try:
+        return DeviceResult.model_validate_json(
+            json.dumps({**result.model_dump(mode="json"), "host": host}), strict=True
+        )
+    except ValidationError as error:
+        raise InputError(
+            f"the phone's own tools report nonsense: {first_error(error)}", "report this"
+        ) from error
+
+
 def _name(result: DeviceResult) -> str:
     words = [result.device.manufacturer, result.device.model, result.kind, result.created_at]
-    return re.sub(r"[^a-z0-9]+", "-", " ".join(words).lower()).strip("-") + ".json"
+    parts = [re.sub(r"[^a-z0-9]+", "-", word.lower()).strip("-")[:_NAME_LENGTH] for word in words]
+    return "-".join(part for part in parts if part) + ".json"
 
 
 def _check_belongs(result: DeviceResult, folder: Path) -> None:
     manifest = load_manifest(folder)
-    found = sha256_file(folder / MANIFEST_NAME)
-    if result.bundle.manifest_sha256 != found:
-        raise InputError(
-            f"the result is of a bundle whose manifest is {result.bundle.manifest_sha256[:16]}, "
-            f"{folder} has {found[:16]}",
-            "build the app with this bundle (copyBundle), install it and run it again",
-        )
+    check_result_belongs(folder, result)
     lanes = {(entry.runtime, entry.precision) for entry in manifest.files if entry.role == "transfer"}
     tiers = {tier.id for tier in manifest.tiers}
     for row in result.rows:

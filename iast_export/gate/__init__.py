@@ -12,8 +12,10 @@ from typing import TypeVar
 from iast_export.artifacts import read_json
 from iast_export.errors import CannotJudgeError
 from iast_export.gate.accuracy import check_accuracy, check_accuracy_baseline
-from iast_export.gate.baseline import MACHINE_FIELDS, Baseline, load_baseline, make_baseline, unlike
-from iast_export.gate.integrity import check_consistency, check_coverage, check_files, check_rows_match
+from iast_export.gate.baseline import MACHINE_FIELDS, Baseline, check_baseline, load_baseline, unlike
+from iast_export.gate.bundle import check_bundle, make_baseline
+from iast_export.gate.common import check_of
+from iast_export.gate.integrity import check_rows_match
 from iast_export.gate.rules import Rules, load_rules, parse_rules
 from iast_export.gate.speed import check_size, check_speed
 from iast_export.reports import (
@@ -24,14 +26,17 @@ from iast_export.reports import (
     VerifyReport,
     load_manifest,
 )
-from iast_export.verdict import Check, Verdict
+from iast_export.signing import signature_fault
+from iast_export.verdict import Check, Outcome, Verdict
 
 __all__ = ["Baseline", "Rules", "gate", "load_baseline", "load_rules", "make_baseline", "parse_rules"]
 
 R = TypeVar("R", bound=Report)
 
 
-def gate(folder: Path, baseline: Path | None, rules: Path | None = None) -> Verdict:
+def gate(
+    folder: Path, baseline: Path | None, rules: Path | None = None, public_key: Path | None = None
+) -> Verdict:
     """Every check of the bundle in `folder`, and the exit code that follows (`Verdict.exit_code`).
 
     Args:
@@ -39,21 +44,24 @@ def gate(folder: Path, baseline: Path | None, rules: Path | None = None) -> Verd
         baseline: from `make_baseline`. None or a file that isn't there: what needs a baseline can't
             be judged, the rest still is.
         rules: TOML; None: the packaged rules.
+        public_key: PEM, of who must have signed the bundle; None: a signature is not asked for.
 
     Raises:
-        RecipeError: the rules can't be used.
+        UsageError: the rules or the key can't be used.
         InputError: the manifest, a report or the baseline is unreadable or altered. (A model that
             was altered is a failed check, with the same exit code.)
     """
     used = load_rules(rules)
     manifest = load_manifest(folder)
-    checks = check_files(folder, manifest)
-    accepted, missing = _baseline(baseline)
-    checks += missing
+    accepted, checks = _baseline(baseline)
+    if public_key is not None:
+        checks.append(_signature(folder, public_key))
     verified, nothing = _report(folder / VERIFY_PATH, VerifyReport)
     checks += nothing
     measured, nothing = _report(folder / BENCHMARK_PATH, BenchmarkReport)
-    checks += nothing
+    checks += nothing + check_bundle(folder, manifest, verified, measured)
+    if accepted is not None:
+        checks += check_baseline(manifest, accepted)
     if verified is not None:
         checks += check_accuracy(verified, used)
     if verified is not None and accepted is not None:
@@ -62,11 +70,8 @@ def gate(folder: Path, baseline: Path | None, rules: Path | None = None) -> Verd
         checks += check_speed(measured, accepted.benchmark if accepted else None, used)
     if accepted is not None:
         checks += check_size(manifest, measured, accepted, used)
-    if verified is not None and measured is not None:
-        checks += check_consistency(manifest, verified, measured)
-        checks += check_coverage(manifest, verified, measured)
-        if accepted is not None:
-            checks += check_rows_match(verified, measured, accepted)
+    if verified is not None and measured is not None and accepted is not None:
+        checks += check_rows_match(verified, measured, accepted)
     return Verdict(bundle=manifest.name, checks=tuple(checks), notes=_notes(measured, accepted))
 
 
@@ -77,6 +82,13 @@ def _baseline(path: Path | None) -> tuple[Baseline | None, list[Check]]:
         return load_baseline(path), []
     except CannotJudgeError as error:
         return None, [_unjudged("baseline", error.message, "a baseline", error.remedy)]
+
+
+def _signature(folder: Path, public_key: Path) -> Check:
+    fault = signature_fault(folder, public_key)
+    outcome: Outcome = "fail" if fault else "pass"
+    remedy = "take the bundle from who signed it, or sign it with `iast-export sign`"
+    return check_of("signature", "integrity", outcome, fault or "good", f"made by {public_key}", remedy)
 
 
 def _report(path: Path, kind: type[R]) -> tuple[R | None, list[Check]]:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from iast_export.gate.common import check_of, key_of, label_of
+from iast_export.gate.common import check_of, key_of, label_of, no_lane
 from iast_export.gate.rules import AccuracyRules, Rules
 from iast_export.reports import VerifyReport, VerifyRow
 from iast_export.verdict import Check, Outcome
 
 
 def check_accuracy(verified: VerifyReport, rules: Rules) -> list[Check]:
-    """Every row against the floors and ceilings of its precision."""
-    checks = []
+    """Every row against the floors and ceilings of its precision; a rule of no row can't be judged."""
+    held = {row.precision for row in verified.rows}
+    checks = [no_lane(f"accuracy.{name}", name) for name in rules.accuracy if name not in held]
     for row in verified.rows:
         limits = rules.accuracy.get(row.precision)
         if limits is not None:

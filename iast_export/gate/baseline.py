@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, Literal
 
 from pydantic import Field
 
-from iast_export.artifacts import json_bytes, sha256_bytes, sha256_file
+from iast_export.artifacts import sha256_bytes
 from iast_export.errors import CannotJudgeError, InputError
+from iast_export.gate.common import check_of
+from iast_export.gate.recompute import check_figures
 from iast_export.reports import (
-    BENCHMARK_PATH,
-    VERIFY_PATH,
     BenchmarkReport,
+    Manifest,
     Positive,
     RelativePath,
     Report,
     Sha256,
     VerifyReport,
-    load_manifest,
 )
+from iast_export.verdict import Check, Outcome
 
 # Ratios to FP32 compare where the instruction sets are equal, milliseconds only on the same machine.
 RATIO_FIELDS = ("architecture", "flags")
@@ -29,7 +33,8 @@ MACHINE_FIELDS = ("cpu", "architecture", "flags", "cores")
 class Baseline(Report):
     """Both reports of an accepted bundle and the sizes of its files; `sha256` is over all the rest."""
 
-    made_by = "gate --write-baseline"
+    made_by = "gate DIR --write-baseline"
+    schema_version: Literal[2] = 2
     bundle: str
     file_bytes: dict[RelativePath, Positive] = Field(min_length=1)
     verify: VerifyReport
@@ -38,32 +43,13 @@ class Baseline(Report):
 
     def content_sha256(self) -> str:
         """SHA-256 of everything but `sha256` itself."""
-        return sha256_bytes(json_bytes(self.model_dump(mode="json", exclude={"sha256"})))
+        return content_sha256(self.model_dump(mode="json", exclude={"sha256"}))
 
 
-def make_baseline(folder: Path, path: Path) -> Baseline:
-    """Writes the figures of the bundle in `folder` as a baseline.
-
-    Raises:
-        InputError: the bundle or a report is missing, unreadable or altered.
-    """
-    manifest = load_manifest(folder)
-    for entry in manifest.files:
-        if sha256_file(folder / entry.path) != entry.sha256:
-            raise InputError(
-                f"{folder / entry.path} was altered: its SHA-256 is not the manifest's",
-                "build the bundle again",
-            )
-    draft = Baseline(
-        bundle=manifest.name,
-        file_bytes={entry.path: entry.bytes for entry in manifest.files},
-        verify=VerifyReport.load(folder / VERIFY_PATH),
-        benchmark=BenchmarkReport.load(folder / BENCHMARK_PATH),
-        sha256="0" * 64,
-    )
-    baseline = draft.model_copy(update={"sha256": draft.content_sha256()})
-    baseline.save(path)
-    return baseline
+def content_sha256(content: Mapping[str, Any]) -> str:
+    """SHA-256 of a baseline's content as JSON without spaces, keys sorted."""
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return sha256_bytes(text.encode())
 
 
 def load_baseline(path: Path) -> Baseline:
@@ -84,6 +70,34 @@ def load_baseline(path: Path) -> Baseline:
             "take it from version control again, or write a new one with --write-baseline",
         )
     return baseline
+
+
+def check_baseline(manifest: Manifest, accepted: Baseline) -> list[Check]:
+    """The baseline is of a bundle of this name, names its machine, and follows from its own raw values."""
+    outcome: Outcome = "pass" if accepted.bundle == manifest.name else "cannot judge"
+    remedy = "give the baseline of this bundle, or write one"
+    name = "baseline: of this bundle"
+    return [
+        check_of(name, "coverage", outcome, accepted.bundle, manifest.name, remedy),
+        check_machine("baseline", accepted.benchmark),
+        *check_figures(accepted.verify, accepted.benchmark, "baseline"),
+    ]
+
+
+def check_machine(whose: str, measured: BenchmarkReport) -> Check:
+    """The machine is named well enough to compare by."""
+    wanted = {"cpu": str, "architecture": str, "flags": list, "cores": int}
+    missing = [
+        field
+        for field, kind in wanted.items()
+        if not isinstance(measured.machine.get(field), kind)
+        or (field != "flags" and not measured.machine[field])
+    ]
+    outcome: Outcome = "cannot judge" if missing else "pass"
+    found = f"no {', '.join(missing)}" if missing else str(measured.machine["cpu"])
+    remedy = "measure again with `iast-export bench`, which names the machine"
+    rule = f"{', '.join(wanted)} of the machine"
+    return check_of(f"{whose}: machine", "coverage", outcome, found, rule, remedy)
 
 
 def unlike(one: BenchmarkReport, other: BenchmarkReport, fields: tuple[str, ...]) -> list[str]:

@@ -51,3 +51,14 @@ def check_of(name: str, kind: Kind, outcome: Outcome, measured: str, rule: str, 
         rule=rule,
         remedy="" if outcome == "pass" else remedy,
     )
+
+
+def no_lane(rule: str, lane: str) -> Check:
+    """What a rule comes to that speaks of a lane which the reports don't have."""
+    remedy = "measure that lane, or take the rule out"
+    return check_of(f"rule: {rule}", "coverage", "cannot judge", "no such row", f"a row of {lane}", remedy)
+
+
+def unlike_threads(row: BenchmarkRow, other: BenchmarkRow) -> list[str]:
+    """How the threads of two rows differ; empty where they don't."""
+    return [] if row.threads == other.threads else [f"threads: {row.threads}, {other.threads}"]

@@ -1,67 +1,142 @@
-"""Checks that nothing was altered, dropped or measured twice."""
+"""Checks that nothing was altered, dropped, swapped or measured twice."""
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Iterable
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from iast_export.artifacts import sha256_file
+from iast_export.artifacts import read_bytes, sha256_bytes
+from iast_export.belonging import said, strangers
 from iast_export.errors import InputError
 from iast_export.gate.baseline import Baseline
 from iast_export.gate.common import check_of, cover, key_of, label_of
-from iast_export.reports import BenchmarkReport, Manifest, VerifyReport, VerifyRow
+from iast_export.gate.contents import Contents, content_faults, read_contents
+from iast_export.reports import (
+    BenchmarkReport,
+    ConvertReport,
+    FileEntry,
+    Manifest,
+    QuantizeReport,
+    Report,
+    VerifyReport,
+)
 from iast_export.verdict import Check, Outcome
 
 REFERENCE = ("onnxruntime", "fp32")
-_TOLERANCE = 1e-6
+_REBUILD = "build the bundle again, and don't edit it afterwards"
 
 
-def check_files(folder: Path, manifest: Manifest) -> list[Check]:
-    """Every model, style, thumbnail and golden picture of the manifest is there and unaltered."""
-    checks = []
+def check_files(
+    folder: Path, manifest: Manifest
+) -> tuple[list[Check], dict[str, Contents], dict[str, bytes]]:
+    """Every model, style, thumbnail and golden picture is there, unaltered, and a model what it is called.
+
+    Returns:
+        The checks; the contents of every model that is unaltered; the bytes of the other unaltered files.
+    """
+    models = {entry.path: entry for entry in manifest.files}
+    checks: list[Check] = []
+    contents: dict[str, Contents] = {}
+    others: dict[str, bytes] = {}
     for path, sha256 in manifest.hashes().items():
         try:
-            found = sha256_file(folder / path)
+            data = read_bytes(folder / path)
         except InputError:
-            found = "missing"
-        checks.append(
-            check_of(
-                f"file: {path}",
-                "integrity",
-                "pass" if found == sha256 else "fail",
-                found[:16],
-                f"SHA-256 {sha256[:16]}",
-                "build the bundle again, and don't edit it afterwards",
-            )
-        )
+            checks.append(_file_check(path, "missing", sha256))
+            continue
+        found = sha256_bytes(data)
+        checks.append(_file_check(path, found, sha256))
+        if found == sha256 and path not in models:
+            others[path] = data
+        elif found == sha256:
+            check, read = _model_check(manifest, models[path], data)
+            checks.append(check)
+            contents |= {path: read} if read else {}
+    return checks, contents, others
+
+
+def _file_check(path: str, found: str, wanted: str) -> Check:
+    outcome: Outcome = "pass" if found == wanted else "fail"
+    return check_of(f"file: {path}", "integrity", outcome, found[:16], f"SHA-256 {wanted[:16]}", _REBUILD)
+
+
+def _model_check(manifest: Manifest, entry: FileEntry, data: bytes) -> tuple[Check, Contents | None]:
+    """Whether a model's bytes are what the manifest calls them, and what was read of them."""
+    name, rule = f"contents: {entry.path}", f"{entry.runtime} {entry.precision} {entry.role} as listed"
+    try:
+        read = read_contents(entry, data)
+    except ValueError as error:
+        found = " ".join(f"no such model: {error}".split())[:200]
+        return check_of(name, "integrity", "fail", found, rule, _REBUILD), None
+    faults = list(content_faults(manifest, entry, read))
+    if len(data) != entry.bytes:
+        faults.append(f"{len(data)} bytes, the manifest says {entry.bytes}")
+    outcome: Outcome = "fail" if faults else "pass"
+    return check_of(name, "integrity", outcome, said(faults) or "as listed", rule, _REBUILD), read
+
+
+def check_quantized(
+    manifest: Manifest, quantized: QuantizeReport, contents: Mapping[str, Contents]
+) -> list[Check]:
+    """Lanes below FP32 are in integers where quantize.json says so, and else the very FP32 file."""
+    faults = list(_quantized_faults(manifest, quantized, contents))
+    outcome: Outcome = "fail" if faults else "pass"
+    rule = "a lane is in integers, or the FP32 file itself where nothing could be quantized"
+    name = "reports: quantize.json and the files"
+    return [check_of(name, "integrity", outcome, said(faults) or "agree", rule, _REBUILD)]
+
+
+def _quantized_faults(
+    manifest: Manifest, quantized: QuantizeReport, contents: Mapping[str, Contents]
+) -> Iterator[str]:
+    rows = {row.path: row for row in quantized.rows}
+    if len(rows) != len(quantized.rows):
+        yield "a file is told more than once"
+    full = {
+        (entry.runtime, entry.role, entry.tier): entry.sha256
+        for entry in manifest.files
+        if entry.precision == "fp32"
+    }
+    for entry in manifest.files:
+        row, read = rows.get(entry.path), contents.get(entry.path)
+        if entry.precision == "fp32" or read is None:
+            continue
+        if row is None and entry.role == "transfer":
+            yield f"quantize.json has no row of {entry.path}"
+        if entry.precision == "fp16":
+            continue
+        same = entry.sha256 == full.get((entry.runtime, entry.role, entry.tier))
+        if not read.in_integers and not same:
+            yield f"{entry.path} holds no integers"
+        told = row is not None and sum(row.quantized_ops.values()) > 0
+        if row is not None and entry.precision == "int8" and told != read.in_integers:
+            yield f"quantize.json tells of {sum(row.quantized_ops.values())} operators in {entry.path}"
+
+
+def check_belonging(manifest: Manifest, *reports: Report) -> list[Check]:
+    """Every report speaks of this bundle's files, sets and styles, by their SHA-256."""
+    checks = []
+    for report in reports:
+        found = strangers(manifest, report)
+        remedy = f"it is another bundle's; make it again with `iast-export {report.made_by}`"
+        outcome: Outcome = "fail" if found else "pass"
+        name = f"reports: {report.made_by} speaks of this bundle"
+        rule = "SHA-256 of the bundle's own files, sets and styles"
+        checks.append(check_of(name, "integrity", outcome, said(found) or "all its own", rule, remedy))
     return checks
 
 
-def check_consistency(manifest: Manifest, verified: VerifyReport, measured: BenchmarkReport) -> list[Check]:
-    """The reports agree with themselves and with the manifest: summaries follow from the raw values."""
-    remedy = "a report was altered or belongs to another build; run `iast-export verify` and `bench` again"
-    sizes = {entry.bytes for entry in manifest.files}
-    wrong = [
-        label_of(row) for row in measured.rows if not _same(row.median_ms, statistics.median(row.samples_ms))
-    ]
-    wrong += [label_of(row) for row in measured.rows if row.file_bytes not in sizes]
-    wrong += [label_of(row) for row in verified.rows if row.pairs and not _follows(row)]
-    outcome: Outcome = "fail" if wrong else "pass"
-    found = ", ".join(sorted(set(wrong))) if wrong else "all follow"
-    rule = "medians, means and sizes follow from the raw values and the manifest"
-    return [check_of("reports: figures follow from raw values", "integrity", outcome, found, rule, remedy)]
+def check_converted(manifest: Manifest, converted: ConvertReport) -> list[Check]:
+    """convert.json tells of every FP32 TFLite file once."""
+    wanted = {
+        entry.path for entry in manifest.files if (entry.runtime, entry.precision) == ("litert", "fp32")
+    }
+    return [cover("convert.json", wanted, [row.path for row in converted.rows])]
 
 
 def check_coverage(manifest: Manifest, verified: VerifyReport, measured: BenchmarkReport) -> list[Check]:
     """Every lane of the manifest has one row in each report (the FP32 reference none in verify)."""
-    lanes = {
-        (entry.runtime, entry.precision, tier.id)
-        for entry in manifest.files
-        if entry.role == "transfer"
-        for tier in manifest.tiers
-        if entry.tier in (None, tier.id)
-    }
+    lanes = set(manifest.lanes())
     judged = {lane for lane in lanes if lane[:2] != REFERENCE}
     return [
         cover("verify.json", judged, [key_of(row) for row in verified.rows]),
@@ -70,35 +145,29 @@ def check_coverage(manifest: Manifest, verified: VerifyReport, measured: Benchma
 
 
 def check_rows_match(verified: VerifyReport, measured: BenchmarkReport, accepted: Baseline) -> list[Check]:
-    """The reports and the baseline hold the same rows: nothing was dropped, nothing is new."""
+    """The reports and the baseline hold the same rows and pairs: nothing was dropped, nothing is new."""
+    then, now = ([key_of(row) for row in one.rows] for one in (accepted.verify, verified))
+    before, after = ([key_of(row) for row in one.rows] for one in (accepted.benchmark, measured))
     return [
-        cover(
-            "baseline against verify.json",
-            {key_of(row) for row in accepted.verify.rows},
-            [key_of(row) for row in verified.rows],
-        ),
-        cover(
-            "baseline against benchmark.json",
-            {key_of(row) for row in accepted.benchmark.rows},
-            [key_of(row) for row in measured.rows],
-        ),
+        cover("baseline against verify.json", set(then), now),
+        cover("baseline against benchmark.json", set(before), after),
+        cover("rows of the baseline's verify.json", set(then), then),
+        cover("rows of the baseline's benchmark.json", set(before), before),
+        *_check_pairs(verified, accepted.verify),
     ]
 
 
-def _follows(row: VerifyRow) -> bool:
-    psnrs, ssims = [one.psnr_db for one in row.pairs], [one.ssim for one in row.pairs]
-    return (
-        row.images == len(row.pairs)
-        and _same(row.psnr_db.mean, statistics.fmean(psnrs))
-        and _same(row.ssim.mean, statistics.fmean(ssims))
-        and _among(row.psnr_db.p5, psnrs)
-        and _among(row.ssim.p5, ssims)
-    )
-
-
-def _same(one: float, other: float) -> bool:
-    return abs(one - other) <= _TOLERANCE * max(1.0, abs(other))
-
-
-def _among(value: float, values: Iterable[float]) -> bool:
-    return any(_same(value, one) for one in values)
+def _check_pairs(verified: VerifyReport, accepted: VerifyReport) -> list[Check]:
+    """On the same set every row holds the pairs that the baseline's row holds."""
+    if verified.set != accepted.set:
+        return []
+    before = {key_of(row): {pair.key for pair in row.pairs} for row in accepted.rows}
+    other = [
+        label_of(row)
+        for row in verified.rows
+        if before.get(key_of(row), {pair.key for pair in row.pairs}) != {pair.key for pair in row.pairs}
+    ]
+    outcome: Outcome = "cannot judge" if other else "pass"
+    name, rule = "coverage: the baseline's pairs", "the same pictures and styles as the baseline"
+    remedy = "verify with the baseline's recipe, or write a new baseline"
+    return [check_of(name, "coverage", outcome, said(other) or "the same", rule, remedy)]

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import difflib
-import sys
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from iast_export.artifacts import read_bytes
 from iast_export.errors import RecipeError
 from iast_export.specs import PRECISIONS, RUNTIMES, Precision, Runtime
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from iast_export.texts import shown
+from iast_export.toml_text import parse_toml
 
 DEFAULT_RULES = "default_rules.toml"
 
@@ -26,8 +22,8 @@ Limit = Annotated[float, Field(gt=0)]
 
 
 class _Part(BaseModel):
-    # Keys are taken as TOML gives them; a number may be written without a point.
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    # A number may be written without a point, but `true` is none.
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, strict=True)
 
 
 class AccuracyRules(_Part):
@@ -71,7 +67,8 @@ class SizeRules(_Part):
 class Rules(_Part):
     """Everything that the gate holds a bundle to."""
 
-    schema_version: Literal[1]
+    # Not Literal[1], which `true` and 1.0 equal.
+    schema_version: Annotated[int, Field(ge=1, le=1)]
     accuracy: dict[Precision, AccuracyRules] = Field(default_factory=dict)
     accuracy_baseline: AccuracyBaselineRules = AccuracyBaselineRules()
     speed: SpeedRules = SpeedRules()
@@ -98,14 +95,35 @@ def parse_rules(data: bytes, name: str) -> Rules:
     Raises:
         RecipeError: see `load_rules`.
     """
+    raw = parse_toml(data, name, RecipeError)
     try:
-        raw = tomllib.loads(data.decode("utf-8"))
-    except ValueError as error:
-        raise RecipeError(f"{name} is not valid TOML: {error}", "correct it at the place named") from error
-    try:
-        return Rules.model_validate(raw)
+        rules = Rules.model_validate(raw)
     except ValidationError as error:
         raise _rules_error(name, error) from error
+    _check_limits(name, rules)
+    return rules
+
+
+def _check_limits(name: str, rules: Rules) -> None:
+    """Refuses tables that limit nothing: a gate without a limit passes whatever it is shown."""
+    empty = [f"accuracy.{key}" for key, table in rules.accuracy.items() if not _limits(table)]
+    empty += [f"speed.min_ratio.{key}" for key, table in rules.speed.min_ratio.items() if not table]
+    if empty:
+        raise RecipeError(f"{name}: {', '.join(empty)} sets no limit", "write one there, or take it out")
+    compared = (rules.accuracy_baseline, rules.speed, rules.size)
+    if not (rules.accuracy or rules.speed.min_ratio or any(_limits(table) for table in compared)):
+        raise RecipeError(
+            f"{name} sets no limit", "write at least one, such as min_ssim_mean in [accuracy.int8]"
+        )
+
+
+def _limits(table: BaseModel) -> list[str]:
+    """Names of the limits that a table sets."""
+    return [key for key, value in table if key.startswith(("min_", "max_")) and _is_limit(key, value)]
+
+
+def _is_limit(key: str, value: Any) -> bool:
+    return value is not None and key not in ("min_samples", "max_interval_width", "min_ratio")
 
 
 def _rules_error(name: str, error: ValidationError) -> RecipeError:
@@ -117,7 +135,7 @@ def _rules_error(name: str, error: ValidationError) -> RecipeError:
     is_key = details["type"] == "extra_forbidden" or details["loc"][-1] == "[key]"
     if not is_key:
         return RecipeError(
-            f"{name}: {where}: {details['msg']}, found {details['input']!r}", "correct the value"
+            f"{name}: {where}: {details['msg']}, found {shown(details['input'])}", "correct the value"
         )
     known = _known_keys(place[:-1])
     near = difflib.get_close_matches(place[-1], known, n=1, cutoff=0.5)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from iast_export.gate.baseline import MACHINE_FIELDS, MEMORY_FIELDS, RATIO_FIELDS, Baseline, unlike
-from iast_export.gate.common import check_of, cover, key_of, label_of
+from iast_export.gate.common import check_of, cover, key_of, label_of, no_lane, unlike_threads
 from iast_export.gate.rules import Rules
-from iast_export.reports import BenchmarkReport, BenchmarkRow, Manifest, Ratio
+from iast_export.reports import BenchmarkReport, BenchmarkRow, Manifest
 from iast_export.verdict import Check, Outcome
 
 _REMEASURE = "run `iast-export bench` again on a quiet machine, with more blocks"
@@ -18,14 +18,20 @@ def check_speed(measured: BenchmarkReport, accepted: BenchmarkReport | None, rul
     before = {key_of(row): row for row in accepted.rows} if accepted else {}
     other_set = unlike(measured, accepted, RATIO_FIELDS) if accepted else []
     other_machine = unlike(measured, accepted, MACHINE_FIELDS) if accepted else []
-    checks = []
+    held = {(row.runtime, row.precision) for row in measured.rows}
+    checks = [
+        no_lane(f"speed.min_ratio.{runtime}.{precision}", f"{runtime} {precision}")
+        for runtime, floors in rules.speed.min_ratio.items()
+        for precision in floors
+        if (runtime, precision) not in held
+    ]
     for row in measured.rows:
         floor = rules.speed.min_ratio.get(row.runtime, {}).get(row.precision)
         if floor is not None:
             checks.append(_ratio("ratio to FP32", row, floor, f"at least {floor:.3g}", rules))
         then = before.get(key_of(row))
-        if then is not None and rules.speed.max_ratio_fall is not None and then.ratio_to_fp32 is not None:
-            checks.append(_ratio_fall(row, then, then.ratio_to_fp32, other_set, rules))
+        if then is not None and rules.speed.max_ratio_fall is not None and row.precision != "fp32":
+            checks.append(_ratio_fall(row, then, other_set, rules))
         if then is not None and rules.speed.max_median_rise is not None:
             checks.append(_median_rise(row, then, other_machine, rules, rules.speed.max_median_rise))
     return checks
@@ -44,30 +50,31 @@ def check_size(
             checks.append(_rise(f"bytes: {path}", now[path], then, rules.size.max_file_rise))
     if measured is None or rules.size.max_peak_rss_rise is None:
         return checks
-    before = {key_of(row): row.peak_rss_bytes for row in accepted.benchmark.rows}
+    before = {key_of(row): row for row in accepted.benchmark.rows}
     other = unlike(measured, accepted.benchmark, MEMORY_FIELDS)
     for row in measured.rows:
-        peak = before.get(key_of(row))
-        if peak is None:
+        then_row = before.get(key_of(row))
+        if then_row is None:
             continue
-        name = f"peak memory: {label_of(row)}"
-        if row.peak_rss_bytes is None or other:
-            found = "; ".join(other) or "not measured"
+        name, peak = f"peak memory: {label_of(row)}", then_row.peak_rss_bytes
+        apart = [*other, *unlike_threads(row, then_row)]
+        if row.peak_rss_bytes is None or peak is None or apart:
+            found = "; ".join(apart) or ("not measured" if peak else "the baseline has none")
             checks.append(check_of(name, "size", "cannot judge", found, "the baseline's", _REMEASURE))
         else:
             checks.append(_rise(name, row.peak_rss_bytes, peak, rules.size.max_peak_rss_rise))
     return checks
 
 
-def _ratio_fall(
-    row: BenchmarkRow, then: BenchmarkRow, ratio: Ratio, other_set: Sequence[str], rules: Rules
-) -> Check:
+def _ratio_fall(row: BenchmarkRow, then: BenchmarkRow, other_set: Sequence[str], rules: Rules) -> Check:
+    ratio = then.ratio_to_fp32
+    if ratio is None:
+        name, rule = f"ratio against the baseline: {label_of(row)}", "the baseline's ratio"
+        return check_of(name, "speed", "cannot judge", "the baseline has none", rule, _REMEASURE)
     fall = rules.speed.max_ratio_fall or 0.0
     floor = ratio.value * (1.0 - fall)
     rule = f"at least {floor:.3g} (baseline {ratio.value:.3g} less {100 * fall:.3g} %)"
-    unlike_runs = list(other_set)
-    if row.threads != then.threads:
-        unlike_runs.append(f"threads: {row.threads}, {then.threads}")
+    unlike_runs = [*other_set, *unlike_threads(row, then)]
     if unlike_runs:
         name = f"ratio against the baseline: {label_of(row)}"
         remedy = "measure on a machine like the baseline's, or write a baseline for this one"
@@ -102,8 +109,9 @@ def _median_rise(
 ) -> Check:
     name, limit = f"median against the baseline: {label_of(row)}", then.median_ms * (1.0 + rise)
     rule = f"at most {limit:.4g} ms (baseline {then.median_ms:.4g} and {100 * rise:.3g} %)"
-    if other_machine or row.threads != then.threads:
-        found = "; ".join(other_machine) or f"threads: {row.threads}, {then.threads}"
+    unlike_runs = [*other_machine, *unlike_threads(row, then)]
+    if unlike_runs:
+        found = "; ".join(unlike_runs)
         remedy = "milliseconds compare on the baseline's machine only; take max_median_rise out otherwise"
         return check_of(name, "speed", "cannot judge", found, rule, remedy)
     if min(len(row.samples_ms), len(then.samples_ms)) < rules.speed.min_samples:

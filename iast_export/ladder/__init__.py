@@ -13,9 +13,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from iast_export.artifacts import Progress, no_progress
+from iast_export.artifacts import Progress, no_progress, sha256_file
 from iast_export.environment import usable_cores
-from iast_export.errors import CannotJudgeError, IastExportError, InputError
+from iast_export.errors import CannotJudgeError, IastExportError, UsageError
 from iast_export.images import Rgb, center_square
 from iast_export.imagesets import load_set
 from iast_export.ladder.cpu import processor
@@ -26,6 +26,7 @@ from iast_export.ladder_reports import LADDER_PATH, LadderReport, LadderRow, Ste
 from iast_export.paths import check_folders
 from iast_export.reports import Manifest, SetFacts, load_manifest
 from iast_export.runtimes import Session, stylize_rgb
+from iast_export.sealed import Seals
 from iast_export.specs import Tier
 
 __all__ = ["LadderInput", "Source", "climb", "ladder", "load_source"]
@@ -53,10 +54,12 @@ def climb(
         progress: told after every step.
 
     Raises:
-        InputError: no bundle, no such tier or set, too few pictures.
+        InputError: no bundle, an altered model, no such set, too few pictures.
+        UsageError: no such tier.
     """
     manifest, found = load_manifest(folder), load_set(set_name)
     check_folders(folder)
+    Seals.of_bundle(folder, manifest).check_present()
     report = ladder(
         folder,
         manifest,
@@ -96,7 +99,7 @@ def ladder(
 
     Raises:
         CannotJudgeError: no picture to judge on.
-        InputError: a tier that the bundle doesn't have.
+        UsageError: a tier that the bundle doesn't have.
     """
     if not inputs:
         raise CannotJudgeError("there is no picture to judge the ladder on", "give at least one")
@@ -116,7 +119,8 @@ def ladder(
     return LadderReport(
         set=set_facts,
         pictures=len(inputs),
-        styles=tuple(dict.fromkeys(one.style for one in inputs)),
+        files=_files(folder, manifest, chosen),
+        styles={one.id: one.sha256 for one in manifest.styles if one.id in {i.style for i in inputs}},
         processor=processor(),
         limit_levels=dict(LIMIT_LEVELS),
         limit_db=LIMIT_DB,
@@ -124,11 +128,21 @@ def ladder(
     )
 
 
+def _files(folder: Path, manifest: Manifest, tiers: Sequence[Tier]) -> dict[str, str]:
+    """SHA-256 by path of every file that the steps of these tiers run."""
+    used = {
+        entry.path
+        for (_, precision, tier), entry in manifest.lanes().items()
+        if precision in ("fp32", "int8") and tier in {one.id for one in tiers}
+    }
+    return {path: sha256_file(folder / path) for path in sorted(used) if (folder / path).is_file()}
+
+
 def _chosen(manifest: Manifest, tiers: Sequence[str]) -> list[Tier]:
     known = {entry.id: Tier(entry.depth, entry.max_side_px) for entry in manifest.tiers}
     unknown = [name for name in tiers if name not in known]
     if unknown:
-        raise InputError(f"the bundle has no tier {', '.join(unknown)}", f"choose of {', '.join(known)}")
+        raise UsageError(f"the bundle has no tier {', '.join(unknown)}", f"choose of {', '.join(known)}")
     return [tier for name, tier in known.items() if not tiers or name in tiers]
 
 

@@ -13,6 +13,7 @@ from iast_export.images import Rgb
 from iast_export.imagesets import ImageSet
 from iast_export.lanes import Feeds
 from iast_export.reports import Manifest
+from iast_export.sealed import Seals
 from iast_export.specs import STRENGTH
 from iast_export.styles import unpack
 
@@ -43,11 +44,13 @@ def bundle_inputs(folder: Path, manifest: Manifest, pictures: ImageSet, count: i
             f"the set {pictures.name} holds {len(pictures)} pictures, {count} were asked for",
             "lower --pictures, or name a larger set in the recipe",
         )
-    shapes = manifest.network.code_shapes
+    shapes, seals = manifest.network.code_shapes, Seals.of_bundle(folder, manifest)
     inputs = []
     for i in range(count):
         style = manifest.styles[i * len(manifest.styles) // count]
-        feeds: dict[str, NDArray[np.float32]] = dict(unpack(folder / style.path, shapes))
+        feeds: dict[str, NDArray[np.float32]] = dict(
+            unpack(seals.read(folder / style.path), shapes, style.id)
+        )
         if STRENGTH in shapes:
             feeds[STRENGTH] = np.ones(shapes[STRENGTH], np.float32)
         inputs.append(LadderInput(pictures[i], style.id, feeds))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,12 +14,14 @@ from iast_export.ladder_reports import Step
 from iast_export.reports import Manifest
 from iast_export.runtimes import (
     LiteRtSession,
-    OnnxSession,
     Session,
     TorchSession,
+    litert_interpreter,
     onnx_session_options,
     open_litert,
+    open_onnx,
 )
+from iast_export.sealed import Seals
 from iast_export.specs import Tier, onnx_name, tflite_name
 
 if TYPE_CHECKING:
@@ -81,17 +82,17 @@ def openers(
     folder: Path, manifest: Manifest, source: Source, tier: Tier, threads: int = 1
 ) -> dict[Step, Open]:
     """How each step of a tier is opened, in the ladder's order."""
-    name, models = manifest.name, folder / "models"
+    name, models, seals = manifest.name, folder / "models", Seals.of_bundle(folder, manifest)
     onnx32, onnx8 = (models / onnx_name(name, tier, p) for p in ("fp32", "int8"))
     lite32, lite8 = (models / tflite_name(name, p) for p in ("fp32", "int8"))
     return {
         "pytorch": lambda: _open_torch(source, tier),
-        "onnx_fp32": lambda: _open_onnx(onnx32, threads, optimize=True),
-        "onnx_int8_plain": lambda: _open_onnx(onnx8, threads, optimize=False),
-        "onnx_int8": lambda: _open_onnx(onnx8, threads, optimize=True),
-        "litert_fp32": lambda: open_litert(lite32, tier.signature, threads),
-        "litert_int8_reference": lambda: open_reference(lite8, tier.signature),
-        "litert_int8": lambda: open_litert(lite8, tier.signature, threads),
+        "onnx_fp32": lambda: _open_onnx(seals, onnx32, threads, optimize=True),
+        "onnx_int8_plain": lambda: _open_onnx(seals, onnx8, threads, optimize=False),
+        "onnx_int8": lambda: _open_onnx(seals, onnx8, threads, optimize=True),
+        "litert_fp32": lambda: _open_litert(seals, lite32, tier, threads),
+        "litert_int8_reference": lambda: open_reference(seals.read(lite8), tier.signature, lite8),
+        "litert_int8": lambda: _open_litert(seals, lite8, tier, threads),
     }
 
 
@@ -101,42 +102,35 @@ def _open_torch(source: Source, tier: Tier) -> Session:
     return TorchSession(source.network.cut(tier.depth), tuple(source.network.code_shapes))
 
 
-def _open_onnx(path: Path, threads: int, *, optimize: bool) -> Session:
+def _open_onnx(seals: Seals, path: Path, threads: int, *, optimize: bool) -> Session:
     import onnxruntime as ort
 
-    if not path.is_file():
-        raise InputError(f"{path} is missing", "run `iast-export build`, which makes what is missing")
     options = onnx_session_options(threads)
     if not optimize:
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.add_session_config_entry("session.x64quantprecision", "1")
-    try:
-        raw = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime raises classes of its own, without a common base
-        raise ToolError(f"ONNX Runtime can't load {path}: {error}", "build the file again") from error
-    return OnnxSession(raw, [item.name for item in raw.get_outputs()])
+    return open_onnx(seals.read(path), where=path, options=options)
 
 
-def open_reference(path: Path, signature: str) -> LiteRtSession:
+def _open_litert(seals: Seals, path: Path, tier: Tier, threads: int) -> Session:
+    return open_litert(seals.read(path), tier.signature, threads, path)
+
+
+def open_reference(data: bytes, signature: str, where: object = "the model") -> LiteRtSession:
     """A LiteRT session on the plain reference kernels: no delegate, no SIMD; slow.
 
     Raises:
-        InputError: no such file or signature.
         ToolError: LiteRT refuses the model.
     """
-    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+    from ai_edge_litert.interpreter import OpResolverType
 
-    if not path.is_file():
-        raise InputError(f"{path} is missing", "run `iast-export build`, which makes what is missing")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    kernels = {"experimental_op_resolver_type": OpResolverType.BUILTIN_REF}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        interpreter = litert_interpreter(data, where, **kernels)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            interpreter = Interpreter(
-                model_path=str(path), experimental_op_resolver_type=OpResolverType.BUILTIN_REF
-            )
         return LiteRtSession(interpreter, signature)
-    except (RuntimeError, ValueError) as error:
+    except ValueError as error:
         raise ToolError(
-            f"LiteRT's reference kernels can't load {path}: {error}", "convert the file again"
+            f"LiteRT's reference kernels can't load {where}: {error}", "convert the file again"
         ) from error

@@ -1,9 +1,8 @@
-"""Nearness of two pictures: PSNR and SSIM, and the percentile that a few pictures allow."""
+"""Nearness of two pictures: PSNR and SSIM."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -11,9 +10,8 @@ from numpy.typing import NDArray
 
 from iast_export.errors import InputError
 from iast_export.metrics._checks import Picture, finite, pair_as_unit
+from iast_export.reports import PSNR_CAP_DB
 
-# One unequal level in a 256x256 picture is 101 dB; equal pictures have no finite PSNR.
-PSNR_CAP_DB = 100.0
 _WINDOW_PX = 7
 _C1, _C2 = 0.01**2, 0.03**2
 
@@ -74,20 +72,6 @@ def ssim_content(result: Picture, content: Picture) -> float:
         InputError: see `ssim`.
     """
     return ssim(result, content)
-
-
-def lower_p5(values: Sequence[float]) -> float:
-    """The 5th percentile as an order statistic that was really measured, never interpolated upward.
-
-    It is the value of rank ceil(0.05 n): up to 20 values that is the smallest.
-
-    Raises:
-        InputError: no value, or one that is not finite.
-    """
-    if not values:
-        raise InputError("a percentile of no values was asked", "measure at least one picture")
-    ordered = sorted(finite(value, "a value") for value in values)
-    return ordered[max(0, math.ceil(len(ordered) / 20) - 1)]
 
 
 def _windows(plane: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -9,6 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from iast_export.apart import read_foreign
+from iast_export.artifacts import sha256_bytes
 from iast_export.errors import InputError, ToolError
 from iast_export.metrics._checks import Picture, finite, pair_as_unit
 
@@ -25,7 +27,7 @@ class FaceIdentity:
     absolute values lie lower than with alignment; drops between two models compare.
 
     Raises:
-        InputError: the file is missing or takes another input.
+        InputError: the file is missing, damaged or crashes ONNX Runtime, or takes another input.
         ToolError: ONNX Runtime can't load it.
     """
 
@@ -34,10 +36,12 @@ class FaceIdentity:
 
         if not path.is_file():
             raise InputError(f"{path} is missing", "give a face-embedding ONNX file, or leave it out")
+        data = path.read_bytes()
+        read_foreign("iast_export.runtimes:run_on_zeros", path, sha256=sha256_bytes(data))
         options = ort.SessionOptions()
         options.log_severity_level = 3
         try:
-            self._session: Any = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+            self._session: Any = ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime raises classes of its own, without a common base
             raise ToolError(f"ONNX Runtime can't load {path}: {error}", "check the file") from error
         inputs = self._session.get_inputs()

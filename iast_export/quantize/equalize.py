@@ -18,6 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -119,25 +120,9 @@ class Equalization:
         raw = read_json(path)
         try:
             return Equalization(
-                tuple(
-                    PairFactors(
-                        tuple(one["first"]),
-                        tuple(one["second"]),
-                        tuple(float(s) for s in one["factors"]),
-                        bool(one["depthwise"]),
-                    )
-                    for one in raw["pairs"]
-                ),
-                tuple(
-                    NormFactors(
-                        tuple((float(a), float(b), float(c)) for a, b, c in one["filters"]),
-                        tuple(float(s) for s in one["factors"]),
-                        tuple(float(s) for s in one["shifts"]),
-                    )
-                    for one in raw["norms"]
-                ),
+                tuple(_pair(one) for one in raw["pairs"]), tuple(_norm(one) for one in raw["norms"])
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise InputError(
                 f"{path} holds no factors: {error!r}", "run `iast-export calibrate` again"
             ) from error
@@ -148,7 +133,7 @@ class Equalization:
             return None
         keys, ones = [filter_key(one) for one in weight], np.ones(weight.shape[1])
         rows = np.array([self.rows.get(key, 1.0) for key in keys])
-        columns = np.stack([self.columns.get(key, ones) for key in keys])
+        columns = np.stack([_fitting(self.columns.get(key, ones), ones) for key in keys])
         shifts, found = np.zeros(len(weight)), {*keys} & {*self.rows, *self.columns} != set()
         for one in self.norms:
             place = one.found_among(fingerprints(weight))
@@ -161,6 +146,54 @@ class Equalization:
         made = weight * columns[:, :, None, None] / rows[:, None, None, None]
         moved = None if bias is None else ((bias - shifts) / rows).astype(np.float32)
         return made.astype(np.float32), moved
+
+
+def _pair(raw: Mapping[str, Any]) -> PairFactors:
+    made = PairFactors(
+        _texts(raw["first"]), _texts(raw["second"]), _numbers(raw["factors"]), bool(raw["depthwise"])
+    )
+    held = len(made.factors)
+    if len(made.first) != held or (made.depthwise and len(made.second) != held) or min(made.factors) <= 0:
+        raise ValueError("a pair's filters and factors don't belong together")
+    return made
+
+
+def _norm(raw: Mapping[str, Any]) -> NormFactors:
+    filters = tuple((a, b, c) for a, b, c in map(_numbers, raw["filters"]))
+    made = NormFactors(filters, _numbers(raw["factors"]), _numbers(raw["shifts"]))
+    if not len(made.filters) == len(made.factors) == len(made.shifts) or min(made.factors) <= 0:
+        raise ValueError("a normalization's filters and factors don't belong together")
+    return made
+
+
+def _texts(raw: object) -> tuple[str, ...]:
+    if not isinstance(raw, list) or not all(isinstance(one, str) for one in raw):
+        raise TypeError("a list of texts was needed")
+    return tuple(raw)
+
+
+def _numbers(raw: object) -> tuple[float, ...]:
+    """Finite numbers, written as numbers."""
+    if not isinstance(raw, list) or not all(type(one) in (int, float) for one in raw):
+        raise TypeError("a list of numbers was needed")
+    found = tuple(float(one) for one in raw)
+    if not np.isfinite(found).all():
+        raise ValueError("a number is not finite")
+    return found
+
+
+def _fitting(factors: Factors, ones: Factors) -> Factors:
+    """Factors of a weight's columns.
+
+    Raises:
+        InputError: as many as another weight has.
+    """
+    if len(factors) != len(ones):
+        raise InputError(
+            f"{len(factors)} factors for the {len(ones)} inputs of a filter",
+            "run `iast-export calibrate` again",
+        )
+    return factors
 
 
 def learn_equalization(files: Iterable[tuple[Path, Iterable[Feeds]]], threads: int = 1) -> Equalization:

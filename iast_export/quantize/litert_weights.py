@@ -15,7 +15,7 @@ from iast_export.onnx_graph import Array
 from iast_export.quantize.equalize import Equalization
 from iast_export.quantize.onnx_layers import with_learned
 from iast_export.rewrites.grouped import dense_weight
-from iast_export.tflite_graph import filter_axes, form_of, group_count, result_name
+from iast_export.tflite_graph import filter_axes, form_of, group_count, integer_operators, result_name
 
 
 def replace_filters(model: tf.Model, filters: Mapping[str, Array], in_float: Collection[str] = ()) -> None:
@@ -23,14 +23,13 @@ def replace_filters(model: tf.Model, filters: Mapping[str, Array], in_float: Col
 
     Args:
         filters: float32 [I, kH, kW] by `filter_key`.
-        in_float: results of convolutions asked to stay in float. Their weights stay as they are in every
-            signature, and so do those whose form is float.
+        in_float: results of convolutions asked to stay in float. A weight that any convolution computes
+            with in float, asked or unasked, stays as it is in every signature.
     """
     done = {
         int(graph.tensors[int(op.inputs[1])].buffer)
-        for graph in model.subgraphs
-        for op in graph.operators
-        if (result_name(graph, op) in in_float or form_of(model, graph, op) == "float") and len(op.inputs) > 1
+        for graph in (model.subgraphs if filters else [])
+        for op in _float_convolutions(model, graph, in_float)
     }
     for graph in model.subgraphs:
         for op in graph.operators if filters else []:
@@ -44,6 +43,14 @@ def replace_filters(model: tf.Model, filters: Mapping[str, Array], in_float: Col
                 learned = np.ascontiguousarray(with_learned(own, filters).transpose(np.argsort(axes)))
                 model.buffers[int(tensor.buffer)].data = learned.reshape(-1).view(np.uint8)
                 done.add(int(tensor.buffer))
+
+
+def _float_convolutions(model: tf.Model, graph: tf.Graph, in_float: Collection[str]) -> Iterator[Any]:
+    """The convolutions of a signature that `integer_operators` leaves in float."""
+    chosen = integer_operators(model, graph, in_float=in_float)
+    for n, op in enumerate(graph.operators):
+        if n not in chosen and filter_axes(tf.op_name(model, op)):
+            yield op
 
 
 def densify_litert(model: tf.Model, mark: str = "") -> None:

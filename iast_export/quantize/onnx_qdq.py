@@ -105,7 +105,7 @@ def quantize_onnx(
         ranges: at least those of `tensors_to_calibrate`, by tensor name.
         out_path: written in one step.
         adjust: gives operators of the FP32 graph other constants beforehand, such as
-            `rounding.adjust_onnx`; what is left in float keeps its own.
+            `rounding.adjust_onnx`; what is left in float, asked or unasked, keeps its own.
         trim_sums: see `rectified_sums`.
         in_float: names of `operator_groups` to leave in float; the others compute in integers.
         activations: "uint16" for 65,536 levels, which ONNX Runtime stores but computes in float.
@@ -128,7 +128,7 @@ def quantize_onnx(
         equalize_onnx(model.graph, factors)
         prune(model.graph)
     if adjust is not None:
-        _adjust_integers(model.graph, adjust, in_float)
+        _adjust_integers(model, adjust, in_float, activations)
     if activations == "uint8":  # in float, as with uint16, groups are the faster form
         model = dense_groups(model, in_float).model
     model, in_float, ranges = _unfolded(model, in_float, ranges)
@@ -151,15 +151,34 @@ def quantize_onnx(
 
 
 def _adjust_integers(
-    graph: onnx.GraphProto, adjust: Callable[[onnx.GraphProto], None], in_float: Collection[str]
+    model: onnx.ModelProto,
+    adjust: Callable[[onnx.GraphProto], None],
+    in_float: Collection[str],
+    activations: Activations,
 ) -> None:
-    """Adjusts a graph in place, but for the groups in float: their weights need not be on any grid."""
-    given = {node.output[0]: list(node.input) for node in graph.node if node.output[0] in in_float}
+    """Adjusts a model in place, but for what stays in float: its weights need not be on any grid."""
+    graph = model.graph
+    kept = _float_convolutions(model, in_float, activations)
+    given = {node.output[0]: list(node.input) for node in graph.node if node.output[0] in kept}
     adjust(graph)
     for node in graph.node:
         if node.output[0] in given:
             node.input[:] = given[node.output[0]]
     prune(graph)
+
+
+def _float_convolutions(
+    model: onnx.ModelProto, in_float: Collection[str], activations: Activations
+) -> set[str]:
+    """What was asked for, and first outputs of the convolutions that compute in float unasked.
+
+    Decided on the graph as it will be written: there a large first kernel is unfolded or left in float.
+    """
+    made = dense_groups(model, in_float).model if activations == "uint8" else model
+    made, kept, _ = _unfolded(made, in_float, {})
+    plan = make_plan(made.graph, kept)
+    convolutions = (node for node in made.graph.node if node.op_type == "Conv")
+    return {*in_float, *(node.output[0] for node in convolutions if not plan.is_integer(node))}
 
 
 def _with_opset(model: onnx.ModelProto, opset: int) -> onnx.ModelProto:

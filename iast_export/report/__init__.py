@@ -2,8 +2,21 @@
 
 from __future__ import annotations
 
-from iast_export.report.html import ReportParts, html_report, write_html
+from typing import TYPE_CHECKING, Any
+
 from iast_export.report.junit import junit_xml
 from iast_export.report.markdown import markdown_text
 
+if TYPE_CHECKING:
+    from iast_export.report.html import ReportParts, html_report, write_html
+
 __all__ = ["ReportParts", "html_report", "junit_xml", "markdown_text", "write_html"]
+
+
+def __getattr__(name: str) -> Any:
+    """The page's names, loaded on first use: they need OpenCV and Jinja, which the gate does without."""
+    if name not in __all__:
+        raise AttributeError(name)
+    from iast_export.report import html
+
+    return getattr(html, name)

@@ -8,14 +8,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
 import cv2
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
+from iast_export.added import added_strangers, check_result_belongs
 from iast_export.artifacts import write_atomic
+from iast_export.belonging import load_own, said
 from iast_export.default_lane import DEFAULT_RULE, lane_warnings
 from iast_export.device_reports import DEVICE_FOLDER, DeviceResult
+from iast_export.errors import InputError
 from iast_export.images import Rgb, fit_longest_side, load_image
 from iast_export.ladder_reports import LADDER_PATH, STEP_NAMES, LadderReport
 from iast_export.lane_reports import LANES_PATH, LanesReport
@@ -26,6 +30,7 @@ from iast_export.report.side_by_side import ceiling_lines, comparison_charts, la
 from iast_export.reports import (
     BENCHMARK_PATH,
     CONVERT_PATH,
+    HTML_PATH,
     QUANTIZE_PATH,
     VERIFY_PATH,
     BenchmarkReport,
@@ -33,6 +38,7 @@ from iast_export.reports import (
     ConvertReport,
     Manifest,
     QuantizeReport,
+    Report,
     VerifyReport,
     VerifyRow,
     load_manifest,
@@ -40,7 +46,8 @@ from iast_export.reports import (
 from iast_export.search_reports import SEARCH_NAMES, SearchReport
 from iast_export.verdict import Verdict
 
-HTML_PATH = "reports/report.html"
+R = TypeVar("R", bound=Report)
+A = TypeVar("A", LadderReport, LanesReport, SearchReport)
 _PICTURE_PX = 512
 _JPEG_QUALITY = 88
 
@@ -55,7 +62,11 @@ class Picture:
 
 @dataclass(frozen=True)
 class ReportParts:
-    """Everything the page shows. `picture_rows` are (heading, pictures) from top to bottom."""
+    """Everything the page shows.
+
+    `picture_rows` are (heading, pictures) from top to bottom; `left_out` says what lies in the bundle's
+    folder and is not shown, and why.
+    """
 
     manifest: Manifest
     verify: VerifyReport
@@ -68,6 +79,7 @@ class ReportParts:
     ladder: LadderReport | None = None
     searches: Sequence[SearchReport] = ()
     lanes: LanesReport | None = None
+    left_out: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -97,42 +109,81 @@ def write_html(
         verdict: of the gate, shown at the top.
 
     Raises:
-        InputError: the manifest, a report or a golden picture is missing or can't be read.
+        InputError: the manifest, a report or a golden picture is missing or can't be read, or a report of
+            the build is of other files.
     """
     manifest = load_manifest(folder)
-    quantize, convert, ladder = (folder / name for name in (QUANTIZE_PATH, CONVERT_PATH, LADDER_PATH))
+    extras = _Extras(folder, manifest)
     parts = ReportParts(
         manifest=manifest,
-        verify=VerifyReport.load(folder / VERIFY_PATH),
-        benchmark=BenchmarkReport.load(folder / BENCHMARK_PATH),
-        quantize=QuantizeReport.load(quantize) if quantize.is_file() else None,
-        convert=ConvertReport.load(convert) if convert.is_file() else None,
+        verify=load_own(VerifyReport, folder / VERIFY_PATH, manifest),
+        benchmark=load_own(BenchmarkReport, folder / BENCHMARK_PATH, manifest),
+        quantize=_own_if_there(QuantizeReport, folder / QUANTIZE_PATH, manifest),
+        convert=_own_if_there(ConvertReport, folder / CONVERT_PATH, manifest),
         picture_rows=[*picture_rows, *golden_rows(folder, manifest)],
         verdict=verdict,
-        devices=[DeviceResult.load(one) for one in sorted((folder / DEVICE_FOLDER).glob("*.json"))],
-        ladder=LadderReport.load(ladder) if ladder.is_file() else None,
-        searches=_searches(folder, manifest),
-        lanes=_lanes(folder, manifest),
+        devices=extras.devices(),
+        ladder=extras.one(LadderReport, LADDER_PATH),
+        searches=[
+            found
+            for name in SEARCH_NAMES.values()
+            for path in sorted(folder.glob(f"search/*/{name}"))
+            if (found := extras.one(SearchReport, path.relative_to(folder).as_posix()))
+        ],
+        lanes=extras.one(LanesReport, LANES_PATH),
+        left_out=extras.left_out,
     )
     path = folder / HTML_PATH
-    write_atomic(path, html_report(parts).encode("utf-8"))
+    write_atomic(path, html_report(parts).encode("utf-8", "replace"))
     return path
 
 
-def _searches(folder: Path, manifest: Manifest) -> list[SearchReport]:
-    """Searches over the FP32 files that the bundle holds now."""
-    held = {entry.sha256 for entry in manifest.files}
-    places = [one for name in SEARCH_NAMES.values() for one in sorted(folder.glob(f"search/*/{name}"))]
-    found = [SearchReport.load(one) for one in places]
-    return [one for one in found if one.fp32_sha256 in held]
+def _own_if_there(kind: type[R], path: Path, manifest: Manifest) -> R | None:
+    return load_own(kind, path, manifest) if path.is_file() else None
 
 
-def _lanes(folder: Path, manifest: Manifest) -> LanesReport | None:
-    """The lanes side by side, where they were made from the FP32 files that the bundle holds now."""
-    if not (folder / LANES_PATH).is_file():
-        return None
-    held, found = {entry.sha256 for entry in manifest.files}, LanesReport.load(folder / LANES_PATH)
-    return found if held >= set(found.fp32_sha256) else None
+@dataclass
+class _Extras:
+    """Reports that were added to a bundle later: shown where they are of this very bundle, else left out.
+
+    Attributes:
+        folder: the bundle.
+        manifest: of the bundle.
+        left_out: what was not shown, and why.
+    """
+
+    folder: Path
+    manifest: Manifest
+    left_out: list[str] = field(default_factory=list)
+
+    def one(self, kind: type[A], name: str) -> A | None:
+        """The report at a path of the bundle, if it is there, valid and its own."""
+        path = self.folder / name
+        if not path.is_file():
+            return None
+        try:
+            report = kind.load(path)
+        except InputError as error:
+            self.left_out.append(f"{name}: {error.message.removeprefix(f'{path} ')}")
+            return None
+        found = added_strangers(self.manifest, report)
+        if found:
+            self.left_out.append(f"{name} is of another build of this bundle: {said(found)}")
+            return None
+        return report
+
+    def devices(self) -> list[DeviceResult]:
+        """Results of phones that carried this very bundle."""
+        own = []
+        for path in sorted((self.folder / DEVICE_FOLDER).glob("*.json")):
+            name = path.relative_to(self.folder).as_posix()
+            try:
+                result = DeviceResult.load(path)
+                check_result_belongs(self.folder, result)
+                own.append(result)
+            except InputError as error:
+                self.left_out.append(f"{name}: {error.message.removeprefix(f'{path} ')}")
+        return own
 
 
 def golden_rows(folder: Path, manifest: Manifest) -> list[tuple[str, Sequence[Picture]]]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from xml.etree import ElementTree
 
 from iast_export.verdict import Check, Verdict
+
+_NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def junit_xml(verdict: Verdict) -> bytes:
@@ -14,7 +17,7 @@ def junit_xml(verdict: Verdict) -> bytes:
     """
     suite = ElementTree.Element(
         "testsuite",
-        name=f"iast-export gate: {verdict.bundle}",
+        name=_text(f"iast-export gate: {verdict.bundle}"),
         tests=str(len(verdict.checks)),
         failures=str(verdict.count("fail")),
         errors=str(verdict.count("cannot judge")),
@@ -25,7 +28,7 @@ def junit_xml(verdict: Verdict) -> bytes:
     for check in verdict.checks:
         suite.append(_case(check))
     if verdict.notes:
-        ElementTree.SubElement(suite, "system-out").text = "\n".join(verdict.notes)
+        ElementTree.SubElement(suite, "system-out").text = _text("\n".join(verdict.notes))
     root = ElementTree.Element("testsuites")
     root.append(suite)
     ElementTree.indent(root)
@@ -33,13 +36,18 @@ def junit_xml(verdict: Verdict) -> bytes:
 
 
 def _case(check: Check) -> ElementTree.Element:
-    case = ElementTree.Element("testcase", classname=f"gate.{check.kind}", name=check.name)
-    text = f"measured: {check.measured}\nneeded: {check.rule}"
+    case = ElementTree.Element("testcase", classname=f"gate.{check.kind}", name=_text(check.name))
+    text = _text(f"measured: {check.measured}\nneeded: {check.rule}")
     if check.outcome == "pass":
         ElementTree.SubElement(case, "system-out").text = text
         return case
     tag = "failure" if check.outcome == "fail" else "error"
-    message = f"{check.measured}; needed {check.rule}"
+    message = _text(f"{check.measured}; needed {check.rule}")
     bad = ElementTree.SubElement(case, tag, message=message, type=f"exit {check.exit_code}")
-    bad.text = f"{text}\n→ {check.remedy}"
+    bad.text = f"{text}\n→ {_text(check.remedy)}"
     return case
+
+
+def _text(text: str) -> str:
+    """`text` with what no XML document can hold (control characters, lone surrogates) as `\\x00`."""
+    return _NO_XML.sub(lambda found: ascii(found[0])[1:-1], text)

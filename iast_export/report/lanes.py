@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from iast_export.default_lane import default_lanes
-from iast_export.metrics.fidelity import PSNR_CAP_DB
 from iast_export.report import format as fmt
 from iast_export.report.plots import Point, scatter_chart
-from iast_export.reports import BenchmarkReport, VerifyReport
+from iast_export.reports import PSNR_CAP_DB, BenchmarkReport, VerifyReport
 from iast_export.search_reports import SearchReport
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from iast_export.verdict import PRECEDENCE, Check, Verdict
 
+_MARKUP = re.compile(r"[&<>|`*_\\[\]!#~@$:]")
 _WORDS = {"pass": "pass", "fail": "**fail**", "cannot judge": "**can't judge**"}
 
 
@@ -33,5 +35,6 @@ def _table(checks: Sequence[Check], with_remedy: bool) -> list[str]:
 
 
 def _cell(text: str) -> str:
-    flat = " ".join(text.split())
-    return flat.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("_", "\\_")
+    """`text` in one line, as it is: nothing in it is markup, a link, a mention or an entity."""
+    flat = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in " ".join(text.split()))
+    return _MARKUP.sub(lambda found: f"&#{ord(found[0])};", flat)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from xml.sax.saxutils import escape
+from html import escape
 
 _LABEL_PX, _VALUE_PX, _PLOT_PX = 190, 150, 420
 _BAR_PX, _GAP_PX, _GROUP_PX, _AXIS_PX = 16, 6, 30, 26
@@ -108,7 +108,7 @@ def _x(value: float, start: float, scale: float) -> float:
 
 
 def _text(x: float, y: float, text: str, style: str) -> str:
-    return f'<text class="{style}" x="{x:.1f}" y="{y:.1f}">{escape(text)}</text>'
+    return f'<text class="{style}" x="{x:.1f}" y="{y:.1f}">{escape(text, quote=False)}</text>'
 
 
 def _line(x1: float, y1: float, x2: float, y2: float, style: str) -> str:

@@ -15,6 +15,15 @@ def search_tables(report: SearchReport) -> list[Table]:
     return [_groups(report), _lanes(report), _budgets(report)]
 
 
+def verdict_words(report: SearchReport) -> str:
+    """The verdict as a sentence: where the clock gave it, what is known and how to go on."""
+    if report.verdict != "out of time":
+        return report.verdict
+    held = all(one.holds for one in report.budgets)
+    found = "only everything in FP32 holds the budgets so far" if held else "no file holds the budgets so far"
+    return f"out of time, {found}; run it again with more --minutes, it goes on from here"
+
+
 def _groups(report: SearchReport) -> Table:
     columns: tuple[str, ...] = (
         "group",

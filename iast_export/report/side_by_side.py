@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from iast_export.lane_reports import LaneRow, LanesReport
-from iast_export.metrics.fidelity import PSNR_CAP_DB
 from iast_export.report import format as fmt
 from iast_export.report.plots import Mark, Point, scatter_chart
+from iast_export.reports import PSNR_CAP_DB
 
 Row = tuple[str, ...]
 COLUMNS: Row = (

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from iast_export.belonging import load_own
 from iast_export.report.format import (
     decibels,
     milliseconds,
@@ -15,7 +16,7 @@ from iast_export.report.format import (
     runtime_name,
     size,
 )
-from iast_export.reports import BENCHMARK_PATH, VERIFY_PATH, BenchmarkReport, VerifyReport
+from iast_export.reports import BENCHMARK_PATH, VERIFY_PATH, BenchmarkReport, VerifyReport, load_manifest
 
 Row = tuple[str, ...]
 Table = tuple[str, Row, Sequence[Row]]
@@ -26,11 +27,13 @@ def summary_rows(folder: Path) -> tuple[Row, Sequence[Row]]:
     """Columns and a row per lane and tier of a bundle's reports.
 
     Raises:
-        InputError: a report is missing or altered.
+        InputError: a report is missing, altered or of other files.
     """
-    verified = {(r.runtime, r.precision, r.tier): r for r in VerifyReport.load(folder / VERIFY_PATH).rows}
+    manifest = load_manifest(folder)
+    judged_rows = load_own(VerifyReport, folder / VERIFY_PATH, manifest).rows
+    verified = {(row.runtime, row.precision, row.tier): row for row in judged_rows}
     rows: list[Row] = []
-    for row in BenchmarkReport.load(folder / BENCHMARK_PATH).rows:
+    for row in load_own(BenchmarkReport, folder / BENCHMARK_PATH, manifest).rows:
         judged = verified.get((row.runtime, row.precision, row.tier))
         psnr = drop = ""
         if judged is not None:

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iast_export.errors import CannotJudgeError, UsageError
-from iast_export.metrics.fidelity import PSNR_CAP_DB
+from iast_export.reports import PSNR_CAP_DB
 from iast_export.search_reports import Candidate, Judged, Operator
-from iast_export.verify import HIGHER_IS_BETTER, relative_drop
+from iast_export.summaries import HIGHER_IS_BETTER, relative_drop
 
 MIN_IMAGES = 4
 CONFIDENCE = 0.95

@@ -146,7 +146,8 @@ class Search:
         best = self._choose()
         judged = self._judged(best)
         met = all(one.holds for one in judged)
-        verdict: Verdict = "met" if met else "not met" if complete else "out of time"
+        searched = complete or set(best.in_float) != set(self.groups)
+        verdict: Verdict = "met" if met and searched else "not met" if complete else "out of time"
         return Outcome(best, judged, verdict, complete, self.alone, self.unwritable)
 
     def _measured(self, in_float: Collection[str]) -> Candidate:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Collection
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from iast_export.artifacts import Progress, no_progress
@@ -138,7 +138,7 @@ class Bench:
                 in_float=names,
                 psnr_db=tuple(psnr for psnr, _, _ in judged),
                 ssim=tuple(similarity for _, similarity, _ in judged),
-                scores=tuple(asdict(scores) for _, _, scores in judged),
+                scores=tuple(scores.model_dump() for _, _, scores in judged),
                 blocks_ms=blocks,
                 base_blocks_ms=base_blocks,
                 file_bytes=path.path.stat().st_size,
@@ -176,4 +176,4 @@ class Bench:
                 raise InputError(error.message, f"delete {self.state_path} to measure anew") from error
             if found.key == key:
                 return found
-        return SearchState(key=key, reference=tuple(asdict(one.scores) for one in self.references))
+        return SearchState(key=key, reference=tuple(one.scores.model_dump() for one in self.references))

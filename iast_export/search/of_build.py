@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from iast_export.artifacts import stage_key
-from iast_export.build import Build, check_unaltered
+from iast_export.build import Build, seals_of
 from iast_export.calibrate import load_ranges
 from iast_export.claims import working
 from iast_export.environment import machine_fingerprint, versions
@@ -93,7 +93,9 @@ def _subject(
     """What is searched, and the files that decide its figures."""
     name, trim_sums = build.recipe.name, build.recipe.quantize.trim_sums
     reference, ranges = build.models / onnx_name(name, tier, "fp32"), _ranges(build, tier, runtime)
-    check_unaltered(build, reference)
+    seals = seals_of(build)
+    for path in (reference, ranges, factors_path(build)):
+        seals.check(path)
     judges = (pairs, build_scorers(build))
     factors, inputs = Equalization.load(factors_path(build)), [reference, ranges, factors_path(build)]
     if runtime == "onnxruntime":
@@ -102,7 +104,7 @@ def _subject(
         found = load_ranges(ranges)
         return OnnxSubject(reference, tier, found, *judges, adjust, trim_sums, factors), inputs
     fp32 = build.models / tflite_name(name, "fp32")
-    check_unaltered(build, fp32)
+    seals.check(fp32)
     filters, edges = learn_adjustments(build)[1], build.recipe.quantize.edges
     made = LiteRtSubject(
         fp32, reference, tier, load_ranges(ranges), *judges, filters, edges, trim_sums, factors

@@ -5,17 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from iast_export.artifacts import sha256_file
-from iast_export.build import Build, check_unaltered
+from iast_export.build import Build, seals_of
 from iast_export.claims import working
 from iast_export.default_lane import DEFAULT_RULE, default_lanes
 from iast_export.environment import machine_fingerprint, versions
 from iast_export.errors import InputError, UsageError
 from iast_export.images import center_square, to_tensor
 from iast_export.lane_reports import LANES_PATH, LaneRow, LanesReport
-from iast_export.lanes import Lane
-from iast_export.metrics.fidelity import PSNR_CAP_DB
 from iast_export.paths import check_folders, check_inputs_apart
-from iast_export.reports import BenchmarkReport, BenchmarkRow, Ratio, SetFacts, VerifyReport, VerifyRow
+from iast_export.reports import (
+    PSNR_CAP_DB,
+    BenchmarkReport,
+    BenchmarkRow,
+    Ratio,
+    SetFacts,
+    VerifyReport,
+    VerifyRow,
+)
+from iast_export.sealed import Seals
 from iast_export.side_by_side.make import Entrant, enter_lanes
 from iast_export.side_by_side.measure import (
     TimingOptions,
@@ -49,10 +56,11 @@ def _compare(build: Build, tiers: Sequence[Tier], options: TimingOptions) -> Lan
     name = build.recipe.name
     fp32 = [build.models / tflite_name(name, "fp32")]
     fp32 += [build.models / onnx_name(name, tier, "fp32") for tier in tiers]
+    seals = seals_of(build)
     for path in fp32:
-        check_unaltered(build, path)
+        seals.check(path)
     pairs = evaluation_pairs(build)
-    rows = [row for tier in tiers for row in _compare_tier(build, tier, options)]
+    rows = [row for tier in tiers for row in _compare_tier(build, tier, seals, options)]
     report = LanesReport(
         machine=machine_fingerprint(),
         versions=versions(),
@@ -74,18 +82,18 @@ def _tiers(build: Build, tier_ids: Sequence[str]) -> list[Tier]:
     return [tier for tier in build.tiers if not tier_ids or tier.id in tier_ids]
 
 
-def _compare_tier(build: Build, tier: Tier, options: TimingOptions) -> list[LaneRow]:
+def _compare_tier(build: Build, tier: Tier, seals: Seals, options: TimingOptions) -> list[LaneRow]:
     pairs, scorers = evaluation_pairs(build), build_scorers(build)
     content = to_tensor(center_square(pairs[0].rgb, tier.max_side_px))
-    entrants = enter_lanes(build, tier, {CONTENT: content, **pairs[0].feeds})
+    entrants = enter_lanes(build, tier, seals, {CONTENT: content, **pairs[0].feeds})
     running = [one for one in entrants if not one.not_run]
-    reference = Lane("onnxruntime", "fp32", tier, build.models / onnx_name(build.recipe.name, tier, "fp32"))
+    reference = next(one.lane for one in running if one.key == "onnxruntime fp32")
     references = make_references(reference, pairs, scorers, options.threads)
     build.progress(f"time lanes of {tier.id}", 0, 1)
     timed = time_lanes(running, references[0], options)
     build.progress(f"time lanes of {tier.id}", 1, 1)
     judged = judge_lanes(running, references, scorers, options.threads, build.progress)
-    int8 = next(one.lane.path for one in running if one.key == "onnxruntime int8")
+    int8 = next(one.lane for one in running if one.key == "onnxruntime int8")
     shares = {"onnxruntime int8": onnx_convolution_share(int8, references[0], options.threads)}
     rows = [_row(build, one, timed, judged, shares.get(one.key)) for one in entrants]
     return mark_front(_mark_default(rows, running, timed, judged, options.threads))
@@ -101,6 +109,7 @@ def _row(
         "tier": lane.tier.id,
         "lane": one.kind,
         "path": lane.path.relative_to(build.root).as_posix() if exists else None,
+        "sha256": sha256_file(lane.path) if exists else None,
         "shipped": one.shipped,
         "computes": one.computes,
         "not_run": one.not_run,
@@ -140,7 +149,7 @@ def _mark_default(
     bench = []
     for one in shipped:
         row = figures[one.lane.runtime, one.kind]
-        facts = row.model_dump(include={"runtime", "tier", "median_ms", "samples_ms", "file_bytes"})
+        facts = row.model_dump(include={"runtime", "tier", "sha256", "median_ms", "samples_ms", "file_bytes"})
         ratio = row.ratio_to_fp32
         bench.append({**facts, "precision": one.lane.precision, "threads": threads, "ratio_to_fp32": ratio})
     benchmark = BenchmarkReport(
@@ -148,7 +157,9 @@ def _mark_default(
     )
     facts_of_set = SetFacts(name="lanes", sha256="0" * 64, images=1)
     verified = VerifyReport(
-        set=facts_of_set, rows=tuple(judged[one.key] for one in shipped if one.key in judged)
+        set=facts_of_set,
+        styles={},
+        rows=tuple(judged[one.key] for one in shipped if one.key in judged),
     )
     defaults = default_lanes(benchmark, verified)
     return [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from iast_export.onnx_graph import Array
 from iast_export.quantize import litert_lanes, onnx_lanes
 from iast_export.quantize.equalize import Equalization
 from iast_export.quantize.onnx_qdq import quantize_onnx
+from iast_export.sealed import Seals
 from iast_export.search_reports import SearchReport, mixed_name, search_name
 from iast_export.specs import RUNTIMES, Runtime, Tier, onnx_name, tflite_name
 from iast_export.stages import factors_path, ranges_path
@@ -65,12 +66,13 @@ class Recipe:
     params: Mapping[str, Any] = field(default_factory=dict)
 
 
-def enter_lanes(build: Build, tier: Tier, feeds: Mapping[str, Array]) -> list[Entrant]:
+def enter_lanes(build: Build, tier: Tier, seals: Seals, feeds: Mapping[str, Array]) -> list[Entrant]:
     """Every lane of a tier, runtime by runtime, FP32 first.
 
     Args:
         build: finished up to `quantize`.
         tier: one of its tiers.
+        seals: what its files must hash to.
         feeds: one run's inputs, `content` [1, 3, side, side] and the codes.
 
     Raises:
@@ -78,7 +80,7 @@ def enter_lanes(build: Build, tier: Tier, feeds: Mapping[str, Array]) -> list[En
     """
     shipped = [
         Entrant(lane.precision, lane, True, _work(lane))
-        for lane in find_lanes(build.models, build.recipe.name, [tier])
+        for lane in find_lanes(build.models, build.recipe.name, [tier], seals)
     ]
     entrants = []
     for runtime in RUNTIMES:
@@ -176,6 +178,7 @@ def _made(build: Build, tier: Tier, recipe: Recipe, feeds: Mapping[str, Array]) 
     try:
         write_if_stale(build.root / LANES_DIR, recipe)
         shapes = {name: value.shape for name, value in feeds.items() if name != "content"}
+        lane = replace(lane, sha256=sha256_file(lane.path))
         measure_peak_rss_bytes(lane, shapes)
         return Entrant(recipe.kind, lane, False, _work(lane))
     except (InputError, ToolError) as error:
@@ -213,6 +216,7 @@ def _searched(build: Build, tier: Tier, runtime: Runtime) -> Entrant:
     )
     if report.fp32_sha256 != sha256_file(fp32) or report.sha256 != sha256_file(lane.path):
         return Entrant("mixed", lane, False, not_run="searched over other files: search again")
+    lane = replace(lane, sha256=report.sha256)
     in_float = sum(row.precision == "fp32" for row in report.groups)
     alone = "; this tier alone" if runtime == "litert" else ""
     groups = f"{in_float} of {len(report.groups)} groups in FP32"

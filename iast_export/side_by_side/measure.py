@@ -12,9 +12,9 @@ from pathlib import Path
 
 from iast_export.artifacts import Progress
 from iast_export.environment import usable_cores
-from iast_export.errors import ToolError
+from iast_export.errors import IastExportError, ToolError
 from iast_export.images import to_tensor
-from iast_export.lanes import timed_run
+from iast_export.lanes import Lane, timed_run
 from iast_export.reports import VerifyRow
 from iast_export.runtimes import onnx_session_options
 from iast_export.side_by_side.make import Entrant
@@ -87,29 +87,31 @@ def _in_turn(
     return {key: (own, samples[bases[key]]) for key, own in samples.items()}
 
 
-def onnx_convolution_share(path: Path, reference: Reference, threads: int) -> float:
+def onnx_convolution_share(lane: Lane, reference: Reference, threads: int) -> float:
     """The share of a file's time that ONNX Runtime spends in its convolutions, by its own profile.
 
     Raises:
         ToolError: ONNX Runtime refuses the file, or its profile names no operator.
     """
-    import onnxruntime as ort
-
     feeds = {CONTENT: to_tensor(reference.content), **reference.pair.feeds}
     with tempfile.TemporaryDirectory() as folder:
         options = onnx_session_options(threads)
         options.enable_profiling, options.profile_file_prefix = True, str(Path(folder) / "profile")
         try:
-            session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+            session = lane.open_onnx(options).raw
             for _ in range(_PROFILED_RUNS):
                 session.run(None, feeds)
             events = json.loads(Path(session.end_profiling()).read_text())
+        except IastExportError:
+            raise
         except Exception as error:  # onnxruntime raises classes of its own, without a common base
-            raise ToolError(f"ONNX Runtime can't profile {path}: {error}", "build the file again") from error
+            raise ToolError(
+                f"ONNX Runtime can't profile {lane.path}: {error}", "build the file again"
+            ) from error
     spent = [(one["args"]["op_name"], one["dur"]) for one in events if one["name"].endswith("_kernel_time")]
     total = sum(duration for _, duration in spent)
     if not total:
-        raise ToolError(f"ONNX Runtime's profile of {path} is empty", "report this")
+        raise ToolError(f"ONNX Runtime's profile of {lane.path} is empty", "report this")
     return float(sum(duration for name, duration in spent if "Conv" in name) / total)
 
 

@@ -6,13 +6,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def discriminator_loss(of_artworks: Tensor, of_results: Tensor) -> Tensor:
+def discriminator_loss(of_artworks: Tensor, of_results: Tensor, share: Tensor | None = None) -> Tensor:
     """mean max(0, 1 - D(artwork)) + mean max(0, 1 + D(result)), a scalar (Lim and Ye 2017, equation 6).
 
     Args:
         of_artworks, of_results: scores of any shape, one per patch; results detached by the caller.
+        share: of each sample in the means [N], adding up to 1; by default all weigh alike.
     """
-    return F.relu(1.0 - of_artworks.float()).mean() + F.relu(1.0 + of_results.float()).mean()
+    hinges = F.relu(1.0 - of_artworks.float()) + F.relu(1.0 + of_results.float())
+    return hinges.mean() if share is None else (hinges.flatten(1).mean(1) * share).sum()
 
 
 def generator_loss(of_results: Tensor) -> Tensor:

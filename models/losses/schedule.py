@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 
-def style_factor(step: int, schedule: Sequence[Sequence[float]]) -> float:
+def style_factor(step: float, schedule: Sequence[Sequence[float]]) -> float:
     """The factor on both style terms at a step: straight lines between [step, factor], flat outside.
 
     Raises:

@@ -6,14 +6,14 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 
-from iast_export.artifacts import atomic_path
+from iast_export.artifacts import write_atomic
 from iast_export.errors import InputError
 from iast_export.images import Rgb, center_square, load_image, to_tensor
 from iast_export.imagesets import load_set
 from iast_export.recipe import load_recipe
+from iast_export.safetensors_file import to_bytes
 from iast_export.specs import STYLE_ENCODER_SIDE_PX
 from models.styles.adapter import (
     CHECKPOINT_KEY,
@@ -82,8 +82,7 @@ def refine(kit: Kit, image: Path, out: Path, effort: Effort) -> str:
 
 def save_code(path: Path, code: Tensor, checkpoint_sha256: str) -> None:
     """Writes a code [1, code_size] with the checkpoint that it belongs to."""
-    with atomic_path(path) as temporary:
-        save_file({_CODE: code.contiguous()}, temporary, {CHECKPOINT_KEY: checkpoint_sha256})
+    write_atomic(path, to_bytes({_CODE: code.detach().numpy()}, {CHECKPOINT_KEY: checkpoint_sha256}))
 
 
 def squares_of_set(name: str) -> list[Rgb]:

@@ -3,10 +3,13 @@
 
 devices: lines of `serial state`. app: there when the app is installed. results/*.json: what the app writes.
 slow: number of looks before a result appears. log: every command, one per line.
+hangs: words of a command that never returns, nor does a child that holds its output.
+odd: bytes to print first. battery: other words of `dumpsys battery`.
 """
 
 import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -14,6 +17,13 @@ phone = Path(os.environ["STANDIN_PHONE"])
 words = sys.argv[1:]
 with (phone / "log").open("a") as log:
     log.write(" ".join(words) + "\n")
+if (phone / "odd").exists():
+    sys.stdout.buffer.write((phone / "odd").read_bytes())
+    sys.stdout.flush()
+if (phone / "hangs").exists() and (phone / "hangs").read_text() in " ".join(words):
+    child = subprocess.Popen(["sleep", "600"])
+    (phone / "child").write_text(str(child.pid))
+    child.wait()
 if words[:1] == ["devices"]:
     print("List of devices attached (stand-in adb)")
     print((phone / "devices").read_text().replace(" ", "\t"))
@@ -48,7 +58,8 @@ elif command[0] == "ls":
     shutil.copyfile(phone / "results" / name, phone / "sdcard" / name)
     print(command[1])
 elif command[:2] == ["dumpsys", "battery"]:
-    print("Current Battery Service state:\n  AC powered: false\n  level: 81\n  temperature: 304")
+    level = (phone / "battery").read_text() if (phone / "battery").exists() else "81"
+    print(f"Current Battery Service state:\n  AC powered: false\n  level: {level}\n  temperature: 304")
 elif command[:2] == ["dumpsys", "thermalservice"]:
     print("IsStatusOverride: false\nThermal Status: 1")
 elif command[:2] == ["dumpsys", "power"]:

@@ -21,7 +21,8 @@ data class Tier(val id: String, val depth: Int, val maxSidePx: Int, val heightPx
 
 /**
  * A model file with its hash; [signatures] are LiteRT's keys, [tier] is set where the file serves one tier only.
- * [accelerators] are by signature those that run it whole; empty where the bundle doesn't say.
+ * [accelerators] are by signature those that run it whole; empty where the bundle doesn't say. [minimumRuntime] is
+ * the oldest release of its runtime that takes it, where that is known.
  */
 data class ModelFile(
     val path: String,
@@ -32,6 +33,7 @@ data class ModelFile(
     val role: Role,
     val signatures: List<String>,
     val tier: String?,
+    val minimumRuntime: String?,
     val accelerators: Map<String, List<String>> = emptyMap(),
 )
 

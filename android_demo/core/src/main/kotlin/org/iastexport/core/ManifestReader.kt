@@ -2,6 +2,7 @@ package org.iastexport.core
 
 private val SHA256 = Regex("[0-9a-f]{64}")
 private val ID = Regex("[a-z0-9][a-z0-9_-]*")
+private val VERSION = Regex("[0-9]+([.][0-9]+){1,2}")
 private const val STRENGTH = "strength"
 private val ACCELERATORS = setOf("cpu", "gpu")
 
@@ -96,6 +97,9 @@ internal class ManifestReader(private val root: Fields) {
         signatures = fields.texts("signatures"),
         tier = fields.textOrNull("tier"),
         accelerators = if (fields.isAbsent("accelerators")) emptyMap() else accelerators(fields.fields("accelerators")),
+        minimumRuntime = fields.textOrNull("minimum_runtime")?.also {
+            need(VERSION.matches(it)) { "manifest.json: \"$it\" is no version of a runtime; build the bundle again" }
+        },
     )
 
     private fun accelerators(fields: Fields): Map<String, List<String>> = fields.keys().associateWith { signature ->

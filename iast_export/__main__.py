@@ -1,0 +1,48 @@
+"""The entry point: what must hold before anything large is imported."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+
+def main() -> None:
+    """Runs `iast-export`.
+
+    Ctrl-C while modules load ends the process at once and without a traceback, since nothing is at
+    work yet. A package that is missing is named, also one that the command line itself needs.
+    """
+    _open_closed_streams()
+    interruptible = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if interruptible:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        from iast_export.cli import main as run
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] == "iast_export":
+            raise
+        sys.stderr.write(
+            f"error: {error.name} is not installed, which is needed for everything\n"
+            "  -> pip install -c constraints.txt iast-export\n"
+        )
+        sys.exit(2)
+    if interruptible:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    run()
+
+
+def _open_closed_streams() -> None:
+    """Puts the null device where a standard stream was closed: no file of ours may get its number."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            # The lowest free number is this one, as those below are open by now.
+            os.open(os.devnull, os.O_RDWR)
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "r" if number == 0 else "w", encoding="utf-8"))  # noqa: SIM115
+
+
+if __name__ == "__main__":
+    main()

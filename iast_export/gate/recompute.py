@@ -1,0 +1,230 @@
+"""Every summary of a report, computed again from its raw values: what doesn't follow was not measured so."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from itertools import pairwise
+
+from iast_export.gate.common import check_of, key_of, label_of
+from iast_export.reports import (
+    PSNR_CAP_DB,
+    BenchmarkReport,
+    BenchmarkRow,
+    PairScore,
+    Ratio,
+    TaskScores,
+    VerifyReport,
+    VerifyRow,
+)
+from iast_export.summaries import HIGHER_IS_BETTER, drop_of, lower_p5, p90_ms
+from iast_export.timing import Interval, Samples, ratio_interval
+from iast_export.verdict import Check, Outcome
+
+_TOLERANCE = 1e-6
+_SSIM_EDGE_PX = 6
+_SSIM_C1 = 1e-4
+_LEAST_SAMPLES = 4
+
+
+def check_figures(verified: VerifyReport, measured: BenchmarkReport, whose: str) -> list[Check]:
+    """A check per row of both reports: its figures follow from its raw values.
+
+    Args:
+        verified: reports/verify.json, or a baseline's.
+        measured: reports/benchmark.json, or a baseline's.
+        whose: "reports" or "baseline", for the checks' names.
+    """
+    checks = [_checked(f"{whose}: fidelity of {label_of(row)}", verify_faults(row)) for row in verified.rows]
+    checks.append(_checked(f"{whose}: every lane judged on the same pairs", pair_faults(verified)))
+    for row in measured.rows:
+        name = f"{whose}: times of {label_of(row)}"
+        checks.append(_checked(name, benchmark_faults(row, _base(row, measured), measured)))
+    return checks
+
+
+def _checked(name: str, faults: Iterator[str]) -> Check:
+    found = list(faults)
+    remedy = (
+        "write the baseline again from a bundle that passes"
+        if name.startswith("baseline")
+        else "the report was altered or cut; run `iast-export verify` and `bench` again"
+    )
+    rule = "every figure follows from the raw values"
+    outcome: Outcome = "fail" if found else "pass"
+    return check_of(name, "integrity", outcome, "; ".join(found[:4]) or "all follow", rule, remedy)
+
+
+# --- fidelity --------------------------------------------------------------------------------------
+
+
+def verify_faults(row: VerifyRow) -> Iterator[str]:
+    """What in a row of verify.json doesn't follow from its pairs, in words."""
+    psnrs, ssims = [one.psnr_db for one in row.pairs], [one.ssim for one in row.pairs]
+    if row.images != len(row.pairs):
+        yield f"images {row.images}, but {len(row.pairs)} pairs"
+    yield from _differs("psnr_db.mean", row.psnr_db.mean, statistics.fmean(psnrs))
+    yield from _differs("psnr_db.p5", row.psnr_db.p5, lower_p5(psnrs))
+    yield from _differs("ssim.mean", row.ssim.mean, statistics.fmean(ssims))
+    yield from _differs("ssim.p5", row.ssim.p5, lower_p5(ssims))
+    follows = drop_of(row.pairs)
+    for name in HIGHER_IS_BETTER:
+        yield from _differs(f"drop.{name}", getattr(row.drop, name), getattr(follows, name))
+    twice = [key for key, count in Counter(one.key for one in row.pairs).items() if count > 1]
+    if twice:
+        yield f"the pair {' '.join(map(str, twice[0]))} is told more than once"
+    for pair in row.pairs:
+        yield from _pair_faults(pair)
+
+
+def _pair_faults(pair: PairScore) -> Iterator[str]:
+    """What no two pictures can have."""
+    what = f"{pair.content} in {pair.style}"
+    for name in HIGHER_IS_BETTER:
+        if (getattr(pair.scores, name) is None) != (getattr(pair.reference, name) is None):
+            yield f"{what}: {name} has no counterpart"
+    if pair.psnr_db == PSNR_CAP_DB:
+        if not _same_scores(pair.scores, pair.reference) or not _same(pair.ssim, 1.0):
+            yield f"{what}: equal pictures with other scores"
+        return
+    if min(pair.width_px, pair.height_px) > _SSIM_EDGE_PX and pair.ssim < _least_ssim(pair) - _TOLERANCE:
+        yield f"{what}: ssim {pair.ssim:.4g} is impossible at {pair.psnr_db:.4g} dB"
+
+
+def _least_ssim(pair: PairScore) -> float:
+    """How low SSIM can be at this PSNR.
+
+    In a window, 1 - SSIM is at most the mean squared difference over C1 = 0.01²; a pixel lies in at most 49
+    windows of 49 pixels, so the mean over windows is at most that of the picture, scaled by their number.
+    """
+    inner = (pair.width_px - _SSIM_EDGE_PX) * (pair.height_px - _SSIM_EDGE_PX)
+    mse = math.exp(-pair.psnr_db / 10.0 * math.log(10.0))
+    return 1.0 - mse / _SSIM_C1 * pair.width_px * pair.height_px / inner
+
+
+def pair_faults(verified: VerifyReport) -> Iterator[str]:
+    """What differs between the pairs of the rows: all of a tier share pictures and FP32's scores of them."""
+    tiers: dict[str, VerifyRow] = {}
+    for row in verified.rows:
+        first = tiers.setdefault(row.tier, row)
+        if [one.key for one in row.pairs] != [one.key for one in first.pairs]:
+            yield f"{label_of(row)} was judged on other pairs than {label_of(first)}"
+        elif not all(
+            _same_scores(one.reference, two.reference)
+            for one, two in zip(row.pairs, first.pairs, strict=True)
+        ):
+            yield f"{label_of(row)} has other scores of FP32 than {label_of(first)}"
+    subjects = [[(one.content, one.style) for one in row.pairs] for row in tiers.values()]
+    if any(one != two for one, two in pairwise(subjects)):
+        yield "the tiers were judged on different pictures"
+    contents = {one.content for row in verified.rows for one in row.pairs}
+    if len(contents) != verified.set.images:
+        yield f"{len(contents)} pictures were judged, of a set of {verified.set.images}"
+    yield from _copied(verified.rows)
+
+
+def _copied(rows: Sequence[VerifyRow]) -> Iterator[str]:
+    """Rows of equal files must be equal, rows of other files can't be to the last digit."""
+    for i, row in enumerate(rows):
+        for other in rows[:i]:
+            if (row.runtime, row.tier) != (other.runtime, other.tier):
+                continue
+            equal = [(one.psnr_db, one.ssim) for one in row.pairs] == [
+                (one.psnr_db, one.ssim) for one in other.pairs
+            ]
+            if row.sha256 == other.sha256 and not equal:
+                yield f"{label_of(row)} and {label_of(other)} are one file with different figures"
+            apart = any(one.psnr_db < PSNR_CAP_DB for one in row.pairs) and len(row.pairs) > 1
+            quantized = {row.precision, other.precision} & {"int8", "dynamic_int8"}
+            if row.sha256 != other.sha256 and equal and apart and quantized:
+                yield f"{label_of(row)} has the figures of {label_of(other)}, to the last digit"
+
+
+# --- times -----------------------------------------------------------------------------------------
+
+
+def benchmark_faults(row: BenchmarkRow, base: BenchmarkRow | None, report: BenchmarkReport) -> Iterator[str]:
+    """What in a row of benchmark.json doesn't follow from its samples, in words.
+
+    Args:
+        row: of a lane and tier.
+        base: FP32's row of the same runtime and tier.
+        report: that holds them.
+    """
+    samples = row.samples_ms
+    yield from _differs("median_ms", row.median_ms, statistics.median(samples))
+    yield from _differs("p90_ms", row.p90_ms, p90_ms(samples))
+    if len(samples) % 2:
+        yield f"{len(samples)} samples, but every block gives two"
+    elif len(samples) < _LEAST_SAMPLES:
+        yield f"{len(samples)} samples, at least {_LEAST_SAMPLES} are measured"
+    elif len(set(samples)) == 1:
+        yield f"{len(samples)} equal samples, which no clock gives"
+    if any(samples == other.samples_ms and key_of(other) != key_of(row) for other in report.rows):
+        yield "the samples of another row"
+    if row.precision == "fp32" or base is None:
+        if row.ratio_to_fp32 is not None:
+            yield "a ratio to FP32 with nothing to compare"
+        return
+    yield from _ratio_faults(row, base)
+
+
+def _ratio_faults(row: BenchmarkRow, base: BenchmarkRow) -> Iterator[str]:
+    if row.threads != base.threads:
+        yield f"{row.threads} threads, FP32 {base.threads}"
+    if len(row.samples_ms) != len(base.samples_ms):
+        yield f"{len(row.samples_ms)} samples, FP32 {len(base.samples_ms)}: not measured in turn"
+        return
+    if len(row.samples_ms) % 2 or len(row.samples_ms) < _LEAST_SAMPLES:
+        return
+    found = _interval(base.samples_ms, row.samples_ms)
+    if row.ratio_to_fp32 is None:
+        yield f"no ratio to FP32, the samples give {found.value:.4g}"
+        return
+    follows = Ratio(value=found.value, low=found.low, high=found.high)
+    for name in ("value", "low", "high"):
+        yield from _differs(f"ratio_to_fp32.{name}", getattr(row.ratio_to_fp32, name), getattr(follows, name))
+    if math.isclose(found.low, found.high, rel_tol=_TOLERANCE):
+        yield "the same ratio in every block, which no clock gives"
+
+
+def _base(row: BenchmarkRow, report: BenchmarkReport) -> BenchmarkRow | None:
+    wanted = row.runtime, "fp32", row.tier
+    return next((other for other in report.rows if key_of(other) == wanted), None)
+
+
+@lru_cache(maxsize=256)
+def _interval(base_ms: tuple[float, ...], row_ms: tuple[float, ...]) -> Interval:
+    """The ratio as `bench` finds it: samples are kept in their order, two per block.
+
+    Kept, since a bundle and its own baseline hold the same samples.
+    """
+    base, row = (Samples((), tuple(zip(found[::2], found[1::2], strict=True))) for found in (base_ms, row_ms))
+    return ratio_interval(base, row)
+
+
+# --- comparing -------------------------------------------------------------------------------------
+
+
+def _differs(name: str, told: float | None, follows: float | None) -> Iterator[str]:
+    if told is None or follows is None:
+        if told is not follows:
+            yield f"{name} is {_number(told)}, the raw values give {_number(follows)}"
+    elif not _same(told, follows):
+        yield f"{name} is {_number(told)}, the raw values give {_number(follows)}"
+
+
+def _number(value: float | None) -> str:
+    return "absent" if value is None else f"{value:.6g}"
+
+
+def _same(one: float, other: float) -> bool:
+    return abs(one - other) <= _TOLERANCE * max(abs(other), 1e-3)
+
+
+def _same_scores(one: TaskScores, other: TaskScores) -> bool:
+    pairs = ((getattr(one, name), getattr(other, name)) for name in HIGHER_IS_BETTER)
+    return all(a is b if a is None or b is None else _same(a, b) for a, b in pairs)
