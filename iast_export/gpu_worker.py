@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+_PATIENCE = 4
 Request = dict[str, Any]
 """`verb` "open" with `model` (bytes) and `fp32`, or "run" with `feeds` by name."""
 Answer = dict[str, Any]
@@ -44,10 +45,25 @@ class Holder:
         made = {}
         for name, detail in details.items():
             shape, dtype = tuple(int(side) for side in detail["shape"]), np.dtype(detail["dtype"])
-            made[name] = outputs[name].read(int(np.prod(shape)), dtype.type).reshape(shape)
+            made[name] = _read(outputs[name], int(np.prod(shape)), dtype.type).reshape(shape)
         for buffer in (*inputs.values(), *outputs.values()):
             buffer.destroy()
         return {"outputs": made}
+
+
+def _read(buffer: Any, size: int, dtype: Any) -> Any:
+    """What a buffer holds once the GPU is done.
+
+    The runtime waits two minutes for that. A software driver may compile for longer on a busy machine, and
+    asking again waits again.
+    """
+    for _ in range(_PATIENCE - 1):
+        try:
+            return buffer.read(size, dtype)
+        except RuntimeError as error:
+            if "Failed to lock" not in str(error):
+                raise
+    return buffer.read(size, dtype)
 
 
 def serve(connection: Connection) -> None:
