@@ -7,7 +7,7 @@ is taken, such as that of a mean over a whole picture, whose result is small aga
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from copy import copy
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,9 +69,9 @@ def find_overflows(data: bytes, signature: str, feeds: Iterable[Mapping[str, Arr
 
 def _exposed(model: tf.Model) -> bytes:
     """The model with every float tensor that is computed or fed as an output, named by its index."""
-    shown, graph = copy(model), copy(model.subgraphs[0])
-    definition = copy(model.signatureDefs[0])
-    shown.subgraphs, shown.signatureDefs, definition.outputs = [graph], [definition], []
+    shown = deepcopy(model)
+    graph, definition = shown.subgraphs[0], shown.signatureDefs[0]
+    definition.outputs = []
     written = {int(t) for op in graph.operators for t in op.outputs}
     graph.outputs = sorted(t for t in written if tf.dtype_name(graph.tensors[t]) == "float32")
     for t in graph.outputs:
