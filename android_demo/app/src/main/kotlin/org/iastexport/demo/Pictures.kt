@@ -4,7 +4,6 @@ import android.content.ContentValues
 import android.content.Context
 import android.graphics.Bitmap
 import android.graphics.BitmapFactory
-import android.graphics.Matrix
 import android.media.ExifInterface
 import android.net.Uri
 import android.os.Build
@@ -19,7 +18,7 @@ class UnreadablePicture : IOException()
 /** Pixels of a core picture as Android shows them. */
 fun Picture.toBitmap(): Bitmap = Bitmap.createBitmap(argb, widthPx, heightPx, Bitmap.Config.ARGB_8888)
 
-/** Pixels of a bitmap for the core. */
+/** Pixels of a bitmap for the core, in sRGB: getPixels converts from a profile in the file (Android 8 and later). */
 fun Bitmap.toPicture(): Picture {
     val pixels = IntArray(width * height)
     getPixels(pixels, 0, width, 0, 0, width, height)
@@ -53,22 +52,7 @@ class Pictures(private val context: Context) {
             inPremultiplied = false
         }
         val decoded = BitmapFactory.decodeFile(file.path, options) ?: throw UnreadablePicture()
-        return upright(decoded, file).toPicture()
-    }
-
-    private fun upright(bitmap: Bitmap, file: File): Bitmap {
-        val matrix = Matrix()
-        when (orientation(file)) {
-            ExifInterface.ORIENTATION_FLIP_HORIZONTAL -> matrix.setScale(-1f, 1f)
-            ExifInterface.ORIENTATION_ROTATE_180 -> matrix.setRotate(180f)
-            ExifInterface.ORIENTATION_FLIP_VERTICAL -> matrix.setScale(1f, -1f)
-            ExifInterface.ORIENTATION_TRANSPOSE -> matrix.apply { setRotate(90f); postScale(-1f, 1f) }
-            ExifInterface.ORIENTATION_ROTATE_90 -> matrix.setRotate(90f)
-            ExifInterface.ORIENTATION_TRANSVERSE -> matrix.apply { setRotate(270f); postScale(-1f, 1f) }
-            ExifInterface.ORIENTATION_ROTATE_270 -> matrix.setRotate(270f)
-            else -> return bitmap
-        }
-        return Bitmap.createBitmap(bitmap, 0, 0, bitmap.width, bitmap.height, matrix, false)
+        return decoded.toPicture().upright(orientation(file))
     }
 
     private fun orientation(file: File): Int = try {
