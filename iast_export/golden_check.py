@@ -12,8 +12,9 @@ from iast_export.artifacts import Progress, no_progress
 from iast_export.errors import CannotJudgeError, InputError, UsageError
 from iast_export.gpu import open_gpu
 from iast_export.half_floats import Overflow, find_overflows
-from iast_export.images import Rgb, decode_image, pad_to, to_tensor
+from iast_export.images import Rgb, pad_to, to_tensor
 from iast_export.metrics.fidelity import psnr_db
+from iast_export.picture_reader import read_picture
 from iast_export.reports import GoldenEntry, Manifest, load_manifest
 from iast_export.runtimes import Array, open_litert, stylize_rgb
 from iast_export.sealed import Seals, read_sealed
@@ -137,4 +138,4 @@ def _lane(
 
 
 def _picture(folder: Path, golden: GoldenEntry, path: str) -> Rgb:
-    return decode_image(read_sealed(folder / path, golden.sha256[path]), str(folder / path))
+    return read_picture(read_sealed(folder / path, golden.sha256[path]), str(folder / path))
