@@ -8,6 +8,7 @@ crashes ends its process alone. What the delegate says comes from its log, which
 from __future__ import annotations
 
 import re
+import weakref
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -47,6 +48,7 @@ class GpuSession:
 
     def __init__(self, on_cpu: LiteRtSession, process: GpuProcess, device: GpuDevice) -> None:
         self._on_cpu, self._process = on_cpu, process
+        self._end = weakref.finalize(self, process.close)  # also where nobody closes it
         self.device = device
 
     @property
@@ -70,7 +72,7 @@ class GpuSession:
 
     def close(self) -> None:
         """Ends the process."""
-        self._process.close()
+        self._end()
 
     def __enter__(self) -> GpuSession:
         return self
