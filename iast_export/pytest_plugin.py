@@ -206,7 +206,7 @@ class Stylizer:
 
         Raises:
             InputError: a picture is unreadable or too large, or a file of the bundle is altered.
-            UsageError: no such style or lane, or a strength outside [0, 1].
+            UsageError: no such style or lane, a strength outside [0, 1], or an array of another kind.
         """
         from iast_export.errors import UsageError
         from iast_export.images import load_image
@@ -215,6 +215,9 @@ class Stylizer:
         if not 0.0 <= strength <= 1.0:
             raise UsageError(f"strength {strength} is outside 0..1", "0 keeps the photograph")
         rgb = load_image(picture_path(str(content))) if isinstance(content, str | Path) else content
+        if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != "uint8":
+            found = f"{rgb.dtype} {list(rgb.shape)}"
+            raise UsageError(f"a picture is uint8 [H, W, 3], found {found}", "convert it to RGB bytes")
         engine = self._engine(runtime, precision)
         codes = engine.style_codes(str(style))[1]
         return engine.engine_for(rgb, oversize)[0].stylize(rgb, codes, strength, oversize)[0]

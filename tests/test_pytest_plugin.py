@@ -157,6 +157,9 @@ def test_the_fixture_stylizes(pytester: pytest.Pytester, small_bundle: Path) -> 
                 stylize(rgb, style, strength=2.0)
             with pytest.raises(UsageError, match="neither a style"):
                 stylize(rgb, "nothing")
+            for wrong in (rgb / 255, rgb[:, :, 0], rgb[:, :, :2]):
+                with pytest.raises(UsageError, match="a picture is uint8"):
+                    stylize(wrong, style)
         """
     )
     result = run(pytester, "--iast-bundle", str(small_bundle), "-m", "not iast_gate")
