@@ -4,7 +4,6 @@ import android.content.ContentValues
 import android.content.Context
 import android.graphics.Bitmap
 import android.graphics.BitmapFactory
-import android.graphics.Matrix
 import android.media.ExifInterface
 import android.net.Uri
 import android.os.Build
@@ -19,11 +18,47 @@ class UnreadablePicture : IOException()
 /** Pixels of a core picture as Android shows them. */
 fun Picture.toBitmap(): Bitmap = Bitmap.createBitmap(argb, widthPx, heightPx, Bitmap.Config.ARGB_8888)
 
-/** Pixels of a bitmap for the core. */
-fun Bitmap.toPicture(): Picture {
+/**
+ * Pixels of a bitmap for the core, whatever holds them: a bitmap of the graphics memory or of half floats is copied first.
+ *
+ * @throws UnreadablePicture there is no memory for the copy.
+ */
+fun Bitmap.toPicture(): Picture = toPicture(ExifInterface.ORIENTATION_NORMAL)
+
+/** As above, turned and mirrored as a camera's [orientation] asks; row by row, as Android turns no bitmap with alpha. */
+fun Bitmap.toPicture(orientation: Int): Picture {
+    val plain = if (config == Bitmap.Config.ARGB_8888) this else copy(Bitmap.Config.ARGB_8888, false) ?: throw UnreadablePicture()
+    val upright = Upright(orientation, width, height)
     val pixels = IntArray(width * height)
-    getPixels(pixels, 0, width, 0, 0, width, height)
-    return Picture(width, height, pixels)
+    val row = IntArray(width)
+    for (y in 0 until height) {
+        plain.getPixels(row, 0, width, 0, y, width, 1)
+        for (x in 0 until width) pixels[upright.index(x, y)] = row[x]
+    }
+    return Picture(upright.widthPx, upright.heightPx, pixels)
+}
+
+/** Where the pixels of a picture of [width] x [height] lie once it is upright; [orientation] is EXIF's, 1 to 8. */
+class Upright(private val orientation: Int, private val width: Int, private val height: Int) {
+    private val lying = orientation in ExifInterface.ORIENTATION_TRANSPOSE..ExifInterface.ORIENTATION_ROTATE_270
+    val widthPx: Int = if (lying) height else width
+    val heightPx: Int = if (lying) width else height
+
+    /** The place, in the upright picture's rows, of what was at column [x] of row [y]. */
+    fun index(x: Int, y: Int): Int {
+        val right = width - 1 - x
+        val below = height - 1 - y
+        return when (orientation) {
+            ExifInterface.ORIENTATION_FLIP_HORIZONTAL -> y * width + right
+            ExifInterface.ORIENTATION_ROTATE_180 -> below * width + right
+            ExifInterface.ORIENTATION_FLIP_VERTICAL -> below * width + x
+            ExifInterface.ORIENTATION_TRANSPOSE -> x * height + y
+            ExifInterface.ORIENTATION_ROTATE_90 -> x * height + below
+            ExifInterface.ORIENTATION_TRANSVERSE -> right * height + below
+            ExifInterface.ORIENTATION_ROTATE_270 -> right * height + y
+            else -> y * width + x
+        }
+    }
 }
 
 /** Reading, saving and sharing of pictures. */
@@ -53,22 +88,14 @@ class Pictures(private val context: Context) {
             inPremultiplied = false
         }
         val decoded = BitmapFactory.decodeFile(file.path, options) ?: throw UnreadablePicture()
-        return upright(decoded, file).toPicture()
+        return decoded.toPicture(orientation(file)).also { decoded.recycle() }
     }
 
-    private fun upright(bitmap: Bitmap, file: File): Bitmap {
-        val matrix = Matrix()
-        when (orientation(file)) {
-            ExifInterface.ORIENTATION_FLIP_HORIZONTAL -> matrix.setScale(-1f, 1f)
-            ExifInterface.ORIENTATION_ROTATE_180 -> matrix.setRotate(180f)
-            ExifInterface.ORIENTATION_FLIP_VERTICAL -> matrix.setScale(1f, -1f)
-            ExifInterface.ORIENTATION_TRANSPOSE -> matrix.apply { setRotate(90f); postScale(-1f, 1f) }
-            ExifInterface.ORIENTATION_ROTATE_90 -> matrix.setRotate(90f)
-            ExifInterface.ORIENTATION_TRANSVERSE -> matrix.apply { setRotate(270f); postScale(-1f, 1f) }
-            ExifInterface.ORIENTATION_ROTATE_270 -> matrix.setRotate(270f)
-            else -> return bitmap
-        }
-        return Bitmap.createBitmap(bitmap, 0, 0, bitmap.width, bitmap.height, matrix, false)
+    /** The longest side of the picture in a file, in pixels, before [read] makes it smaller. */
+    fun longestPx(file: File): Int {
+        val bounds = BitmapFactory.Options().apply { inJustDecodeBounds = true }
+        BitmapFactory.decodeFile(file.path, bounds)
+        return maxOf(bounds.outWidth, bounds.outHeight)
     }
 
     private fun orientation(file: File): Int = try {
@@ -77,23 +104,27 @@ class Pictures(private val context: Context) {
         ExifInterface.ORIENTATION_NORMAL // a format without EXIF is upright
     }
 
-    /** A place in the shared Pictures folder for a new picture, for a camera or for [save]. */
-    fun newPlace(name: String, type: String): Uri {
+    /** A place in the shared Pictures folder for a new picture, for a camera or for [save]; [pending]: not shown yet. */
+    fun newPlace(name: String, type: String, pending: Boolean = false): Uri {
         val values = ContentValues()
         values.put(MediaStore.Images.Media.DISPLAY_NAME, name)
         values.put(MediaStore.Images.Media.MIME_TYPE, type)
-        // MediaStore.MediaColumns.RELATIVE_PATH, by its value: the constant came with Android 10.
-        if (Build.VERSION.SDK_INT >= ANDROID_10) values.put("relative_path", "Pictures/IAST")
+        // MediaStore.MediaColumns.RELATIVE_PATH and IS_PENDING, by their values: the constants came with Android 10.
+        if (Build.VERSION.SDK_INT >= ANDROID_10) {
+            values.put("relative_path", "Pictures/IAST")
+            if (pending) values.put(IS_PENDING, 1)
+        }
         return context.contentResolver.insert(MediaStore.Images.Media.EXTERNAL_CONTENT_URI, values)
             ?: throw IOException("the shared Pictures folder")
     }
 
     /** Writes a picture as PNG into the shared Pictures folder; what was half written is removed. */
     fun save(bitmap: Bitmap): Uri {
-        val uri = newPlace("iast-${System.currentTimeMillis()}.png", "image/png")
+        val uri = newPlace("iast-${System.currentTimeMillis()}.png", "image/png", pending = true)
         try {
             val output = context.contentResolver.openOutputStream(uri) ?: throw IOException(uri.toString())
             output.use { if (!bitmap.compress(Bitmap.CompressFormat.PNG, 100, it)) throw IOException(uri.toString()) }
+            if (Build.VERSION.SDK_INT >= ANDROID_10) finished(uri)
         } catch (error: IOException) {
             context.contentResolver.delete(uri, null, null)
             throw error
@@ -101,7 +132,13 @@ class Pictures(private val context: Context) {
         return uri
     }
 
+    /** Shows a picture to other apps, now that it is whole. */
+    private fun finished(uri: Uri) {
+        context.contentResolver.update(uri, ContentValues().apply { put(IS_PENDING, 0) }, null, null)
+    }
+
     private companion object {
         const val ANDROID_10 = 29
+        const val IS_PENDING = "is_pending"
     }
 }
