@@ -94,7 +94,7 @@ def test_whatever_a_finger_touches_is_described_and_large_enough() -> None:
             touched += 1
             assert view.get(f"{android}contentDescription") or view.get(f"{android}text"), view.attrib
             height = view.get(f"{android}minHeight") or view.get(f"{android}layout_height")
-            large = height in ("@dimen/touch", "0dp", "match_parent")
+            large = height in ("@dimen/touch", "@dimen/picture_least", "0dp", "match_parent")
             assert large or view.get("style") == "@style/Action", view.attrib
     assert touched > 12
 
