@@ -62,12 +62,13 @@ def _verify(report: VerifyReport, manifest: Manifest) -> Iterator[str]:
         yield from _other(what, row.sha256, lanes.get((row.runtime, row.precision, row.tier)))
         reference = lanes.get(("onnxruntime", "fp32", row.tier))
         yield from _other(f"the reference of {row.tier}", row.reference_sha256, reference)
-        sides = [max(pair.width_px, pair.height_px) for pair in row.pairs]
+        sides = [max(pair.width_px, pair.height_px) for part in row.parts() for pair in part.pairs]
         largest = next((tier.max_side_px for tier in manifest.tiers if tier.id == row.tier), 0)
         if max(sides) > largest:
             yield f"{what} was judged on pictures of {max(sides)} px"
     yield from other_styles(manifest, report.styles)
-    unnamed = {pair.style for row in report.rows for pair in row.pairs} ^ set(report.styles)
+    judged = {pair.style for row in report.rows for part in row.parts() for pair in part.pairs}
+    unnamed = judged ^ set(report.styles)
     yield from (f"the style {name} is judged or listed alone" for name in sorted(unnamed))
     if report.set.sha256 == manifest.source.calibration_set_sha256:
         yield f"it was judged on the set that calibrated, {report.set.sha256[:12]}"

@@ -22,7 +22,8 @@ from iast_export.calibrate import (
 from iast_export.environment import versions
 from iast_export.errors import InputError
 from iast_export.images import Rgb
-from iast_export.imagesets import ImageSet, check_disjoint, load_set
+from iast_export.imagesets import ImageSet, check_disjoint, in_words, load_set, spread
+from iast_export.notes import note
 from iast_export.paths import check_folders, check_inputs_apart
 from iast_export.recipe import Recipe, load_recipe
 from iast_export.reports import (
@@ -147,7 +148,13 @@ class Build:
 
     @cached_property
     def calibration_set(self) -> ImageSet:
-        return load_set(self.request.calibration or self.recipe.calibration.set)
+        """The pictures that may calibrate; what is left out of a folder is said."""
+        chosen = self.recipe.calibration
+        found = load_set(self.request.calibration or chosen.set, chosen.max_pairs)
+        if found.skipped or found.found > len(found):
+            use = f"{len(found)} of {found.found} pictures are used, spread over the folder"
+            note("calibration", f"calibration set {found.name}: {use}{in_words(found.skipped)}")
+        return found
 
     @cached_property
     def evaluation_set(self) -> ImageSet:
@@ -156,7 +163,7 @@ class Build:
         Raises:
             InputError: a picture is in both sets.
         """
-        found = load_set(self.recipe.verify.set)
+        found = load_set(self.recipe.verify.set, self.recipe.verify.images)
         check_disjoint(self.calibration_set, found)
         return found
 
@@ -172,7 +179,9 @@ class Build:
         check_folders(self.root)
         check_inputs_apart(self.root, self.inputs())
         check_plan(self.recipe.plan, self.network.depths, self.network.size_multiple_px)
-        check_enough(self.calibration_set.name, len(self.calibration_set))
+        check_enough(
+            self.calibration_set.name, len(self.calibration_set), in_words(self.calibration_set.skipped)
+        )
         self.evaluation_pictures()
         if not any(s.held_out for s in self.styles) or all(s.held_out for s in self.styles):
             raise InputError(
@@ -196,16 +205,14 @@ class Build:
 
     def evaluation_pictures(self) -> list[tuple[str, Rgb]]:
         """Id and RGB of the pictures that fidelity is judged on."""
-        pictures = []
-        for identity, rgb in self.evaluation_set.images():
-            pictures.append((identity, rgb))
-            if len(pictures) == self.recipe.verify.images:
-                return pictures
-        raise InputError(
-            f"the set {self.evaluation_set.name} holds {len(pictures)} pictures, "
-            f"the recipe asks for {self.recipe.verify.images}",
-            "add pictures, or lower [verify] images",
-        )
+        found, wanted = self.evaluation_set, self.recipe.verify.images
+        if len(found) < wanted:
+            raise InputError(
+                f"the set {found.name} holds {len(found)} pictures, the recipe asks for {wanted}"
+                f"{in_words(found.skipped)}",
+                "add pictures, or lower [verify] images",
+            )
+        return [(found.entries[i].id, found[i]) for i in spread(len(found), wanted)]
 
     @property
     def facts(self) -> bundle.BundleFacts:

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from iast_export.artifacts import Progress, no_progress, read_json, write_json
 from iast_export.errors import InputError
 from iast_export.images import Rgb, fit_longest_side, pad_to, pad_to_multiple, to_tensor
+from iast_export.imagesets import spread
 from iast_export.observers import Feeds, Observe
 from iast_export.ranges import Histogram, Method, Range, minmax
 from iast_export.specs import CONTENT, Tier
@@ -70,17 +71,23 @@ def pairs_at(tier: Tier, max_pairs: int) -> int:
     return min(max_pairs, max(scaled, _LEAST_PAIRS))
 
 
-def check_enough(name: str, images: int) -> None:
-    """Refuses a calibration set that is too small to speak for anything.
+def check_enough(name: str, images: int, left_out: str = "") -> None:
+    """Refuses a calibration set that is too small to speak for anything; `left_out` is for the message.
 
     Raises:
         InputError: fewer than `MINIMUM_IMAGES`.
     """
     if images < MINIMUM_IMAGES:
         raise InputError(
-            f"the calibration set {name} holds {images} pictures, at least {MINIMUM_IMAGES} are needed",
+            f"the calibration set {name} holds {images} pictures, at least {MINIMUM_IMAGES} are needed"
+            f"{left_out}",
             "add photographs like those that the app will see",
         )
+
+
+def pictures_at(tier: Tier, max_pairs: int, images: int) -> int:
+    """How many of `images` pictures calibrate a tier."""
+    return min(images, pairs_at(tier, max_pairs))
 
 
 def collect(observe: Observe, feeds: Iterable[Feeds], method: Method = minmax) -> dict[str, Range]:
@@ -113,13 +120,16 @@ def tier_feeds(
 ) -> Iterator[Feeds]:
     """One feed per pair, each content scaled so that its longest side is the tier's.
 
+    Of more contents than pairs as many are used, spread over all of them.
+
     Args:
         contents: RGB pictures of any size, each read when its turn comes and then let go.
         codes: every style input by name, per style.
         multiple_px: pad to this multiple (ONNX); None: pad to the tier's square (LiteRT).
     """
-    for content, style in latin_square(len(contents), len(codes), pairs):
-        rgb = fit_longest_side(contents[content], tier.max_side_px)
+    chosen = spread(len(contents), pairs)
+    for content, style in latin_square(len(chosen), len(codes), pairs):
+        rgb = fit_longest_side(contents[chosen[content]], tier.max_side_px)
         padded = pad_to(rgb, *tier.shape_px) if multiple_px is None else pad_to_multiple(rgb, multiple_px)
         yield {CONTENT: to_tensor(padded), **codes[style]}
 

@@ -64,7 +64,7 @@ def run(arguments: list[str]) -> int:
 
 def _outcome(arguments: list[str]) -> int:
     try:
-        with scratch():
+        with scratch(), console.notes():
             result = _invoked(arguments)
     except click.exceptions.Exit as ended:
         return ended.exit_code
@@ -221,10 +221,11 @@ def _tell_of_checkpoint(request: Any) -> None:
 
 def _summary(folder: Path) -> None:
     from iast_export.default_lane import load_warnings
-    from iast_export.report.summary import summary_rows
+    from iast_export.report.summary import calibration_line, summary_rows
 
     columns, rows = summary_rows(folder)
     console.table(f"{folder}", columns, rows)
+    console.say(calibration_line(folder))
     for line in load_warnings(folder):
         console.say(f"note    {line}")
     console.say(f"bundle  {folder}")
@@ -606,7 +607,11 @@ def _print_verdict(verdict: Verdict) -> None:
 @click.option("--content", "contents", multiple=True, required=True, help="photograph; may be repeated")
 @click.option("--style", "styles", multiple=True, required=True, help="style id or picture; may be repeated")
 @click.option("--out", required=True, type=PATH, help="folder for the pictures")
-@click.option("--runtime", type=click.Choice(RUNTIMES), default="litert", show_default=True)
+@click.option(
+    "--runtime",
+    type=click.Choice(RUNTIMES),
+    help="default: litert, but onnxruntime for a picture that LiteRT would pad to its loss",
+)
 @click.option(
     "--precision",
     type=click.Choice(("fp32", "fp16", "dynamic_int8", "int8")),
@@ -630,7 +635,7 @@ def stylize(
     contents: tuple[str, ...],
     styles: tuple[str, ...],
     out: Path,
-    runtime: Runtime,
+    runtime: Runtime | None,
     precision: Precision | None,
     strength: float,
     threads: int,
@@ -645,12 +650,14 @@ def stylize(
       iast-export stylize dist/demo --content a.jpg --content b.jpg --style cafe --style my.jpg --out pictures
     """
     from iast_export.imagesets import picture_path
-    from iast_export.stylize import BundleEngine
+    from iast_export.stylize import BundleEngine, ChosenByShape, Engines
     from iast_export.stylize import stylize as run_stylize
 
     if scale_down and tile:
         raise UsageError("--scale-down and --tile exclude each other", "give one of them")
-    engine = BundleEngine(folder, runtime, precision, threads)
+    engine: Engines = ChosenByShape(folder, precision, threads)
+    if runtime is not None:
+        engine = BundleEngine(folder, runtime, precision, threads)
     with console.progress_bar() as progress:
         made = run_stylize(
             engine,
@@ -665,13 +672,13 @@ def stylize(
         console.emit_json(
             [
                 {"path": str(m.path), "content": m.content, "style": m.style, "tier": m.tier}
-                | {"precision": m.precision}
+                | {"runtime": m.runtime, "precision": m.precision, "reason": m.reason}
                 for m in made
             ]
         )
         return
     for m in made:
-        console.say(f"{m.path}  ({m.tier}, {runtime} {m.precision})")
+        console.say(f"{m.path}  ({m.tier}, {m.runtime} {m.precision})")
     console.say(f"sheet  {out / 'sheet.png'}")
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import codecs
 import errno
 import json
+import logging
 import os
 import select
 import sys
@@ -26,6 +27,7 @@ from rich.text import Text
 
 from iast_export.artifacts import Progress as Callback
 from iast_export.artifacts import no_progress
+from iast_export.notes import NOTES
 from iast_export.texts import visible
 
 _NOT_A_TERMINAL_WIDTH = 140
@@ -202,6 +204,47 @@ def is_unread() -> bool:
 def say(line: str) -> None:
     """One line on stdout, whatever names are in it."""
     out.print(visible(line))
+
+
+class _Notes(logging.Handler):
+    """Prints the first note of every kind, each once, and counts the others."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._texts: dict[str, set[str]] = {}
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Prints a record on stderr, if it is the first of its kind."""
+        text = record.getMessage()
+        known = self._texts.setdefault(str(getattr(record, "kind", "")), set())
+        if not known:
+            explain(f"note: {visible(text)}")
+        known.add(text)
+
+    def finish(self) -> None:
+        """Says how many notes of a kind were not printed."""
+        for known in self._texts.values():
+            if len(known) > 1:
+                explain(f"note: {len(known) - 1} more of: {visible(_without_name(min(known)))}")
+
+
+def _without_name(text: str) -> str:
+    """A note without the picture's name that it begins with."""
+    return text.rpartition(": ")[2]
+
+
+@contextmanager
+def notes() -> Iterator[None]:
+    """Shows on stderr what `notes.note` says while the block runs."""
+    listener = _Notes()
+    NOTES.addHandler(listener)
+    propagates, NOTES.propagate = NOTES.propagate, False
+    try:
+        yield
+    finally:
+        NOTES.removeHandler(listener)
+        NOTES.propagate = propagates
+        listener.finish()
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -1,4 +1,4 @@
-"""Pictures: read and write 8-bit RGB, and the exact way from pixels to tensors and back.
+"""Pictures as 8-bit RGB: PNG files, and the exact way from pixels to tensors and back.
 
 Everywhere a picture is a uint8 array [H, W, 3] in RGB order; a tensor is float32 [1, 3, H, W] in
 [0, 1]. Both directions are part of a bundle's contract: level / 255, and floor(x * 255 + 0.5)
@@ -7,29 +7,33 @@ clipped to 0..255.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
+from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
+from PIL import Image, ImageDraw, ImageFont
 
 from iast_export.artifacts import read_bytes, write_atomic
 from iast_export.errors import InputError
+from iast_export.picture_reader import read_picture
 from iast_export.resize import resize
 
 Rgb = npt.NDArray[np.uint8]
 FloatImage = npt.NDArray[np.float32]
 
 _LABEL_HEIGHT_PX = 24
+_LABEL_PX = 13
 _GAP_PX = 4
 
 
 def load_image(path: Path) -> Rgb:
-    """The picture in a file, upright (EXIF orientation applied), alpha laid over white.
-
-    Grayscale becomes three equal channels, 16 bits become 8 (x / 257, rounded).
+    """The picture in a file, upright, in sRGB, alpha laid over white, see `picture_reader.read_picture`.
 
     Returns:
         [H, W, 3] RGB.
@@ -37,28 +41,7 @@ def load_image(path: Path) -> Rgb:
     Raises:
         InputError: missing, or not a picture that can be decoded whole.
     """
-    return decode_image(read_bytes(path), str(path))
-
-
-def decode_image(data: bytes, name: str) -> Rgb:
-    """As `load_image`, from an encoded file's bytes; `name` is for messages.
-
-    Raises:
-        InputError: not a picture that can be decoded, or cut short.
-    """
-    encoded = np.frombuffer(data, np.uint8)
-    if _is_truncated(data):
-        raise InputError(f"{name} is cut short", "copy or download the picture again")
-    try:
-        flags = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
-        if _has_alpha(data):
-            flags = cv2.IMREAD_UNCHANGED
-        decoded = cast("npt.NDArray[Any] | None", cv2.imdecode(encoded, flags)) if len(data) else None
-    except cv2.error as error:
-        raise _not_a_picture(name) from error
-    if decoded is None or decoded.size == 0:
-        raise _not_a_picture(name)
-    return _to_rgb8(decoded, name)
+    return read_picture(read_bytes(path), str(path))
 
 
 def encode_png(rgb: Rgb) -> bytes:
@@ -155,9 +138,13 @@ def fit_longest_side(rgb: Rgb, side_px: int) -> Rgb:
     _check_rgb(rgb)
     if side_px < 1:
         raise InputError(f"a longest side of {side_px} px was asked", "ask for at least 1 px")
-    height, width = rgb.shape[:2]
-    longest = max(height, width)
-    return resize(rgb, max(1, _round(height * side_px, longest)), max(1, _round(width * side_px, longest)))
+    return resize(rgb, *fit_size(rgb.shape[0], rgb.shape[1], side_px))
+
+
+def fit_size(height_px: int, width_px: int, side_px: int) -> tuple[int, int]:
+    """Height and width once the longest side is `side_px`, rounded half up, at least 1."""
+    longest = max(height_px, width_px)
+    return max(1, _round(height_px * side_px, longest)), max(1, _round(width_px * side_px, longest))
 
 
 def center_square(rgb: Rgb, side_px: int) -> Rgb:
@@ -210,55 +197,28 @@ def sheet(rows: Sequence[Sequence[Rgb]], labels: Sequence[Sequence[str]] | None 
 
 
 def _write(canvas: Rgb, text: str, left: int, top: int, width_px: int) -> None:
-    font, scale = cv2.FONT_HERSHEY_SIMPLEX, 0.45
-    while text and cv2.getTextSize(text, font, scale, 1)[0][0] > width_px:
+    """Draws what fits of a line; what can't be printed, such as bytes that are not UTF-8, is a `?`."""
+    font = _font()
+    text = "".join(sign if sign.isprintable() else "?" for sign in text)
+    while text and font.getlength(text) > width_px:
         text = text[:-1]
-    cv2.putText(canvas, text, (left, top + _LABEL_HEIGHT_PX - 8), font, scale, (0, 0, 0), 1, cv2.LINE_AA)
+    strip = canvas[top : top + _LABEL_HEIGHT_PX, left : left + width_px]
+    drawn = Image.fromarray(np.ascontiguousarray(strip))
+    ImageDraw.Draw(drawn).text((0, _LABEL_HEIGHT_PX - 8), text, fill=(0, 0, 0), font=font, anchor="ls")
+    strip[:] = np.asarray(drawn)
+
+
+@cache
+def _font() -> ImageFont.FreeTypeFont:
+    """DejaVu Sans from the wheel of matplotlib, which is found without being imported."""
+    spec = find_spec("matplotlib")
+    assert spec is not None and spec.origin is not None  # a dependency
+    path = Path(spec.origin).parent / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf"
+    return ImageFont.truetype(io.BytesIO(read_bytes(path)), _LABEL_PX)
 
 
 def _round(numerator: int, denominator: int) -> int:
     return (2 * numerator + denominator) // (2 * denominator)
-
-
-def _has_alpha(data: bytes) -> bool:
-    """Whether decoding as it is finds a fourth channel; only formats with no EXIF turn are asked."""
-    if not data.startswith((b"\x89PNG", b"RIFF", b"II*\0", b"MM\0*")):
-        return False
-    decoded = cast(
-        "npt.NDArray[Any] | None", cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    )
-    return decoded is not None and decoded.ndim == 3 and decoded.shape[2] == 4
-
-
-def _is_truncated(data: bytes) -> bool:
-    """Whether a JPEG, PNG or WebP lacks its end: decoders fill the rest with gray and say nothing."""
-    if data.startswith(b"\xff\xd8"):
-        scan = 2
-        while data[scan : scan + 1] == b"\xff" and data[scan + 1 : scan + 2] not in (b"\xda", b"\xd9", b""):
-            scan += 2 + int.from_bytes(data[scan + 2 : scan + 4], "big")
-        return data.find(b"\xff\xd9", scan) < 0
-    if data.startswith(b"\x89PNG"):
-        chunk = 8
-        while len(data) >= chunk + 12 and data[chunk + 4 : chunk + 8] != b"IEND":
-            chunk += 12 + int.from_bytes(data[chunk : chunk + 4], "big")
-        return len(data) < chunk + 12
-    if data.startswith(b"RIFF"):
-        return len(data) < 8 + int.from_bytes(data[4:8], "little")
-    return False
-
-
-def _to_rgb8(decoded: npt.NDArray[Any], name: str) -> Rgb:
-    if decoded.dtype == np.uint16:
-        decoded = ((decoded.astype(np.uint32) + 128) // 257).astype(np.uint8)
-    if decoded.dtype != np.uint8:
-        raise InputError(f"{name} holds {decoded.dtype} values", "save it with 8 or 16 bits per channel")
-    if decoded.ndim == 2:
-        return cast(Rgb, cv2.cvtColor(decoded, cv2.COLOR_GRAY2RGB))
-    if decoded.shape[2] == 4:
-        alpha = decoded[:, :, 3:].astype(np.uint32)
-        over_white = (decoded[:, :, :3] * alpha + 255 * (255 - alpha) + 127) // 255
-        decoded = over_white.astype(np.uint8)
-    return cast(Rgb, cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB))
 
 
 def _check_rgb(rgb: Rgb) -> None:
@@ -268,9 +228,3 @@ def _check_rgb(rgb: Rgb) -> None:
         )
     if rgb.size == 0:
         raise InputError("a picture is empty", "use a real picture")
-
-
-def _not_a_picture(name: str) -> InputError:
-    return InputError(
-        f"{name} is not a picture that can be decoded", "use a whole JPEG, PNG, WebP or BMP file"
-    )

@@ -1,26 +1,28 @@
 """Named sets of pictures: where each comes from, under which licence, and that it is unaltered.
 
 A set is a TOML file (packaged, or one's own) or simply a folder. Packaged sets point at photographs
-inside wheels that this project depends on, so they work offline and nothing is copied.
+inside wheels that this project depends on, so they work offline and nothing is copied. Of a folder only
+what can be used is taken, and what is left out is kept with the reason; a listed picture must be there.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
 from iast_export.artifacts import json_bytes, read_bytes, sets_dir, sha256_bytes
 from iast_export.errors import InputError
-from iast_export.images import Rgb, decode_image
+from iast_export.picture_formats import READ, format_of
+from iast_export.picture_reader import Rgb, read_picture
 from iast_export.toml_text import parse_toml
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 _PACKAGES = {"skimage": ("skimage", "data"), "matplotlib": ("matplotlib", "mpl-data/sample_data")}
 _KEYS = {"id", "resource", "file", "sha256", "source", "licence", "crop"}
+_HEAD_BYTES = 4096
 
 
 @dataclass(frozen=True)
@@ -51,12 +53,12 @@ class SetImage:
         data = read_bytes(self.path)
         if sha256_bytes(data) != self.sha256:
             raise InputError(f"{self.origin} was altered: its SHA-256 is not the set's", "restore the file")
-        rgb = decode_image(data, self.origin)
+        rgb = read_picture(data, self.origin)
         if self.crop is None:
             return rgb
         x, y, width, height = self.crop
         cut = rgb[y : y + height, x : x + width]
-        if min(x, y) < 0 or cut.shape[:2] != (height, width):
+        if cut.shape[:2] != (height, width):
             raise InputError(
                 f"{self.id}: the crop {self.crop} leaves {self.origin}", "correct the crop in the set"
             )
@@ -65,10 +67,17 @@ class SetImage:
 
 @dataclass(frozen=True)
 class ImageSet:
-    """A named set; pictures are decoded one at a time."""
+    """A named set; pictures are decoded one at a time.
+
+    Attributes:
+        found: how many pictures there were to choose `entries` from; 0: just those.
+        skipped: what a folder holds beside them, by name, with the reason.
+    """
 
     name: str
     entries: tuple[SetImage, ...]
+    found: int = 0
+    skipped: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def sha256(self) -> str:
@@ -92,19 +101,24 @@ class ImageSet:
             yield entry.id, entry.load()
 
 
-def load_set(spec: str) -> ImageSet:
+def load_set(spec: str, at_most: int | None = None) -> ImageSet:
     """A set by packaged name, by its TOML file, or a folder of pictures.
 
+    Args:
+        spec: the name or the path.
+        at_most: of a folder, take as many pictures, spread over it by name, and skip those that can't be
+            decoded; None: all that are pictures by their first bytes.
+
     Raises:
-        InputError: no such set, or it is empty, malformed, or holds an unreadable file name.
+        InputError: no such set, or it is empty or malformed.
     """
     path = Path(spec)
-    if path.is_dir():
-        return _from_folder(path)
-    if path.suffix == ".toml" and path.is_file():
+    if _is(path, Path.is_dir):
+        return _from_folder(path, at_most)
+    if path.suffix == ".toml" and _is(path, Path.is_file):
         return parse_set(read_bytes(path), path)
     packaged = sets_dir() / f"{spec}.toml"
-    if packaged.is_file():
+    if _is(packaged, Path.is_file):
         return parse_set(read_bytes(packaged), packaged)
     names = sorted(p.stem for p in sets_dir().glob("*.toml"))
     near = difflib.get_close_matches(spec, names, 1)
@@ -114,12 +128,94 @@ def load_set(spec: str) -> ImageSet:
     )
 
 
-def _from_folder(folder: Path) -> ImageSet:
-    files = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES)
-    if not files:
-        raise InputError(f"{folder} holds no picture", f"add files ending in {', '.join(SUFFIXES)}")
-    entries = [SetImage(p.name, str(p), p, sha256_bytes(read_bytes(p)), licence="", source="") for p in files]
-    return ImageSet(folder.resolve().name, tuple(entries))
+def spread(count: int, wanted: int) -> list[int]:
+    """Positions of `wanted` of `count` things, evenly over all of them; all where there are no more."""
+    if count <= wanted:
+        return list(range(count))
+    return [(2 * i + 1) * count // (2 * wanted) for i in range(wanted)]
+
+
+def pictures_in(folder: Path) -> tuple[list[Path], dict[str, str]]:
+    """The pictures of a folder, by name, and what else it holds with the reason why it is not one.
+
+    The first bytes decide, not the ending.
+
+    Raises:
+        InputError: the folder can't be read, or holds no picture.
+    """
+    try:
+        paths = sorted(folder.iterdir(), key=lambda path: os.fsencode(path.name))
+    except OSError as error:
+        raise InputError(f"{folder} can't be read: {error.strerror}", "check the folder") from error
+    reasons = {path: _why_no_picture(path) for path in paths}
+    pictures = [path for path, reason in reasons.items() if not reason]
+    skipped = {shown(path.name): reason for path, reason in reasons.items() if reason}
+    if not pictures:
+        raise InputError(f"{folder} holds no picture{in_words(skipped)}", f"add {READ} files")
+    return pictures, skipped
+
+
+def shown(name: str) -> str:
+    """A file's name as text, whatever its bytes: those that are not UTF-8 as `\\xe9`."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def in_words(skipped: Mapping[str, str], most: int = 3) -> str:
+    """`; 4 left out: a.heic (an HEIC picture), ...`, or nothing."""
+    if not skipped:
+        return ""
+    first = ", ".join(f"{name} ({reason})" for name, reason in list(skipped.items())[:most])
+    return f"; {len(skipped)} left out: {first}{', ...' if len(skipped) > most else ''}"
+
+
+def _is(path: Path, kind: Callable[[Path], bool]) -> bool:
+    """`kind(path)`; false for what can't be a path at all, such as one that is too long."""
+    try:
+        return kind(path)
+    except (OSError, ValueError):
+        return False
+
+
+def _why_no_picture(path: Path) -> str:
+    if path.is_dir():
+        return "a folder, its files are not looked at"
+    if not path.is_file():
+        return "not a file"
+    try:
+        with path.open("rb") as stream:
+            format_of(stream.read(_HEAD_BYTES), "it")
+    except OSError as error:
+        return f"can't be read: {error.strerror}"
+    except InputError as error:
+        return error.message.removeprefix("it is ")
+    return ""
+
+
+def _from_folder(folder: Path, at_most: int | None) -> ImageSet:
+    files, skipped = pictures_in(folder)
+    entries: dict[Path, SetImage] = {}
+    while True:
+        chosen = [files[i] for i in spread(len(files), at_most or len(files))]
+        unseen = next((path for path in chosen if path not in entries), None)
+        if unseen is None:
+            name = shown(folder.resolve().name)
+            return ImageSet(name, tuple(entries[path] for path in chosen), len(files), skipped)
+        try:
+            entries[unseen] = _folder_entry(unseen, decode=at_most is not None)
+        except InputError as error:
+            skipped[shown(unseen.name)] = error.message.removeprefix(f"{shown(str(unseen))} is ")
+            files.remove(unseen)
+            if not files:
+                raise InputError(
+                    f"{folder} holds no usable picture{in_words(skipped)}", "add some"
+                ) from error
+
+
+def _folder_entry(path: Path, decode: bool) -> SetImage:
+    data = read_bytes(path)
+    if decode:
+        read_picture(data, shown(str(path)))
+    return SetImage(shown(path.name), shown(str(path)), path, sha256_bytes(data), licence="", source="")
 
 
 def parse_set(data: bytes, path: Path) -> ImageSet:
@@ -129,18 +225,22 @@ def parse_set(data: bytes, path: Path) -> ImageSet:
         InputError: not TOML, a missing or unknown key, or an id that comes twice.
     """
     raw = parse_toml(data, str(path), InputError)
-    images = raw.get("images")
+    images, name = raw.get("images"), raw.get("name", path.stem)
     if not images or not isinstance(images, list):
         raise InputError(f"{path} lists no [[images]]", "add at least one picture")
+    if not isinstance(name, str):
+        raise InputError(f"{path}: name is {name!r}", 'write it as text, name = "..."')
     entries = tuple(_entry(item, path, i) for i, item in enumerate(images))
     ids = [entry.id for entry in entries]
     twice = sorted({name for name in ids if ids.count(name) > 1})
     if twice:
         raise InputError(f"{path} lists {twice[0]!r} twice", "give every picture an id of its own")
-    return ImageSet(str(raw.get("name", path.stem)), entries)
+    return ImageSet(name, entries)
 
 
-def _entry(item: dict[str, Any], path: Path, index: int) -> SetImage:
+def _entry(item: object, path: Path, index: int) -> SetImage:
+    if not isinstance(item, dict):
+        raise InputError(f"{path} image {index} is {item!r}", "write each picture as a table, [[images]]")
     where = f"{path} image {item.get('id', index)}"
     unknown = sorted(set(item) - _KEYS)
     missing = [key for key in ("id", "sha256", "source", "licence") if key not in item]
@@ -149,9 +249,11 @@ def _entry(item: dict[str, Any], path: Path, index: int) -> SetImage:
             f"unknown {unknown}" if unknown else f"lacks {missing}" if missing else "needs resource or file"
         )
         raise InputError(f"{where}: {problem}", f"the keys are {', '.join(sorted(_KEYS))}")
-    crop = tuple(int(v) for v in item["crop"]) if "crop" in item else None
-    if crop is not None and len(crop) != 4:
-        raise InputError(f"{where}: crop has {len(crop)} numbers", "give x, y, width, height")
+    for key in sorted(set(item) - {"crop"}):
+        text = item[key]
+        # Control characters: no file's name holds a NUL, and a name is printed.
+        if not isinstance(text, str) or not text or any(ord(sign) < 32 for sign in text):
+            raise InputError(f"{where}: {key} is {text!r}", f'write it as text, {key} = "..."')
     origin = item.get("resource") or str(path.parent / item["file"])
     file = _resource(item["resource"], where) if "resource" in item else Path(origin)
     return SetImage(
@@ -161,8 +263,19 @@ def _entry(item: dict[str, Any], path: Path, index: int) -> SetImage:
         item["sha256"],
         item["licence"],
         item["source"],
-        crop,
+        _crop(item["crop"], where) if "crop" in item else None,
     )
+
+
+def _crop(given: object, where: str) -> tuple[int, int, int, int]:
+    numbers = given if isinstance(given, list) else []
+    whole = all(type(number) is int for number in numbers)
+    if len(numbers) != 4 or not whole or min(numbers) < 0 or min(numbers[2:]) < 1:
+        raise InputError(
+            f"{where}: crop is {given!r}", "give x, y, width and height as four whole numbers of pixels"
+        )
+    x, y, width, height = numbers
+    return x, y, width, height
 
 
 def picture_path(text: str) -> Path:
@@ -181,8 +294,9 @@ def _resource(resource: str, where: str) -> Path:
     if package not in _PACKAGES:
         raise InputError(f"{where}: unknown package {package!r}", f"use one of {', '.join(_PACKAGES)}")
     module, folder = _PACKAGES[package]
-    found = Path(str(resources.files(module))) / folder / name
-    if not found.is_file():
+    home = Path(str(resources.files(module))) / folder
+    found = home / name
+    if not found.is_file() or home.resolve() not in found.resolve().parents:
         raise InputError(f"{where}: {resource} is not installed", f"install {package} again")
     return found
 

@@ -73,19 +73,23 @@ class Lane:
         """
         return read_sealed(self.path, self.sha256) if self.sha256 else read_bytes(self.path)
 
-    def stylize(self, session: Session, rgb: Rgb, feeds: Feeds) -> Rgb:
-        """The stylized picture of a square of the tier's side, which needs no padding in any runtime.
+    def stylize(self, session: Session, rgb: Rgb, feeds: Feeds, multiple_px: int | None = None) -> Rgb:
+        """The stylized picture: of a square of the tier's side, which needs no padding in any runtime.
 
         Args:
             session: from `open`.
             rgb: uint8 [side, side, 3].
             feeds: every style input by name.
+            multiple_px: the network's size multiple, to take pictures of any shape within the tier as
+                `stylize` does: ONNX Runtime pads to the next multiple, LiteRT to the square.
 
         Raises:
             InputError: another size, or the result holds NaN.
             ToolError: the runtime failed.
         """
-        if rgb.shape[:2] != self.tier.shape_px:
+        if multiple_px is not None and self.runtime == "onnxruntime":
+            return stylize_rgb(session, rgb, feeds, multiple_px=multiple_px)
+        if multiple_px is None and rgb.shape[:2] != self.tier.shape_px:
             raise InputError(
                 f"{self.label} was given {rgb.shape[1]}x{rgb.shape[0]} px",
                 "scale the picture to the tier first",

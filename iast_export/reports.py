@@ -164,18 +164,12 @@ class PairScore(Model):
         return self.content, self.style, self.width_px, self.height_px
 
 
-class VerifyRow(Model):
-    """Fidelity and score drops of one model at one tier, from `pairs`.
+class Figures(Model):
+    """Fidelity and score drops over some pictures, from `pairs`.
 
-    `sha256` is of the model's file, `reference_sha256` of the ONNX FP32 file that it was compared with.
     `not_judged` gives, for each score of `drop` that is None, the reason.
     """
 
-    runtime: Runtime
-    precision: Precision
-    tier: str
-    sha256: Sha256
-    reference_sha256: Sha256
     images: Positive
     psnr_db: Spread
     ssim: Spread
@@ -191,6 +185,30 @@ class VerifyRow(Model):
                 f"not_judged must explain exactly {sorted(gaps)}, found {sorted(self.not_judged)}"
             )
         return self
+
+
+class VerifyRow(Figures):
+    """Figures of one model at one tier: over squares of the tier's side, which no runtime pads.
+
+    `own_shape` are those over pictures that keep their aspect ratio, which LiteRT pads to the square;
+    None where no picture of the set is other than square. `sha256` is of the model's file,
+    `reference_sha256` of the ONNX FP32 file that it was compared with.
+    """
+
+    runtime: Runtime
+    precision: Precision
+    tier: str
+    sha256: Sha256
+    reference_sha256: Sha256
+    own_shape: Figures | None = None
+
+    def parts(self) -> tuple[Figures, ...]:
+        """The figures for squares, then those for own shapes where there are any."""
+        return (self, self.own_shape) if self.own_shape else (self,)
+
+    def keys(self) -> tuple[set[tuple[str, str, int, int]], ...]:
+        """What was judged, part by part."""
+        return tuple({pair.key for pair in part.pairs} for part in self.parts())
 
 
 class SetFacts(Model):
@@ -282,13 +300,22 @@ class QuantizeRow(Model):
     rewrites: dict[str, Count] = Field(default_factory=dict)
 
 
+class CalibratedOn(Model):
+    """Which pictures calibrated: of `found` ones, how many at each tier, and what was left out and why."""
+
+    found: Positive
+    used: dict[str, Positive]
+    skipped: dict[str, str] = Field(default_factory=dict)
+
+
 class QuantizeReport(Report):
-    """reports/quantize.json."""
+    """reports/quantize.json; `set` holds the pictures that were chosen, at most one per pair."""
 
     made_by = "quantize"
     schema_version: Literal[2] = 2
     method: str
     set: SetFacts
+    calibrated: CalibratedOn | None = None
     rows: tuple[QuantizeRow, ...] = Field(min_length=1)
 
 
@@ -403,7 +430,7 @@ class PadTo(Model):
 
 
 class Preprocess(Model):
-    """From an upright 8-bit picture to the tensor, exactly."""
+    """From an upright 8-bit picture in sRGB to the tensor, exactly."""
 
     color_order: Literal["RGB"] = "RGB"
     alpha: Literal["over_white"] = "over_white"

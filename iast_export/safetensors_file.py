@@ -67,7 +67,7 @@ def read(data: bytes, name: str) -> TensorFile:
         raise InputError(f"{name} is cut short or not a safetensors file: {error}", _GET_AGAIN) from error
     length = int.from_bytes(data[:8], "little")
     header = parse_json(data[8 : 8 + length], f"the header of {name}", InputError, _GET_AGAIN)
-    metadata = {str(key): str(value) for key, value in header.get("__metadata__", {}).items()}
+    metadata = {str(key): str(value) for key, value in (header.get("__metadata__") or {}).items()}
     stated = metadata.pop(CHECKSUM_KEY, None)
     if stated is not None and stated != _digest(metadata, tensors):
         raise InputError(f"{name} was altered: its content is not what its checksum names", _GET_AGAIN)

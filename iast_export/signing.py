@@ -7,7 +7,7 @@ the one thing that tells figures that were measured from figures that were made 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast
 
 from pydantic import Field
 
@@ -84,7 +84,7 @@ def _private(key: Path) -> Ed25519PrivateKey:
         raise UsageError(f"{key} is no private key: {error}", _KEYS) from error
     if not isinstance(loaded, ed25519.Ed25519PrivateKey):
         raise UsageError(f"{key} is no Ed25519 key", _KEYS)
-    return loaded
+    return cast("Ed25519PrivateKey", loaded)
 
 
 def _public(key: Path) -> Ed25519PublicKey:
@@ -95,7 +95,7 @@ def _public(key: Path) -> Ed25519PublicKey:
         raise UsageError(f"{key} is no public key: {error}", _KEYS) from error
     if not isinstance(loaded, ed25519.Ed25519PublicKey):
         raise UsageError(f"{key} is no Ed25519 key", _KEYS)
-    return loaded
+    return cast("Ed25519PublicKey", loaded)
 
 
 def _library() -> tuple[Any, Any]:

@@ -23,6 +23,7 @@ from iast_export.calibrate import (
     calibrate_tier,
     load_ranges,
     pairs_at,
+    pictures_at,
     save_ranges,
     tier_feeds,
 )
@@ -45,6 +46,7 @@ from iast_export.reports import (
     CONVERT_PATH,
     QUANTIZE_PATH,
     VERIFY_PATH,
+    CalibratedOn,
     ConvertReport,
     QuantizeReport,
     SetFacts,
@@ -260,7 +262,12 @@ def _calibrate(build: Build) -> list[Path]:
                 feeds = tier_feeds(tier, build.calibration_set, codes, pairs, multiple_px)
                 what = f"calibrate {tier.id} {runtime}"
                 ranges = calibrate_tier(observe, feeds, method, pairs, what, build.progress)
-                facts = {"method": chosen.method, "pairs": pairs, "set_sha256": build.calibration_set.sha256}
+                facts = {
+                    "method": chosen.method,
+                    "pairs": pairs,
+                    "pictures": pictures_at(tier, chosen.max_pairs, len(build.calibration_set)),
+                    "set_sha256": build.calibration_set.sha256,
+                }
                 save_ranges(ranges_path(build, runtime, tier), ranges, facts)
     return [*_ranges_paths(build), factors_path(build)]
 
@@ -355,7 +362,11 @@ def _quantize(build: Build) -> list[Path]:
         paths.append(path)
     build.progress("quantize LiteRT", len(lanes), len(lanes))
     report = build.root / QUANTIZE_PATH
-    facts = {"method": build.recipe.calibration.method, "set": _set_facts(build.calibration_set)}
+    facts = {
+        "method": build.recipe.calibration.method,
+        "set": _set_facts(build.calibration_set),
+        "calibrated": _calibrated_on(build),
+    }
     QuantizeReport.model_validate({**facts, "rows": tuple(rows)}).save(report)
     return [*paths, report]
 
@@ -376,6 +387,12 @@ def _quantize_row(
 
 def _set_facts(found: ImageSet) -> SetFacts:
     return SetFacts(name=found.name, sha256=found.sha256, images=len(found))
+
+
+def _calibrated_on(build: Build) -> CalibratedOn:
+    found, most = build.calibration_set, build.recipe.calibration.max_pairs
+    used = {tier.id: pictures_at(tier, most, len(found)) for tier in build.tiers}
+    return CalibratedOn(found=found.found or len(found), used=used, skipped=dict(found.skipped))
 
 
 def _transfer_models(build: Build) -> list[Path]:
@@ -435,7 +452,15 @@ def _verify(build: Build) -> list[Path]:
     facts = SetFacts(name=build.evaluation_set.name, sha256=build.evaluation_set.sha256, images=len(pairs))
     path = build.root / VERIFY_PATH
     scorers = build_scorers(build)
-    verify(lanes, pairs, facts, scorers=scorers, threads=usable_cores(), progress=build.progress).save(path)
+    verify(
+        lanes,
+        pairs,
+        facts,
+        multiple_px=build.network.size_multiple_px,
+        scorers=scorers,
+        threads=usable_cores(),
+        progress=build.progress,
+    ).save(path)
     return [path]
 
 

@@ -21,7 +21,9 @@ from numpy.typing import NDArray
 from iast_export.artifacts import sha256_bytes
 from iast_export.errors import InputError
 from iast_export.images import Rgb, center_square, load_image, to_tensor
+from iast_export.imagesets import in_words, pictures_in
 from iast_export.metrics.style import style_statistics
+from iast_export.notes import note
 from iast_export.procedural import style_pictures
 from iast_export.specs import STRENGTH, STYLE_ENCODER_SIDE_PX
 from iast_export.toml_text import parse_toml
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
 Codes = Mapping[str, NDArray[np.float32]]
 _HELD_OUT_EVERY = 3
 _MINIMUM = 3
-_PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 
 
 @dataclass(frozen=True)
@@ -108,18 +109,13 @@ def encoded_styles(network: StyleNetwork, folder: Path | None = None) -> list[St
     """Styles that the network encodes from the pictures of a folder, or from the project's own.
 
     Raises:
-        InputError: fewer than three pictures, an unreadable one, or a code that is not finite.
+        InputError: fewer than three pictures, an unreadable one, two that get one id, or a code that is
+            not finite.
     """
     if folder is None:
         pictures = [(name, "generated", rgb) for name, rgb in style_pictures()]
     else:
-        files = sorted(p for p in folder.glob("*") if p.suffix.lower() in _PICTURE_SUFFIXES)
-        pictures = [(style_id(p), "own", load_image(p)) for p in files]
-        if len(pictures) < _MINIMUM:
-            raise InputError(
-                f"{folder} holds {len(pictures)} style pictures, at least {_MINIMUM} are needed",
-                "add pictures (jpg, png, webp), or leave --styles out",
-            )
+        pictures = [(name, "own", load_image(path)) for name, path in _style_files(folder).items()]
     return [
         Style(
             id=name,
@@ -130,6 +126,28 @@ def encoded_styles(network: StyleNetwork, folder: Path | None = None) -> list[St
         )
         for i, (name, category, rgb) in enumerate(pictures)
     ]
+
+
+def _style_files(folder: Path) -> dict[str, Path]:
+    """The pictures of a folder by the style's id, in the order of their names."""
+    files, skipped = pictures_in(folder)
+    if len(files) < _MINIMUM:
+        raise InputError(
+            f"{folder} holds {len(files)} style pictures, at least {_MINIMUM} are needed{in_words(skipped)}",
+            "add pictures (JPEG, PNG, WebP), or leave --styles out",
+        )
+    if skipped:
+        note("styles", f"styles of {folder}: {len(files)} pictures are used{in_words(skipped)}")
+    named: dict[str, Path] = {}
+    for path in files:
+        name = style_id(path)
+        if name in named:
+            raise InputError(
+                f"{named[name]} and {path} would both be the style {name!r}",
+                "rename one: ids are lower-case letters, digits, - and _",
+            )
+        named[name] = path
+    return named
 
 
 def style_id(path: Path) -> str:

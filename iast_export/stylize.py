@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
+import unicodedata
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from iast_export.artifacts import Progress, no_progress
+from iast_export.belonging import load_own
 from iast_export.claims import made_files
-from iast_export.default_lane import load_defaults
+from iast_export.default_lane import load_defaults, padding_fault
 from iast_export.errors import InputError, UsageError
-from iast_export.images import Rgb, center_square, fit_longest_side, load_image, save_png, sheet, to_tensor
+from iast_export.images import (
+    Rgb,
+    center_square,
+    fit_longest_side,
+    fit_size,
+    load_image,
+    save_png,
+    sheet,
+    to_tensor,
+)
+from iast_export.notes import note
 from iast_export.paths import check_not_overwriting
-from iast_export.reports import FileEntry, Manifest, load_manifest
+from iast_export.reports import VERIFY_PATH, FileEntry, Manifest, VerifyReport, load_manifest
 from iast_export.runtimes import Session, open_litert, open_onnx, stylize_rgb
 from iast_export.sealed import Seals
 from iast_export.specs import (
@@ -30,21 +44,39 @@ from iast_export.specs import (
     select_tier,
 )
 from iast_export.styles import Codes, style_id, unpack
-from iast_export.tiling import run_tiled
+from iast_export.tiling import run_tiled, tile_axes
 
 Oversize = Literal["refuse", "scale_down", "tile"]
 _THUMBNAIL_PX = 256
+_SHEET = "sheet.png"
 
 
 @dataclass(frozen=True)
 class Picture:
-    """One stylized picture that was written."""
+    """One stylized picture that was written; `reason` says why this runtime, where it isn't the usual one."""
 
     path: Path
     content: str
     style: str
     tier: str
+    runtime: Runtime
     precision: Precision
+    reason: str = ""
+
+
+class Engines(Protocol):
+    """What `stylize` takes pictures from: one engine for all, or one chosen by the picture."""
+
+    folder: Path
+    tiers: list[Tier]
+
+    def style_codes(self, style: str) -> tuple[str, Codes]:
+        """See `BundleEngine.style_codes`."""
+        ...
+
+    def engine_for(self, rgb: Rgb, oversize: Oversize) -> tuple[BundleEngine, str]:
+        """The engine for a picture, and why it is not the usual one ("" where it is)."""
+        ...
 
 
 class BundleEngine:
@@ -69,6 +101,47 @@ class BundleEngine:
         self._precisions = self._chosen(precision)
         self._lanes = {tier.id: self._files(self.precision(tier)) for tier in self.tiers}
         self._sessions: dict[str, Session] = {}
+
+    def engine_for(self, rgb: Rgb, oversize: Oversize) -> tuple[BundleEngine, str]:
+        """Itself, whatever the picture; a note says so where that pads the picture and loses by it."""
+        fault = self.padding_fault(rgb, oversize)
+        if fault:
+            note("padded", f"{fault}; --runtime onnxruntime does not pad it")
+        return self, ""
+
+    def padding_fault(self, rgb: Rgb, oversize: Oversize) -> str | None:
+        """What is against this runtime's padding of a picture; None where it is fine, or not padded so."""
+        tier, height, width = self.seen(rgb, oversize)
+        sides = tier.shape_px
+        if self.runtime != "litert" or (height, width) == sides:
+            return None
+        fault = padding_fault(self._verified, self.precision(tier), tier.id)
+        shown = f"LiteRT pads a picture of {width}x{height} px to {sides[1]}x{sides[0]} px"
+        return f"{shown}: {fault}" if fault else None
+
+    @cached_property
+    def _verified(self) -> VerifyReport | None:
+        try:
+            return load_own(VerifyReport, self.folder / VERIFY_PATH, self.manifest)
+        except InputError:
+            return None
+
+    def seen(self, rgb: Rgb, oversize: Oversize) -> tuple[Tier, int, int]:
+        """The tier, height and width at which the network sees a picture, or its tiles.
+
+        Raises:
+            InputError: larger than the largest tier, and `oversize` is "refuse".
+        """
+        height, width = rgb.shape[:2]
+        largest = self.tiers[-1]
+        if oversize == "refuse" or max(height, width) <= largest.max_side_px:
+            return select_tier(self.tiers, width, height), height, width
+        if oversize == "scale_down":
+            height, width = fit_size(height, width, largest.max_side_px)
+            return largest, height, width
+        multiple = self.manifest.network.size_multiple_px
+        down, across = tile_axes(height, width, largest.max_side_px, multiple)
+        return largest, down.size_px, across.size_px
 
     def precision(self, tier: Tier) -> Precision:
         """The precision that a tier is computed in."""
@@ -191,8 +264,38 @@ class BundleEngine:
         return self._seals.read(path), path
 
 
+class ChosenByShape:
+    """LiteRT, and ONNX Runtime for pictures that LiteRT would pad to their loss (`default_lane.SHAPE_RULE`).
+
+    Raises:
+        InputError, UsageError: see `BundleEngine`.
+    """
+
+    def __init__(self, folder: Path, precision: Precision | None = None, threads: int = 1) -> None:
+        self.usual = BundleEngine(folder, "litert", precision, threads)
+        self.folder, self.tiers = folder, self.usual.tiers
+        known = lanes_of(self.usual.manifest).get("onnxruntime", [])
+        served = bool(known) if precision is None else precision in known
+        self.other = BundleEngine(folder, "onnxruntime", precision, threads) if served else None
+
+    def style_codes(self, style: str) -> tuple[str, Codes]:
+        """See `BundleEngine.style_codes`."""
+        return self.usual.style_codes(style)
+
+    def engine_for(self, rgb: Rgb, oversize: Oversize) -> tuple[BundleEngine, str]:
+        """The engine for a picture, and why it is not LiteRT's."""
+        fault = self.usual.padding_fault(rgb, oversize)
+        if fault is None:
+            return self.usual, ""
+        if self.other is None:
+            note("padded", f"{fault}; the bundle has no model of this precision for ONNX Runtime")
+            return self.usual, ""
+        note("runtime", f"ONNX Runtime instead of LiteRT: {fault}")
+        return self.other, fault
+
+
 def stylize(
-    engine: BundleEngine,
+    engine: Engines,
     contents: Sequence[Path],
     styles: Sequence[str],
     out: Path,
@@ -208,36 +311,71 @@ def stylize(
         oversize: what to do with pictures beyond the largest tier, see `BundleEngine.stylize`.
 
     Raises:
-        UsageError: a strength outside [0, 1], two inputs that would write the same file, or a result
-            that would replace an input or a file of the bundle.
+        UsageError: a strength outside [0, 1], two inputs of one name, two results that would be one file,
+            or a result that would replace an input or a file of the bundle.
         InputError: a picture that is unreadable or too large; nothing is written then.
     """
     if not 0.0 <= strength <= 1.0:
         raise UsageError(
             f"--strength {strength} is outside 0..1", "0 keeps the photograph, 1 is the full style"
         )
-    pictures = {path.stem: _load(path, engine.tiers, oversize) for path in contents}
-    codes = dict(engine.style_codes(style) for style in styles)
-    if len(pictures) < len(contents) or len(codes) < len(styles):
-        raise UsageError("two inputs share one name", "rename one, or run them apart")
-    places = {(c, s): out / f"{c}--{s}.png" for c in pictures for s in codes}
+    names = _named(contents, styles)
+    paths = _result_paths(out, contents, names)
     kept = chain(contents, map(Path, styles), made_files(engine.folder))
-    check_not_overwriting([*places.values(), out / "sheet.png"], kept)
+    check_not_overwriting([*paths.values(), out / _SHEET], kept)
+    pictures = {path: _load(path, engine.tiers, oversize) for path in contents}
+    codes = [engine.style_codes(style) for style in styles]
     written: list[Picture] = []
     rows: list[list[Rgb]] = []
     for content, rgb in pictures.items():
+        chosen, reason = engine.engine_for(rgb, oversize)
         row = [rgb]
-        for name, code in codes.items():
-            progress("stylize", len(written), len(pictures) * len(codes))
-            image, tier = engine.stylize(rgb, code, strength, oversize)
-            path = places[content, name]
+        for name, code in codes:
+            progress("stylize", len(written), len(paths))
+            image, tier = chosen.stylize(rgb, code, strength, oversize)
+            path = paths[content, name]
             save_png(path, image)
-            written.append(Picture(path, content, name, tier.id, engine.precision(tier)))
+            lane = chosen.runtime, chosen.precision(tier)
+            written.append(Picture(path, content.stem, name, tier.id, *lane, reason))
             row.append(image)
         rows.append(row)
     progress("stylize", len(written), len(written))
-    _save_sheet(out / "sheet.png", rows, list(pictures), list(codes))
+    _save_sheet(out / _SHEET, rows, [path.stem for path in contents], names)
     return written
+
+
+def _named(contents: Sequence[Path], styles: Sequence[str]) -> list[str]:
+    """The name of each style, in the way `BundleEngine.style_codes` makes it.
+
+    Raises:
+        UsageError: two of the contents or of the styles have one name; says which.
+    """
+    names = [style_id(Path(style)) if Path(style).is_file() else style for style in styles]
+    for given, found in (([str(c) for c in contents], [c.stem for c in contents]), (styles, names)):
+        first: dict[str, str] = {}
+        for text, name in zip(given, found, strict=True):
+            # Case and composed accents tell no files apart on macOS and Windows.
+            key = unicodedata.normalize("NFC", name).casefold()
+            if key in first:
+                raise UsageError(
+                    f"{first[key]} and {text} share one name, {name!r}", "rename one, or run them apart"
+                )
+            first[key] = text
+    return names
+
+
+def _result_paths(out: Path, contents: Sequence[Path], names: Sequence[str]) -> dict[tuple[Path, str], Path]:
+    """Where each content in each style is written.
+
+    Raises:
+        UsageError: two would be one file, such as `a` in `b--c` and `a--b` in `c`.
+    """
+    paths = {(content, name): out / f"{content.stem}--{name}.png" for content in contents for name in names}
+    files = Counter(paths.values())
+    twice = next((path for path, count in files.items() if count > 1), None)
+    if twice is not None:
+        raise UsageError(f"two pictures would be {twice}", "rename an input, or run them apart")
+    return paths
 
 
 def _load(path: Path, tiers: Sequence[Tier], oversize: Oversize) -> Rgb:

@@ -2,14 +2,15 @@
 
 Pictures are compared as a user sees them, in 8-bit levels. The reference of a tier is its ONNX FP32
 model, which export held to at most 1e-4 from PyTorch. Every picture is cut to the tier's square first,
-so that all runtimes see the same pixels and none of them pads.
+so that all runtimes see the same pixels and none of them pads. Half as many pairs again keep their own
+shape, which LiteRT pads to the square: those figures stand apart.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -18,12 +19,12 @@ from numpy.typing import NDArray
 from iast_export.artifacts import Progress, no_progress, sha256_bytes, sha256_file
 from iast_export.environment import usable_cores
 from iast_export.errors import CannotJudgeError, InputError
-from iast_export.images import Rgb, center_square
+from iast_export.images import Rgb, center_square, fit_longest_side
 from iast_export.lanes import Feeds, Lane
 from iast_export.metrics import psnr_db, ssim, ssim_content, style_distance
 from iast_export.metrics.identity import FaceBox
 from iast_export.metrics.perceptual import PerceptualDistance
-from iast_export.reports import PairScore, SetFacts, TaskScores, VerifyReport, VerifyRow
+from iast_export.reports import Figures, PairScore, SetFacts, TaskScores, VerifyReport, VerifyRow
 from iast_export.specs import Precision, Runtime, Tier
 from iast_export.styles import pack
 from iast_export.summaries import drop_of, spread_of
@@ -73,7 +74,7 @@ class Scorers:
 
 @dataclass(frozen=True)
 class Reference:
-    """A pair at one tier: its square photograph, FP32's picture of it and that picture's scores.
+    """A pair at one tier: the photograph at its size, FP32's picture of it and that picture's scores.
 
     `sha256` is of the FP32 file.
     """
@@ -90,6 +91,7 @@ def verify(
     pairs: Sequence[EvaluationPair],
     set_facts: SetFacts,
     *,
+    multiple_px: int | None = None,
     scorers: Scorers | None = None,
     threads: int = 1,
     progress: Progress = no_progress,
@@ -102,6 +104,7 @@ def verify(
         lanes: must hold the ONNX FP32 lane of each tier.
         pairs: what to judge on.
         set_facts: the image set that `pairs` come from.
+        multiple_px: the network's size multiple, to judge pictures in their own shape too; None: squares.
         scorers: judges with weights of the user's.
         threads: of each session.
         progress: told after every picture.
@@ -117,16 +120,50 @@ def verify(
             "give at least one picture and one lane beside FP32",
         )
     used = scorers or Scorers()
-    step = _Steps(progress, len(lanes) * len(pairs))
+    own = own_shape_pairs(pairs) if multiple_px is not None else []
+    step = _Steps(progress, len(lanes) * (len(pairs) + len(own)))
     rows = []
     with ThreadPoolExecutor(max_workers=usable_cores()) as pool:
         for tier in dict.fromkeys(lane.tier for lane in lanes):
-            references = _references(tier, lanes, pairs, used, threads, pool, step)
+            side = tier.max_side_px
+            contents = [center_square(pair.rgb, side) for pair in pairs]
+            contents += [fit_longest_side(pair.rgb, side) for pair in own]
+
+            def run(lane: Lane, contents: Sequence[Rgb] = contents) -> list[Rgb]:
+                jobs = [(c, pair.feeds) for c, pair in zip(contents, [*pairs, *own], strict=True)]
+                return _stylized(lane, jobs, multiple_px, threads, step)
+
+            reference = _reference_lane(tier, lanes)
+            references = _references(reference, run(reference), contents, [*pairs, *own], used, pool)
+            squares, shaped = references[: len(pairs)], references[len(pairs) :]
             for lane in (one for one in lanes if one.tier == tier and not _is_reference(one)):
-                results = _stylized(lane, [(r.content, r.pair.feeds) for r in references], threads, step)
-                rows.append(verify_lane(lane, references, results, used, pool))
+                results = run(lane)
+                row = verify_lane(lane, squares, results[: len(pairs)], used, pool)
+                if shaped:
+                    kept = figures(lane, shaped, results[len(pairs) :], used, pool)
+                    row = row.model_copy(update={"own_shape": kept})
+                rows.append(row)
     styles = {pair.style: _style_sha256(pair.feeds) for pair in pairs}
     return VerifyReport(set=set_facts, styles=styles, rows=tuple(rows))
+
+
+def own_shape_pairs(pairs: Sequence[EvaluationPair]) -> list[EvaluationPair]:
+    """Half as many pairs again, of the photographs that are not square; none where all are.
+
+    The longest come first. Where they are fewer, they come again in the styles of other pairs.
+    """
+    shaped = [i for i, pair in enumerate(pairs) if pair.rgb.shape[0] != pair.rgb.shape[1]]
+    shaped.sort(key=lambda i: min(pairs[i].rgb.shape[:2]) / max(pairs[i].rgb.shape[:2]))
+    made: dict[tuple[str, str], EvaluationPair] = {}
+    for turn in range(len(pairs) if shaped else 0):
+        for i in shaped:
+            other = pairs[(i + turn) % len(pairs)]
+            key = pairs[i].content, other.style
+            if key not in made and 2 * len(made) < len(pairs):
+                made[key] = replace(
+                    pairs[i], style=other.style, feeds=other.feeds, statistics=other.statistics, face_box=None
+                )
+    return list(made.values())
 
 
 def verify_lane(
@@ -137,6 +174,29 @@ def verify_lane(
     pool: ThreadPoolExecutor,
 ) -> VerifyRow:
     """One row: `results` of a lane against the references of its tier, pair by pair.
+
+    Raises:
+        InputError: numbers or shapes of the pictures differ.
+    """
+    found = figures(lane, references, results, scorers, pool)
+    return VerifyRow(
+        runtime=lane.runtime,
+        precision=lane.precision,
+        tier=lane.tier.id,
+        sha256=sha256_file(lane.path),
+        reference_sha256=references[0].sha256,
+        **{name: getattr(found, name) for name in Figures.model_fields},
+    )
+
+
+def figures(
+    lane: Lane,
+    references: Sequence[Reference],
+    results: Sequence[Rgb],
+    scorers: Scorers,
+    pool: ThreadPoolExecutor,
+) -> Figures:
+    """Fidelity and drops of a lane's `results` against `references`, pair by pair.
 
     Raises:
         InputError: numbers or shapes of the pictures differ.
@@ -159,12 +219,7 @@ def verify_lane(
         )
         for r, (psnr, similarity, scores) in zip(references, scored, strict=True)
     ]
-    return VerifyRow(
-        runtime=lane.runtime,
-        precision=lane.precision,
-        tier=lane.tier.id,
-        sha256=sha256_file(lane.path),
-        reference_sha256=references[0].sha256,
+    return Figures(
         images=len(pairs),
         psnr_db=spread_of([one.psnr_db for one in pairs]),
         ssim=spread_of([one.ssim for one in pairs]),
@@ -189,21 +244,21 @@ def _is_reference(lane: Lane) -> bool:
     return (lane.runtime, lane.precision) == REFERENCE
 
 
-def _references(
-    tier: Tier,
-    lanes: Sequence[Lane],
-    pairs: Sequence[EvaluationPair],
-    scorers: Scorers,
-    threads: int,
-    pool: ThreadPoolExecutor,
-    step: _Steps,
-) -> list[Reference]:
+def _reference_lane(tier: Tier, lanes: Sequence[Lane]) -> Lane:
     lane = next((one for one in lanes if one.tier == tier and _is_reference(one)), None)
     if lane is None:
         raise InputError(f"tier {tier.id} has no {' '.join(REFERENCE)} model", "export it first")
-    contents = [center_square(pair.rgb, tier.max_side_px) for pair in pairs]
-    jobs = [(content, pair.feeds) for content, pair in zip(contents, pairs, strict=True)]
-    pictures = _stylized(lane, jobs, threads, step)
+    return lane
+
+
+def _references(
+    lane: Lane,
+    pictures: Sequence[Rgb],
+    contents: Sequence[Rgb],
+    pairs: Sequence[EvaluationPair],
+    scorers: Scorers,
+    pool: ThreadPoolExecutor,
+) -> list[Reference]:
     scores = pool.map(lambda p, c, s: task_scores(p, c, s, scorers), pairs, contents, pictures)
     sha256 = sha256_file(lane.path)
     return [Reference(*one, sha256) for one in zip(pairs, contents, pictures, scores, strict=True)]
@@ -233,11 +288,13 @@ def make_references(
     return references
 
 
-def _stylized(lane: Lane, jobs: Sequence[tuple[Rgb, Feeds]], threads: int, step: _Steps) -> list[Rgb]:
+def _stylized(
+    lane: Lane, jobs: Sequence[tuple[Rgb, Feeds]], multiple_px: int | None, threads: int, step: _Steps
+) -> list[Rgb]:
     session = lane.open(threads)
     pictures = []
     for content, feeds in jobs:
-        pictures.append(lane.stylize(session, content, feeds))
+        pictures.append(lane.stylize(session, content, feeds, multiple_px))
         step.one("verify")
     return pictures
 

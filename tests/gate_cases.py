@@ -107,7 +107,12 @@ def times(base_ms: Sequence[float], ratios: Sequence[float]) -> Row:
     }
 
 
-def fidelity(psnrs: Sequence[float], ssim: float, drops: tuple[float, float] = DROPS) -> Row:
+def fidelity(
+    psnrs: Sequence[float],
+    ssim: float,
+    drops: tuple[float, float] = DROPS,
+    size: tuple[int, int] = (256, 256),
+) -> Row:
     """Figures of a lane with these PSNRs and relative drops of SSIM to the photograph and style distance."""
     scores = {
         **REFERENCE,
@@ -115,7 +120,7 @@ def fidelity(psnrs: Sequence[float], ssim: float, drops: tuple[float, float] = D
         "style_distance": REFERENCE["style_distance"] * (1.0 + drops[1]),
     }
     pairs = [
-        {"content": f"photo{i}", "style": "ink", "width_px": 256, "height_px": 256, "psnr_db": psnr}
+        {"content": f"photo{i}", "style": "ink", "width_px": size[0], "height_px": size[1], "psnr_db": psnr}
         | {"ssim": ssim, "scores": scores, "reference": REFERENCE}
         for i, psnr in enumerate(psnrs)
     ]
@@ -247,6 +252,8 @@ def _verify(lanes: dict[tuple[str, str, str | None], Row], style_sha256: str) ->
         for runtime, precision in LANES[1:]:
             psnr, ssim = FIDELITY[precision]
             psnr += 0.1 if runtime == "litert" else 0.0
+            not_judged = {"lpips_content": "no weights", "identity": "no model"}
+            shaped = fidelity([psnr - 5.0, psnr - 3.0, psnr - 1.0], ssim, size=(256, 171))
             rows.append(
                 {
                     "runtime": runtime,
@@ -254,7 +261,8 @@ def _verify(lanes: dict[tuple[str, str, str | None], Row], style_sha256: str) ->
                     "tier": tier,
                     "sha256": lanes[runtime, precision, _of(runtime, tier)]["sha256"],
                     "reference_sha256": lanes["onnxruntime", "fp32", tier]["sha256"],
-                    "not_judged": {"lpips_content": "no weights", "identity": "no model"},
+                    "not_judged": not_judged,
+                    "own_shape": {**shaped, "not_judged": not_judged},
                     **fidelity([psnr - 2.0, psnr, psnr + 2.0], ssim),
                 }
             )

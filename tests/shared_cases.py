@@ -81,6 +81,46 @@ def resize_cases() -> list[Case]:
     ]
 
 
+def photograph_cases() -> list[Case]:
+    """Stored pixels with alpha, by EXIF orientation: where each comes to stand, over white."""
+    height, width = 2, 3
+    stored = np.random.default_rng(40).integers(0, 256, (height, width, 4))
+    stored[0, 0, 3], stored[1, 2, 3] = 0, 255
+    # Row and column of the stored pixel that is shown at (y, x), by what EXIF says of the 0th row and column.
+    shown_at = {
+        1: lambda y, x: (y, x),
+        2: lambda y, x: (y, width - 1 - x),
+        3: lambda y, x: (height - 1 - y, width - 1 - x),
+        4: lambda y, x: (height - 1 - y, x),
+        5: lambda y, x: (x, y),
+        6: lambda y, x: (height - 1 - x, y),
+        7: lambda y, x: (height - 1 - x, width - 1 - y),
+        8: lambda y, x: (x, width - 1 - y),
+    }
+
+    def over_white(pixel: Any) -> list[int]:
+        alpha = Fraction(int(pixel[3]), 255)
+        return [int((int(v) * alpha + 255 * (1 - alpha) + Fraction(1, 2)) // 1) for v in pixel[:3]]
+
+    packed = [(int(a) << 24 | int(r) << 16 | int(g) << 8 | int(b)) for r, g, b, a in stored.reshape(-1, 4)]
+    return [
+        {
+            "orientation": orientation,
+            "width_px": width,
+            "height_px": height,
+            "argb": [value - (1 << 32) if value >= 1 << 31 else value for value in packed],
+            "expect": [
+                [
+                    over_white(stored[place(y, x)])
+                    for x in range(height if orientation in (5, 6, 7, 8) else width)
+                ]
+                for y in range(width if orientation in (5, 6, 7, 8) else height)
+            ],
+        }
+        for orientation, place in {**shown_at, 0: shown_at[1], 9: shown_at[1]}.items()
+    ]
+
+
 def fit_cases() -> list[Case]:
     """Sizes that a picture gets when its longest side is given: halves round up, nothing below 1."""
     cases = [(4032, 3024, 1024), (3, 2, 1), (1000, 1, 10), (640, 427, 256), (5, 10, 5), (7, 7, 9), (2, 1, 5)]
@@ -369,6 +409,7 @@ def all_files() -> dict[str, str]:
     """Text of every generated file, by name."""
     cases = {
         "resize_cases.json": resize_cases(),
+        "photograph_cases.json": photograph_cases(),
         "fit_cases.json": fit_cases(),
         "padding_cases.json": padding_cases(),
         "codec_cases.json": codec_cases(),

@@ -8,9 +8,7 @@ import zipfile
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image, ImageOps
 
 from tests import android_manifests as manifests
 from tests import android_tools as tools
@@ -179,39 +177,6 @@ def test_no_code_of_ours_opens_a_connection_and_telemetry_is_refused_before_it_l
     )
     application = (tools.APP / "org/iastexport/demo/DemoApplication.kt").read_text(encoding="utf-8")
     assert 'Os.setenv("ORT_DISABLE_TELEMETRY", "1", true)' in application
-
-
-UPRIGHT = """
-import org.iastexport.demo.Upright;
-
-class Turn {
-    public static void main(String[] a) {
-        for (int orientation = 0; orientation < 12; orientation++) {
-            Upright to = new Upright(orientation, 3, 2);
-            int[] made = new int[6];
-            for (int y = 0; y < 2; y++) for (int x = 0; x < 3; x++) made[to.index(x, y)] = 3 * y + x;
-            String size = to.getWidthPx() + " " + to.getHeightPx();
-            System.out.println(size + " " + java.util.Arrays.toString(made));
-        }
-    }
-}
-"""
-
-
-def test_photographs_are_turned_as_their_exif_asks(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """All eight orientations as Pillow turns them, and what is none as it lies."""
-    source = tmp_path_factory.mktemp("turn") / "Turn.java"
-    source.write_text(UPRIGHT)
-    done = tools.java([tools.app_23(), *tools.libraries()], str(source))
-    assert done.returncode == 0, done.stderr
-    pixels = np.arange(6, dtype=np.uint8).reshape(2, 3)
-    for orientation, line in enumerate(done.stdout.splitlines()):
-        image = Image.fromarray(pixels)
-        image.getexif()[0x0112] = orientation
-        wanted = ImageOps.exif_transpose(image)
-        assert wanted is not None
-        values = np.asarray(wanted).ravel().tolist()
-        assert line == f"{wanted.width} {wanted.height} {values}", orientation
 
 
 def test_a_painting_that_is_shown_keeps_no_picture_in_the_heap() -> None:

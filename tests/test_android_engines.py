@@ -6,7 +6,6 @@ are right, and that pictures equal Python's. What a phone's runtime does, only a
 
 from __future__ import annotations
 
-import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +24,7 @@ from iast_export.runtimes import open_onnx
 from iast_export.stylize import BundleEngine
 from tests.android_bridge import bridge
 from tests.android_core import read_ppm, write_ppm
+from tests.sealing import reseal
 from tests.test_bundle import landmark_model
 
 # runtime, precision, how the engine is opened, width and height of the picture, strength, too large pictures
@@ -186,13 +186,8 @@ def test_a_phone_that_computes_otherwise_fails_the_self_test(bundle_copy: Path, 
     """An INT8 model of other bytes, honestly listed: the goldens tell that it isn't what was verified."""
     manifest = load_manifest(bundle_copy)
     entries = {f.precision: f for f in manifest.files if (f.role, f.runtime) == ("transfer", "litert")}
-    listing = json.loads((bundle_copy / "manifest.json").read_text())
-    for entry in listing["files"]:
-        if entry["path"] == entries["int8"].path:
-            other = bundle_copy / entries["dynamic_int8"].path
-            shutil.copy(other, bundle_copy / entry["path"])
-            entry.update(sha256=entries["dynamic_int8"].sha256, bytes=entries["dynamic_int8"].bytes)
-    (bundle_copy / "manifest.json").write_text(json.dumps(listing))
+    shutil.copy(bundle_copy / entries["dynamic_int8"].path, bundle_copy / entries["int8"].path)
+    reseal(bundle_copy)
     bridge(tmp_path, [("selftest", bundle_copy, "cpu", tmp_path / "selftest.json")])
     with pytest.raises(AccuracyError, match="did not pass, first litert int8"):
         import_result(tmp_path / "selftest.json", bundle_copy)

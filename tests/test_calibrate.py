@@ -18,6 +18,7 @@ from iast_export.calibrate import (
     latin_square,
     load_ranges,
     pairs_at,
+    pictures_at,
     save_ranges,
     tier_feeds,
 )
@@ -26,6 +27,8 @@ from iast_export.observers import observe_litert, observe_onnx
 from iast_export.pipeline import Request
 from iast_export.quantize.onnx_qdq import tensors_to_calibrate
 from iast_export.ranges import Range
+from iast_export.report.summary import calibration_line
+from iast_export.reports import QUANTIZE_PATH, QuantizeReport
 from iast_export.specs import Tier
 
 
@@ -101,6 +104,26 @@ def test_ranges_survive_the_file_and_a_broken_file_is_refused(tmp_path: Path) ->
     path.write_text('{"tensors": {"a": 1}}')
     with pytest.raises(InputError, match="holds no ranges"):
         load_ranges(path)
+
+
+def test_of_more_pictures_than_pairs_those_used_are_spread_over_all() -> None:
+    pictures = [np.full((8, 8, 3), i, np.uint8) for i in range(40)]
+    feeds = tier_feeds(Tier(1, 8), pictures, [{}, {}], 5, None)
+    assert [round(float(feed["content"].max()) * 255) for feed in feeds] == [4, 12, 20, 28, 36]
+    assert pictures_at(Tier(1, 8), 5, 40) == 5 and pictures_at(Tier(1, 8), 24, 16) == 16
+    assert pictures_at(Tier(1, 1024), 24, 300) == 9
+
+
+def test_a_set_that_is_too_small_says_what_was_left_out() -> None:
+    with pytest.raises(InputError, match=r"3 pictures, at least 4 are needed; 1 left out: x\.heic"):
+        check_enough("photos", 3, "; 1 left out: x.heic (an HEIC picture)")
+
+
+def test_a_build_records_which_pictures_calibrated(small_bundle: Path) -> None:
+    report = QuantizeReport.load(small_bundle / QUANTIZE_PATH)
+    assert report.calibrated is not None
+    assert report.calibrated.found >= 4 and set(report.calibrated.used) == {"d4-32px", "d1-64px"}
+    assert calibration_line(small_bundle).startswith("calibrated on ")
 
 
 @pytest.mark.parametrize(

@@ -9,13 +9,14 @@ import pytest
 
 from iast_export.build import Request
 from iast_export.cli import run
-from iast_export.default_lane import FLOOR_DB, default_lanes, lane_warnings, load_defaults
+from iast_export.default_lane import FLOOR_DB, default_lanes, lane_warnings, load_defaults, padding_fault
 from iast_export.errors import InputError
 from iast_export.recipe import Recipe
 from iast_export.reports import (
     BenchmarkReport,
     BenchmarkRow,
     Drop,
+    Figures,
     PairScore,
     QuantizeReport,
     Ratio,
@@ -72,8 +73,11 @@ def timed(precision: Precision, ratio: tuple[float, float, float] | None) -> Ben
     )
 
 
-def judged(precision: Precision, psnr_db: float, drop: float = 0.0) -> VerifyRow:
+def judged(
+    precision: Precision, psnr_db: float, drop: float = 0.0, own_shape: Figures | None = None
+) -> VerifyRow:
     return VerifyRow(
+        own_shape=own_shape,
         runtime="litert",
         precision=precision,
         tier="d1-32px",
@@ -151,6 +155,33 @@ def test_a_network_that_int8_ruins_builds_says_so_and_stays_float(
     said = " ".join(capsys.readouterr().out.split())
     assert "dB from FP32, below 33 dB" in said
     assert load_defaults(folder)["onnxruntime", "d1-32px"] == "fp32"
+
+
+def shaped(psnr_db: float) -> Figures:
+    found = judged("int8", psnr_db)
+    return Figures.model_validate({name: getattr(found, name) for name in Figures.model_fields})
+
+
+def test_litert_pads_a_picture_only_where_that_was_found_to_lose_nothing() -> None:
+    for squares, own, fault in (
+        (44.0, 43.2, None),
+        (44.0, 38.0, "38.0 dB from FP32 where squares were 44.0"),
+    ):
+        _, verified = reports(
+            (timed("int8", (2.9, 3.0, 3.1)), judged("int8", squares, own_shape=shaped(own)))
+        )
+        found = padding_fault(verified, "int8", "d1-32px")
+        assert found is None if fault is None else fault in str(found)
+    for unknown in (None, reports((timed("int8", None), judged("int8", 44.0)))[1]):
+        assert "not measured" in str(padding_fault(unknown, "int8", "d1-32px"))
+    assert "not measured" in str(padding_fault(verified, "fp16", "d1-32px"))
+
+
+def test_a_build_says_what_padding_loses() -> None:
+    row = timed("int8", (2.9, 3.0, 3.1))
+    (line,) = lane_warnings(*reports((row, judged("int8", 44.0, own_shape=shaped(38.0)))))
+    assert "pads pictures that are not square and is then 38.0 to 38.0 dB" in line
+    assert lane_warnings(*reports((row, judged("int8", 44.0, own_shape=shaped(43.5))))) == []
 
 
 def test_stylize_takes_the_default_of_each_tier_and_says_which(

@@ -274,6 +274,42 @@ def test_7_a_row_that_the_baseline_lacks_and_a_row_told_twice_are_noticed(
     assert any("twice" in check.measured for check in gate(bundle, baseline).checks)
 
 
+@pytest.mark.parametrize(
+    ("psnrs", "style_drop", "check"),
+    [
+        ([20.0, 21.0, 22.0], -0.002, "psnr mean: litert int8"),
+        ([32.5, 38.0, 40.5], -0.002, "psnr p5 against the baseline: litert int8"),
+        ([35.1, 37.1, 39.1], 0.04, "drop of style_distance: litert int8"),
+    ],
+)
+def test_5_pictures_in_their_own_shape_have_rules_of_their_own(
+    bundle: Path, baseline: Path, psnrs: list[float], style_drop: float, check: str
+) -> None:
+    row = row_of(bundle, "verify", "litert", "int8")
+    whole = read_json(bundle / "reports" / "verify.json")["rows"][row]["own_shape"]
+    other = fidelity(psnrs, whole["ssim"]["mean"], (0.001, style_drop), size=(256, 171))
+    alter(bundle, "verify", row, own_shape=whole | other)
+    verdict = gate(bundle, baseline)
+    assert verdict.exit_code == 5
+    assert f"{check} d2-256px, own shape" in _bad(verdict)
+
+
+def test_7_where_only_squares_were_judged_the_rules_for_other_shapes_can_not_pass(bundle: Path) -> None:
+    rows = read_json(bundle / "reports" / "verify.json")["rows"]
+    for row in range(len(rows)):
+        alter(bundle, "verify", row, own_shape=None)
+    verdict = gate(bundle, None)
+    assert verdict.exit_code == 7
+    assert any("own shape" in name for name in _bad(verdict))
+
+
+def test_3_a_row_without_the_other_shapes_that_its_tier_was_judged_on_was_altered(
+    bundle: Path, baseline: Path
+) -> None:
+    alter(bundle, "verify", row_of(bundle, "verify", "litert", "int8"), own_shape=None)
+    assert gate(bundle, baseline).exit_code == 3
+
+
 def test_7_a_rule_for_a_score_that_was_not_judged_can_not_pass(
     bundle: Path, baseline: Path, tmp_path: Path
 ) -> None:
@@ -308,6 +344,8 @@ def test_3_an_altered_or_missing_file_fails_before_all_else(bundle: Path, baseli
         ("verify", {"psnr_db__p5": 39.0}),
         ("verify", {"ssim__mean": 1.0}),
         ("verify", {"images": 300}),
+        ("verify", {"own_shape__psnr_db__mean": 45.0}),
+        ("verify", {"own_shape__images": 30}),
     ],
 )
 def test_3_a_report_whose_figures_do_not_follow_from_its_raw_values_was_altered(

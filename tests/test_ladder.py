@@ -60,7 +60,7 @@ def test_a_step_that_cannot_run_is_no_pass(
     (bundle_copy / "models" / onnx_name("tiny", Tier(4, 32), "int8")).write_bytes(b"not a model")
     reseal(bundle_copy)
     assert climb(bundle_copy, tiny_checkpoint, "--tier", "d4-32px", "--json") == 7
-    assert json.loads(capsys.readouterr().out)["schema_version"] == 1
+    assert json.loads(capsys.readouterr().out)["schema_version"] == 2
     row = rows_of(bundle_copy, "d4-32px")["onnx_int8"]
     assert row.before is None and row.not_run and "no ONNX model" in row.not_run
     assert "not judged" in (bundle_copy / "reports" / "report.html").read_text()

@@ -15,6 +15,7 @@ from iast_export.artifacts import sha256_file
 from iast_export.cli import run
 from iast_export.lanes import find_lanes, measure_peak_rss_bytes
 from iast_export.reports import load_manifest
+from iast_export.sealed import Seals
 from iast_export.specs import Tier
 
 
@@ -110,13 +111,13 @@ def test_a_failure_of_the_disk_outside_of_a_write_is_an_input_error(
     assert "the system's own words" in capsys.readouterr().err
 
 
-def test_what_is_no_failure_of_a_disk_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("iast_export.environment.doctor", _failing(errno.EDOM))
+def test_what_the_system_gave_no_number_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("iast_export.environment.doctor", _failing(None))
     with pytest.raises(OSError, match="own words"):
         run(["doctor"])
 
 
-def _failing(number: int) -> Callable[[], None]:
+def _failing(number: int | None) -> Callable[[], None]:
     def fail() -> None:
         raise OSError(number, "the system's own words")
 
@@ -129,6 +130,6 @@ def test_a_stray_module_beside_the_caller_is_not_run_where_memory_is_measured(
     (tmp_path / "numpy.py").write_text("raise SystemExit('the stray module was run')")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(Path(lanes.__file__).parents[1]))
-    lane = find_lanes(small_bundle / "models", "tiny", [Tier(1, 64)])[0]
+    lane = find_lanes(small_bundle / "models", "tiny", [Tier(1, 64)], Seals.of_bundle(small_bundle))[0]
     shapes = load_manifest(small_bundle).network.code_shapes
     assert measure_peak_rss_bytes(lane, shapes) > 0 and "numpy" in sys.modules

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import ExifTags, Image
 from pydantic import ValidationError
 
 from iast_export.images import fit_longest_side, pad_to, to_levels, to_tensor
+from iast_export.picture_reader import read_picture
 from iast_export.reports import Manifest
 from iast_export.resize import resize
 from iast_export.runtimes import _dequantize_edge, _quantize_edge
@@ -39,6 +42,17 @@ def test_the_files_are_what_the_generator_makes(name: str) -> None:
 )
 def test_resize_gives_the_exact_levels(case: Any) -> None:
     assert resize(rgb(case["picture"]), case["height_px"], case["width_px"]).tolist() == case["expect"]
+
+
+@pytest.mark.parametrize("case", cases("photograph_cases.json"), ids=lambda c: str(c["orientation"]))
+def test_a_photograph_stands_upright_over_white(case: Any) -> None:
+    argb = np.asarray(case["argb"], np.int32).view(np.uint32).reshape(case["height_px"], case["width_px"])
+    rgba = np.stack([argb >> shift & 255 for shift in (16, 8, 0, 24)], 2).astype(np.uint8)
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = case["orientation"]
+    stream = io.BytesIO()
+    Image.fromarray(rgba).save(stream, "PNG", exif=exif.tobytes())
+    assert read_picture(stream.getvalue(), "x").tolist() == case["expect"]
 
 
 @pytest.mark.parametrize("case", cases("fit_cases.json"), ids=lambda c: f"{c['width_px']}x{c['height_px']}")

@@ -10,6 +10,7 @@ import pytest
 from iast_export.artifacts import sha256_file
 from iast_export.checkpoint import PACKAGED_CHECKPOINT
 from iast_export.errors import InputError
+from iast_export.images import save_png
 from iast_export.styles import encoded_styles, feeds_of, pack, packaged_styles, style_id, unpack
 from tests.tiny_networks import tiny_adain_factory, tiny_iast
 
@@ -52,11 +53,24 @@ def test_a_network_of_ones_own_gets_styles_from_drawn_pictures() -> None:
 
 
 def test_too_few_or_unreadable_style_pictures_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="0 style pictures"):
+    with pytest.raises(InputError, match="holds no picture"):
+        encoded_styles(tiny_iast(), tmp_path)
+    save_png(tmp_path / "x.png", np.zeros((8, 8, 3), np.uint8))
+    (tmp_path / "y.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0")
+    with pytest.raises(InputError, match=r"1 style pictures.*y\.heic \(an HEIC picture\)"):
         encoded_styles(tiny_iast(), tmp_path)
     for name in ("a", "b", "c"):
-        (tmp_path / f"{name}.png").write_bytes(b"no picture")
+        (tmp_path / f"{name}.png").write_bytes(b"\x89PNG\r\n\x1a\n no picture")
     with pytest.raises(InputError, match=r"a\.png"):
+        encoded_styles(tiny_iast(), tmp_path)
+
+
+@pytest.mark.parametrize("names", [("Starry Night.png", "starry-night.jpg"), ("Foo.jpg", "foo.png")])
+def test_two_style_pictures_of_one_id_are_refused_by_name(tmp_path: Path, names: tuple[str, str]) -> None:
+    for name in (*names, "other.png"):
+        save_png(tmp_path / name, np.zeros((8, 8, 3), np.uint8))
+    first, second = sorted(names)
+    with pytest.raises(InputError, match=f"{first} and .*{second} would both be the style"):
         encoded_styles(tiny_iast(), tmp_path)
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from iast_export.default_lane import padding_fault
 from iast_export.errors import InputError, UsageError
 from iast_export.images import load_image, save_png
-from iast_export.reports import load_manifest
-from iast_export.stylize import BundleEngine, lanes_of, stylize
+from iast_export.reports import VERIFY_PATH, VerifyReport, load_manifest
+from iast_export.specs import Tier
+from iast_export.stylize import BundleEngine, ChosenByShape, Oversize, lanes_of, stylize
 
 LANES = [
     (r, p)
@@ -149,3 +152,84 @@ def test_a_thumbnail_shows_every_style(small_bundle: Path) -> None:
     pictures = [load_image(small_bundle / str(style.thumbnail)) for style in manifest.styles]
     assert all(picture.shape == (32, 32, 3) for picture in pictures)
     assert len({picture.tobytes() for picture in pictures}) == len(pictures)
+
+
+def test_a_picture_that_litert_would_pad_goes_to_onnx_runtime_which_says_why(
+    small_bundle: Path, tmp_path: Path
+) -> None:
+    rule = VerifyReport.load(small_bundle / VERIFY_PATH)
+    engine = ChosenByShape(small_bundle)
+    sizes = {"square": (32, 32), "large": (64, 64), "wide": (64, 40), "small": (20, 20), "over": (90, 64)}
+    for name, size in sizes.items():
+        save_png(tmp_path / f"{name}.png", photo(*size))
+    style = engine.usual.manifest.styles[0].id
+    made = stylize(
+        engine, [tmp_path / f"{name}.png" for name in sizes], [style], tmp_path / "out", oversize="tile"
+    )
+    for picture in made:
+        fault = padding_fault(rule, engine.usual.precision(_tier(engine, picture.tier)), picture.tier)
+        padded = picture.content in ("wide", "small") and fault is not None
+        assert (picture.runtime == "onnxruntime") == padded == bool(picture.reason), picture
+    assert "pads a picture of 64x40 px to 64x64 px" in made[2].reason
+    assert np.array_equal(
+        load_image(made[2].path),
+        BundleEngine(small_bundle, "onnxruntime").stylize(photo(64, 40), engine.style_codes(style)[1])[0],
+    )
+
+
+def _tier(engine: ChosenByShape, name: str) -> Tier:
+    return next(tier for tier in engine.tiers if tier.id == name)
+
+
+def test_a_precision_that_only_litert_has_stays_there_and_litert_named_is_obeyed(
+    small_bundle: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for engine in (ChosenByShape(small_bundle, "fp16"), BundleEngine(small_bundle, "litert", "fp32")):
+        caplog.clear()
+        chosen, reason = engine.engine_for(photo(64, 40), "refuse")
+        assert (chosen.runtime, reason) == ("litert", "")
+        assert "pads a picture of 64x40 px" in caplog.text
+        caplog.clear()
+        assert engine.engine_for(photo(64, 64), "refuse")[0] is chosen and not caplog.text
+
+
+@pytest.mark.parametrize("oversize", ["scale_down", "tile"])
+def test_what_the_network_sees_of_a_large_picture_decides(small_bundle: Path, oversize: Oversize) -> None:
+    engine = BundleEngine(small_bundle, "litert", "fp32")
+    assert engine.seen(photo(200, 100), oversize)[1:] == ((32, 64) if oversize == "scale_down" else (64, 64))
+    assert engine.seen(photo(200, 50), oversize)[1:] == ((16, 64) if oversize == "scale_down" else (50, 64))
+
+
+@pytest.mark.parametrize("names", [("a.png", "a.jpg"), ("Foo.png", "foo.jpg"), ("é.png", "e\u0301.png")])
+def test_contents_or_styles_of_one_name_are_refused_by_both_names(
+    small_bundle: Path, tmp_path: Path, names: tuple[str, str]
+) -> None:
+    for name in names:
+        save_png(tmp_path / name, photo(20, 30))
+    paths = [tmp_path / name for name in names]
+    engine = ChosenByShape(small_bundle)
+    style = engine.usual.manifest.styles[0].id
+    with pytest.raises(UsageError, match=f"{names[0]} and .*{names[1]} share one name"):
+        stylize(engine, paths, [style], tmp_path / "out")
+    if names[0].isascii():
+        with pytest.raises(UsageError, match=f"{names[0]} and .*{names[1]} share one name"):
+            stylize(engine, paths[:1], [str(path) for path in paths], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_two_results_are_never_one_file(small_bundle: Path, tmp_path: Path) -> None:
+    for name in ("a", "a--b", "c", "b--c"):
+        save_png(tmp_path / f"{name}.png", photo(20, 30))
+    pairs = (("a", "a--b"), ("b--c", "c"))
+    contents, styles = ([tmp_path / f"{name}.png" for name in pair] for pair in pairs)
+    with pytest.raises(UsageError, match=r"two pictures would be .*a--b--c\.png"):
+        stylize(ChosenByShape(small_bundle), contents, [str(path) for path in styles], tmp_path / "out")
+
+
+def test_names_that_are_not_utf_8_come_out_as_they_went_in(small_bundle: Path, tmp_path: Path) -> None:
+    content = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.png"))
+    save_png(content, photo(32, 32))
+    engine = BundleEngine(small_bundle, "litert", "int8")
+    (made,) = stylize(engine, [content], [engine.manifest.styles[0].id], tmp_path / "out")
+    assert os.fsencode(made.path.name).startswith(b"caf\xe9--") and made.path.is_file()
+    assert load_image(tmp_path / "out" / "sheet.png").any()

@@ -28,6 +28,7 @@ from iast_export.verify import (
     EvaluationPair,
     Reference,
     Scorers,
+    own_shape_pairs,
     verify,
     verify_lane,
 )
@@ -206,3 +207,45 @@ def test_lanes_are_found_by_name_and_a_missing_file_says_what_to_run(tmp_path: P
 def test_a_lane_takes_its_tiers_square_only(fp32: Lane) -> None:
     with pytest.raises(InputError, match="was given 40x32 px"):
         fp32.stylize(fp32.open(), np.zeros((32, 40, 3), np.uint8), tiny_codes("iast"))
+
+
+def test_pictures_in_their_own_shape_are_judged_apart_from_squares(
+    fp32: Lane, pairs: list[EvaluationPair], tmp_path: Path
+) -> None:
+    rough = _lane(_coarse(64, tmp_path / "rough.onnx"))
+    (row,) = verify([fp32, rough], pairs, FACTS, multiple_px=4).rows
+    (squares,) = verify([fp32, rough], pairs, FACTS).rows
+    assert squares.own_shape is None and squares == row.model_copy(update={"own_shape": None})
+    assert row.own_shape is not None and 3 * row.own_shape.images >= row.images + row.own_shape.images
+    sizes = {p.content: (p.width_px, p.height_px) for p in row.own_shape.pairs}
+    assert set(sizes.values()) <= {(32, 21)} and all(p.width_px == p.height_px == 32 for p in row.pairs)
+    assert row.own_shape.not_judged["identity"] == NO_IDENTITY
+
+
+def test_padding_to_the_square_shows_in_the_figures_of_own_shapes(
+    pairs: list[EvaluationPair], small_bundle: Path
+) -> None:
+    """The same weights in both runtimes: squares agree, other shapes don't, since LiteRT pads them."""
+    tiers = [Tier(4, 32)]
+    lanes = [
+        lane
+        for lane in find_lanes(small_bundle / "models", "tiny", tiers, Seals.of_bundle(small_bundle))
+        if lane.precision == "fp32" or lane.runtime == "onnxruntime"
+    ]
+    found = {(r.runtime, r.precision): r for r in verify(lanes, pairs, FACTS, multiple_px=4).rows}
+    litert, onnx_int8 = found["litert", "fp32"], found["onnxruntime", "int8"]
+    assert litert.own_shape is not None and onnx_int8.own_shape is not None
+    assert litert.psnr_db.mean - litert.own_shape.psnr_db.mean > 20
+    assert abs(onnx_int8.psnr_db.mean - onnx_int8.own_shape.psnr_db.mean) < 6
+
+
+def test_own_shapes_are_at_least_a_third_and_the_longest_come_first(pairs: list[EvaluationPair]) -> None:
+    square = replace(pairs[0], content="square", rgb=pairs[0].rgb[:300, :300])
+    mild = replace(pairs[0], content="mild", rgb=pairs[0].rgb[:300, :310])
+    assert own_shape_pairs([square, replace(square, content="other")]) == []
+    for given in ([*pairs, square], [square, mild, pairs[1]], [square] * 3 + [pairs[1]], pairs[:1]):
+        found = own_shape_pairs([replace(pair, style=f"s{i}") for i, pair in enumerate(given)])
+        assert 2 * len(found) >= len(given), "half as many again are a third of all"
+        assert len({(pair.content, pair.style) for pair in found}) == len(found)
+        assert not any(pair.content == "square" for pair in found)
+    assert own_shape_pairs([square, mild, pairs[1]])[0].content == "coffee"

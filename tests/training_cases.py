@@ -51,6 +51,7 @@ def tiny(recipe: TrainingRecipe, **changes: Any) -> TrainingRecipe:
     given: dict[str, Any] = {"batch": 2, "crop_px": 32, "warmup_steps": 1, "sheet_every": 0}
     loss = replace(recipe.loss, style_schedule=((0, 1.0),))
     given |= {"network": TINY[recipe.kind], "loss": loss, "bfloat16": False, "recalibrate_batches": 2}
+    given |= {"phases": (), "face_samples": min(2, recipe.face_samples)}
     return replace(recipe, **(given | changes))
 
 

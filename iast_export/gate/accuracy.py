@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
-from iast_export.gate.common import check_of, key_of, label_of, no_lane
+from iast_export.gate.common import check_of, label_of, no_lane
 from iast_export.gate.rules import AccuracyRules, Rules
-from iast_export.reports import VerifyReport, VerifyRow
+from iast_export.reports import Figures, VerifyReport, VerifyRow
 from iast_export.verdict import Check, Outcome
 
 
 def check_accuracy(verified: VerifyReport, rules: Rules) -> list[Check]:
-    """Every row against the floors and ceilings of its precision; a rule of no row can't be judged."""
+    """Every row against the limits of its precision, squares and own shapes apart; none may lack a row."""
     held = {row.precision for row in verified.rows}
-    checks = [no_lane(f"accuracy.{name}", name) for name in rules.accuracy if name not in held]
+    ruled = {"accuracy": rules.accuracy, "own_shape": rules.own_shape}
+    checks = [
+        no_lane(f"{part}.{name}", name) for part, named in ruled.items() for name in named if name not in held
+    ]
     for row in verified.rows:
-        limits = rules.accuracy.get(row.precision)
+        limits, shaped = rules.accuracy.get(row.precision), rules.own_shape.get(row.precision)
         if limits is not None:
-            checks += _floors(row, limits) + _ceilings(row, limits)
+            checks += _floors(label_of(row), row, limits) + _ceilings(label_of(row), row, limits)
+        if shaped is not None:
+            checks += _own_shape(row, shaped)
     return checks
+
+
+def _own_shape(row: VerifyRow, limits: AccuracyRules) -> list[Check]:
+    label = f"{label_of(row)}, own shape"
+    if row.own_shape is None:
+        found = "no picture that is not square"
+        remedy = "verify on photographs of other shapes too, or take the rules of [own_shape] out"
+        return [check_of(f"psnr: {label}", "accuracy", "cannot judge", found, "some", remedy)]
+    return _floors(label, row.own_shape, limits) + _ceilings(label, row.own_shape, limits)
 
 
 def check_accuracy_baseline(verified: VerifyReport, accepted: VerifyReport, rules: Rules) -> list[Check]:
@@ -36,22 +50,32 @@ def check_accuracy_baseline(verified: VerifyReport, accepted: VerifyReport, rule
         needed = f"{accepted.set.name}, {accepted.set.images} pictures, {accepted.set.sha256[:12]}"
         remedy = "verify on the baseline's evaluation set, or write a new baseline"
         return [check_of("accuracy against the baseline", "coverage", "cannot judge", found, needed, remedy)]
-    before = {key_of(row): _fidelity(row) for row in accepted.rows}
+    before = dict(_labeled(accepted))
     checks = []
-    for row in (one for one in verified.rows if key_of(one) in before):
-        now, then = _fidelity(row), before[key_of(row)]
+    for place, figures in _labeled(verified):
+        if place not in before:
+            continue
+        now, then = _fidelity(figures), _fidelity(before[place])
         for name, (limit, unit) in falls.items():
             if limit is not None:
                 floor = then[name] - limit
                 outcome: Outcome = "pass" if now[name] >= floor else "fail"
                 rule = f"at least {floor:.4g}{unit} (baseline {then[name]:.4g} less {limit:g})"
-                label = f"{name} against the baseline: {label_of(row)}"
+                label = f"{name} against the baseline: {place}"
                 remedy = "find what changed in calibration or quantization since the baseline"
                 checks.append(check_of(label, "accuracy", outcome, f"{now[name]:.4g}{unit}", rule, remedy))
     return checks
 
 
-def _floors(row: VerifyRow, limits: AccuracyRules) -> list[Check]:
+def _labeled(report: VerifyReport) -> Iterator[tuple[str, Figures]]:
+    """Every row's figures for squares, then for own shapes, by what checks call them."""
+    for row in report.rows:
+        yield label_of(row), row
+        if row.own_shape is not None:
+            yield f"{label_of(row)}, own shape", row.own_shape
+
+
+def _floors(label: str, row: Figures, limits: AccuracyRules) -> list[Check]:
     floors: Mapping[str, tuple[float | None, str]] = {
         "psnr mean": (limits.min_psnr_mean_db, " dB"),
         "psnr p5": (limits.min_psnr_p5_db, " dB"),
@@ -62,7 +86,7 @@ def _floors(row: VerifyRow, limits: AccuracyRules) -> list[Check]:
     remedy = "try another calibration method or set, or leave more operators in float"
     return [
         check_of(
-            f"{name}: {label_of(row)}",
+            f"{name}: {label}",
             "accuracy",
             "pass" if found[name] >= limit else "fail",
             f"{found[name]:.4g}{unit}",
@@ -74,13 +98,13 @@ def _floors(row: VerifyRow, limits: AccuracyRules) -> list[Check]:
     ]
 
 
-def _ceilings(row: VerifyRow, limits: AccuracyRules) -> list[Check]:
+def _ceilings(label: str, row: Figures, limits: AccuracyRules) -> list[Check]:
     checks = []
     for score in ("ssim_content", "style_distance", "lpips_content", "identity"):
         limit: float | None = getattr(limits, f"max_drop_{score}")
         if limit is None:
             continue
-        name, rule = f"drop of {score}: {label_of(row)}", f"at most {100 * limit:.3g} %"
+        name, rule = f"drop of {score}: {label}", f"at most {100 * limit:.3g} %"
         drop: float | None = getattr(row.drop, score)
         if drop is None:
             why = row.not_judged.get(score, "not judged")
@@ -93,7 +117,7 @@ def _ceilings(row: VerifyRow, limits: AccuracyRules) -> list[Check]:
     return checks
 
 
-def _fidelity(row: VerifyRow) -> dict[str, float]:
+def _fidelity(row: Figures) -> dict[str, float]:
     return {
         "psnr mean": row.psnr_db.mean,
         "psnr p5": row.psnr_db.p5,

@@ -14,6 +14,7 @@ from iast_export.reports import (
     PSNR_CAP_DB,
     BenchmarkReport,
     BenchmarkRow,
+    Figures,
     PairScore,
     Ratio,
     TaskScores,
@@ -63,6 +64,12 @@ def _checked(name: str, faults: Iterator[str]) -> Check:
 
 def verify_faults(row: VerifyRow) -> Iterator[str]:
     """What in a row of verify.json doesn't follow from its pairs, in words."""
+    yield from _figures_faults(row)
+    if row.own_shape is not None:
+        yield from (f"own_shape.{fault}" for fault in _figures_faults(row.own_shape))
+
+
+def _figures_faults(row: Figures) -> Iterator[str]:
     psnrs, ssims = [one.psnr_db for one in row.pairs], [one.ssim for one in row.pairs]
     if row.images != len(row.pairs):
         yield f"images {row.images}, but {len(row.pairs)} pairs"
@@ -110,14 +117,14 @@ def pair_faults(verified: VerifyReport) -> Iterator[str]:
     tiers: dict[str, VerifyRow] = {}
     for row in verified.rows:
         first = tiers.setdefault(row.tier, row)
-        if [one.key for one in row.pairs] != [one.key for one in first.pairs]:
+        if [one.key for one in _all(row)] != [one.key for one in _all(first)]:
             yield f"{label_of(row)} was judged on other pairs than {label_of(first)}"
         elif not all(
             _same_scores(one.reference, two.reference)
-            for one, two in zip(row.pairs, first.pairs, strict=True)
+            for one, two in zip(_all(row), _all(first), strict=True)
         ):
             yield f"{label_of(row)} has other scores of FP32 than {label_of(first)}"
-    subjects = [[(one.content, one.style) for one in row.pairs] for row in tiers.values()]
+    subjects = [[(one.content, one.style) for one in _all(row)] for row in tiers.values()]
     if any(one != two for one, two in pairwise(subjects)):
         yield "the tiers were judged on different pictures"
     contents = {one.content for row in verified.rows for one in row.pairs}
@@ -126,21 +133,30 @@ def pair_faults(verified: VerifyReport) -> Iterator[str]:
     yield from _copied(verified.rows)
 
 
+def _all(row: VerifyRow) -> list[PairScore]:
+    return [pair for part in row.parts() for pair in part.pairs]
+
+
 def _copied(rows: Sequence[VerifyRow]) -> Iterator[str]:
     """Rows of equal files must be equal, rows of other files can't be to the last digit."""
     for i, row in enumerate(rows):
         for other in rows[:i]:
             if (row.runtime, row.tier) != (other.runtime, other.tier):
                 continue
-            equal = [(one.psnr_db, one.ssim) for one in row.pairs] == [
-                (one.psnr_db, one.ssim) for one in other.pairs
+            same = [
+                _measured(one) == _measured(two) for one, two in zip(row.parts(), other.parts(), strict=False)
             ]
-            if row.sha256 == other.sha256 and not equal:
+            equal = any(same)
+            if row.sha256 == other.sha256 and not all(same):
                 yield f"{label_of(row)} and {label_of(other)} are one file with different figures"
             apart = any(one.psnr_db < PSNR_CAP_DB for one in row.pairs) and len(row.pairs) > 1
             quantized = {row.precision, other.precision} & {"int8", "dynamic_int8"}
             if row.sha256 != other.sha256 and equal and apart and quantized:
                 yield f"{label_of(row)} has the figures of {label_of(other)}, to the last digit"
+
+
+def _measured(part: Figures) -> list[tuple[float, float]]:
+    return [(pair.psnr_db, pair.ssim) for pair in part.pairs]
 
 
 # --- times -----------------------------------------------------------------------------------------

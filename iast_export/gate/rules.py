@@ -70,6 +70,7 @@ class Rules(_Part):
     # Not Literal[1], which `true` and 1.0 equal.
     schema_version: Annotated[int, Field(ge=1, le=1)]
     accuracy: dict[Precision, AccuracyRules] = Field(default_factory=dict)
+    own_shape: dict[Precision, AccuracyRules] = Field(default_factory=dict)
     accuracy_baseline: AccuracyBaselineRules = AccuracyBaselineRules()
     speed: SpeedRules = SpeedRules()
     size: SizeRules = SizeRules()
@@ -156,6 +157,6 @@ def _known_keys(place: list[str]) -> list[str]:
         return list(tables[where].model_fields)
     if where == "speed.min_ratio":
         return list(RUNTIMES)
-    if len(place) == 2 and place[0] == "accuracy":
+    if len(place) == 2 and place[0] in ("accuracy", "own_shape"):
         return list(AccuracyRules.model_fields)
     return list(PRECISIONS)

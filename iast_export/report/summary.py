@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from iast_export.belonging import load_own
+from iast_export.imagesets import in_words
 from iast_export.report.format import (
     decibels,
     milliseconds,
@@ -16,7 +17,15 @@ from iast_export.report.format import (
     runtime_name,
     size,
 )
-from iast_export.reports import BENCHMARK_PATH, VERIFY_PATH, BenchmarkReport, VerifyReport, load_manifest
+from iast_export.reports import (
+    BENCHMARK_PATH,
+    QUANTIZE_PATH,
+    VERIFY_PATH,
+    BenchmarkReport,
+    QuantizeReport,
+    VerifyReport,
+    load_manifest,
+)
 
 Row = tuple[str, ...]
 Table = tuple[str, Row, Sequence[Row]]
@@ -43,6 +52,22 @@ def summary_rows(folder: Path) -> tuple[Row, Sequence[Row]]:
         speed = (milliseconds(row.median_ms), ratio(row.ratio_to_fp32))
         rows.append((row.tier, lane, *speed, psnr, drop, size(row.file_bytes)))
     return SUMMARY_COLUMNS, rows
+
+
+def calibration_line(folder: Path) -> str:
+    """What calibrated a bundle: pictures used of those found, by tier, and what was left out.
+
+    Raises:
+        InputError: the report is missing or altered.
+    """
+    report = QuantizeReport.load(folder / QUANTIZE_PATH)
+    if report.calibrated is None:
+        return f"calibrated on {report.set.name}"
+    found, used = report.calibrated.found, report.calibrated.used
+    tiers = ", ".join(f"{count} at {tier}" for tier, count in used.items())
+    counts = f"{max(used.values())}" if len(set(used.values())) == 1 else tiers
+    left_out = in_words(report.calibrated.skipped)
+    return f"calibrated on {counts} of {found} pictures of {report.set.name}{left_out}"
 
 
 def inspection_tables(found: dict[str, Any]) -> Iterator[Table]:

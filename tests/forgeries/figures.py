@@ -163,6 +163,16 @@ many(
                 if k in ("pairs", "psnr_db", "ssim", "drop")
             }
         ),
+        "FP32's, in their own shape": lambda case: case.row("verify").update(
+            own_shape=case.row("verify", precision="fp32")["own_shape"]
+        ),
+        "those in their own shape dropped": _fidelity(lambda row: row.update(own_shape=None)),
+        "squares told as own shapes": _fidelity(
+            lambda row: row["own_shape"].update(pairs=row["pairs"], psnr_db=row["psnr_db"], ssim=row["ssim"])
+        ),
+        "the best alone in its own shape": _fidelity(
+            lambda row: _keep(row["own_shape"], row["own_shape"]["pairs"][-1:])
+        ),
         "other scores of FP32": _fidelity(
             lambda row: row["pairs"][0].update(reference=row["pairs"][0]["reference"] | {"ssim_content": 0.4})
         ),

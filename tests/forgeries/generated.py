@@ -11,7 +11,7 @@ from tests.forgeries.case import Case, Forgery, Json
 FREE = re.compile(
     r"manifest\.(created_by|network\.name|styles\.0\.(category|title|licence|source)|golden\.0\.strength"
     r"|source\.(network|checkpoint_sha256|recipe_sha256|calibration_set|tool\..*))"
-    r"|verify\.rows\.0\.not_judged\..*"
+    r"|verify\.rows\.0\.(own_shape\.)?not_judged\..*"
     r"|benchmark\.(machine\.(os|python|cpu|cores)|versions\..*|rows\.0\.(peak_rss_bytes|warmup_ms.*))"
     r"|quantize\.(method|set\.(name|images)|rows\.0\.(quantized_ops|islands|delegated|not_delegated|rewrites).*)"
     r"|convert\.rows\.0\.(precision|role|unique_bytes|shared_bytes|largest_alone_bytes|parity|delegated"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import zipfile
 import zlib
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -88,8 +87,7 @@ def _code(data: bytes, folder: Path, name: str) -> None:
     manifest = Manifest.load(small_bundle() / "bundle" / "manifest.json")
     source = manifest.source.model_copy(update={"checkpoint_sha256": "0" * 64})
     (folder / name).write_bytes(data)
-    found = read_code(folder / name, manifest.model_copy(update={"source": source}))
-    codes = found if isinstance(found, Mapping) else found[0]
+    codes, _ = read_code(folder / name, manifest.model_copy(update={"source": source}))
     require(all(bool(np.isfinite(one).all()) for one in codes.values()), "a code that is not finite")
     if CHECKSUM in data and codes["style_code"].tobytes() != seeds.code()[-16:]:
         raise SilentAcceptanceError("a style code that is not that of its checksum")

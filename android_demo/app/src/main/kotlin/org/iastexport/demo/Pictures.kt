@@ -19,46 +19,16 @@ class UnreadablePicture : IOException()
 fun Picture.toBitmap(): Bitmap = Bitmap.createBitmap(argb, widthPx, heightPx, Bitmap.Config.ARGB_8888)
 
 /**
- * Pixels of a bitmap for the core, whatever holds them: a bitmap of the graphics memory or of half floats is copied first.
+ * Pixels of a bitmap for the core, in sRGB: getPixels converts from a profile in the file (Android 8 and later). A bitmap of
+ * the graphics memory, which shows its pixels to nobody, or of another kind is copied first.
  *
  * @throws UnreadablePicture there is no memory for the copy.
  */
-fun Bitmap.toPicture(): Picture = toPicture(ExifInterface.ORIENTATION_NORMAL)
-
-/** As above, turned and mirrored as a camera's [orientation] asks; row by row, as Android turns no bitmap with alpha. */
-fun Bitmap.toPicture(orientation: Int): Picture {
+fun Bitmap.toPicture(): Picture {
     val plain = if (config == Bitmap.Config.ARGB_8888) this else copy(Bitmap.Config.ARGB_8888, false) ?: throw UnreadablePicture()
-    val upright = Upright(orientation, width, height)
     val pixels = IntArray(width * height)
-    val row = IntArray(width)
-    for (y in 0 until height) {
-        plain.getPixels(row, 0, width, 0, y, width, 1)
-        for (x in 0 until width) pixels[upright.index(x, y)] = row[x]
-    }
-    return Picture(upright.widthPx, upright.heightPx, pixels)
-}
-
-/** Where the pixels of a picture of [width] x [height] lie once it is upright; [orientation] is EXIF's, 1 to 8. */
-class Upright(private val orientation: Int, private val width: Int, private val height: Int) {
-    private val lying = orientation in ExifInterface.ORIENTATION_TRANSPOSE..ExifInterface.ORIENTATION_ROTATE_270
-    val widthPx: Int = if (lying) height else width
-    val heightPx: Int = if (lying) width else height
-
-    /** The place, in the upright picture's rows, of what was at column [x] of row [y]. */
-    fun index(x: Int, y: Int): Int {
-        val right = width - 1 - x
-        val below = height - 1 - y
-        return when (orientation) {
-            ExifInterface.ORIENTATION_FLIP_HORIZONTAL -> y * width + right
-            ExifInterface.ORIENTATION_ROTATE_180 -> below * width + right
-            ExifInterface.ORIENTATION_FLIP_VERTICAL -> below * width + x
-            ExifInterface.ORIENTATION_TRANSPOSE -> x * height + y
-            ExifInterface.ORIENTATION_ROTATE_90 -> x * height + below
-            ExifInterface.ORIENTATION_TRANSVERSE -> right * height + below
-            ExifInterface.ORIENTATION_ROTATE_270 -> right * height + y
-            else -> y * width + x
-        }
-    }
+    plain.getPixels(pixels, 0, width, 0, 0, width, height)
+    return Picture(width, height, pixels)
 }
 
 /** Reading, saving and sharing of pictures. */
@@ -88,7 +58,9 @@ class Pictures(private val context: Context) {
             inPremultiplied = false
         }
         val decoded = BitmapFactory.decodeFile(file.path, options) ?: throw UnreadablePicture()
-        return decoded.toPicture(orientation(file)).also { decoded.recycle() }
+        val lying = decoded.toPicture()
+        decoded.recycle()
+        return lying.upright(orientation(file))
     }
 
     /** The longest side of the picture in a file, in pixels, before [read] makes it smaller. */

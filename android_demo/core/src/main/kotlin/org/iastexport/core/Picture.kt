@@ -17,6 +17,23 @@ class Picture(val widthPx: Int, val heightPx: Int, val argb: IntArray) {
         return Picture(widthPx, heightPx, out)
     }
 
+    /** The picture as it was taken, by EXIF's [orientation] from 1 (upright) to 8; any other number counts as 1. */
+    fun upright(orientation: Int): Picture {
+        if (orientation !in 2..8) return this
+        val across = orientation >= 5 // rows and columns change places first, then are mirrored
+        val flipRows = orientation in listOf(3, 4, 7, 8)
+        val flipColumns = orientation in listOf(2, 3, 6, 7)
+        val width = if (across) heightPx else widthPx
+        val height = if (across) widthPx else heightPx
+        val out = IntArray(argb.size)
+        for (y in 0 until height) for (x in 0 until width) {
+            val row = if (flipRows) height - 1 - y else y
+            val column = if (flipColumns) width - 1 - x else x
+            out[y * width + x] = if (across) argb[column * widthPx + row] else argb[row * widthPx + column]
+        }
+        return Picture(width, height, out)
+    }
+
     /** The picture with transparency laid over white; the same object where every pixel is opaque already. */
     fun opaque(): Picture = if (argb.all { it ushr 24 == 255 }) this else Picture(widthPx, heightPx, IntArray(argb.size) { PixelCodec.overWhite(argb[it]) })
 }

@@ -87,6 +87,15 @@ class PixelsTest {
     }
 
     @Test
+    fun photographsStandUprightOverWhite() {
+        for (case in SharedCases.list("photograph_cases.json")) {
+            val argb = case.getValue("argb").ints().toIntArray()
+            val stored = Picture(case.int("width_px"), case.int("height_px"), argb)
+            assertEquals(case.getValue("expect").levels(), stored.upright(case.int("orientation")).opaque().levels())
+        }
+    }
+
+    @Test
     fun fittingGivesTheSizes() {
         for (case in SharedCases.list("fit_cases.json")) {
             val (width, height) = Resize.fittedSize(case.int("width_px"), case.int("height_px"), case.int("side_px"))
