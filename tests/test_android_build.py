@@ -179,6 +179,44 @@ def test_no_code_of_ours_opens_a_connection_and_telemetry_is_refused_before_it_l
     assert 'Os.setenv("ORT_DISABLE_TELEMETRY", "1", true)' in application
 
 
+DECODING = """
+import org.iastexport.demo.Decoding;
+
+class Sizes {
+    public static void main(String[] a) {
+        for (String line : a) {
+            String[] word = line.split(" ");
+            int width = Integer.parseInt(word[0]), height = Integer.parseInt(word[1]);
+            Decoding how = Decoding.Companion.of(width, height, 4096, word[2]);
+            System.out.println(how.getSample() + " " + how.getFrom() + " " + how.getTo());
+        }
+    }
+}
+"""
+
+
+def test_photographs_are_decoded_as_large_as_they_may_be(tmp_path: Path) -> None:
+    """At most 4096 px: a little more is not halved, unless scaling could spoil colors or fill the memory."""
+    source = tmp_path / "Sizes.java"
+    source.write_text(DECODING)
+    wanted = {
+        "4032 3024 image/jpeg": "1 0 0",
+        "4096 100 image/png": "1 0 0",
+        "4100 3075 image/jpeg": "1 4100 4096",
+        "3888 5184 image/heic": "1 5184 4096",
+        "4100 3075 image/png": "2 0 0",
+        "4100 3075 null": "2 0 0",
+        "8160 6120 image/jpeg": "2 0 0",
+        "8192 6144 image/jpeg": "2 0 0",
+        "9248 6936 image/jpeg": "2 4624 4096",
+        "9248 6936 image/png": "4 0 0",
+        "60000 500 image/jpeg": "8 7500 4096",
+    }
+    done = tools.java([tools.app_23(), *tools.libraries()], str(source), *wanted)
+    assert done.returncode == 0, done.stderr
+    assert dict(zip(wanted, done.stdout.splitlines(), strict=True)) == wanted
+
+
 def test_a_painting_that_is_shown_keeps_no_picture_in_the_heap() -> None:
     """While the next one is made, the one before holds bitmaps alone, which lie outside the heap."""
     shown = subprocess.run(

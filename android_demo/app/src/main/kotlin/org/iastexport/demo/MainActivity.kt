@@ -206,12 +206,17 @@ class MainActivity : Activity() {
     }
 
     private fun pick(request: Int) {
-        val intent = Intent(Intent.ACTION_OPEN_DOCUMENT).addCategory(Intent.CATEGORY_OPENABLE).setType("image/*")
-        try {
-            startActivityForResult(intent, request)
-        } catch (_: ActivityNotFoundException) {
-            say(getString(R.string.no_picker))
+        // Android's photo picker (MediaStore.ACTION_PICK_IMAGES by its value, Android 13), else any app that opens pictures.
+        val picker = Intent("android.provider.action.PICK_IMAGES").setType("image/*")
+        val other = Intent(Intent.ACTION_OPEN_DOCUMENT).addCategory(Intent.CATEGORY_OPENABLE).setType("image/*")
+        for (intent in if (Build.VERSION.SDK_INT >= ANDROID_13) listOf(picker, other) else listOf(other)) {
+            try {
+                return startActivityForResult(intent, request)
+            } catch (_: ActivityNotFoundException) {
+                continue
+            }
         }
+        say(getString(R.string.no_picker))
     }
 
     private fun mayWrite(request: Int): Boolean {
@@ -314,5 +319,6 @@ class MainActivity : Activity() {
         const val FACE = 4
         const val SAVE = 5
         const val ANDROID_10 = 29
+        const val ANDROID_13 = 33
     }
 }

@@ -31,6 +31,34 @@ fun Bitmap.toPicture(): Picture {
     return Picture(width, height, pixels)
 }
 
+/**
+ * How a file is decoded: every [sample]th pixel (a power of two: Android takes others for the next smaller one), then
+ * [from] px of what is left become [to] px; both 0: no scaling.
+ */
+data class Decoding(val sample: Int, val from: Int, val to: Int) {
+    companion object {
+        private val OPAQUE = setOf("image/jpeg", "image/heif", "image/heic") // Android scales colors with alpha wrongly
+        private const val MOST_BYTES = 128L shl 20 // of the bitmap before it is scaled; it lies outside the heap
+        private const val BYTES_PER_PIXEL = 4
+
+        /**
+         * The largest picture that is at most [limitPx] on its longest side. Samples alone would halve a photograph that is a
+         * little longer; they are all there is where the file may hold alpha or the bitmap between would be too large.
+         */
+        fun of(width: Int, height: Int, limitPx: Int, type: String?): Decoding {
+            val longest = maxOf(width, height)
+            if (longest <= limitPx) return Decoding(1, 0, 0)
+            val sample = Integer.highestOneBit(longest / limitPx)
+            val bytes = (width / sample).toLong() * (height / sample) * BYTES_PER_PIXEL
+            return when {
+                longest <= sample * limitPx -> Decoding(sample, 0, 0)
+                type !in OPAQUE || bytes > MOST_BYTES -> Decoding(2 * sample, 0, 0)
+                else -> Decoding(sample, longest / sample, limitPx)
+            }
+        }
+    }
+}
+
 /** Reading, saving and sharing of pictures. */
 class Pictures(private val context: Context) {
     /** The photograph that is being worked on, kept so that it survives the end of the process. */
@@ -45,7 +73,7 @@ class Pictures(private val context: Context) {
     }
 
     /**
-     * A picture from a file, upright, at most [limitPx] on its longest side (by whole-number sampling).
+     * A picture from a file, upright, at most [limitPx] on its longest side (see [Decoding]).
      *
      * @throws UnreadablePicture it can't be decoded.
      */
@@ -53,8 +81,11 @@ class Pictures(private val context: Context) {
         val bounds = BitmapFactory.Options().apply { inJustDecodeBounds = true }
         BitmapFactory.decodeFile(file.path, bounds)
         if (bounds.outWidth <= 0 || bounds.outHeight <= 0) throw UnreadablePicture()
+        val decoding = Decoding.of(bounds.outWidth, bounds.outHeight, limitPx, bounds.outMimeType)
         val options = BitmapFactory.Options().apply {
-            inSampleSize = maxOf(1, (maxOf(bounds.outWidth, bounds.outHeight) + limitPx - 1) / limitPx)
+            inSampleSize = decoding.sample
+            inDensity = decoding.from // from and to: what Android scales by while it decodes
+            inTargetDensity = decoding.to
             inPremultiplied = false
         }
         val decoded = BitmapFactory.decodeFile(file.path, options) ?: throw UnreadablePicture()
