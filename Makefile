@@ -1,5 +1,6 @@
 # make demo   a virtual environment, the install, a bundle from the packaged checkpoint, pictures
-# make test   every check: lint, types, layers, tests, the Android demo's and INT8 on Arm (JDK 17, npm, Debian-like)
+# make test   every check: lint, types, layers, tests, the Android demo's, INT8 on Arm, LiteRT's GPU delegate
+#             (JDK 17, npm, Debian-like)
 # make test-python   the same without the Android demo
 # make fuzz   damaged inputs over every reader for MINUTES=5, or CASES=10000 of them; SEED=2 for others
 # PYTHON=python3.12 make test   takes another interpreter (3.11 or later)
@@ -20,7 +21,7 @@ STYLES   := riviera-boats pointillist-park red-cascade court-robes ink-guardian 
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-python fuzz android-tools lint clean
+.PHONY: help demo test test-python fuzz android-tools gpu-driver lint clean
 
 help:
 	@sed -n '/^# /!q; s/^# //p' Makefile
@@ -29,10 +30,10 @@ demo: $(VENV)/.installed-build
 	$(BIN)/iast-export build --out $(BUNDLE)
 	$(BIN)/iast-export stylize $(BUNDLE) $(CONTENTS:%=--content %) $(STYLES:%=--style %) --out $(PICTURES)
 
-test: lint android-tools
+test: lint android-tools gpu-driver
 	$(TESTS)
 
-test-python: lint
+test-python: lint gpu-driver
 	$(TESTS) --ignore-glob='tests/test_android_*'
 
 fuzz: $(VENV)/.installed-dev
@@ -43,6 +44,9 @@ android-tools: | $(BIN)/python
 	$(BIN)/python android_demo/tools/install.py
 	$(BIN)/python android_demo/tools/install_arm.py
 
+gpu-driver: | $(BIN)/python
+	$(BIN)/python android_demo/tools/install_gpu.py
+
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -50,7 +54,7 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/lint-imports
 
 clean:
-	rm -rf $(VENV) dist build android_demo/.tools android_demo/.arm .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) dist build android_demo/.tools* android_demo/.arm android_demo/.gpu .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

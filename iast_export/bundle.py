@@ -10,11 +10,15 @@ from typing import Any
 from iast_export import __version__
 from iast_export.artifacts import Progress, no_progress, read_bytes, sha256_bytes, sha256_file, write_atomic
 from iast_export.errors import InputError
+from iast_export.gpu_operators import left_to_cpu
 from iast_export.images import Rgb, center_square, fit_longest_side, save_png
 from iast_export.minimum_runtime import minimum_runtime
 from iast_export.reports import (
+    CONVERT_PATH,
     MANIFEST_NAME,
+    QUANTIZE_PATH,
     REPORT_PATHS,
+    ConvertReport,
     FileEntry,
     GoldenEntry,
     IoEntry,
@@ -22,6 +26,7 @@ from iast_export.reports import (
     NetworkFacts,
     Postprocess,
     Preprocess,
+    QuantizeReport,
     SourceFacts,
     StyleEntry,
     TierEntry,
@@ -36,6 +41,7 @@ from iast_export.runtimes import (
 from iast_export.sealed import Seals, read_sealed
 from iast_export.specs import (
     GOLDEN_LANES,
+    GPU_TOLERANCE_LEVELS,
     LANDMARKS,
     LANDMARKS_SIDE_PX,
     ONNX_PRECISIONS,
@@ -43,6 +49,7 @@ from iast_export.specs import (
     STYLE_ENCODER_SIDE_PX,
     THUMBNAIL_SIDE_PX,
     TOLERANCE_LEVELS,
+    Accelerator,
     Precision,
     Runtime,
     Tier,
@@ -158,6 +165,7 @@ def write_goldens(
                 strength=_GOLDEN_STRENGTH,
                 outputs=outputs,
                 tolerance_levels=dict(TOLERANCE_LEVELS),
+                gpu_tolerance_levels=dict(GPU_TOLERANCE_LEVELS),
                 sha256={p.relative_to(root).as_posix(): sha256_file(p) for p in paths[first:]},
             )
         )
@@ -246,7 +254,7 @@ def model_paths(
 
 
 def _model_files(root: Path, facts: BundleFacts) -> list[FileEntry]:
-    entries, seals = [], Seals.of_build(root)
+    entries, seals, left = [], Seals.of_build(root), _left_by_xnnpack(root)
     for file_name, runtime, precision, role, tier in model_paths(
         facts.name, facts.tiers, facts.landmarks is not None
     ):
@@ -269,10 +277,34 @@ def _model_files(root: Path, facts: BundleFacts) -> list[FileEntry]:
                     "signatures": signatures,
                     "tier": tier,
                     "minimum_runtime": minimum_runtime(data, path),
+                    "accelerators": _accelerators(data, path, left.get(f"models/{file_name}", {})),
                 }
             )
         )
     return entries
+
+
+def _accelerators(data: bytes, path: Path, left: Mapping[str, int]) -> dict[str, tuple[Accelerator, ...]]:
+    """Per signature the accelerators that run all of it, given how many operators XNNPACK leaves."""
+    if path.suffix != ".tflite":
+        return {}
+    on_cpu = {key: () if left.get(key, 1) else ("cpu",) for key in left}
+    return {
+        key: (*on_cpu.get(key, ()), *(() if off else ("gpu",)))
+        for key, off in left_to_cpu(data, path).items()
+    }
+
+
+def _left_by_xnnpack(root: Path) -> dict[str, dict[str, int]]:
+    """Path of a TFLite file -> signature -> how many operators XNNPACK leaves, as the reports say."""
+    converted = ConvertReport.load(root / CONVERT_PATH).rows
+    quantized = QuantizeReport.load(root / QUANTIZE_PATH).rows
+    found = {row.path: dict(row.not_delegated) for row in converted}
+    return found | {
+        row.path: {key: len(names) for key, names in row.not_delegated.items()}
+        for row in quantized
+        if row.runtime == "litert"
+    }
 
 
 def _signatures(data: bytes) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import click
 
@@ -17,7 +17,7 @@ from iast_export.arguments import BLOCKS, MINUTES, PATH, PICTURES, SECONDS, STRE
 from iast_export.artifacts import write_atomic
 from iast_export.errors import IastExportError, InputError, UsageError
 from iast_export.paths import check_not_overwriting
-from iast_export.specs import RUNTIMES, Precision, Runtime
+from iast_export.specs import RUNTIMES, Accelerator, Precision, Runtime
 from iast_export.temporary import scratch
 from iast_export.verdict import Verdict
 
@@ -220,13 +220,13 @@ def _tell_of_checkpoint(request: Any) -> None:
 
 
 def _summary(folder: Path) -> None:
-    from iast_export.default_lane import load_warnings
+    from iast_export.default_lane import load_hops, load_warnings
     from iast_export.report.summary import calibration_line, summary_rows
 
     columns, rows = summary_rows(folder)
     console.table(f"{folder}", columns, rows)
     console.say(calibration_line(folder))
-    for line in load_warnings(folder):
+    for line in [*load_warnings(folder), *load_hops(folder)]:
         console.say(f"note    {line}")
     console.say(f"bundle  {folder}")
     console.say(f"report  {folder / 'reports' / 'report.html'}")
@@ -265,6 +265,7 @@ def verify(
     verbose: bool,
     as_json: bool,
     as_ladder: bool,
+    accelerator: Accelerator | None,
     tiers: tuple[str, ...],
     pictures: int | None,
     **options: Any,
@@ -275,12 +276,20 @@ def verify(
     instead: the same pictures through PyTorch, ONNX FP32, ONNX INT8 with optimizations off and on,
     LiteRT FP32, LiteRT INT8 with reference kernels and with XNNPACK, each step's error to the step
     before. Exit code 5: a step that should not change the picture does; 7: a step could not run.
+    With --accelerator: the golden pictures of a finished bundle DIR drawn again by LiteRT there, on a GPU
+    whole or not at all. Exit code 5: one differs by more than the manifest allows.
 
     \b
     Example:
       iast-export verify --out dist/demo
       iast-export verify dist/demo --ladder --tier d4-256px --json
+      iast-export verify dist/demo --accelerator gpu
     """
+    if accelerator is not None:
+        if as_ladder or pictures:
+            raise UsageError("--accelerator checks the golden pictures", "leave --ladder and --pictures out")
+        _check_goldens(options, accelerator, tiers, verbose, as_json)
+        return
     if as_ladder:
         _climb(options, tiers, pictures or 2, as_json)
         return
@@ -293,13 +302,60 @@ def verify(
 
 _LADDER_OPTIONS = (
     click.option("--ladder", "as_ladder", is_flag=True, help="PyTorch to INT8 step by step, of a bundle DIR"),
-    click.option("--tier", "tiers", multiple=True, help="with --ladder: this tier alone; may be repeated"),
+    click.option(
+        "--accelerator",
+        type=click.Choice(get_args(Accelerator)),
+        help="the golden pictures of a bundle DIR, by LiteRT there",
+    ),
+    click.option("--tier", "tiers", multiple=True, help="with those two: this tier alone; may be repeated"),
     click.option("--pictures", type=PICTURES, help="with --ladder: how many  [default: 2]"),
 )
 _verify = _with_options(verify, out_required=False)
 for _option in _LADDER_OPTIONS:
     _verify = _option(_verify)
 app.command("verify")(_verify)
+
+
+def _check_goldens(
+    options: dict[str, Any],
+    accelerator: Accelerator,
+    tiers: tuple[str, ...],
+    verbose: bool,
+    as_json: bool,
+) -> None:
+    from dataclasses import asdict
+
+    from iast_export.golden_check import check_goldens, fp16_overflows
+
+    folder = options["out"] or options["checkpoint"]
+    if folder is None:
+        raise UsageError(
+            "--accelerator needs a bundle", f"write `iast-export verify DIR --accelerator {accelerator}`"
+        )
+    risks = fp16_overflows(folder, tiers) if accelerator == "gpu" else {}
+    for tier, overflows in risks.items() if not as_json else ():
+        for one in overflows:
+            console.say(f"note    {tier}: {one}")
+    with console.progress_bar(verbose) as progress:
+        found = check_goldens(folder, accelerator, tiers, progress)
+    if as_json:
+        goldens = [{**asdict(one), "passed": one.passed} for one in found]
+        fp16 = {tier: [asdict(one) for one in overflows] for tier, overflows in risks.items()}
+        console.emit_json({"goldens": goldens, "fp16_overflows": fp16})
+    else:
+        rows = [
+            (
+                one.tier,
+                one.precision,
+                "pass" if one.passed else "fail",
+                f"{one.worst_levels} of {one.tolerance_levels}",
+                f"{one.psnr_db:.1f} dB",
+            )
+            for one in found
+        ]
+        columns = ("tier", "precision", "golden picture", "levels", "PSNR")
+        console.table(f"{folder}: LiteRT on the {accelerator.upper()}", columns, rows)
+    raise click.exceptions.Exit(0 if all(one.passed for one in found) else 5)
 
 
 def _climb(options: dict[str, Any], tiers: tuple[str, ...], pictures: int, as_json: bool) -> None:
@@ -618,6 +674,13 @@ def _print_verdict(verdict: Verdict) -> None:
     help="default: by tier, the fastest that keeps the picture, as the report says",
 )
 @click.option(
+    "--accelerator",
+    type=click.Choice(get_args(Accelerator)),
+    default="cpu",
+    show_default=True,
+    help="gpu: LiteRT's delegate, all of the model or nothing",
+)
+@click.option(
     "--strength",
     type=STRENGTH,
     default=1.0,
@@ -637,6 +700,7 @@ def stylize(
     out: Path,
     runtime: Runtime | None,
     precision: Precision | None,
+    accelerator: Accelerator,
     strength: float,
     threads: int,
     scale_down: bool,
@@ -656,8 +720,8 @@ def stylize(
     if scale_down and tile:
         raise UsageError("--scale-down and --tile exclude each other", "give one of them")
     engine: Engines = ChosenByShape(folder, precision, threads)
-    if runtime is not None:
-        engine = BundleEngine(folder, runtime, precision, threads)
+    if runtime is not None or accelerator == "gpu":
+        engine = BundleEngine(folder, runtime or "litert", precision, threads, accelerator)
     with console.progress_bar() as progress:
         made = run_stylize(
             engine,
@@ -678,7 +742,8 @@ def stylize(
         )
         return
     for m in made:
-        console.say(f"{m.path}  ({m.tier}, {m.runtime} {m.precision})")
+        where = " on the GPU" if accelerator == "gpu" else ""
+        console.say(f"{m.path}  ({m.tier}, {m.runtime} {m.precision}{where})")
     console.say(f"sheet  {out / 'sheet.png'}")
 
 
@@ -879,7 +944,7 @@ def _tell_device_result(path: Path, folder: Path, as_json: bool) -> None:
 @app.command()
 @click.option("--json", "as_json", is_flag=True, help="report as JSON on stdout")
 def doctor(as_json: bool) -> None:
-    """What is installed, what is missing, and what this processor can do.
+    """What is installed, what is missing, and what this processor and GPU can do.
 
     \b
     Example:
@@ -888,8 +953,9 @@ def doctor(as_json: bool) -> None:
     from dataclasses import asdict
 
     from iast_export.environment import doctor as examine
+    from iast_export.gpu import check_gpu
 
-    checks = examine()
+    checks = [*examine(), check_gpu()]
     if as_json:
         console.emit_json([asdict(check) for check in checks])
     else:

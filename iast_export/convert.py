@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from iast_export import tflite_file, tflite_write
+from iast_export import tflite_file, tflite_forms, tflite_write
 from iast_export.artifacts import Progress, atomic_path, no_progress
 from iast_export.batch_norms import fold_batch_norms
 from iast_export.errors import ToolError
@@ -146,6 +146,7 @@ def _convert(entries: Sequence[_Entry], path: Path, progress: Progress) -> Conve
     progress("convert to LiteRT", 0, len(entries) + 1)
     data, rewrites = _run_converter(entries)
     raw = tflite_file.parse(data)
+    tflite_forms.reform(raw)
     model = deepcopy(raw)
     tflite_write.canonicalize(model)
     data = tflite_write.serialize(model)

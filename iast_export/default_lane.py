@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 from iast_export.belonging import load_own
+from iast_export.gpu_operators import left_to_cpu, list_kinds
 from iast_export.reports import (
     BENCHMARK_PATH,
     PSNR_CAP_DB,
@@ -17,6 +19,7 @@ from iast_export.reports import (
     VerifyRow,
     load_manifest,
 )
+from iast_export.sealed import Seals
 from iast_export.specs import Precision, Runtime
 
 MAX_DROP = 0.02
@@ -76,6 +79,25 @@ def _own_reports(folder: Path) -> tuple[BenchmarkReport, VerifyReport]:
         load_own(BenchmarkReport, folder / BENCHMARK_PATH, manifest),
         load_own(VerifyReport, folder / VERIFY_PATH, manifest),
     )
+
+
+def load_hops(folder: Path) -> list[str]:
+    """A line for each file of a bundle that LiteRT's GPU delegate would not run whole, and why.
+
+    Raises:
+        InputError: the manifest or a file is missing or altered.
+    """
+    lines, manifest = [], load_manifest(folder)
+    seals = Seals.of_bundle(folder, manifest)
+    for entry in manifest.files:
+        off = [key for key, ways in entry.accelerators.items() if "gpu" not in ways]
+        if off:
+            path = folder / entry.path
+            kinds = Counter((one.operator, one.reason) for one in left_to_cpu(seals.read(path), path)[off[0]])
+            where = "" if len(off) == len(entry.signatures) else f" at {', '.join(off)}"
+            what = f"{entry.path} is not known to run whole on a GPU{where}"
+            lines.append(f"{what}: {list_kinds(kinds)} would hop to the CPU")
+    return lines
 
 
 def padding_fault(verified: VerifyReport | None, precision: Precision, tier: str) -> str | None:

@@ -37,7 +37,7 @@ FORMS: tuple[Form, ...] = (
     ),
     Form(
         "pixel-shuffle",
-        "With the convolution's channels sorted for it, a pixel shuffle is one transposition.",
+        "With the channels sorted for it, a pixel shuffle is one operator, which XNNPACK and GPUs take.",
     ),
     Form(
         "mean-by-rows",
@@ -87,10 +87,10 @@ class LiteRtForms(TorchFunctionMode):
         r, (n, c, h, w) = upscale_factor, x.shape
         if id(x) in self._convolutions:
             _, args, kwargs = self._convolutions[id(x)]
-            blocks = _block_ordered_conv(r, *args, **kwargs).permute(0, 2, 3, 1)
-            blocks = blocks.reshape(n, h, w, r, r, c // r**2).permute(0, 1, 3, 2, 4, 5)
+            sorted_x = _block_ordered_conv(r, *args, **kwargs).permute(0, 2, 3, 1)
         else:
-            blocks = x.permute(0, 2, 3, 1).reshape(n, h, w, c // r**2, r, r).permute(0, 1, 4, 2, 5, 3)
+            sorted_x = x.permute(0, 2, 3, 1).reshape(n, h * w, c // r**2, r * r).transpose(2, 3)
+        blocks = sorted_x.reshape(n, h, w, r, r, c // r**2).permute(0, 1, 3, 2, 4, 5)
         return blocks.reshape(n, h * r, w * r, c // r**2).permute(0, 3, 1, 2)
 
 

@@ -88,7 +88,8 @@ class PlanGroup(Model):
     `macs`, `fp32_ms` and `int8_ms` are of one; `speed` is FP32 time over INT8 time, so above 1 INT8 is
     faster. None: not measured, or INT8 does not run. `names` are the last outputs in the runtime's own
     FP32 graph. `followed_by`: what a convolution takes in. `flag`: the measured cost speaks against the
-    decision, by its interval and by at least half a percent of the tier's time.
+    decision, by its interval and by at least half a percent of the tier's time. `off_gpu`: operators that
+    LiteRT's GPU delegate is not known to take, with the reason; None in ONNX Runtime.
     """
 
     kind: str
@@ -107,6 +108,7 @@ class PlanGroup(Model):
     rewrite: PlanRewrite | None
     reason: str
     flag: Flag
+    off_gpu: tuple[str, ...] | None = None
 
 
 class PlanConversion(Model):

@@ -17,7 +17,7 @@ from iast_export.artifacts import json_bytes, read_json, write_atomic
 from iast_export.errors import InputError
 from iast_export.paths import MANIFEST_NAME as MANIFEST_NAME
 from iast_export.paths import inside
-from iast_export.specs import PRECISIONS, RUNTIMES, Layout, Precision, Role, Runtime
+from iast_export.specs import PRECISIONS, RUNTIMES, Accelerator, Layout, Precision, Role, Runtime
 
 VERIFY_PATH = "reports/verify.json"
 BENCHMARK_PATH = "reports/benchmark.json"
@@ -379,6 +379,8 @@ class TierEntry(Model):
 class FileEntry(Model):
     """A model file of the bundle; `signatures` are LiteRT's (empty for ONNX).
 
+    `accelerators` names per signature those of LiteRT that run it whole: XNNPACK ("cpu") and the GPU
+    delegate ("gpu"). With any other, operators would hop to the CPU's slow built-in kernels, or off the GPU.
     `minimum_runtime` is the oldest release of its runtime that takes the file, by the file's own words.
     """
 
@@ -390,7 +392,16 @@ class FileEntry(Model):
     role: Role
     signatures: tuple[str, ...] = ()
     tier: str | None = None
+    accelerators: dict[str, tuple[Accelerator, ...]] = Field(default_factory=dict)
+
     minimum_runtime: Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+){1,2}$")] | None = None
+
+    @model_validator(mode="after")
+    def _accelerated(self) -> Self:
+        unknown = sorted(set(self.accelerators) - set(self.signatures))
+        if unknown:
+            raise ValueError(f"{self.path}: accelerators of {unknown[0]}, which is no signature of it")
+        return self
 
 
 class IoEntry(Model):
@@ -482,7 +493,8 @@ class StyleEntry(Model):
 class GoldenEntry(Model):
     """A picture and what the bundle's models made of it; `outputs` keys are `RUNTIME-PRECISION`.
 
-    `tolerance_levels` is the largest difference in 8-bit levels that another machine may show;
+    `tolerance_levels` is the largest difference in 8-bit levels that another machine may show on its CPU,
+    `gpu_tolerance_levels` what LiteRT may show on a GPU, which computes in FP16, by precision;
     `sha256` holds the hash of every picture named, so that a self-test can't be made to pass.
     """
 
@@ -492,6 +504,7 @@ class GoldenEntry(Model):
     strength: Annotated[float, Field(ge=0, le=1)]
     outputs: dict[str, RelativePath] = Field(min_length=1)
     tolerance_levels: dict[Runtime, Count]
+    gpu_tolerance_levels: dict[Precision, Count] = Field(default_factory=dict)
     sha256: dict[RelativePath, Sha256]
 
     @model_validator(mode="after")

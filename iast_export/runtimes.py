@@ -276,8 +276,12 @@ class LiteRtSession:
             raise ToolError(f"LiteRT failed: {error}", "convert the model again") from error
 
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
+        return self.presented(self.invoke(self.prepared(feeds)))
+
+    def presented(self, raw: Mapping[str, Array]) -> dict[str, Array]:
+        """What `invoke` returned as `run` does: float32, images NCHW."""
         results = {}
-        for name, value in self.invoke(self.prepared(feeds)).items():
+        for name, value in raw.items():
             value = _dequantize_edge(value, self._outputs[name])
             is_image = _is_image(name, value.shape)
             results[name] = np.ascontiguousarray(value.transpose(0, 3, 1, 2)) if is_image else value

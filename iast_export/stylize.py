@@ -19,6 +19,7 @@ from iast_export.belonging import load_own
 from iast_export.claims import made_files
 from iast_export.default_lane import load_defaults, padding_fault
 from iast_export.errors import InputError, UsageError
+from iast_export.gpu import open_gpu
 from iast_export.images import (
     Rgb,
     center_square,
@@ -38,6 +39,7 @@ from iast_export.specs import (
     STRENGTH,
     STYLE_ENCODER_SIDE_PX,
     STYLE_IMAGE,
+    Accelerator,
     Precision,
     Runtime,
     Tier,
@@ -90,9 +92,17 @@ class BundleEngine:
     """
 
     def __init__(
-        self, folder: Path, runtime: Runtime, precision: Precision | None = None, threads: int = 1
+        self,
+        folder: Path,
+        runtime: Runtime,
+        precision: Precision | None = None,
+        threads: int = 1,
+        accelerator: Accelerator = "cpu",
     ) -> None:
+        if accelerator == "gpu" and runtime != "litert":
+            raise UsageError(f"no GPU computes for {runtime} here", "use --runtime litert, or the CPU")
         self.folder, self.runtime, self.threads = folder, runtime, threads
+        self.accelerator = accelerator
         self.manifest: Manifest = load_manifest(folder)
         self._seals = Seals.of_bundle(folder, self.manifest)
         self._seals.check_present()
@@ -176,7 +186,11 @@ class BundleEngine:
             lane = self._lanes[tier.id]
             if self.runtime == "litert":
                 data, path = self._opened(lane[0])
-                self._sessions[tier.id] = open_litert(data, tier.signature, self.threads, path)
+                self._sessions[tier.id] = (
+                    open_gpu(data, tier.signature, where=path)
+                    if self.accelerator == "gpu"
+                    else open_litert(data, tier.signature, self.threads, path)
+                )
             else:
                 entry = next(f for f in lane if f.tier == tier.id)
                 data, path = self._opened(entry)

@@ -77,13 +77,13 @@ def drop_unused_tensors(model: Model, graph: Graph) -> None:
                 entry.tensorIndex = target[int(entry.tensorIndex)]
 
 
-def operator_code(model: Model, name: str) -> int:
-    """The index of an operator's code, which is registered where the model lacks it."""
+def operator_code(model: Model, name: str, version: int = 2) -> int:
+    """The index of an operator's code, which is registered in that version where the model lacks it."""
     number = getattr(schema().BuiltinOperator, name)
     numbers = [max(c.builtinCode, c.deprecatedBuiltinCode) for c in model.operatorCodes]
     if number not in numbers:
         code = schema().OperatorCodeT()
-        code.builtinCode, code.deprecatedBuiltinCode, code.version = number, number, 2
+        code.builtinCode, code.deprecatedBuiltinCode, code.version = number, number, version
         model.operatorCodes.append(code)
         numbers.append(number)
     return numbers.index(number)

@@ -262,6 +262,7 @@ def good_manifest() -> Case:
                 "runtime": "litert",
                 "signatures": ["d2_32px", "d1_64px"],
                 "tier": None,
+                "accelerators": {"d2_32px": ["cpu", "gpu"], "d1_64px": []},
             },
         ],
         "io": [
@@ -319,6 +320,7 @@ def good_manifest() -> Case:
                 "strength": 1.0,
                 "outputs": {"litert-int8": "golden/o.png"},
                 "tolerance_levels": {"litert": 1, "onnxruntime": 2},
+                "gpu_tolerance_levels": {"fp32": 2, "int8": 16},
                 "sha256": {"golden/c.png": SHA, "golden/o.png": SHA},
             }
         ],
@@ -344,6 +346,7 @@ TWO_HASHES = {
 BAD: list[tuple[list[str | int], Any, str]] = [
     (["schema_version"], 2, "another schema version"),
     (["tiers"], [], "no tier"),
+    (["files", 1, "accelerators", "d1_64px"], ["npu"], "an accelerator that no one knows"),
     (["tiers", 0, "max_side_px"], 128, "tiers that do not rise"),
     (["tiers", 1, "id"], "d2-32px", "a tier twice"),
     (["files", 0, "path"], "../models/a.onnx", "a path that leaves the bundle"),

@@ -7,10 +7,19 @@ from pathlib import Path
 
 import pytest
 
+from iast_export import default_lane
 from iast_export.build import Request
 from iast_export.cli import run
-from iast_export.default_lane import FLOOR_DB, default_lanes, lane_warnings, load_defaults, padding_fault
+from iast_export.default_lane import (
+    FLOOR_DB,
+    default_lanes,
+    lane_warnings,
+    load_defaults,
+    load_hops,
+    padding_fault,
+)
 from iast_export.errors import InputError
+from iast_export.gpu_operators import GpuRefusal
 from iast_export.recipe import Recipe
 from iast_export.reports import (
     BenchmarkReport,
@@ -25,6 +34,7 @@ from iast_export.reports import (
     TaskScores,
     VerifyReport,
     VerifyRow,
+    load_manifest,
 )
 from iast_export.specs import Precision
 from iast_export.stylize import BundleEngine
@@ -225,3 +235,23 @@ def test_a_network_of_ones_own_needs_no_recipe(tmp_path: Path) -> None:
     network = "tests.tiny_networks:tiny_adain_factory"
     request = Request.of_options(tmp_path, None, network, None, None, None)
     assert [tier.id for tier in request.recipe.plan] == ["d1-256px", "d1-512px", "d1-1024px"]
+
+
+def test_a_file_that_would_hop_off_the_gpu_is_named_with_what_hops(
+    bundle_copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest = load_manifest(bundle_copy)
+    files = [
+        entry.model_copy(update={"accelerators": {"d4_32px": ("cpu",), "d1_64px": ("cpu", "gpu")}})
+        if entry.path == "models/tiny-int8.tflite"
+        else entry
+        for entry in manifest.files
+    ]
+    assert load_hops(bundle_copy) == []
+    manifest.model_copy(update={"files": tuple(files)}).save(bundle_copy / "manifest.json")
+    moved = (GpuRefusal("TRANSPOSE", "a tensor of 6 dimensions"),) * 2
+    monkeypatch.setattr(default_lane, "left_to_cpu", lambda data, where: {"d4_32px": moved})
+    assert load_hops(bundle_copy) == [
+        "models/tiny-int8.tflite is not known to run whole on a GPU at d4_32px: "
+        "2 TRANSPOSE (a tensor of 6 dimensions) would hop to the CPU"
+    ]

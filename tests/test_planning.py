@@ -167,6 +167,12 @@ def test_a_reason_and_the_rewrite_stand_in_every_row() -> None:
     assert "unlike inputs (0 and above, unbounded) in one range" in joined.reason
 
 
+def test_the_plan_says_whether_a_gpu_takes_a_group() -> None:
+    for name in ("iast", "adain", "mobile"):
+        assert all(row.off_gpu == () for row in rows(planned(name), "litert"))
+        assert all(row.off_gpu is None for row in rows(planned(name), "onnxruntime"))
+
+
 def rewritten(row: PlanGroup) -> str:
     return row.rewrite.name if row.rewrite else ""
 

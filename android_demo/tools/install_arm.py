@@ -115,12 +115,15 @@ def fetch_first(suites: tuple[str, ...], packages: tuple[str, ...], architecture
         return fetch_first(tuple(others), packages, architecture)
 
 
-def fetch(suite: str, packages: tuple[str, ...], architecture: str) -> list[Path]:
-    """Packages of a suite and architecture as files, by apt with lists of its own.
+def fetch(
+    suite: str, packages: tuple[str, ...], architecture: str, tools: Path | None = None
+) -> list[Path]:
+    """Packages of a suite and architecture as files in `tools` (.arm), by apt with lists of its own.
 
     apt checks Debian's signature.
     """
-    state = TOOLS / "apt" / f"{suite}-{architecture}"
+    state = (tools or TOOLS) / "apt" / f"{suite}-{architecture}"
+    shutil.rmtree(state, ignore_errors=True)
     for part in ("lists/partial", "cache/archives/partial", "debs"):
         (state / part).mkdir(parents=True)
     (state / "status").touch()

@@ -8,6 +8,7 @@ from typing import Any
 from iast_export.build import Build
 from iast_export.environment import machine_fingerprint, versions
 from iast_export.errors import UsageError
+from iast_export.gpu_operators import refusal
 from iast_export.litert_forms import count_forms
 from iast_export.plan import plan_rows
 from iast_export.plan_reports import PlanConversion, PlanGroup, PlanReport, RuntimePlan
@@ -114,7 +115,14 @@ def _row(
         rewrite=rewrite_of(network, group, places),
         reason=reason_of(model, network, group),
         flag="",
+        off_gpu=_off_gpu(model, group) if network.runtime == "litert" else None,
     )
+
+
+def _off_gpu(model: Any, group: Group) -> tuple[str, ...]:
+    graph = model.subgraphs[0]
+    found = [refusal(model, graph, graph.operators[op.position]) for op in group.ops]
+    return tuple(dict.fromkeys(f"{one.operator} ({one.reason})" for one in found if one is not None))
 
 
 def _ratio(speed: Interval | None) -> Ratio | None:

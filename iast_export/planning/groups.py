@@ -49,7 +49,6 @@ _ROOTS = ("InstanceNormalization", "LayerNormalization", "Pow", "Reciprocal", "R
 _ELEMENTWISE = ("Add", "Div", "Mul", "Sub")
 _FREE = ("Expand", "Flatten", "Reshape", "Slice", "Squeeze", "Unsqueeze")
 _SMOOTH = ("Elu", "Erf", "Exp", "Gelu", "Mish", "Selu", "Softmax", "Softplus", "Tanh")
-_MOVED_BLOCKS = ("Reshape", "Transpose", "Reshape")
 _POOLS = ("AveragePool", "GlobalAveragePool", "MaxPool")
 
 
@@ -77,7 +76,7 @@ class Group:
         """What a convolution or sum takes in: a clamp, a pixel shuffle."""
         types = [op.type for op in self.ops]
         clamped = self.main.mode == "rectified" or any(name in CLAMPS for name in types)
-        shuffled = "DepthToSpace" in types or ("Transpose" in types and self.main.weight)
+        shuffled = "DepthToSpace" in types
         takes_in = self.main.type in CONVOLUTIONS
         names = [("clamp", takes_in and clamped), ("pixel shuffle", takes_in and shuffled)]
         return tuple(name for name, holds in names if holds)
@@ -86,7 +85,7 @@ class Group:
     def unfolds(self) -> bool:
         """Whether a convolution reads blocks of pixels side by side."""
         before = self.ops[: self.ops.index(self.main)]
-        return self.main.type in CONVOLUTIONS and [op.type for op in before] == list(_MOVED_BLOCKS)
+        return self.main.type in CONVOLUTIONS and [op.type for op in before] == ["SpaceToDepth"]
 
     @property
     def main(self) -> Op:
@@ -130,16 +129,10 @@ class _Finder:
         return op is not None and op.name not in self.taken
 
     def _unfolding(self, op: Op) -> list[Op]:
-        """The movements that put blocks of pixels side by side for one convolution alone."""
-        chain: list[Op] = []
-        reader = op
-        for kind in reversed(_MOVED_BLOCKS):
-            maker = self.network.producers.get(reader.inputs[0])
-            if maker is None or maker.type != kind or self.network.only_reader(maker.name) is None:
-                return []
-            chain.insert(0, maker)
-            reader = maker
-        return chain if len(self.network.shapes.get(chain[0].name, ())) == 6 else []
+        """What puts blocks of pixels side by side for one convolution alone."""
+        maker = self.network.producers.get(op.inputs[0])
+        alone = maker is not None and self.network.only_reader(maker.name) is not None
+        return [maker] if maker is not None and alone and maker.type == "SpaceToDepth" else []
 
     def _follow_up(self, op: Op) -> list[Op]:
         """The clamp, the pixel shuffle and the cut to size that alone read an operator's result."""
@@ -152,14 +145,7 @@ class _Finder:
         if reader is not None and reader.type == "DepthToSpace":
             cut = self.network.only_reader(reader.name)
             return [*chain, reader, *([cut] if cut is not None and cut.type == "Slice" else [])]
-        shuffle = []
-        for kind in _MOVED_BLOCKS:
-            if reader is None or reader.type != kind:
-                return chain
-            shuffle.append(reader)
-            reader = self.network.only_reader(reader.name)
-        is_shuffle = len(self.network.shapes.get(shuffle[0].name, ())) == 6
-        return [*chain, *(shuffle if is_shuffle else [])]
+        return chain
 
     def _products(self) -> None:
         """Products of matrices, with the flattenings and sums around those of one head."""
@@ -256,6 +242,7 @@ class _Finder:
             "DepthToSpace": "pixel shuffle",
             "HardSwish": "hard-swish",
             "Resize": "resize",
+            "SpaceToDepth": "pixel shuffle",
             "Transpose": "layout change",
             "Upsample": "resize",
         }
@@ -330,7 +317,8 @@ class _Finder:
 
 
 def _only_moves(op: Op) -> bool:
-    return op.type in ("Clip", "Concat", "DepthToSpace", "Pad", "Relu", "Reshape", "Slice", "Transpose")
+    moves = ("Clip", "Concat", "DepthToSpace", "Pad", "Relu", "Reshape", "Slice", "SpaceToDepth", "Transpose")
+    return op.type in moves
 
 
 def _keeps_places(op: Op) -> bool:

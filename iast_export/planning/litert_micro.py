@@ -19,6 +19,7 @@ from iast_export.planning.groups import Group
 from iast_export.planning.litert_network import tensor_index
 from iast_export.planning.onnx_micro import edges
 from iast_export.quantize.delegation import SignatureDelegation, delegation_of
+from iast_export.quantize.litert_moves import hide_block_moves, show_block_moves
 from iast_export.quantize.litert_weights import densify_litert
 
 _SPAN = 4.0
@@ -52,10 +53,12 @@ def int8_model(fp32: bytes) -> bytes:
 
         alone = tf.parse(fp32)
         densify_litert(alone)
+        hide_block_moves(alone)
         tool = quantizer.Quantizer(bytearray(tw.serialize(alone, named_constants=True)))
         tool.add_static_config(".*", qtyping.TFLOperationName.ALL_SUPPORTED, 8, 8)
         made = tool.quantize(_spans(alone), enable_progress_report=False)
         model = tf.parse(bytes(made.quantized_model))
+        show_block_moves(model)
         _integer_edges(model)
         data = tw.serialize(model)
         _interpreter(data, 1)

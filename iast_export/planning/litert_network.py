@@ -38,12 +38,14 @@ _TYPES = {
     "RELU": "Relu",
     "RELU6": "Clip",
     "RELU_0_TO_1": "Clip",
+    "RELU_N1_TO_1": "Clip",
     "RESHAPE": "Reshape",
     "RESIZE_BILINEAR": "Resize",
     "RESIZE_NEAREST_NEIGHBOR": "Resize",
     "RSQRT": "Rsqrt",
     "SLICE": "Slice",
     "SOFTMAX": "Softmax",
+    "SPACE_TO_DEPTH": "SpaceToDepth",
     "SQRT": "Sqrt",
     "SQUARED_DIFFERENCE": "Sub",
     "STRIDED_SLICE": "Slice",
@@ -112,11 +114,18 @@ def _channels_first(model: tf.Model, graph: tf.Graph) -> set[int]:
     """Tensors behind a transposition to channels first, up to the one back."""
     found: set[int] = set()
     for op in graph.operators:
-        first = int(op.inputs[0])
-        flips = tf.op_name(model, op) == "TRANSPOSE" and len(tf.tensor_shape(graph.tensors[first])) == 4
+        flips = tf.op_name(model, op) == "TRANSPOSE" and _changes_layout(
+            model, graph.tensors[int(op.inputs[1])]
+        )
         if flips != any(int(t) in found for t in op.inputs):
             found.update(int(t) for t in op.outputs)
     return found
+
+
+def _changes_layout(model: tf.Model, order: Any) -> bool:
+    """Whether a transposition in that order moves channels from last to first, or back."""
+    held = tf.constant(model, order)
+    return held is not None and tuple(int(axis) for axis in held) in ((0, 3, 1, 2), (0, 2, 3, 1))
 
 
 def _op(model: tf.Model, graph: tf.Graph, n: int, integer: bool, layouts: set[int]) -> Op:

@@ -58,14 +58,14 @@ def _is_shuffled(group: Group, network: Network) -> bool:
     reader = network.only_reader(group.name)
     while reader is not None and reader.type in (*CLAMPS, "Sigmoid"):
         reader = network.only_reader(reader.name)
-    moved = reader is not None and reader.type == "Reshape" and len(network.shapes[reader.name]) == 6
+    moved = reader is not None and reader.type == "DepthToSpace"
     return "pixel shuffle" in group.followed_by or moved
 
 
 def _shuffles_at_once(group: Group, network: Network) -> bool:
     return (
         "pixel shuffle" in group.followed_by
-        and _has(group, "Transpose")
+        and _has(group, "DepthToSpace")
         and not _computes_blocks(group, network)
     )
 

@@ -32,11 +32,13 @@ from iast_export.onnx_graph import Array
 from iast_export.quantize.delegation import SignatureDelegation, delegation
 from iast_export.quantize.equalize import Equalization
 from iast_export.quantize.litert_edges import integer_edges
+from iast_export.quantize.litert_moves import hide_block_moves, show_block_moves
 from iast_export.quantize.litert_weights import densify_litert, equalize_litert, replace_filters
 from iast_export.quantize.rectified_sums import litert_sums, tighten
 from iast_export.ranges import RangeLike, found_range
 from iast_export.rewrites.grouped import GroupForm
 from iast_export.specs import CONTENT, STYLIZED, Precision
+from iast_export.tflite_forms import unit_clamp
 from iast_export.tflite_graph import (
     CONVOLUTIONS,
     DEPTHWISE,
@@ -52,7 +54,11 @@ from iast_export.tflite_graph import (
 Edges = Literal["float32", "int8"]
 
 WEIGHTED = (*CONVOLUTIONS, DEPTHWISE, "FULLY_CONNECTED")
-TOOL_NAMES = {"TRANSPOSE_CONV": "CONV_2D_TRANSPOSE"}
+TOOL_NAMES = {
+    "DEPTH_TO_SPACE": "RESHAPE",  # as `litert_moves` hides it
+    "SPACE_TO_DEPTH": "RESHAPE",
+    "TRANSPOSE_CONV": "CONV_2D_TRANSPOSE",
+}
 __all__ = [
     "LiteRtQuantizeSummary",
     "SignatureDelegation",
@@ -236,20 +242,23 @@ def drop_final_clamp(model: tf.Model, graph: tf.Graph, signature: tf.Signature, 
         if source is None:
             return chosen
         chain.append(source)
-    if not chain or tf.op_name(model, graph.operators[chain[-1]]) != "RELU_0_TO_1":
+    clamp = unit_clamp(model, graph, chain[-1]) if chain else []
+    before = int(graph.operators[clamp[0]].inputs[0]) if clamp else -1
+    if not clamp or producer.get(before) not in chosen:
         return chosen
-    clamp = chain[-1]
-    before = int(graph.operators[clamp].inputs[0])
-    if producer.get(before) not in chosen:
-        return chosen
-    after = int(graph.operators[clamp].outputs[0])
+    after = int(graph.operators[clamp[-1]].outputs[0])
     source_op = graph.operators[producer[before]]
-    source_op.outputs = [after if int(t) == before else int(t) for t in source_op.outputs]
+    if len(clamp) == 1:
+        source_op.builtinOptions.fusedActivationFunction = tf.schema().ActivationFunctionType.NONE
+    if after in [int(t) for t in graph.outputs]:
+        source_op.outputs = [after if int(t) == before else int(t) for t in source_op.outputs]
+        before, after = after, before
     for op in graph.operators:
-        op.inputs = [after if int(t) == before else int(t) for t in op.inputs]
-    del graph.operators[clamp]
+        op.inputs = [before if int(t) == after else int(t) for t in op.inputs]
+    kept = [n for n in range(len(graph.operators)) if n not in clamp]
+    graph.operators = [graph.operators[n] for n in kept]
     chosen = chosen | set(chain[:-1])
-    return {n - (n > clamp) for n in chosen if n != clamp}
+    return {place for place, n in enumerate(kept) if n in chosen}
 
 
 def _settle_ranges(
@@ -292,9 +301,16 @@ def run_tool(
     with tf.quiet_tools():
         from ai_edge_quantizer import quantizer
 
-        tool = quantizer.Quantizer(bytearray(data))
+        given = tf.parse(data)
+        hidden = hide_block_moves(given)
+        tool = quantizer.Quantizer(bytearray(tw.serialize(given, named_constants=True) if hidden else data))
         configure(tool)
-        return bytes(tool.quantize(calibration, enable_progress_report=False).quantized_model)
+        made = bytes(tool.quantize(calibration, enable_progress_report=False).quantized_model)
+        if not hidden:
+            return made
+        model = tf.parse(made)
+        show_block_moves(model)
+        return tw.serialize(model, named_constants=True)
 
 
 def _configure(tool: Any, precision: Precision) -> None:

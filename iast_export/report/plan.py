@@ -50,8 +50,12 @@ def _row(report: PlanReport, row: PlanGroup) -> tuple[str, ...]:
         _kernel(row),
         _times(row) if report.measured else "not measured",
         _EXPORTER[row.decision],
-        f"{why}{rewritten}{row.reason}",
+        f"{why}{rewritten}{row.reason}{_off_gpu(row)}",
     )
+
+
+def _off_gpu(row: PlanGroup) -> str:
+    return f"; off the GPU: {', '.join(row.off_gpu)}" if row.off_gpu else ""
 
 
 def _kernel(row: PlanGroup) -> str:

@@ -21,7 +21,8 @@ data class Tier(val id: String, val depth: Int, val maxSidePx: Int, val heightPx
 
 /**
  * A model file with its hash; [signatures] are LiteRT's keys, [tier] is set where the file serves one tier only.
- * [minimumRuntime] is the oldest release of its runtime that takes it, where that is known.
+ * [accelerators] are by signature those that run it whole; empty where the bundle doesn't say. [minimumRuntime] is
+ * the oldest release of its runtime that takes it, where that is known.
  */
 data class ModelFile(
     val path: String,
@@ -33,6 +34,7 @@ data class ModelFile(
     val signatures: List<String>,
     val tier: String?,
     val minimumRuntime: String?,
+    val accelerators: Map<String, List<String>> = emptyMap(),
 )
 
 /** One edge of a model: its name and how its numbers lie. [scale] and [zeroPoint] are set for int8 edges. */
@@ -59,7 +61,10 @@ data class StyleEntry(
     val thumbnailSha256: String?,
 )
 
-/** A picture and what each lane must make of it, to within [toleranceLevels] of 8-bit levels. */
+/**
+ * A picture and what each lane must make of it, to within [toleranceLevels] of 8-bit levels on a CPU, and
+ * [gpuToleranceLevels] on a GPU, which computes in FP16.
+ */
 data class Golden(
     val tier: String,
     val content: String,
@@ -68,7 +73,14 @@ data class Golden(
     val outputs: Map<Lane, String>,
     val toleranceLevels: Map<Runtime, Int>,
     val sha256: Map<String, String>,
-)
+    val gpuToleranceLevels: Map<Precision, Int> = emptyMap(),
+) {
+    /** The largest difference that a lane may show on an accelerator, as an engine names it. */
+    fun tolerance(lane: Lane, accelerator: String): Int {
+        val onGpu = if (accelerator.startsWith("gpu")) gpuToleranceLevels[lane.precision] else null
+        return onGpu ?: toleranceLevels[lane.runtime] ?: 0
+    }
+}
 
 /** One of the tensors that make up a style's code, in the order in which a code's file holds them. */
 data class CodeInput(val name: String, val shape: List<Int>) {

@@ -4,6 +4,7 @@ private val SHA256 = Regex("[0-9a-f]{64}")
 private val ID = Regex("[a-z0-9][a-z0-9_-]*")
 private val VERSION = Regex("[0-9]+([.][0-9]+){1,2}")
 private const val STRENGTH = "strength"
+private val ACCELERATORS = setOf("cpu", "gpu")
 
 /** Most numbers of a style's code tensor: four megabytes. */
 private const val MOST_NUMBERS = 1 shl 20
@@ -95,10 +96,15 @@ internal class ManifestReader(private val root: Fields) {
         role = Role.values().firstOrNull { it.id == fields.text("role") } ?: unknown("role", fields.text("role")),
         signatures = fields.texts("signatures"),
         tier = fields.textOrNull("tier"),
+        accelerators = if (fields.isAbsent("accelerators")) emptyMap() else accelerators(fields.fields("accelerators")),
         minimumRuntime = fields.textOrNull("minimum_runtime")?.also {
             need(VERSION.matches(it)) { "manifest.json: \"$it\" is no version of a runtime; build the bundle again" }
         },
     )
+
+    private fun accelerators(fields: Fields): Map<String, List<String>> = fields.keys().associateWith { signature ->
+        fields.texts(signature).onEach { if (it !in ACCELERATORS) unknown("accelerator", it) }
+    }
 
     private fun edge(fields: Fields) = Edge(
         path = path(fields, "path"),
@@ -154,6 +160,8 @@ internal class ManifestReader(private val root: Fields) {
             outputs = outputs,
             toleranceLevels = tolerance.keys().associate { runtime(it) to tolerance.int(it, 0..255) },
             sha256 = hashes,
+            gpuToleranceLevels = if (fields.isAbsent("gpu_tolerance_levels")) emptyMap() else
+                fields.fields("gpu_tolerance_levels").let { on -> on.keys().associate { precision(it) to on.int(it, 0..255) } },
         )
     }
 

@@ -36,8 +36,8 @@ class SelfTest(private val bundle: Bundle, private val open: EngineFactory) {
     fun allLanes(): List<Lane> = bundle.manifest.goldens.flatMap { it.outputs.keys }.distinct()
 
     private fun outcome(golden: Golden, lane: Lane, engine: Result<StyleEngine>): GoldenOutcome {
-        val tolerance = golden.toleranceLevels[lane.runtime] ?: 0
         val accelerator = engine.getOrNull()?.accelerator ?: "none"
+        val tolerance = golden.tolerance(lane, accelerator)
         fun result(worst: Int?, share: Double?, message: String) =
             GoldenOutcome(lane, golden.tier, golden.style, accelerator, worst, share, tolerance, message)
         return try {
