@@ -76,8 +76,37 @@ class CompiledModel private constructor(private val path: String) : AutoCloseabl
         val xnnPackWeightCachePath: String? = null,
     )
 
+    data class GpuOptions(
+        val constantTensorSharing: Boolean? = null,
+        val infiniteFloatCapping: Boolean? = null,
+        val allowSrcQuantizedFcConvOps: Boolean? = null,
+        val precision: Precision? = null,
+        val bufferStorageType: BufferStorageType? = null,
+        val preferTextureWeights: Boolean? = null,
+        val serializationDir: String? = null,
+        val modelCacheKey: String? = null,
+        val serializeProgramCache: Boolean? = null,
+        val serializeExternalTensors: Boolean? = null,
+        val externalTensorsMode: Boolean? = null,
+        val externalTensorPattern: String? = null,
+        val backend: Backend? = null,
+        val priority: Priority? = null,
+        val numStepsOfCommandBufferPreparations: Int? = null,
+    ) {
+        enum class Precision { DEFAULT, FP16, FP32 }
+
+        enum class BufferStorageType { DEFAULT, BUFFER, TEXTURE_2D }
+
+        enum class Backend { AUTOMATIC, OPENCL, WEBGPU, OPENGL }
+
+        enum class Priority { DEFAULT, LOW, NORMAL, HIGH }
+
+        fun words() = "$serializationDir $modelCacheKey $serializeProgramCache"
+    }
+
     class Options(internal vararg val accelerators: Accelerator) {
         var cpuOptions: CpuOptions? = null
+        var gpuOptions: GpuOptions? = null
     }
 
     init {
@@ -115,7 +144,7 @@ class CompiledModel private constructor(private val path: String) : AutoCloseabl
 
     companion object {
         fun create(filePath: String, options: Options = Options(Accelerator.CPU), optionalEnv: Environment? = null): CompiledModel {
-            ask("litert-open", filePath, options.accelerators.joinToString(","), options.cpuOptions?.numThreads.toString())
+            ask("litert-open", filePath, options.accelerators.joinToString(","), options.cpuOptions?.numThreads.toString(), options.gpuOptions?.words() ?: "none")
             return CompiledModel(filePath)
         }
     }

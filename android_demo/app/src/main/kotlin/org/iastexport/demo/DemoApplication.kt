@@ -71,7 +71,8 @@ class DemoApplication : Application() {
         val wanted = lane to choice
         engine?.let { (key, open) -> if (key == wanted) return open }
         closeEngine()
-        return openEngine(bundle(), lane, choice).also { engine = wanted to it }
+        // Android empties the code cache when the app or the system is updated, and with it what was compiled for the old one.
+        return openEngine(bundle(), lane, choice.copy(cache = File(codeCacheDir, "gpu"))).also { engine = wanted to it }
     }
 
     /** Frees the open engine's memory. On the worker thread only. */
