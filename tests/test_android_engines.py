@@ -200,7 +200,16 @@ def test_what_can_t_be_opened_is_refused_in_words_and_left_closed(bundle_copy: P
     said, _ = bridge(
         tmp_path, [command(bundle_copy, tmp_path, 0, "litert-int8", "gpu", style, 1.0, "refuse")]
     )
-    assert said == ["refused the GPU refuses models/tiny-int8.tflite: no GPU in this machine; choose the CPU"]
+    refused = "refused the GPU refuses models/tiny-int8.tflite: no GPU in this machine; choose the CPU"
+    assert said == [refused]
+    kept = tmp_path / "cache" / "gpu"
+    asked = command(bundle_copy, tmp_path, 0, "litert-int8", f"gpu:{kept}", style, 1.0, "refuse")
+    said, runtimes = bridge(tmp_path, [asked])
+    model = next(f for f in load_manifest(bundle_copy).files if f.path == "models/tiny-int8.tflite")
+    assert said == [refused] and kept.is_dir()
+    assert runtimes.requests[0][-1] == f"{kept} {model.sha256} true", (
+        "programs are kept under the model's hash"
+    )
     model = bundle_copy / "models" / "tiny-d4-32px-int8.onnx"
     model.write_bytes(model.read_bytes()[:-1] + b"x")
     said, runtimes = bridge(
