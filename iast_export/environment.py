@@ -55,6 +55,8 @@ _BASE = (
     ("matplotlib", "matplotlib", "reports"),
     ("numpy", "numpy", "everything"),
     ("pydantic", "pydantic", "everything"),
+    ("PIL", "pillow", "pictures"),
+    ("simplejpeg", "simplejpeg", "pictures"),
     ("rich", "rich", "the command line"),
     ("safetensors", "safetensors", "checkpoints and codes"),
 )

@@ -225,10 +225,14 @@ def _indices(items: Any) -> list[int]:
 
 def _check_graph(model: Any, graph: Any, where: str) -> None:
     tensors = _some(graph.tensors, f"tensor in {where}")
-    for number, tensor in enumerate(tensors):
-        _check_tensor(model, tensor, f"tensor {number} of {where}")
     if graph.inputs is None or graph.outputs is None or graph.operators is None:
         raise DamagedError(f"{where} has no inputs, outputs or operators")
+    used = {*_indices(graph.inputs), *_indices(graph.outputs)}
+    used.update(i for op in graph.operators for i in (*_indices(op.inputs), *_indices(op.outputs)))
+    for number, tensor in enumerate(tensors):
+        _check_tensor(model, tensor, f"tensor {number} of {where}")
+        if number in used:
+            _check_stored(model, tensor, f"tensor {number} of {where}")
     for index in (*_indices(graph.inputs), *_indices(graph.outputs)):
         _within(index, tensors, f"an edge of {where}")
     ready = {i for i, one in enumerate(tensors) if _is_stored(model, one) or one.isVariable}
@@ -267,13 +271,18 @@ def _check_tensor(model: Any, tensor: Any, where: str) -> None:
     shape = _indices(tensor.shape)
     if any(side < 0 for side in shape):
         raise DamagedError(f"{where} has the shape {shape}")
+    if tensor.quantization is not None:
+        _check_quantization(tensor.quantization, shape, where)
+
+
+def _check_stored(model: Any, tensor: Any, where: str) -> None:
+    """Holds what is stored to the shape; the quantizer leaves unused tensors whose buffer it gave another."""
+    kind, shape = _enum("TensorType")[tensor.type], _indices(tensor.shape)
     stored = model.buffers[tensor.buffer].data
     if stored is not None and len(stored) and kind in _ITEM_BITS and tensor.sparsity is None:
         needed = -(-math.prod(shape) * _ITEM_BITS[kind] // 8)
         if len(stored) != needed:
             raise DamagedError(f"{where} stores {len(stored)} bytes, {kind} {shape} needs {needed}")
-    if tensor.quantization is not None:
-        _check_quantization(tensor.quantization, shape, where)
 
 
 def _check_quantization(found: Any, shape: list[int], where: str) -> None:

@@ -124,6 +124,28 @@ def block_move(model: tf.Model, name: str, block: int, source: int, target: int)
     return op
 
 
+def spelled_move(
+    model: tf.Model, graph: tf.Graph, name: str, block: int, source: int, target: int
+) -> list[Any]:
+    """A block move of one picture as RESHAPE, TRANSPOSE, RESHAPE, for what has no kernel for the operator."""
+    _, height, width, channels = tf.tensor_shape(graph.tensors[source])
+    if name == "DEPTH_TO_SPACE":
+        sizes = (height, width, block, channels // block)
+    else:
+        sizes = (height // block, block, width // block, block * channels)
+    opened, moved = _like(graph, source), _like(graph, source)
+    for made in (opened, moved):
+        graph.tensors[made].quantization = graph.tensors[source].quantization
+    first, transpose, last = (
+        operator(model, "RESHAPE", [source], [opened]),
+        operator(model, "TRANSPOSE", [opened], [moved]),
+        operator(model, "RESHAPE", [moved], [target]),
+    )
+    _reshape_to(model, graph, first, sizes)
+    _reshape_to(model, graph, last, tf.tensor_shape(graph.tensors[target]))
+    return _short_move(model, graph, (sizes, (0, 2, 1, 3)), (first, transpose, last))
+
+
 def _short_move(model: tf.Model, graph: tf.Graph, move: Reduced, ops: Sequence[Any]) -> list[Any]:
     """RESHAPE, TRANSPOSE, RESHAPE over the fewest dimensions; one RESHAPE where nothing changes its place."""
     first, transpose, last = ops
@@ -134,7 +156,8 @@ def _short_move(model: tf.Model, graph: tf.Graph, move: Reduced, ops: Sequence[A
     moved = tuple(sizes[axis] for axis in order)
     _reshape_to(model, graph, first, sizes)
     _set_shape(graph, int(transpose.outputs[0]), moved)
-    transpose.inputs[1] = add_constant(model, graph, np.array(order, np.int32))
+    axes = add_constant(model, graph, np.array(order, np.int32))
+    transpose.inputs = [int(transpose.inputs[0]), axes]
     return [first, transpose, last]
 
 

@@ -23,7 +23,9 @@ from iast_export.images import Rgb, center_square, fit_longest_side
 from iast_export.lanes import Feeds, Lane
 from iast_export.metrics import psnr_db, ssim, ssim_content, style_distance
 from iast_export.metrics.identity import FaceBox
+from iast_export.metrics.perceptual import MIN_SIDE_PX as SMALLEST_PERCEPTUAL_PX
 from iast_export.metrics.perceptual import PerceptualDistance
+from iast_export.metrics.style import MIN_SIDE_PX as SMALLEST_STYLE_PX
 from iast_export.reports import Figures, PairScore, SetFacts, TaskScores, VerifyReport, VerifyRow
 from iast_export.specs import Precision, Runtime, Tier
 from iast_export.styles import pack
@@ -31,6 +33,7 @@ from iast_export.summaries import drop_of, spread_of
 
 REFERENCE: tuple[Runtime, Precision] = ("onnxruntime", "fp32")
 NO_PERCEPTUAL = "no SqueezeNet 1.1 weights were given"
+SMALL_FOR_PERCEPTUAL = "every picture is too small for SqueezeNet 1.1"
 NO_IDENTITY = "no face-embedding model was given"
 NO_FACES = "no evaluation picture has a face box"
 
@@ -120,7 +123,8 @@ def verify(
             "give at least one picture and one lane beside FP32",
         )
     used = scorers or Scorers()
-    own = own_shape_pairs(pairs) if multiple_px is not None else []
+    smallest_px = min(lane.tier.max_side_px for lane in lanes)
+    own = own_shape_pairs(pairs, smallest_px) if multiple_px is not None else []
     step = _Steps(progress, len(lanes) * (len(pairs) + len(own)))
     rows = []
     with ThreadPoolExecutor(max_workers=usable_cores()) as pool:
@@ -147,12 +151,22 @@ def verify(
     return VerifyReport(set=set_facts, styles=styles, rows=tuple(rows))
 
 
-def own_shape_pairs(pairs: Sequence[EvaluationPair]) -> list[EvaluationPair]:
+def own_shape_pairs(pairs: Sequence[EvaluationPair], smallest_px: int) -> list[EvaluationPair]:
     """Half as many pairs again, of the photographs that are not square; none where all are.
 
     The longest come first. Where they are fewer, they come again in the styles of other pairs.
+
+    Args:
+        pairs: what to choose from.
+        smallest_px: side of the smallest tier; photographs that are too narrow there to be judged are
+            left out.
     """
-    shaped = [i for i, pair in enumerate(pairs) if pair.rgb.shape[0] != pair.rgb.shape[1]]
+
+    def is_judged(rgb: Rgb) -> bool:
+        short, long = sorted(rgb.shape[:2])
+        return bool(short < long and short * smallest_px >= SMALLEST_STYLE_PX * long)
+
+    shaped = [i for i, pair in enumerate(pairs) if is_judged(pair.rgb)]
     shaped.sort(key=lambda i: min(pairs[i].rgb.shape[:2]) / max(pairs[i].rgb.shape[:2]))
     made: dict[tuple[str, str], EvaluationPair] = {}
     for turn in range(len(pairs) if shaped else 0):
@@ -308,10 +322,11 @@ def judge_pair(reference: Reference, result: Rgb, scorers: Scorers) -> tuple[flo
 def task_scores(pair: EvaluationPair, content: Rgb, result: Rgb, scorers: Scorers) -> TaskScores:
     """What `result`, a stylized picture of `content`, keeps of its photograph and takes of its artwork."""
     face = pair.face_box
+    perceptual = scorers.perceptual if min(content.shape[:2]) >= SMALLEST_PERCEPTUAL_PX else None
     return TaskScores(
         ssim_content=ssim_content(result, content),
         style_distance=style_distance(result, pair.statistics),
-        lpips_content=scorers.perceptual(result, content) if scorers.perceptual else None,
+        lpips_content=perceptual(result, content) if perceptual else None,
         identity=scorers.identity.similarity(result, content, face) if scorers.identity and face else None,
     )
 
@@ -320,7 +335,7 @@ def _not_judged(pairs: Sequence[PairScore], scorers: Scorers) -> dict[str, str]:
     """Why a score has no figure, for each that has none."""
     reasons = {}
     if all(one.scores.lpips_content is None for one in pairs):
-        reasons["lpips_content"] = NO_PERCEPTUAL
+        reasons["lpips_content"] = SMALL_FOR_PERCEPTUAL if scorers.perceptual else NO_PERCEPTUAL
     if all(one.scores.identity is None for one in pairs):
         reasons["identity"] = NO_FACES if scorers.identity else NO_IDENTITY
     return reasons

@@ -49,7 +49,7 @@ class Runtimes:
             return "error\t" + " ".join(str(error).split())
         return "\t".join(["ok", *map(str, made)])
 
-    def _litert_open(self, path: str, accelerators: str, threads: str) -> list[str]:
+    def _litert_open(self, path: str, accelerators: str, threads: str, _gpu: str) -> list[str]:
         from ai_edge_litert.interpreter import Interpreter
 
         if accelerators != "CPU":

@@ -6,7 +6,6 @@ are right, and that pictures equal Python's. What a phone's runtime does, only a
 
 from __future__ import annotations
 
-import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +24,7 @@ from iast_export.runtimes import open_onnx
 from iast_export.stylize import BundleEngine
 from tests.android_bridge import bridge
 from tests.android_core import read_ppm, write_ppm
+from tests.sealing import reseal
 from tests.test_bundle import landmark_model
 
 # runtime, precision, how the engine is opened, width and height of the picture, strength, too large pictures
@@ -186,13 +186,8 @@ def test_a_phone_that_computes_otherwise_fails_the_self_test(bundle_copy: Path, 
     """An INT8 model of other bytes, honestly listed: the goldens tell that it isn't what was verified."""
     manifest = load_manifest(bundle_copy)
     entries = {f.precision: f for f in manifest.files if (f.role, f.runtime) == ("transfer", "litert")}
-    listing = json.loads((bundle_copy / "manifest.json").read_text())
-    for entry in listing["files"]:
-        if entry["path"] == entries["int8"].path:
-            other = bundle_copy / entries["dynamic_int8"].path
-            shutil.copy(other, bundle_copy / entry["path"])
-            entry.update(sha256=entries["dynamic_int8"].sha256, bytes=entries["dynamic_int8"].bytes)
-    (bundle_copy / "manifest.json").write_text(json.dumps(listing))
+    shutil.copy(bundle_copy / entries["dynamic_int8"].path, bundle_copy / entries["int8"].path)
+    reseal(bundle_copy)
     bridge(tmp_path, [("selftest", bundle_copy, "cpu", tmp_path / "selftest.json")])
     with pytest.raises(AccuracyError, match="did not pass, first litert int8"):
         import_result(tmp_path / "selftest.json", bundle_copy)
@@ -205,7 +200,16 @@ def test_what_can_t_be_opened_is_refused_in_words_and_left_closed(bundle_copy: P
     said, _ = bridge(
         tmp_path, [command(bundle_copy, tmp_path, 0, "litert-int8", "gpu", style, 1.0, "refuse")]
     )
-    assert said == ["refused the GPU refuses models/tiny-int8.tflite: no GPU in this machine; choose the CPU"]
+    refused = "refused the GPU refuses models/tiny-int8.tflite: no GPU in this machine; choose the CPU"
+    assert said == [refused]
+    kept = tmp_path / "cache" / "gpu"
+    asked = command(bundle_copy, tmp_path, 0, "litert-int8", f"gpu:{kept}", style, 1.0, "refuse")
+    said, runtimes = bridge(tmp_path, [asked])
+    model = next(f for f in load_manifest(bundle_copy).files if f.path == "models/tiny-int8.tflite")
+    assert said == [refused] and kept.is_dir()
+    assert runtimes.requests[0][-1] == f"{kept} {model.sha256} true", (
+        "programs are kept under the model's hash"
+    )
     model = bundle_copy / "models" / "tiny-d4-32px-int8.onnx"
     model.write_bytes(model.read_bytes()[:-1] + b"x")
     said, runtimes = bridge(

@@ -27,7 +27,6 @@ def install(tmp_path: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     module.TOOLS = tmp_path / "tools"
-    module.STAMP = module.TOOLS / "installed"
     return module
 
 
@@ -116,37 +115,83 @@ def test_a_suite_that_lost_a_package_gives_way_to_the_next(
 ) -> None:
     asked = []
 
-    def download(suite: str, packages: tuple[str, ...]) -> list[Path]:
+    def download(suite: str, packages: tuple[str, ...], into: Path) -> list[Path]:
         asked.append(suite)
         if suite != "sid":
             raise install.Missing(f"{suite} is gone")
         return [tmp_path / f"{packages[0]}_1_all.deb"]
 
     monkeypatch.setattr(install, "download", download)
-    found = install.fetch(("bullseye", "sid"), ("libandroid-23-java",))
+    found = install.fetch(("bullseye", "sid"), ("libandroid-23-java",), tmp_path)
     assert asked == ["bullseye", "sid"] and found[0].name.startswith("libandroid-23-java")
     with pytest.raises(install.Missing, match="buster is gone"):
-        install.fetch(("bullseye", "buster"), ("libandroid-23-java",))
+        install.fetch(("bullseye", "buster"), ("libandroid-23-java",), tmp_path)
 
 
-def test_an_interrupted_installation_starts_over(
+def working_set(install: ModuleType) -> None:
+    """A set of an earlier version, as a machine has it before an update."""
+    install.TOOLS.mkdir()
+    (install.TOOLS / install.STAMP).write_text("an earlier version")
+    (install.TOOLS / "compiler").write_text("works")
+
+
+def installs(install: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every part can be had from now on; nothing is downloaded."""
+    monkeypatch.setattr(install, "check_commands", lambda: None)
+    for part in ("kotlin", "debian", "onnxruntime"):
+        monkeypatch.setattr(install, f"install_{part}", lambda into, part=part: (into / part).touch())
+
+
+@pytest.mark.parametrize("part", ["kotlin", "debian", "onnxruntime"])
+@pytest.mark.parametrize("ending", ["no network", "killed"])
+def test_an_interrupted_installation_leaves_the_working_set_as_it_was(
+    install: ModuleType, monkeypatch: pytest.MonkeyPatch, part: str, ending: str
+) -> None:
+    working_set(install)
+    installs(install, monkeypatch)
+
+    def fails(into: Path) -> None:
+        (into / "half").touch()
+        raise install.Missing("the network went away") if ending == "no network" else KeyboardInterrupt
+
+    with monkeypatch.context() as broken:
+        broken.setattr(install, f"install_{part}", fails)
+        with pytest.raises(SystemExit if ending == "no network" else KeyboardInterrupt):
+            install.main()
+    assert sorted(path.name for path in install.TOOLS.iterdir()) == ["compiler", install.STAMP]
+    install.main()
+    assert sorted(path.name for path in install.TOOLS.iterdir()) == [
+        "debian",
+        install.STAMP,
+        "kotlin",
+        "onnxruntime",
+    ]
+    assert not install.aside("new").exists() and not install.aside("old").exists()
+
+
+def test_whoever_is_killed_while_sets_are_exchanged_gets_the_old_one_back(
     install: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fails() -> None:
-        (install.TOOLS / "half").touch()
-        raise install.Missing("the network went away; run this again")
+    working_set(install)
+    installs(install, monkeypatch)
+    renamed = []
 
-    monkeypatch.setattr(install, "check_commands", lambda: None)
-    monkeypatch.setattr(install, "install_kotlin", fails)
-    with pytest.raises(SystemExit, match="went away"):
-        install.main()
-    assert not install.STAMP.exists()
-    made = []
-    for part in ("kotlin", "debian", "onnxruntime"):
-        monkeypatch.setattr(install, f"install_{part}", lambda part=part: made.append(part))
+    def rename(path: Path, to: Path) -> Path:
+        renamed.append(path)
+        if len(renamed) == 2:
+            raise KeyboardInterrupt
+        path.replace(to)
+        return to
+
+    with monkeypatch.context() as killed:
+        killed.setattr(Path, "rename", rename)
+        with pytest.raises(KeyboardInterrupt):
+            install.main()
+    assert not install.TOOLS.exists()
+    install.recover()
+    assert (install.TOOLS / "compiler").read_text() == "works"
     install.main()
-    install.main()
-    assert made == ["kotlin", "debian", "onnxruntime"] and not (install.TOOLS / "half").exists()
+    assert (install.TOOLS / "kotlin").exists()
 
 
 def test_a_check_without_its_tool_fails_and_says_what_to_run(tmp_path: Path) -> None:

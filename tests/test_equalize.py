@@ -176,7 +176,7 @@ def test_factors_that_belong_to_nothing_are_refused(
     raw = json.loads(path.read_text())
     raw[kind][0][key] = value
     path.write_text(json.dumps(raw))
-    with pytest.raises(InputError, match="holds no factors"):
+    with pytest.raises(InputError, match=r"holds no factors|more than 64 bits"):
         Equalization.load(path)
 
 

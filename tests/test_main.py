@@ -27,9 +27,11 @@ from iast_export.__main__ import main
 sys.argv = ["iast-export", *sys.argv[2:]]
 main()
 """
-# Sends itself SIGINT when the first module of rich is looked for, in the middle of the imports.
+# Sends itself SIGINT when the first module of rich is looked for, in the middle of the imports. A shell's
+# background jobs inherit a SIGINT that is ignored, so the handler of a terminal's process is set first.
 INTERRUPTED = """
 import os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
 class Interrupt:
     def find_spec(self, name, path=None, target=None):
         if name == "rich":

@@ -23,7 +23,9 @@ PLAIN = "name = 'größe'\n"
 def test_a_byte_order_mark_of_utf_8_is_accepted_by_every_reader(tmp_path: Path) -> None:
     assert parse_toml(codecs.BOM_UTF8 + PLAIN.encode(), "x", InputError) == {"name": "größe"}
     assert parse_recipe(codecs.BOM_UTF8 + b"[benchmark]\nblocks = 15\n", "r") == Recipe()
-    assert parse_rules(codecs.BOM_UTF8 + b"schema_version = 1\n", "r").schema_version == 1
+    assert parse_rules(
+        codecs.BOM_UTF8 + b"schema_version = 1\n[size]\nmax_file_rise = 0.1\n", "r"
+    ).size.max_file_rise
     checkpoint = tmp_path / "x.safetensors"
     checkpoint.write_bytes(b"")
     write_atomic(card_path(checkpoint), codecs.BOM_UTF8 + b"name = 'x'\n")

@@ -242,10 +242,10 @@ def test_padding_to_the_square_shows_in_the_figures_of_own_shapes(
 def test_own_shapes_are_at_least_a_third_and_the_longest_come_first(pairs: list[EvaluationPair]) -> None:
     square = replace(pairs[0], content="square", rgb=pairs[0].rgb[:300, :300])
     mild = replace(pairs[0], content="mild", rgb=pairs[0].rgb[:300, :310])
-    assert own_shape_pairs([square, replace(square, content="other")]) == []
+    assert own_shape_pairs([square, replace(square, content="other")], 256) == []
     for given in ([*pairs, square], [square, mild, pairs[1]], [square] * 3 + [pairs[1]], pairs[:1]):
-        found = own_shape_pairs([replace(pair, style=f"s{i}") for i, pair in enumerate(given)])
+        found = own_shape_pairs([replace(pair, style=f"s{i}") for i, pair in enumerate(given)], 32)
         assert 2 * len(found) >= len(given), "half as many again are a third of all"
         assert len({(pair.content, pair.style) for pair in found}) == len(found)
         assert not any(pair.content == "square" for pair in found)
-    assert own_shape_pairs([square, mild, pairs[1]])[0].content == "coffee"
+    assert own_shape_pairs([square, mild, pairs[1]], 32)[0].content == "coffee"

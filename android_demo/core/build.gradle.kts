@@ -7,7 +7,6 @@ plugins {
 kotlin {
     compilerOptions {
         jvmTarget = JvmTarget.JVM_11
-        allWarningsAsErrors = true
     }
 }
 

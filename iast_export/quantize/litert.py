@@ -286,7 +286,10 @@ def _settle_ranges(
 
 
 def run_tool(
-    data: bytes, configure: Callable[[Any], None], calibration: Mapping[str, Mapping[str, Any]] | None
+    data: bytes,
+    configure: Callable[[Any], None],
+    calibration: Mapping[str, Mapping[str, Any]] | None,
+    spelled: bool = False,
 ) -> bytes:
     """The quantizer's own bytes.
 
@@ -294,6 +297,7 @@ def run_tool(
         data: a model with named constants.
         configure: gives a `quantizer.Quantizer` its recipe.
         calibration: min and max by tensor name; None where nothing is static.
+        spelled: see `litert_moves.show_block_moves`.
 
     Raises:
         ToolError: the quantizer fails.
@@ -309,7 +313,7 @@ def run_tool(
         if not hidden:
             return made
         model = tf.parse(made)
-        show_block_moves(model)
+        show_block_moves(model, spelled)
         return tw.serialize(model, named_constants=True)
 
 

@@ -65,7 +65,7 @@ def write_int16x8(
     equalize_litert(model, factors or Equalization())
     calibration = prepare_static(model, ranges, "float32", trim_sums, keep_clamp=True)
     named = tw.serialize(model, named_constants=True)
-    quantized = run_tool(named, partial(add_static, activation_bits=16), calibration)
+    quantized = run_tool(named, partial(add_static, activation_bits=16), calibration, spelled=True)
     write_quantized(fp32, tf.parse(quantized), out_path)
 
 

@@ -5,11 +5,13 @@ All three move values and change none, so that their results take the scale of w
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from iast_export import tflite_file as tf
 from iast_export import tflite_write as tw
-from iast_export.tflite_forms import BLOCK_MOVES, block_move
+from iast_export.tflite_forms import BLOCK_MOVES, block_move, spelled_move
 
 _SIGN = b"block"  # of an operator's custom options, which RESHAPE has none of
 
@@ -31,12 +33,25 @@ def hide_block_moves(model: tf.Model) -> bool:
     return found
 
 
-def show_block_moves(model: tf.Model) -> None:
-    """Turns back what `hide_block_moves` wrote, in place."""
+def show_block_moves(model: tf.Model, spelled: bool = False) -> None:
+    """Turns back what `hide_block_moves` wrote, in place.
+
+    Args:
+        model: as the tool wrote it.
+        spelled: as a reshape, a transposition and a reshape instead: the operators have no kernel for
+            16-bit integers.
+    """
     for graph in model.subgraphs:
-        for n, op in enumerate(graph.operators):
+        shown: list[Any] = []
+        for op in graph.operators:
             held = b"" if op.customOptions is None else bytes(op.customOptions)
-            if tf.op_name(model, op) == "RESHAPE" and held.startswith(_SIGN):
-                kind, block = held[len(_SIGN) :]
-                source, target = int(op.inputs[0]), int(op.outputs[0])
-                graph.operators[n] = block_move(model, BLOCK_MOVES[kind], block, source, target)
+            if tf.op_name(model, op) != "RESHAPE" or not held.startswith(_SIGN):
+                shown.append(op)
+                continue
+            kind, block = held[len(_SIGN) :]
+            name, source, target = BLOCK_MOVES[kind], int(op.inputs[0]), int(op.outputs[0])
+            if spelled:
+                shown += spelled_move(model, graph, name, block, source, target)
+            else:
+                shown.append(block_move(model, name, block, source, target))
+        graph.operators = shown

@@ -8,7 +8,7 @@ import java.io.File
 
 enum class Accelerator { NONE, CPU, GPU, NPU }
 
-class LiteRtException internal constructor(message: String) : Exception(message)
+class LiteRtException(message: String) : Exception(message)
 
 class Environment private constructor() : AutoCloseable {
     override fun close() = Unit
@@ -76,8 +76,37 @@ class CompiledModel private constructor(private val path: String) : AutoCloseabl
         val xnnPackWeightCachePath: String? = null,
     )
 
+    data class GpuOptions(
+        val constantTensorSharing: Boolean? = null,
+        val infiniteFloatCapping: Boolean? = null,
+        val allowSrcQuantizedFcConvOps: Boolean? = null,
+        val precision: Precision? = null,
+        val bufferStorageType: BufferStorageType? = null,
+        val preferTextureWeights: Boolean? = null,
+        val serializationDir: String? = null,
+        val modelCacheKey: String? = null,
+        val serializeProgramCache: Boolean? = null,
+        val serializeExternalTensors: Boolean? = null,
+        val externalTensorsMode: Boolean? = null,
+        val externalTensorPattern: String? = null,
+        val backend: Backend? = null,
+        val priority: Priority? = null,
+        val numStepsOfCommandBufferPreparations: Int? = null,
+    ) {
+        enum class Precision { DEFAULT, FP16, FP32 }
+
+        enum class BufferStorageType { DEFAULT, BUFFER, TEXTURE_2D }
+
+        enum class Backend { AUTOMATIC, OPENCL, WEBGPU, OPENGL }
+
+        enum class Priority { DEFAULT, LOW, NORMAL, HIGH }
+
+        fun words() = "$serializationDir $modelCacheKey $serializeProgramCache"
+    }
+
     class Options(internal vararg val accelerators: Accelerator) {
         var cpuOptions: CpuOptions? = null
+        var gpuOptions: GpuOptions? = null
     }
 
     init {
@@ -89,21 +118,21 @@ class CompiledModel private constructor(private val path: String) : AutoCloseabl
         must(Thread.currentThread() === owner) { "the model is used by another thread than the one that made it" }
     }
 
-    fun createInputBuffer(inputName: String, signature: String? = null): TensorBuffer = buffer("input", inputName, signature)
+    fun createInputBuffer(inputName: String, signature: String = ""): TensorBuffer = buffer("input", inputName, signature)
 
-    fun createOutputBuffer(outputName: String, signature: String? = null): TensorBuffer = buffer("output", outputName, signature)
+    fun createOutputBuffer(outputName: String, signature: String = ""): TensorBuffer = buffer("output", outputName, signature)
 
-    private fun buffer(side: String, name: String, signature: String?): TensorBuffer {
+    private fun buffer(side: String, name: String, signature: String): TensorBuffer {
         confined()
-        val (dtype, size) = ask("litert-buffer", path, signature.orEmpty(), side, name)
+        val (dtype, size) = ask("litert-buffer", path, signature, side, name)
         return TensorBuffer(dtype, size.toInt())
     }
 
-    fun run(inputs: Map<String, TensorBuffer>, outputs: Map<String, TensorBuffer>, signature: String? = null) {
+    fun run(inputs: Map<String, TensorBuffer>, outputs: Map<String, TensorBuffer>, signature: String = "") {
         confined()
         val folder = Bridge.tensors()
         inputs.forEach { (name, buffer) -> buffer.save(File(folder, name)) }
-        ask("litert-run", path, signature.orEmpty(), folder.path, inputs.keys.joinToString(","), outputs.keys.joinToString(","))
+        ask("litert-run", path, signature, folder.path, inputs.keys.joinToString(","), outputs.keys.joinToString(","))
         outputs.forEach { (name, buffer) -> buffer.load(File(folder, name)) }
     }
 
@@ -115,7 +144,7 @@ class CompiledModel private constructor(private val path: String) : AutoCloseabl
 
     companion object {
         fun create(filePath: String, options: Options = Options(Accelerator.CPU), optionalEnv: Environment? = null): CompiledModel {
-            ask("litert-open", filePath, options.accelerators.joinToString(","), options.cpuOptions?.numThreads.toString())
+            ask("litert-open", filePath, options.accelerators.joinToString(","), options.cpuOptions?.numThreads.toString(), options.gpuOptions?.words() ?: "none")
             return CompiledModel(filePath)
         }
     }

@@ -17,9 +17,12 @@ import org.iastexport.engine.LandmarkEngine
 import org.iastexport.engine.openEngine
 import java.io.File
 
-/** How an engine is opened: cpu, gpu (strict), fallback, dispatch. */
-private fun choice(mode: String) =
-    EngineChoice(threads = 2, gpu = mode == "gpu" || mode == "fallback", fallback = mode == "fallback", dispatch = mode == "dispatch")
+/** How an engine is opened: cpu, gpu (strict), fallback, dispatch; gpu:FOLDER keeps its programs there. */
+private fun choice(mode: String): EngineChoice {
+    val (kind, folder) = mode.substringBefore(':') to mode.substringAfter(':', "")
+    val cache = folder.takeIf { it.isNotEmpty() }?.let(::File)
+    return EngineChoice(2, gpu = kind == "gpu" || kind == "fallback", fallback = kind == "fallback", dispatch = kind == "dispatch", cache = cache)
+}
 
 private fun lane(bundle: Bundle, name: String): Lane = bundle.manifest.lanes().first { it.toString() == name }
 

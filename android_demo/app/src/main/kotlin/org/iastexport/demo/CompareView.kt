@@ -9,8 +9,11 @@ import android.graphics.RectF
 import android.os.Bundle
 import android.os.Parcelable
 import android.util.AttributeSet
+import android.view.KeyEvent
 import android.view.MotionEvent
 import android.view.View
+import android.view.accessibility.AccessibilityNodeInfo
+import android.widget.SeekBar
 
 /** Photograph and painting in one place, with a line between them that a finger moves. */
 class CompareView(context: Context, attributes: AttributeSet?) : View(context, attributes) {
@@ -23,6 +26,10 @@ class CompareView(context: Context, attributes: AttributeSet?) : View(context, a
         strokeWidth = 3f * context.resources.displayMetrics.density
     }
     private val place = RectF()
+
+    init {
+        isFocusable = true
+    }
 
     /** Shows a photograph, with a painting once there is one. */
     fun show(before: Bitmap?, after: Bitmap?) {
@@ -61,6 +68,35 @@ class CompareView(context: Context, attributes: AttributeSet?) : View(context, a
         return true
     }
 
+    private fun move(by: Float): Boolean {
+        if (after == null) return false
+        share = (share + by).coerceIn(0f, 1f)
+        invalidate()
+        return true
+    }
+
+    /** Without a finger the line moves by arrow keys, or as a slider of an accessibility service. */
+    override fun onKeyDown(keyCode: Int, event: KeyEvent?): Boolean = when (keyCode) {
+        KeyEvent.KEYCODE_DPAD_LEFT -> move(-STEP)
+        KeyEvent.KEYCODE_DPAD_RIGHT -> move(STEP)
+        else -> false
+    } || super.onKeyDown(keyCode, event)
+
+    override fun onInitializeAccessibilityNodeInfo(info: AccessibilityNodeInfo) {
+        super.onInitializeAccessibilityNodeInfo(info)
+        if (after == null) return
+        info.className = SeekBar::class.java.name
+        info.rangeInfo = AccessibilityNodeInfo.RangeInfo.obtain(AccessibilityNodeInfo.RangeInfo.RANGE_TYPE_FLOAT, 0f, 1f, share)
+        info.addAction(AccessibilityNodeInfo.AccessibilityAction.ACTION_SCROLL_FORWARD)
+        info.addAction(AccessibilityNodeInfo.AccessibilityAction.ACTION_SCROLL_BACKWARD)
+    }
+
+    override fun performAccessibilityAction(action: Int, arguments: Bundle?): Boolean = when (action) {
+        AccessibilityNodeInfo.ACTION_SCROLL_FORWARD -> move(STEP)
+        AccessibilityNodeInfo.ACTION_SCROLL_BACKWARD -> move(-STEP)
+        else -> super.performAccessibilityAction(action, arguments)
+    }
+
     override fun onSaveInstanceState(): Parcelable = Bundle().apply {
         putParcelable("view", super.onSaveInstanceState())
         putFloat("share", share)
@@ -70,5 +106,9 @@ class CompareView(context: Context, attributes: AttributeSet?) : View(context, a
         if (state !is Bundle) return super.onRestoreInstanceState(state)
         share = state.getFloat("share", share)
         super.onRestoreInstanceState(state.getParcelable("view"))
+    }
+
+    private companion object {
+        const val STEP = 0.1f
     }
 }

@@ -5,7 +5,9 @@ import android.app.Application
 import android.content.Context
 import android.os.Handler
 import android.os.Looper
+import android.system.Os
 import android.view.View
+import android.view.WindowInsets
 import org.iastexport.core.Bundle
 import org.iastexport.core.BundleException
 import org.iastexport.core.BundleSource
@@ -25,7 +27,16 @@ class DemoApplication : Application() {
     private val worker = Executors.newSingleThreadExecutor { task -> Thread(task, "iast-worker") }
     private val screen = Handler(Looper.getMainLooper())
     private var bundle: Bundle? = null
+
+    /** The main screen that is alive: what was begun for one that was turned away goes to its successor. */
+    var main: MainActivity? = null
     private var engine: Pair<Pair<Lane, EngineChoice>, StyleEngine>? = null
+
+    /** Before anything loads ONNX Runtime: its telemetry, which the manifest leaves out, is refused as well. */
+    override fun attachBaseContext(base: Context) {
+        super.attachBaseContext(base)
+        Os.setenv("ORT_DISABLE_TELEMETRY", "1", true)
+    }
 
     /** Does [work] on the worker thread, then [then] on the screen's thread with what came of it. */
     fun <T> inBackground(work: () -> T, then: (Result<T>) -> Unit) = worker.execute {
@@ -60,7 +71,8 @@ class DemoApplication : Application() {
         val wanted = lane to choice
         engine?.let { (key, open) -> if (key == wanted) return open }
         closeEngine()
-        return openEngine(bundle(), lane, choice).also { engine = wanted to it }
+        // Android empties the code cache when the app or the system is updated, and with it what was compiled for the old one.
+        return openEngine(bundle(), lane, choice.copy(cache = File(codeCacheDir, "gpu"))).also { engine = wanted to it }
     }
 
     /** Frees the open engine's memory. On the worker thread only. */
@@ -88,17 +100,30 @@ private class AssetSource(private val context: Context) : BundleSource {
     }
 }
 
-/** Lays a screen out between the bars of the system, which lie over it since Android 15, with the usual gap. */
+/** Lays a screen out between system bars and camera cutout, which lie over it since Android 15, with the usual gap. */
 fun Activity.keepClearOfBars(root: View) {
     val gap = resources.getDimensionPixelSize(R.dimen.gap)
     root.setOnApplyWindowInsetsListener { view, insets ->
         view.setPadding(
-            gap + insets.systemWindowInsetLeft, gap + insets.systemWindowInsetTop,
-            gap + insets.systemWindowInsetRight, gap + insets.systemWindowInsetBottom,
+            gap + maxOf(insets.systemWindowInsetLeft, cutout(insets, "Left")),
+            gap + maxOf(insets.systemWindowInsetTop, cutout(insets, "Top")),
+            gap + maxOf(insets.systemWindowInsetRight, cutout(insets, "Right")),
+            gap + maxOf(insets.systemWindowInsetBottom, cutout(insets, "Bottom")),
         )
         insets
     }
 }
+
+/** How far a camera's cutout reaches in from one side: WindowInsets.getDisplayCutout by name, it came with Android 9. */
+private fun cutout(insets: WindowInsets, side: String): Int = try {
+    val found = WindowInsets::class.java.getMethod("getDisplayCutout").invoke(insets)
+    if (found == null) 0 else found.javaClass.getMethod("getSafeInset$side").invoke(found) as Int
+} catch (_: ReflectiveOperationException) {
+    0
+}
+
+/** What an error says, or its kind where it says nothing. */
+val Throwable.said: String get() = message ?: javaClass.simpleName
 
 /** Whether the app was built with a bundle. */
 fun Context.hasBundle(): Boolean = try {
@@ -113,7 +138,7 @@ fun Context.words(error: Throwable, installing: Boolean = false): String = when 
     !hasBundle() -> getString(R.string.bundle_missing)
     error is OutOfMemoryError -> getString(R.string.out_of_memory)
     error is UnreadablePicture -> getString(R.string.picture_unreadable)
-    error is BundleException -> getString(if (installing) R.string.bundle_broken else R.string.failed, error.message)
-    error is LinkageError -> getString(R.string.runtime_missing, error.message)
-    else -> getString(R.string.failed, error.message ?: error.javaClass.simpleName)
+    error is BundleException -> getString(if (installing) R.string.bundle_broken else R.string.failed, error.said)
+    error is LinkageError -> getString(R.string.runtime_missing, error.said)
+    else -> getString(R.string.failed, error.said)
 }

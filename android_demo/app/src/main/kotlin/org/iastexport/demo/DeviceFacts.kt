@@ -35,13 +35,20 @@ object DeviceFacts {
     private fun device() = Device(
         manufacturer = Build.MANUFACTURER,
         model = Build.MODEL,
-        soc = Build.HARDWARE,
+        soc = soc(),
         androidRelease = Build.VERSION.RELEASE,
         sdkInt = Build.VERSION.SDK_INT,
         abi = Build.SUPPORTED_ABIS.firstOrNull() ?: "unknown",
         cores = java.lang.Runtime.getRuntime().availableProcessors(),
         emulated = Build.FINGERPRINT.contains("generic") || Build.HARDWARE in setOf("goldfish", "ranchu"),
     )
+
+    /** Maker and model of the chip, by name: they came with Android 12. Before, the board's name is all there is. */
+    private fun soc(): String = try {
+        listOf("SOC_MANUFACTURER", "SOC_MODEL").joinToString(" ") { Build::class.java.getField(it).get(null) as String }
+    } catch (_: ReflectiveOperationException) {
+        Build.HARDWARE
+    }
 
     private fun state(context: Context): DeviceState {
         val battery = context.registerReceiver(null, IntentFilter(Intent.ACTION_BATTERY_CHANGED))

@@ -25,7 +25,10 @@ class FaceActivity : Activity() {
     private var corrected: Bitmap? = null
     private var start: List<Point> = emptyList() // where the face is
     private var moved: List<Point> = emptyList() // where it is to be
-    private var asked = 0
+    private var limited = false // the photograph is larger than what is corrected
+    private var asked = 0 // counts wishes; what comes of an earlier one is left out
+    private var warping = false
+    private var leaving = false // Done was pressed while a warp was on its way
 
     override fun onCreate(state: Bundle?) {
         super.onCreate(state)
@@ -40,10 +43,14 @@ class FaceActivity : Activity() {
         (findViewById(R.id.done) as Button).setOnClickListener { finishWithPicture() }
         start = points(state?.getDoubleArray("start"))
         moved = points(state?.getDoubleArray("moved"))
-        demo.inBackground({ pictures.read(pictures.current, LIMIT_PX).let { it to it.toBitmap() } }) { result ->
+        demo.inBackground({
+            val read = pictures.read(pictures.current, LIMIT_PX)
+            Triple(read, read.toBitmap(), pictures.longestPx(pictures.current) > LIMIT_PX)
+        }) { result ->
             if (isDestroyed) return@inBackground
-            result.onFailure { say(words(it)) }.onSuccess { (picture, bitmap) ->
+            result.onFailure { say(words(it)) }.onSuccess { (picture, bitmap, smaller) ->
                 photograph = picture
+                limited = smaller
                 original = bitmap
                 if (start.isEmpty()) place() else mode(face.together)
             }
@@ -91,15 +98,17 @@ class FaceActivity : Activity() {
     private fun place() {
         val picture = photograph ?: return
         corrected = null
-        asked += 1
+        warping = false
+        val ticket = ++asked
         val side = minOf(picture.widthPx, picture.heightPx)
         val left = (picture.widthPx - side) / 2
         val top = (picture.heightPx - side) / 2
         demo.inBackground({ LandmarkEngine.find(demo.bundle(), picture.crop(left, top, side, side)) }) { result ->
-            if (isDestroyed) return@inBackground
+            if (isDestroyed || ticket != asked) return@inBackground
             val found = result.getOrNull()?.map { Point(it.x + left, it.y + top) }
             val told = result.exceptionOrNull()?.let(::words) ?: getString(if (found != null) R.string.face_found else R.string.face_by_hand)
-            say(told + " " + getString(R.string.face_about))
+            val size = if (limited) " " + getString(R.string.face_smaller, picture.widthPx, picture.heightPx) else ""
+            say(told + " " + getString(R.string.face_about) + size)
             start = found ?: Landmarks.template(left + 0.2 * side, top + 0.2 * side, 0.6 * side)
             moved = start
             mode(true)
@@ -109,25 +118,33 @@ class FaceActivity : Activity() {
     private fun warp() {
         val picture = photograph ?: return
         val (from, to) = start to moved
+        if (from.isEmpty() || from.size != to.size) return // points are still being looked for
         val ticket = ++asked
         corrected = null
-        if (from == to || from.size != to.size) return
+        warping = from != to
+        if (!warping) return
         demo.inBackground({ FaceWarp(from, to).apply(picture).toBitmap() }) { result ->
             if (isDestroyed || ticket != asked) return@inBackground
-            result.onFailure { say(words(it)) }.onSuccess {
+            warping = false
+            result.onFailure { leaving = false; say(words(it)) }.onSuccess {
                 corrected = it
                 if (!face.together) face.show(it)
+                if (leaving) finishWithPicture()
             }
         }
     }
 
+    /** Keeps the correction as the photograph; one that is on its way is waited for. */
     private fun finishWithPicture() {
+        leaving = warping
+        if (leaving) return say(getString(R.string.working))
         val made = corrected ?: return finish()
         demo.inBackground({
             val aside = File(filesDir, "corrected.png")
             aside.outputStream().use { made.compress(Bitmap.CompressFormat.PNG, 100, it) }
             check(aside.renameTo(pictures.current)) { pictures.current.path }
         }) { result ->
+            if (isDestroyed) return@inBackground
             result.onFailure { say(words(it)) }.onSuccess {
                 setResult(RESULT_OK)
                 finish()

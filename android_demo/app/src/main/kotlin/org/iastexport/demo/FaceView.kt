@@ -8,6 +8,7 @@ import android.graphics.RectF
 import android.util.AttributeSet
 import android.view.MotionEvent
 import android.view.View
+import android.view.accessibility.AccessibilityNodeProvider
 import org.iastexport.core.Landmarks
 import org.iastexport.core.Point
 
@@ -30,6 +31,7 @@ class FaceView(context: Context, attributes: AttributeSet?) : View(context, attr
     private var last = Point(0.0, 0.0)
     private val place = RectF()
     private val smooth = Paint(Paint.FILTER_BITMAP_FLAG)
+    private val spoken = FacePoints(this, ::labelled) { index, dx, dy -> nudge(index, dx, dy) }
     private val radius = context.resources.getDimension(R.dimen.handle)
     private val line = Paint(Paint.ANTI_ALIAS_FLAG).apply {
         color = context.getColor(R.color.accent)
@@ -84,6 +86,26 @@ class FaceView(context: Context, attributes: AttributeSet?) : View(context, attr
         }
         last = at
         invalidate()
+        return true
+    }
+
+    override fun getAccessibilityNodeProvider(): AccessibilityNodeProvider = spoken
+
+    /** A point's place on the screen and its name. */
+    private fun labelled(index: Int): Pair<RectF, String>? {
+        val point = points.getOrNull(index) ?: return null
+        val around = RectF(x(point) - radius, y(point) - radius, x(point) + radius, y(point) + radius)
+        return around to resources.getString(R.string.face_point, index + 1, points.size)
+    }
+
+    /** Moves a point, or all together, by hundredths of the picture's width. */
+    private fun nudge(index: Int, dx: Int, dy: Int): Boolean {
+        val shown = picture ?: return false
+        held = index
+        last = Point(0.0, 0.0)
+        move(Point(dx * shown.width / 100.0, dy * shown.width / 100.0), shown)
+        held = -1
+        onMoved()
         return true
     }
 

@@ -44,6 +44,7 @@ class MainActivity : Activity() {
         painting = lastNonConfigurationInstance as? Painting
         settings = Settings.of(state)
         shot = state?.getParcelable("shot")
+        demo.main = this
         pictures = Pictures(this)
         painter = Painter(demo, pictures)
         strip = StyleStrip(view(R.id.styles)) { chooseStyle(it) }
@@ -64,6 +65,7 @@ class MainActivity : Activity() {
 
     override fun onDestroy() {
         asked += 1 // nobody waits for what is still being painted
+        if (demo.main === this) demo.main = null
         super.onDestroy()
     }
 
@@ -188,24 +190,33 @@ class MainActivity : Activity() {
     private fun show(made: Painting) {
         painting = made
         view<CompareView>(R.id.compare).show(made.before, made.after)
-        say(reason(made) + "\n" + getString(R.string.time, made.settings.lane.toString(), made.accelerator, made.made.runAndReadBackMs))
+        say(reason(made) + "\n" + getString(R.string.time, made.settings.lane.toString(), made.accelerator, made.runAndReadBackMs))
         enable()
     }
 
     private fun reason(made: Painting): String {
-        val choice = made.made.choice
-        val (width, height) = made.photograph.widthPx to made.photograph.heightPx
+        val choice = made.choice
+        val (width, height) = made.before.width to made.before.height
         return when (choice.reason) {
             TierReason.SMALLEST_THAT_FITS -> getString(R.string.reason_fits, choice.tier.id, width, height)
             TierReason.CHOSEN_BY_HAND -> getString(R.string.reason_by_hand, choice.tier.id, width, height)
             TierReason.SCALED_DOWN -> getString(R.string.reason_scaled, choice.tier.id, width, height)
-            TierReason.TILED -> getString(R.string.reason_tiled, choice.tier.id, width, height, made.made.tiles)
+            TierReason.TILED -> getString(R.string.reason_tiled, choice.tier.id, width, height, made.tiles)
         }
     }
 
     private fun pick(request: Int) {
-        val intent = Intent(Intent.ACTION_OPEN_DOCUMENT).addCategory(Intent.CATEGORY_OPENABLE).setType("image/*")
-        startActivityForResult(intent, request)
+        // Android's photo picker (MediaStore.ACTION_PICK_IMAGES by its value, Android 13), else any app that opens pictures.
+        val picker = Intent("android.provider.action.PICK_IMAGES").setType("image/*")
+        val other = Intent(Intent.ACTION_OPEN_DOCUMENT).addCategory(Intent.CATEGORY_OPENABLE).setType("image/*")
+        for (intent in if (Build.VERSION.SDK_INT >= ANDROID_13) listOf(picker, other) else listOf(other)) {
+            try {
+                return startActivityForResult(intent, request)
+            } catch (_: ActivityNotFoundException) {
+                continue
+            }
+        }
+        say(getString(R.string.no_picker))
     }
 
     private fun mayWrite(request: Int): Boolean {
@@ -230,7 +241,7 @@ class MainActivity : Activity() {
             forgetShot()
             say(getString(R.string.no_camera))
         } catch (error: Exception) { // no card, no space, no provider: each phone throws its own
-            say(getString(R.string.save_failed, error.message))
+            say(getString(R.string.save_failed, error.said))
         }
     }
 
@@ -250,12 +261,11 @@ class MainActivity : Activity() {
         }
     }
 
-    private fun take(uri: Uri) = demo.inBackground({ pictures.keep(uri); painter.photograph().toBitmap() }) { taken(it) }
+    private fun take(uri: Uri) = demo.inBackground({ pictures.keep(uri); painter.photograph().shown }) { demo.main?.taken(it) }
 
-    private fun takeCorrected() = demo.inBackground({ painter.photograph().toBitmap() }) { taken(it) }
+    private fun takeCorrected() = demo.inBackground({ painter.photograph().shown }) { demo.main?.taken(it) }
 
     private fun taken(result: Result<Bitmap>) {
-        if (isDestroyed) return
         result.onFailure { say(words(it)) }.onSuccess {
             settings = settings.copy(hasPhotograph = true)
             painting = null
@@ -270,7 +280,9 @@ class MainActivity : Activity() {
         val input = contentResolver.openInputStream(uri) ?: throw UnreadablePicture()
         input.use { source -> aside.outputStream().use { source.copyTo(it) } }
         painter.keepArtwork(aside)
-    }) { result ->
+    }) { demo.main?.takenArtwork(it) }
+
+    private fun takenArtwork(result: Result<Unit>) {
         result.onFailure { say(words(it)) }.onSuccess {
             strip.mark(null)
             settings = settings.copy(style = null, hasOwnStyle = true)
@@ -284,7 +296,7 @@ class MainActivity : Activity() {
         if (!mayWrite(SAVE)) return
         demo.inBackground({ pictures.save(made.after) }) { result ->
             if (isDestroyed) return@inBackground
-            result.onFailure { say(getString(R.string.save_failed, it.message)) }.onSuccess {
+            result.onFailure { say(getString(R.string.save_failed, it.said)) }.onSuccess {
                 made.saved = it
                 then(it)
             }
@@ -293,7 +305,11 @@ class MainActivity : Activity() {
 
     private fun share(uri: Uri) {
         val intent = Intent(Intent.ACTION_SEND).setType("image/png").putExtra(Intent.EXTRA_STREAM, uri)
-        startActivity(Intent.createChooser(intent.addFlags(Intent.FLAG_GRANT_READ_URI_PERMISSION), getString(R.string.share)))
+        try {
+            startActivity(Intent.createChooser(intent.addFlags(Intent.FLAG_GRANT_READ_URI_PERMISSION), getString(R.string.share)))
+        } catch (_: ActivityNotFoundException) {
+            say(getString(R.string.no_picker))
+        }
     }
 
     private companion object {
@@ -303,5 +319,6 @@ class MainActivity : Activity() {
         const val FACE = 4
         const val SAVE = 5
         const val ANDROID_10 = 29
+        const val ANDROID_13 = 33
     }
 }

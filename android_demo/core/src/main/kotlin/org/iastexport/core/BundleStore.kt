@@ -1,5 +1,6 @@
 package org.iastexport.core
 
+import java.io.ByteArrayOutputStream
 import java.io.File
 import java.io.FileOutputStream
 import java.io.IOException
@@ -21,14 +22,17 @@ class FolderSource(private val folder: File) : BundleSource {
 /**
  * Lower-case hexadecimal SHA-256 of a stream, read to its end; [copyTo] receives the same bytes.
  *
+ * @param mostBytes where a longer stream is cut off, soon after it; its hash is then that of another file.
  * @throws BundleException the bytes can't be written (reading that fails stays an IOException).
  */
-internal fun sha256(input: InputStream, copyTo: OutputStream? = null): String {
+internal fun sha256(input: InputStream, copyTo: OutputStream? = null, mostBytes: Long = Long.MAX_VALUE): String {
     val digest = MessageDigest.getInstance("SHA-256")
     val buffer = ByteArray(1 shl 16)
-    while (true) {
+    var total = 0L
+    while (total <= mostBytes) {
         val count = input.read(buffer)
         if (count < 0) break
+        total += count
         digest.update(buffer, 0, count)
         try {
             copyTo?.write(buffer, 0, count)
@@ -51,7 +55,8 @@ class BundleStore(private val root: File) {
      * @throws BundleException a file is missing, or not what the manifest says.
      */
     fun install(source: BundleSource, progress: (Int, Int) -> Unit = { _, _ -> }): Bundle {
-        val text = read(source, Manifest.FILE_NAME) { it.readBytes() }
+        val text = ByteArrayOutputStream().also { read(source, Manifest.FILE_NAME) { input -> sha256(input, it, MOST_BYTES) } }.toByteArray()
+        need(text.size <= MOST_BYTES) { "${Manifest.FILE_NAME} is longer than $MOST_BYTES bytes; that is no bundle, get it again" }
         val manifest = Manifest.parse(String(text, Charsets.UTF_8))
         val folder = File(root, sha256(text.inputStream()).take(16))
         val listed = manifest.listed()
@@ -75,7 +80,7 @@ class BundleStore(private val root: File) {
 
     private fun copy(source: BundleSource, item: Listed, folder: File) {
         moveInto(File(folder, item.path)) { output ->
-            val found = read(source, item.path) { sha256(it, output) }
+            val found = read(source, item.path) { sha256(it, output, item.bytes ?: MOST_BYTES) }
             need(found == item.sha256) {
                 "${item.path} was altered or cut short: its SHA-256 is not the manifest's; get the bundle again"
             }
@@ -103,6 +108,11 @@ class BundleStore(private val root: File) {
         } finally {
             aside.delete()
         }
+    }
+
+    private companion object {
+        /** Of the manifest, and of a file of which it gives the hash alone (codes and pictures): a hostile one ends here. */
+        const val MOST_BYTES = 64L shl 20
     }
 }
 

@@ -52,6 +52,25 @@ class BundleTest {
     }
 
     @Test
+    fun aFileThatNeverEndsFillsNoStorage() {
+        for (endless in listOf("models/a.tflite", "styles/ink.f32", "golden/o.png", Manifest.FILE_NAME)) {
+            var read = 0L
+            val hostile = object : BundleSource {
+                override fun open(path: String) = if (path != endless) File(source, path).inputStream() else object : java.io.InputStream() {
+                    override fun read(): Int = 0
+
+                    override fun read(into: ByteArray, from: Int, count: Int): Int = count.also { read += it }
+                }
+            }
+            val root = temporary.newFolder()
+            refuses(if (endless == Manifest.FILE_NAME) "is longer than" else "was altered or cut short") { BundleStore(root).install(hostile) }
+            val listed = if (endless.startsWith("models")) File(source, endless).length() else 64L shl 20
+            assertTrue("$endless: $read bytes read", read <= listed + (1 shl 17))
+            assertTrue(root.walk().none { it.name.endsWith(".part") })
+        }
+    }
+
+    @Test
     fun anInterruptedInstallationLeavesNoManifest() {
         val failing = object : BundleSource {
             override fun open(path: String) = if (path.startsWith("golden")) throw java.io.IOException("gone") else File(source, path).inputStream()

@@ -5,9 +5,20 @@ import org.iastexport.core.BundleException
 import org.iastexport.core.Lane
 import org.iastexport.core.Runtime
 import org.iastexport.core.StyleEngine
+import java.io.File
 
-/** How engines are opened; a bundle's lane decides which one. */
-data class EngineChoice(val threads: Int, val gpu: Boolean = false, val fallback: Boolean = false, val dispatch: Boolean = false)
+/**
+ * How engines are opened; a bundle's lane decides which one.
+ *
+ * @property cache a folder of the app's own where the GPU's compiled programs are kept; null compiles them at every opening.
+ */
+data class EngineChoice(
+    val threads: Int,
+    val gpu: Boolean = false,
+    val fallback: Boolean = false,
+    val dispatch: Boolean = false,
+    val cache: File? = null,
+)
 
 /**
  * The engine for a lane of [bundle].
@@ -15,7 +26,7 @@ data class EngineChoice(val threads: Int, val gpu: Boolean = false, val fallback
  * @throws BundleException the bundle has no such lane, or the accelerator that was asked for can't compute it.
  */
 fun openEngine(bundle: Bundle, lane: Lane, choice: EngineChoice): StyleEngine = when (lane.runtime) {
-    Runtime.LITERT -> LiteRtEngine(bundle, lane, choice.threads, choice.gpu, choice.fallback)
+    Runtime.LITERT -> LiteRtEngine(bundle, lane, choice.threads, choice.gpu, choice.fallback, choice.cache)
     Runtime.ONNXRUNTIME -> {
         if (choice.gpu && !choice.fallback) {
             throw BundleException("ONNX Runtime computes on the CPU alone here; choose the CPU, or a LiteRT model")

@@ -14,12 +14,14 @@ import org.iastexport.core.Role
 import org.iastexport.core.Runtime
 import org.iastexport.core.StyleEngine
 import org.iastexport.core.Tier
+import java.io.File
 
 /**
  * LiteRT's CompiledModel: all tiers in one file, one signature each, buffers made once per tier.
  *
  * @param gpu asks for the GPU alone. Where the GPU refuses the model, [fallback] decides: with it the
  *   CPU computes and [accelerator] says so; without it the engine can't be opened.
+ * @param cache a folder of the app's own where the GPU's compiled programs are kept for the next opening.
  * @throws BundleException the bundle has no such lane, or the accelerator refuses it.
  */
 class LiteRtEngine(
@@ -28,6 +30,7 @@ class LiteRtEngine(
     private val threads: Int,
     gpu: Boolean = false,
     fallback: Boolean = false,
+    private val cache: File? = null,
 ) : StyleEngine {
     override val layout = Layout.NHWC
     override val accelerator: String
@@ -54,11 +57,25 @@ class LiteRtEngine(
     private fun open(path: String, gpu: Boolean, fallback: Boolean): Pair<CompiledModel, String> {
         if (!gpu) return onCpu(path) to "cpu"
         try {
-            return CompiledModel.create(path, CompiledModel.Options(Accelerator.GPU)) to "gpu"
+            return onGpu(path) to "gpu"
         } catch (error: Exception) {
             if (!fallback) throw BundleException("the GPU refuses ${file.path}: ${error.message}; choose the CPU", error)
             return onCpu(path) to "cpu (the GPU refused: ${error.message})"
         }
+    }
+
+    /** Programs are kept under the model's hash, so that another model of the same name never meets them. */
+    private fun onGpu(path: String): CompiledModel {
+        val options = CompiledModel.Options(Accelerator.GPU)
+        val kept = cache?.takeIf { it.isDirectory || it.mkdirs() }
+        if (kept != null) {
+            options.gpuOptions = CompiledModel.GpuOptions(
+                serializationDir = kept.path,
+                modelCacheKey = file.sha256,
+                serializeProgramCache = true,
+            )
+        }
+        return CompiledModel.create(path, options)
     }
 
     private fun onCpu(path: String): CompiledModel {
