@@ -719,9 +719,11 @@ def stylize(
 
     if scale_down and tile:
         raise UsageError("--scale-down and --tile exclude each other", "give one of them")
-    engine: Engines = ChosenByShape(folder, precision, threads)
+    engine: Engines
     if runtime is not None or accelerator == "gpu":
         engine = BundleEngine(folder, runtime or "litert", precision, threads, accelerator)
+    else:
+        engine = ChosenByShape(folder, precision, threads)
     with console.progress_bar() as progress:
         made = run_stylize(
             engine,

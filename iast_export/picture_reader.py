@@ -7,6 +7,7 @@ picture passes as gray. Colors of 16 bits come from OpenCV, as Pillow keeps thei
 
 from __future__ import annotations
 
+import importlib
 import io
 import warnings
 from dataclasses import dataclass, replace
@@ -42,6 +43,7 @@ _TRANSPARENCY = "transparency"
 # Of ITU-T H.273.
 _SRGB_PRIMARIES = 1
 _HDR = {16: "PQ", 18: "HLG"}
+_PLUGINS = {"WEBP": "WebP"}
 _WIDE = {9: "BT.2020", 11: "DCI-P3", 12: "Display P3"}
 
 
@@ -89,7 +91,8 @@ def read_picture(data: bytes, name: str) -> Rgb:
 
 
 def _read(data: bytes, name: str, decoder: str) -> Rgb:
-    Image.init()
+    # The one plug-in that is needed, as Image.init() loads dozens.
+    importlib.import_module(f"PIL.{_PLUGINS.get(decoder, decoder.capitalize())}ImagePlugin")
     # Not Image.open(): it refuses large pictures in words of its own, before it tells their size.
     opened = Image.OPEN[decoder][0](io.BytesIO(data), name)
     assert isinstance(opened, Image.Image)

@@ -17,9 +17,8 @@ from numpy.typing import NDArray
 from iast_export.artifacts import Progress, no_progress
 from iast_export.belonging import load_own
 from iast_export.claims import made_files
-from iast_export.default_lane import load_defaults, padding_fault
+from iast_export.default_lane import default_lanes, padding_fault
 from iast_export.errors import InputError, UsageError
-from iast_export.gpu import open_gpu
 from iast_export.images import (
     Rgb,
     center_square,
@@ -32,7 +31,15 @@ from iast_export.images import (
 )
 from iast_export.notes import note
 from iast_export.paths import check_not_overwriting
-from iast_export.reports import VERIFY_PATH, FileEntry, Manifest, VerifyReport, load_manifest
+from iast_export.reports import (
+    BENCHMARK_PATH,
+    VERIFY_PATH,
+    BenchmarkReport,
+    FileEntry,
+    Manifest,
+    VerifyReport,
+    load_manifest,
+)
 from iast_export.runtimes import Session, open_litert, open_onnx, stylize_rgb
 from iast_export.sealed import Seals
 from iast_export.specs import (
@@ -125,14 +132,17 @@ class BundleEngine:
         sides = tier.shape_px
         if self.runtime != "litert" or (height, width) == sides:
             return None
-        fault = padding_fault(self._verified, self.precision(tier), tier.id)
+        fault = padding_fault(self._verified_if_any(), self.precision(tier), tier.id)
         shown = f"LiteRT pads a picture of {width}x{height} px to {sides[1]}x{sides[0]} px"
         return f"{shown}: {fault}" if fault else None
 
     @cached_property
-    def _verified(self) -> VerifyReport | None:
+    def _verified(self) -> VerifyReport:
+        return load_own(VerifyReport, self.folder / VERIFY_PATH, self.manifest)
+
+    def _verified_if_any(self) -> VerifyReport | None:
         try:
-            return load_own(VerifyReport, self.folder / VERIFY_PATH, self.manifest)
+            return self._verified
         except InputError:
             return None
 
@@ -161,7 +171,8 @@ class BundleEngine:
         if precision is not None:
             return {tier.id: precision for tier in self.tiers}
         try:
-            defaults = load_defaults(self.folder)
+            measured = load_own(BenchmarkReport, self.folder / BENCHMARK_PATH, self.manifest)
+            defaults = default_lanes(measured, self._verified)
         except InputError as error:
             raise InputError(
                 f"the default precision is unknown: {error.message}",
@@ -185,17 +196,20 @@ class BundleEngine:
         if tier.id not in self._sessions:
             lane = self._lanes[tier.id]
             if self.runtime == "litert":
-                data, path = self._opened(lane[0])
-                self._sessions[tier.id] = (
-                    open_gpu(data, tier.signature, where=path)
-                    if self.accelerator == "gpu"
-                    else open_litert(data, tier.signature, self.threads, path)
-                )
+                self._sessions[tier.id] = self._open_litert(lane[0], tier)
             else:
                 entry = next(f for f in lane if f.tier == tier.id)
                 data, path = self._opened(entry)
                 self._sessions[tier.id] = open_onnx(data, self.threads, where=path)
         return self._sessions[tier.id]
+
+    def _open_litert(self, entry: FileEntry, tier: Tier) -> Session:
+        data, path = self._opened(entry)
+        if self.accelerator == "cpu":
+            return open_litert(data, tier.signature, self.threads, path)
+        from iast_export.gpu import open_gpu
+
+        return open_gpu(data, tier.signature, where=path)
 
     def stylize(
         self, rgb: Rgb, codes: Codes, strength: float = 1.0, oversize: Oversize = "refuse"
@@ -288,9 +302,14 @@ class ChosenByShape:
     def __init__(self, folder: Path, precision: Precision | None = None, threads: int = 1) -> None:
         self.usual = BundleEngine(folder, "litert", precision, threads)
         self.folder, self.tiers = folder, self.usual.tiers
+        self._precision, self._threads = precision, threads
+
+    @cached_property
+    def other(self) -> BundleEngine | None:
+        """ONNX Runtime's engine, made when a picture needs it; None where the bundle has no such model."""
         known = lanes_of(self.usual.manifest).get("onnxruntime", [])
-        served = bool(known) if precision is None else precision in known
-        self.other = BundleEngine(folder, "onnxruntime", precision, threads) if served else None
+        served = bool(known) if self._precision is None else self._precision in known
+        return BundleEngine(self.folder, "onnxruntime", self._precision, self._threads) if served else None
 
     def style_codes(self, style: str) -> tuple[str, Codes]:
         """See `BundleEngine.style_codes`."""
