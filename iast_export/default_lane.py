@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from iast_export.belonging import load_own
-from iast_export.gpu_operators import left_to_cpu, list_kinds
 from iast_export.reports import (
     BENCHMARK_PATH,
     PSNR_CAP_DB,
@@ -87,6 +86,8 @@ def load_hops(folder: Path) -> list[str]:
     Raises:
         InputError: the manifest or a file is missing or altered.
     """
+    from iast_export.gpu_operators import left_to_cpu, list_kinds
+
     lines, manifest = [], load_manifest(folder)
     seals = Seals.of_bundle(folder, manifest)
     for entry in manifest.files:

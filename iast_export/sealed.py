@@ -8,6 +8,7 @@ is what is opened, whoever writes to the folder meanwhile.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,9 +86,10 @@ class Seals:
         Raises:
             InputError: one was.
         """
-        for name in self.sha256:
-            if name.endswith(suffixes) and (self.root / name).is_file():
-                self.check(self.root / name)
+        listed = [self.root / name for name in self.sha256 if name.endswith(suffixes)]
+        with ThreadPoolExecutor() as pool:  # hashing lets other threads work
+            for _ in pool.map(self.check, (path for path in listed if path.is_file())):
+                pass
 
 
 def read_sealed(path: Path, sha256: str, source: str = "the manifest") -> bytes:
