@@ -968,7 +968,7 @@ def check(files: tuple[Path, ...], kind: Any, as_json: bool) -> None:
             if one.exit_code:
                 console.complain(f"{one.message}\n  → {one.remedy}")
             else:
-                console.say(f"{one.path}: a usable {one.kind}")
+                console.say(f"{one.path}: can be used ({one.kind})")
     raise click.exceptions.Exit(exit_code(found))
 
 

@@ -77,10 +77,10 @@ def test_the_command_tells_all_and_ends_with_the_code(
     bad.write_text("[[tiers]]\ndepht = 1")
     good = str(PACKAGED["recipe"])
     assert run(["check", good]) == 0
-    assert capsys.readouterr().out.strip().endswith("a usable recipe")
+    assert capsys.readouterr().out.strip().endswith("can be used (recipe)")
     assert run(["check", str(bad), good]) == 2
     said = capsys.readouterr()
-    assert "perhaps you meant 'depth'" in said.err and "a usable recipe" in said.out
+    assert "perhaps you meant 'depth'" in said.err and "can be used (recipe)" in said.out
     assert run(["check", "--json", str(bad), good]) == 2
     rows = json.loads(capsys.readouterr().out)
     assert [(row["kind"], row["exit_code"]) for row in rows] == [("recipe", 2), ("recipe", 0)]
