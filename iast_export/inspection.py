@@ -132,7 +132,7 @@ def _tflite_io(name: str, tensor: Any) -> dict[str, Any]:
     }
     q = tensor.quantization
     if q is not None and q.scale is not None and len(q.scale) == 1:
-        point = 0 if q.zeroPoint is None else int(q.zeroPoint[0])
+        point = 0 if q.zeroPoint is None or not len(q.zeroPoint) else int(q.zeroPoint[0])
         facts |= {"scale": float(q.scale[0]), "zero_point": point}
     return facts
 

@@ -69,7 +69,7 @@ def check_onnx(model: onnx.ModelProto) -> None:
         _check_graph(model.graph)
         for function in model.functions:
             _texts((function.name, function.domain, *function.input, *function.output))
-            _check_nodes(function.node)
+            _check_nodes(function.node, True)
     except UnicodeDecodeError as error:
         raise DamagedError("a name is not UTF-8") from error
 
@@ -92,7 +92,7 @@ def _texts(values: Iterable[str]) -> None:
             raise DamagedError("a name has a NUL in it")
 
 
-def _check_graph(graph: onnx.GraphProto) -> None:
+def _check_graph(graph: onnx.GraphProto, in_function: bool = False) -> None:
     _texts((graph.name,))
     for item in graph.initializer:
         _check_tensor(item)
@@ -102,10 +102,10 @@ def _check_graph(graph: onnx.GraphProto) -> None:
     for value in (*graph.input, *graph.output, *graph.value_info):
         _texts((value.name,))
         _check_type(value.type, value.name)
-    _check_nodes(graph.node)
+    _check_nodes(graph.node, in_function)
 
 
-def _check_nodes(nodes: Iterable[onnx.NodeProto]) -> None:
+def _check_nodes(nodes: Iterable[onnx.NodeProto], in_function: bool) -> None:
     for node in nodes:
         _texts((node.name, node.op_type, node.domain, *node.input, *node.output))
         if not node.op_type:
@@ -115,11 +115,13 @@ def _check_nodes(nodes: Iterable[onnx.NodeProto]) -> None:
         if len(set(names)) < len(names):
             raise DamagedError(f"an operator {node.op_type} has an attribute twice")
         for one in node.attribute:
-            _check_attribute(one)
+            _check_attribute(one, in_function)
 
 
-def _check_attribute(one: onnx.AttributeProto) -> None:
+def _check_attribute(one: onnx.AttributeProto, in_function: bool) -> None:
     if one.ref_attr_name:
+        if not in_function:
+            raise DamagedError(f"the attribute {one.name} refers to one of a function, outside of any")
         _texts((one.ref_attr_name,))
         return
     field = _FIELDS.get(one.type)
@@ -133,7 +135,7 @@ def _check_attribute(one: onnx.AttributeProto) -> None:
     for tensor in _tensors(one):
         _check_tensor(tensor)
     for graph in (*([one.g] if one.HasField("g") else []), *one.graphs):
-        _check_graph(graph)
+        _check_graph(graph, in_function)
 
 
 def _tensors(one: onnx.AttributeProto) -> Iterator[onnx.TensorProto]:

@@ -272,7 +272,7 @@ class LiteRtSession:
         try:
             with _without_information():
                 return dict(self._runner(**prepared))
-        except (RuntimeError, ValueError) as error:
+        except (RuntimeError, ValueError, IndexError, TypeError) as error:
             raise ToolError(f"LiteRT failed: {error}", "convert the model again") from error
 
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
@@ -322,7 +322,7 @@ def litert_interpreter(data: bytes, where: object = "the model", **options: Any)
 
     try:
         return Interpreter(model_content=data, **options)
-    except (RuntimeError, ValueError) as error:
+    except (RuntimeError, ValueError, IndexError, TypeError) as error:
         raise ToolError(f"LiteRT can't load {where}: {error}", "convert the file again") from error
 
 

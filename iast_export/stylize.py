@@ -323,7 +323,7 @@ class ChosenByShape:
         if self.other is None:
             note("padded", f"{fault}; the bundle has no model of this precision for ONNX Runtime")
             return self.usual, ""
-        note("runtime", f"ONNX Runtime instead of LiteRT: {fault}")
+        note("runtime", f"{fault}: ONNX Runtime draws it instead")
         return self.other, fault
 
 

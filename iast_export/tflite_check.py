@@ -243,8 +243,21 @@ def _check_graph(model: Any, graph: Any, where: str) -> None:
         raise DamagedError(f"nothing makes an output of {where}")
 
 
+# Operators whose later inputs may be left out (-1), by the first of those: a bias, a part of a cell.
+_OPTIONAL_FROM = {
+    **dict.fromkeys(("CONV_2D", "CONV_3D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"), 2),
+    **dict.fromkeys(("TRANSPOSE_CONV", "CONV_3D_TRANSPOSE", "SVDF"), 3),
+    **dict.fromkeys(("LSTM", "UNIDIRECTIONAL_SEQUENCE_LSTM", "BIDIRECTIONAL_SEQUENCE_LSTM"), 1),
+    **dict.fromkeys(("BIDIRECTIONAL_SEQUENCE_RNN", "CUSTOM"), 1),
+}
+
+
 def _check_operator(model: Any, tensors: Any, op: Any, ready: set[int], where: str) -> None:
     _within(op.opcodeIndex, model.operatorCodes, f"the code of {where}")
+    code = model.operatorCodes[op.opcodeIndex]
+    name = _enum("BuiltinOperator")[max(code.builtinCode, code.deprecatedBuiltinCode)]
+    if any(index == -1 for index in _indices(op.inputs)[: _OPTIONAL_FROM.get(name)]):
+        raise DamagedError(f"{where} lacks an input that {name} needs")
     for index in (*_indices(op.inputs), *_indices(op.intermediates)):
         _within(index + 1, range(len(tensors) + 1), f"an input of {where}")
         if index >= 0 and index not in ready and index in _indices(op.inputs):
@@ -290,7 +303,7 @@ def _check_quantization(found: Any, shape: list[int], where: str) -> None:
     points = np.asarray([] if found.zeroPoint is None else found.zeroPoint)
     if not len(scales):
         return
-    if not np.isfinite(scales).all() or (scales < 0).any():
+    if not np.isfinite(scales).all() or (scales < 0).any() or (len(scales) == 1 and scales[0] == 0):
         raise DamagedError(f"{where} has a scale that is no number above 0")
     if len(points) and (len(points) not in (1, len(scales)) or np.abs(points).max() > 1 << 31):
         raise DamagedError(f"{where} has {len(scales)} scales and zero points that don't go with them")
