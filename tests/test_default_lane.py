@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from iast_export import default_lane
+from iast_export import gpu_operators
 from iast_export.build import Request
 from iast_export.cli import run
 from iast_export.default_lane import (
@@ -250,7 +250,7 @@ def test_a_file_that_would_hop_off_the_gpu_is_named_with_what_hops(
     assert load_hops(bundle_copy) == []
     manifest.model_copy(update={"files": tuple(files)}).save(bundle_copy / "manifest.json")
     moved = (GpuRefusal("TRANSPOSE", "a tensor of 6 dimensions"),) * 2
-    monkeypatch.setattr(default_lane, "left_to_cpu", lambda data, where: {"d4_32px": moved})
+    monkeypatch.setattr(gpu_operators, "left_to_cpu", lambda data, where: {"d4_32px": moved})
     assert load_hops(bundle_copy) == [
         "models/tiny-int8.tflite is not known to run whole on a GPU at d4_32px: "
         "2 TRANSPOSE (a tensor of 6 dimensions) would hop to the CPU"
