@@ -14,6 +14,7 @@ from iast_export.reports import (
     BenchmarkReport,
     BenchmarkRow,
     Drop,
+    Manifest,
     VerifyReport,
     VerifyRow,
     load_manifest,
@@ -54,13 +55,13 @@ def default_lanes(benchmark: BenchmarkReport, verified: VerifyReport) -> dict[tu
     return defaults
 
 
-def load_defaults(folder: Path) -> dict[tuple[Runtime, str], Precision]:
-    """`default_lanes` of a bundle, by its reports.
+def load_defaults(folder: Path, manifest: Manifest | None = None) -> dict[tuple[Runtime, str], Precision]:
+    """`default_lanes` of a bundle, by its reports; `manifest` is the bundle's, where it is loaded already.
 
     Raises:
         InputError: a report is missing, altered or of other files.
     """
-    return default_lanes(*_own_reports(folder))
+    return default_lanes(*_own_reports(folder, manifest or load_manifest(folder)))
 
 
 def load_warnings(folder: Path) -> list[str]:
@@ -69,11 +70,10 @@ def load_warnings(folder: Path) -> list[str]:
     Raises:
         InputError: a report is missing, altered or of other files.
     """
-    return lane_warnings(*_own_reports(folder))
+    return lane_warnings(*_own_reports(folder, load_manifest(folder)))
 
 
-def _own_reports(folder: Path) -> tuple[BenchmarkReport, VerifyReport]:
-    manifest = load_manifest(folder)
+def _own_reports(folder: Path, manifest: Manifest) -> tuple[BenchmarkReport, VerifyReport]:
     return (
         load_own(BenchmarkReport, folder / BENCHMARK_PATH, manifest),
         load_own(VerifyReport, folder / VERIFY_PATH, manifest),

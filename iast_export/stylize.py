@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from iast_export.artifacts import Progress, no_progress
 from iast_export.belonging import load_own
 from iast_export.claims import made_files
-from iast_export.default_lane import default_lanes, padding_fault
+from iast_export.default_lane import load_defaults, padding_fault
 from iast_export.errors import InputError, UsageError
 from iast_export.images import (
     Rgb,
@@ -32,9 +32,7 @@ from iast_export.images import (
 from iast_export.notes import note
 from iast_export.paths import check_not_overwriting
 from iast_export.reports import (
-    BENCHMARK_PATH,
     VERIFY_PATH,
-    BenchmarkReport,
     FileEntry,
     Manifest,
     VerifyReport,
@@ -132,17 +130,14 @@ class BundleEngine:
         sides = tier.shape_px
         if self.runtime != "litert" or (height, width) == sides:
             return None
-        fault = padding_fault(self._verified_if_any(), self.precision(tier), tier.id)
+        fault = padding_fault(self._verified, self.precision(tier), tier.id)
         shown = f"LiteRT pads a picture of {width}x{height} px to {sides[1]}x{sides[0]} px"
         return f"{shown}: {fault}" if fault else None
 
     @cached_property
-    def _verified(self) -> VerifyReport:
-        return load_own(VerifyReport, self.folder / VERIFY_PATH, self.manifest)
-
-    def _verified_if_any(self) -> VerifyReport | None:
+    def _verified(self) -> VerifyReport | None:
         try:
-            return self._verified
+            return load_own(VerifyReport, self.folder / VERIFY_PATH, self.manifest)
         except InputError:
             return None
 
@@ -171,8 +166,7 @@ class BundleEngine:
         if precision is not None:
             return {tier.id: precision for tier in self.tiers}
         try:
-            measured = load_own(BenchmarkReport, self.folder / BENCHMARK_PATH, self.manifest)
-            defaults = default_lanes(measured, self._verified)
+            defaults = load_defaults(self.folder, self.manifest)
         except InputError as error:
             raise InputError(
                 f"the default precision is unknown: {error.message}",

@@ -28,6 +28,7 @@ from iast_export.specs import Tier
 from iast_export.stylize import BundleEngine
 from tests.gpu_driver import use_software_gpu
 from tests.litert_cases import feeds, foreign, measured_ranges
+from tests.tiny_networks import OneTier
 
 FLOORS_DB = {"fp32": 50.0, "fp16": 50.0, "int8": 38.0}  # to the CPU's FP32, in FP16 arithmetic
 
@@ -141,20 +142,6 @@ class Loud(nn.Module):
         mean = x.mean((2, 3), keepdim=True)
         variance = (x * x).mean((2, 3), keepdim=True) - mean * mean
         return ((x - mean) * torch.rsqrt(variance + 1.0) * 0.2 + 0.5).clamp(0.0, 1.0)
-
-
-class OneTier:
-    depths, size_multiple_px = (1,), 4
-    code_shapes: dict[str, tuple[int, ...]] = {}  # noqa: RUF012
-
-    def __init__(self, module: nn.Module) -> None:
-        self.module = module
-
-    def cut(self, depth: int) -> nn.Module:
-        return self.module.eval()
-
-    def encode_style(self, style: Tensor) -> tuple[Tensor, ...]:
-        return ()
 
 
 def test_an_overflow_of_fp16_is_seen_and_fp32_is_right(tmp_path: Path) -> None:

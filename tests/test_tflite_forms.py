@@ -10,6 +10,7 @@ from iast_export import convert, tflite_file
 from iast_export.runtimes import open_litert
 from iast_export.specs import Tier
 from iast_export.tflite_forms import reduced
+from tests.tiny_networks import OneTier
 
 
 class Moved(nn.Module):
@@ -37,20 +38,6 @@ class Moved(nn.Module):
             x = x.permute(0, 2, 3, 1).reshape(n, h, 2, w // 2, 2, c // 2)
             x = x.permute(0, 1, 3, 2, 4, 5).reshape(n, h, w, c).permute(0, 3, 1, 2)
         return self.last(x).clamp(0.0, 1.0)
-
-
-class OneTier:
-    depths, size_multiple_px = (1,), 4
-    code_shapes: dict[str, tuple[int, ...]] = {}  # noqa: RUF012
-
-    def __init__(self, module: nn.Module) -> None:
-        self.module = module
-
-    def cut(self, depth: int) -> nn.Module:
-        return self.module.eval()
-
-    def encode_style(self, style: Tensor) -> tuple[Tensor, ...]:
-        return ()
 
 
 @pytest.mark.parametrize(

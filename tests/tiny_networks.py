@@ -22,6 +22,22 @@ TINY_CONFIG = NetworkConfig(
 )
 
 
+class OneTier:
+    """Any module as a network of one depth, without styles."""
+
+    depths, size_multiple_px = (1,), 4
+    code_shapes: Mapping[str, tuple[int, ...]] = {}
+
+    def __init__(self, module: nn.Module) -> None:
+        self.module = module
+
+    def cut(self, depth: int) -> nn.Module:
+        return self.module.eval()
+
+    def encode_style(self, style: Tensor) -> tuple[Tensor, ...]:
+        return ()
+
+
 def tiny_iast(seed: int = 0) -> IAST:
     """The IAST architecture at width 8, with weights of a seed."""
     with torch.random.fork_rng(devices=[]):
