@@ -117,15 +117,16 @@ def padding_fault(verified: VerifyReport | None, precision: Precision, tier: str
 
 
 def shape_warning(verified: VerifyReport) -> str | None:
-    """A line where LiteRT loses by padding pictures that are not square."""
+    """A line where LiteRT loses by padding pictures that are not square, with the precisions that do."""
     rows = [row for row in verified.rows if row.runtime == "litert" and _loses_by_padding(row)]
     means = [row.own_shape.psnr_db.mean for row in rows if row.own_shape]
     if not means:
         return None
+    losing = ", ".join(_PRECISIONS[name] for name in dict.fromkeys(row.precision for row in rows))
     return (
         f"LiteRT pads pictures that are not square and is then {min(means):.1f} to {max(means):.1f} dB from "
-        "FP32 (mean by lane; less where edges differ from the rest): `iast-export stylize` takes ONNX "
-        "Runtime for them"
+        f"FP32 in {losing} (mean by lane; less where edges differ from the rest): `iast-export stylize` "
+        "takes ONNX Runtime for them where it would compute so"
     )
 
 

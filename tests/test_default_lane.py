@@ -190,7 +190,7 @@ def test_litert_pads_a_picture_only_where_that_was_found_to_lose_nothing() -> No
 def test_a_build_says_what_padding_loses() -> None:
     row = timed("int8", (2.9, 3.0, 3.1))
     (line,) = lane_warnings(*reports((row, judged("int8", 44.0, own_shape=shaped(38.0)))))
-    assert "pads pictures that are not square and is then 38.0 to 38.0 dB" in line
+    assert "pads pictures that are not square and is then 38.0 to 38.0 dB from FP32 in INT8 (" in line
     assert lane_warnings(*reports((row, judged("int8", 44.0, own_shape=shaped(43.5))))) == []
 
 
