@@ -34,7 +34,7 @@ test: lint android-tools gpu-driver
 	$(TESTS)
 
 test-python: lint gpu-driver
-	$(TESTS) --ignore-glob='tests/test_android_*'
+	$(TESTS) --ignore=tests/android
 
 fuzz: $(VENV)/.installed-dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.trust.fuzz --seed $(or $(SEED),1) --shrink \

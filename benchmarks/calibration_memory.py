@@ -2,8 +2,8 @@
 
     python benchmarks/calibration_memory.py dist/demo
 
-Draws the pictures into a temporary folder, calibrates the smallest ONNX tier of the bundle on all of
-them and prints the peak resident memory of both runs and their ratio.
+Draws the pictures into a temporary folder, calibrates the smallest ONNX tier of the bundle on all
+of them and prints the peak resident memory of both runs and their ratio.
 """
 
 from __future__ import annotations
@@ -16,29 +16,36 @@ from pathlib import Path
 
 import numpy as np
 
-from iast_export.calibrate import collect, tier_feeds
+from iast_export.bundle.styles import unpack
 from iast_export.environment import peak_rss_bytes
-from iast_export.images import save_png
-from iast_export.imagesets import load_set
-from iast_export.observers import observe_onnx
-from iast_export.quantize.onnx_qdq import tensors_to_calibrate
-from iast_export.ranges import method_of
-from iast_export.reports import load_manifest
+from iast_export.pictures.images import save_png
+from iast_export.pictures.imagesets import load_set
+from iast_export.quantize.calibrate import collect, tier_feeds
+from iast_export.quantize.observers import observe_onnx
+from iast_export.quantize.onnx.qdq import tensors_to_calibrate
+from iast_export.quantize.ranges import method_of
+from iast_export.reports.manifest import load_manifest
 from iast_export.specs import STRENGTH, Tier
-from iast_export.styles import unpack
 
 
 def calibrate(bundle: Path, pictures: Path, count: int) -> None:
     """Calibrates on `count` pictures with full histograms, then prints the peak in bytes."""
     manifest = load_manifest(bundle)
     tier = Tier(manifest.tiers[0].depth, manifest.tiers[0].max_side_px)
-    model = next(bundle / f.path for f in manifest.files if (f.tier, f.precision) == (tier.id, "fp32"))
+    model = next(
+        bundle / f.path for f in manifest.files if (f.tier, f.precision) == (tier.id, "fp32")
+    )
     shapes = manifest.network.code_shapes
-    codes = [dict(unpack((bundle / style.path).read_bytes(), shapes, style.id)) for style in manifest.styles]
+    codes = [
+        dict(unpack((bundle / style.path).read_bytes(), shapes, style.id))
+        for style in manifest.styles
+    ]
     if STRENGTH in shapes:
         codes = [{**code, STRENGTH: np.ones(shapes[STRENGTH], np.float32)} for code in codes]
     observe = observe_onnx(model, tensors_to_calibrate(model))
-    feeds = tier_feeds(tier, load_set(str(pictures)), codes, count, manifest.network.size_multiple_px)
+    feeds = tier_feeds(
+        tier, load_set(str(pictures)), codes, count, manifest.network.size_multiple_px
+    )
     collect(observe, feeds, method_of("mse"))
     print(peak_rss_bytes())
 
@@ -60,7 +67,9 @@ def main() -> None:
                 picture = np.random.default_rng(i).integers(0, 256, (256, 256, 3), dtype=np.uint8)
                 save_png(Path(folder) / f"{i:04d}.png", picture)
             command = [sys.executable, __file__, str(args.bundle), "--worker", folder, str(count)]
-            peaks.append(int(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
+            peaks.append(
+                int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+            )
         print(f"{count} pictures: {peaks[-1] / 1e6:.1f} MB peak")
     print(f"ratio {peaks[1] / peaks[0]:.3f}")
 

@@ -1,10 +1,12 @@
 """How far the sums of `iast-export plan` are from the whole tier, measured right after it.
 
     python -m benchmarks.plan_sums dist/demo
-    python -m benchmarks.plan_sums dist/adain --network benchmarks.fixtures.adain:factory --recipe adain.toml
+    python -m benchmarks.plan_sums dist/adain --recipe adain.toml \\
+        --network benchmarks.fixtures.adain:factory
 
-Takes a built bundle, measures every group of each tier anew and then its FP32 and INT8 files in turn, all
-with the clock of the plan: processor time of the one thread. Printed, and nothing written.
+Takes a built bundle, measures every group of each tier anew and then its FP32 and INT8 files in
+turn, all with the clock of the plan: processor time of the one thread. Printed, and nothing
+written.
 """
 
 from __future__ import annotations
@@ -16,17 +18,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from iast_export.adapters import PACKAGED
-from iast_export.build import Build, Request, seals_of
-from iast_export.console import progress_bar
+from iast_export.build.request import Build, Request, seals_of
+from iast_export.bundle.styles import feeds_of
+from iast_export.cli.console import progress_bar
 from iast_export.errors import IastExportError
-from iast_export.images import center_square, to_tensor
-from iast_export.lanes import find_lanes, timed_run
-from iast_export.planning import MeasureOptions, plan_tier
+from iast_export.lanes.lane import find_lanes, timed_run
+from iast_export.lanes.timing import interleave
+from iast_export.network.adapters import PACKAGED
+from iast_export.pictures.images import center_square, to_tensor
+from iast_export.plan import MeasureOptions, plan_tier
 from iast_export.recipe import load_recipe
 from iast_export.specs import Precision, Runtime, Tier
-from iast_export.styles import feeds_of
-from iast_export.timing import interleave
 
 _PRECISIONS = ("fp32", "int8")
 
@@ -87,7 +89,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except IastExportError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code
-    sys.stdout.write("| tier | lane | sum of parts | whole | off by |\n| --- | --- | ---: | ---: | ---: |\n")
+    sys.stdout.write(
+        "| tier | lane | sum of parts | whole | off by |\n| --- | --- | ---: | ---: | ---: |\n"
+    )
     sys.stdout.write("".join(f"{row.text}\n" for row in rows))
     return 0
 

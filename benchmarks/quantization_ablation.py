@@ -1,13 +1,14 @@
-"""What each way to set INT8 ranges and weights gains: one row per switch, all else as the recipe has it.
+r"""What each way to set INT8 ranges and weights gains: one row per switch, all else as the recipe
+has it.
 
     python -m benchmarks.quantization_ablation dist/demo --out benchmarks/quantization
-    python -m benchmarks.quantization_ablation dist/adain --network benchmarks.fixtures.adain:factory \
-        --out /tmp/adain
+    python -m benchmarks.quantization_ablation dist/adain \
+        --network benchmarks.fixtures.adain:factory --out /tmp/adain
 
-Takes the FP32 files of a bundle and quantizes them anew for ONNX Runtime and LiteRT, the smallest and the
-largest tier unless others are named. Options that the bundle was built with are given again. Judged on the
-evaluation pictures and the held-out styles, which calibrate nothing. Written: ablation.md and ablation.json.
-One thread.
+Takes the FP32 files of a bundle and quantizes them anew for ONNX Runtime and LiteRT, the smallest
+and the largest tier unless others are named. Options that the bundle was built with are given
+again. Judged on the evaluation pictures and the held-out styles, which calibrate nothing. Written:
+ablation.md and ablation.json. One thread.
 """
 
 from __future__ import annotations
@@ -26,21 +27,22 @@ from typing import Any
 from numpy.typing import NDArray
 
 from benchmarks.quantization.calibrated import Calibrated, Calibrator
-from iast_export.adapters import PACKAGED
-from iast_export.artifacts import write_atomic, write_json
-from iast_export.build import Build, Request
-from iast_export.console import progress_bar
+from iast_export.build.request import Build, Request
+from iast_export.build.stages import evaluation_pairs
+from iast_export.cli.console import progress_bar
 from iast_export.environment import machine_fingerprint, versions
 from iast_export.errors import IastExportError, InputError, UsageError
-from iast_export.lanes import Lane
-from iast_export.quantize.litert import quantize_litert
-from iast_export.quantize.onnx_qdq import quantize_onnx
+from iast_export.files.artifacts import write_atomic, write_json
+from iast_export.lanes.lane import Lane
+from iast_export.lanes.verify import verify
+from iast_export.network.adapters import PACKAGED
+from iast_export.pages.format import runtime_name
+from iast_export.quantize.litert.static import quantize_litert
+from iast_export.quantize.onnx.qdq import quantize_onnx
 from iast_export.quantize.rounding import Adjustment, adjust_onnx, bias_shifts, learn_filters
-from iast_export.report.format import runtime_name
-from iast_export.reports import SetFacts, VerifyRow
+from iast_export.reports.base import SetFacts
+from iast_export.reports.verify import VerifyRow
 from iast_export.specs import RUNTIMES, Runtime, Tier, onnx_name
-from iast_export.stages import evaluation_pairs
-from iast_export.verify import verify
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class Variant:
     """One row: what differs from plain static INT8 with the packaged percentile.
 
     Attributes:
-        factors: of cross-layer equalisation, "weights" or "values"; none where empty.
+        factors: of cross-layer equalization, "weights" or "values"; none where empty.
     """
 
     label: str
@@ -74,20 +76,28 @@ VARIANTS = (
     Variant("mse", method="mse"),
     Variant("packaged percentile, bias correction", bias_correction=True),
     Variant("packaged percentile, learned rounding", learned=True),
-    Variant("packaged percentile, equalised by weights", factors="weights"),
-    Variant("packaged percentile, equalised by values", factors="values"),
+    Variant("packaged percentile, equalized by weights", factors="weights"),
+    Variant("packaged percentile, equalized by values", factors="values"),
     Variant("packaged percentile, both", bias_correction=True, learned=True),
-    Variant("packaged percentile, learned rounding, equalised by weights", learned=True, factors="weights"),
-    Variant("packaged percentile, learned rounding, equalised by values", learned=True, factors="values"),
+    Variant(
+        "packaged percentile, learned rounding, equalized by weights",
+        learned=True,
+        factors="weights",
+    ),
+    Variant(
+        "packaged percentile, learned rounding, equalized by values", learned=True, factors="values"
+    ),
 )
 
 
 _COMMAND = "python -m benchmarks.quantization_ablation dist/demo --out benchmarks/quantization"
-_NOTES = """A drop is relative to FP32's score, positive is worse. Up to 20 pictures, the 5th percentile is
-the worst. Seconds are those of calibrating, learning and writing. Trimmed: ranges around relu(a + b) without
-what the ReLU removes. Both: bias correction and learned rounding. Equalised: scales of channels moved from a
-convolution to the next one; by values as the product does it, where channels are unlike, here from one tier;
-by weights is the published rule, for all pairs. Bias correction exists in ONNX Runtime only."""
+_NOTES = """A drop is relative to FP32's score, positive is worse. Up to 20 pictures, the 5th
+percentile is the worst. Seconds are those of calibrating, learning and writing. Trimmed: ranges
+around relu(a + b) without what the ReLU removes. Both: bias correction and learned rounding.
+Equalized: scales of channels moved from a convolution to the next one; by values as the product
+does it, where channels are unlike, here from one tier; by weights is the published rule, for
+all pairs. Bias correction exists in ONNX Runtime only.
+"""
 
 
 @dataclass(frozen=True)
@@ -143,7 +153,9 @@ def ablate(
         }
         for n, runtime in ((n, runtime) for n in range(len(chosen)) for runtime in runtimes):
             taken = [one for one in variants if runtime in one.runtimes]
-            rows += _judged(build, {k: v[n] for k, v in found.items()}, runtime, taken, learned, bundle)
+            rows += _judged(
+                build, {k: v[n] for k, v in found.items()}, runtime, taken, learned, bundle
+            )
     return rows
 
 
@@ -168,7 +180,9 @@ def _judged(
     with tempfile.TemporaryDirectory() as folder:
         for number, variant in enumerate(variants):
             path = Path(folder) / f"{number}.{'onnx' if runtime == 'onnxruntime' else 'tflite'}"
-            filters = learned[variant.factors, variant.bias_correction] if variant.learned else ({}, 0.0)
+            filters = (
+                learned[variant.factors, variant.bias_correction] if variant.learned else ({}, 0.0)
+            )
             seconds.append(_write(build, found[variant.factors], runtime, variant, filters, path))
             lanes.append(Lane(runtime, "int8", tier, path))
         pairs, chosen = evaluation_pairs(build), build.evaluation_set
@@ -190,7 +204,9 @@ def _write(
         quantize_onnx(one.fp32[runtime], ranges, path, adjust, trim_sums)
     else:
         by_signature = {one.tier.signature: ranges}
-        quantize_litert(one.fp32[runtime], "int8", by_signature, path, trim_sums=trim_sums, filters=filters)
+        quantize_litert(
+            one.fp32[runtime], "int8", by_signature, path, trim_sums=trim_sums, filters=filters
+        )
     observing = one.moments_s if variant.learned or variant.bias_correction else 0.0
     return time.perf_counter() - started + one.histogram_s[runtime] + observing + learning_s
 
@@ -198,7 +214,9 @@ def _write(
 def _row(variant: Variant, judged: VerifyRow, seconds: float) -> Row:
     ssim, style = judged.drop.ssim_content, judged.drop.style_distance
     if ssim is None or style is None:
-        raise InputError(f"{variant.label}: a task score was not judged", "use the packaged evaluation set")
+        raise InputError(
+            f"{variant.label}: a task score was not judged", "use the packaged evaluation set"
+        )
     psnr = judged.psnr_db
     facts = (judged.runtime, judged.tier, variant.label, judged.images)
     return Row(*facts, psnr.mean, psnr.p5, ssim, style, seconds)
@@ -213,7 +231,8 @@ def markdown(rows: Sequence[Row], told: str, command: str = _COMMAND) -> str:
         "",
         told,
         "",
-        "| tier | runtime | static INT8 with | PSNR mean, 5th percentile | drop of SSIM, style distance "
+        "| tier | runtime | static INT8 with | PSNR mean, 5th percentile | drop of SSIM, style "
+        "distance "
         "| seconds |",
         "| --- | --- | --- | ---: | ---: | ---: |",
     ]
@@ -221,7 +240,9 @@ def markdown(rows: Sequence[Row], told: str, command: str = _COMMAND) -> str:
         drops = f"{100 * row.drop_ssim_content:+.2f} %, {100 * row.drop_style_distance:+.2f} %"
         psnr = f"{row.psnr_mean_db:.1f}, {row.psnr_p5_db:.1f} dB"
         runtime = runtime_name(row.runtime)
-        lines.append(f"| {row.tier} | {runtime} | {row.variant} | {psnr} | {drops} | {row.seconds:.0f} |")
+        lines.append(
+            f"| {row.tier} | {runtime} | {row.variant} | {psnr} | {drops} | {row.seconds:.0f} |"
+        )
     return "\n".join([*lines, "", _NOTES, ""])
 
 
@@ -240,7 +261,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("bundle", type=Path, help="from `iast-export build`")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/quantization"))
-    parser.add_argument("--tier", action="append", default=[], help="an ID; default: smallest and largest")
+    parser.add_argument(
+        "--tier", action="append", default=[], help="an ID; default: smallest and largest"
+    )
     parser.add_argument("--runtime", action="append", choices=RUNTIMES, help="default: both")
     built = "that the bundle was built with"
     parser.add_argument("--network", default=PACKAGED, help=built)

@@ -18,7 +18,7 @@ def main() -> None:
     if interruptible:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
-        from iast_export.cli import main as run
+        from iast_export.cli.main import main as run
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] == "iast_export":
             raise
@@ -33,7 +33,8 @@ def main() -> None:
 
 
 def _open_closed_streams() -> None:
-    """Puts the null device where a standard stream was closed: no file of ours may get its number."""
+    """Puts the null device where a standard stream was closed: no file of ours may get its
+    number."""
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         try:
             os.fstat(number)

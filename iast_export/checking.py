@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from iast_export.artifacts import read_bytes
 from iast_export.errors import IastExportError, InputError, RecipeError
+from iast_export.files.artifacts import read_bytes
+from iast_export.files.texts import visible
+from iast_export.files.toml_text import parse_toml
 from iast_export.gate.rules import Rules, parse_rules
-from iast_export.imagesets import parse_set
+from iast_export.pictures.imagesets import parse_set
 from iast_export.recipe import Recipe, parse_recipe
-from iast_export.texts import visible
-from iast_export.toml_text import parse_toml
 
 Kind = Literal["recipe", "rules", "set"]
 

@@ -14,7 +14,17 @@ from typing import Literal
 
 from iast_export.errors import UsageError
 
-CPU_FLAGS = ("sse4_1", "avx2", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm", "sme")
+CPU_FLAGS = (
+    "sse4_1",
+    "avx2",
+    "avx512f",
+    "avx512_vnni",
+    "avx_vnni",
+    "amx_int8",
+    "asimddp",
+    "i8mm",
+    "sme",
+)
 
 Status = Literal["ok", "missing", "warning"]
 
@@ -103,7 +113,8 @@ def machine_fingerprint() -> dict[str, str | int | list[str]]:
 
 
 def versions() -> dict[str, str]:
-    """Versions of iast-export, Python and every tool that takes part; tools not installed are left out."""
+    """Versions of iast-export, Python and every tool that takes part; tools not installed are left
+    out."""
     found = {"iast-export": _own_version(), "python": platform.python_version()}
     for name in _TOOLS:
         version = _version(name)
@@ -136,11 +147,18 @@ def peak_rss_bytes() -> int:
 
 def doctor() -> list[Check]:
     """What is installed, what is missing, what this processor can do."""
-    return [_check_python(), _check_platform(), *_check_packages(), _check_processor(), _check_checkpoint()]
+    return [
+        _check_python(),
+        _check_platform(),
+        *_check_packages(),
+        _check_processor(),
+        _check_checkpoint(),
+    ]
 
 
 def missing_package(module: str) -> tuple[str, str, str] | None:
-    """Package, use and remedy where a module (`torch.nn`) could not be imported; None: not one of ours."""
+    """Package, use and remedy where a module (`torch.nn`) could not be imported; None: not one of
+    ours."""
     root = module.partition(".")[0]
     rows = [
         *_NEEDED,
@@ -161,7 +179,9 @@ def require_build() -> None:
     """
     for module, package, use, install in _NEEDED:
         if importlib.util.find_spec(module) is None:
-            raise UsageError(f"{package} is not installed, which is needed for {use}", _install(install))
+            raise UsageError(
+                f"{package} is not installed, which is needed for {use}", _install(install)
+            )
 
 
 def _install(what: str) -> str:
@@ -188,7 +208,8 @@ def _check_platform() -> Check:
     return Check(
         "platform",
         "warning",
-        f"{_platform()}: litert-converter has no wheel, so `convert`, `quantize` and `build` can't run",
+        f"{_platform()}: litert-converter has no wheel, so `convert`, `quantize` and `build` can't "
+        "run",
         f"{_BUILD_ELSEWHERE}; gate, inspect, stylize and style run where their packages are",
     )
 
@@ -197,7 +218,9 @@ def _check_packages() -> Sequence[Check]:
     checks = []
     for module, name, use, install in _NEEDED:
         if importlib.util.find_spec(module) is None:
-            checks.append(Check(name, "missing", f"not installed, needed by {use}", _install(install)))
+            checks.append(
+                Check(name, "missing", f"not installed, needed by {use}", _install(install))
+            )
         else:
             version = _version(name) or "installed"
             cuda = name == "torch" and platform.system() == "Linux" and "+" not in version
@@ -208,7 +231,9 @@ def _check_packages() -> Sequence[Check]:
 
 def _check_processor() -> Check:
     flags = [flag for flag in CPU_FLAGS if flag in _cpu_flags()]
-    detail = f"{_cpu_model()}, {usable_cores()} cores, {' '.join(flags) or 'no known INT8 extension'}"
+    detail = (
+        f"{_cpu_model()}, {usable_cores()} cores, {' '.join(flags) or 'no known INT8 extension'}"
+    )
     fast = {"avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm", "sme"}
     if fast.intersection(flags):
         return Check("processor", "ok", detail)
@@ -216,7 +241,8 @@ def _check_processor() -> Check:
         "processor",
         "warning",
         f"{detail}; no INT8 dot product",
-        "measure INT8 speed on a processor with VNNI or on the phone; accuracy is judged rightly here",
+        "measure INT8 speed on a processor with VNNI or on the phone; accuracy is judged rightly "
+        "here",
     )
 
 

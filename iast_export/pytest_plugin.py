@@ -16,16 +16,19 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from iast_export.images import Rgb
-    from iast_export.reports import Manifest
+    from iast_export.pictures.images import Rgb
+    from iast_export.reports.manifest import Manifest
+    from iast_export.reports.verdict import Check, Verdict
     from iast_export.specs import Precision, Runtime
-    from iast_export.stylize import Engines, Oversize
-    from iast_export.verdict import Check, Verdict
+    from iast_export.stylize.stylize import Engines, Oversize
 
 _OPTIONS = {
     "--iast-bundle": ("DIR", "judge this bundle: a test per check of `iast-export gate`"),
     "--iast-rules": ("FILE", "TOML of limits for --iast-bundle  [default: the packaged ones]"),
-    "--iast-baseline": ("FILE", "accepted figures, made by `iast-export gate DIR --write-baseline`"),
+    "--iast-baseline": (
+        "FILE",
+        "accepted figures, made by `iast-export gate DIR --write-baseline`",
+    ),
 }
 _NODE = "iast-gate"
 
@@ -143,7 +146,7 @@ class GateItem(pytest.Item):
 
 def _named(checks: Iterable[Check]) -> Iterator[tuple[str, Check]]:
     """Each check with a name of its own: a second one of a name gets a number."""
-    from iast_export.texts import visible
+    from iast_export.files.texts import visible
 
     seen: dict[str, int] = {}
     for check in checks:
@@ -153,7 +156,7 @@ def _named(checks: Iterable[Check]) -> Iterator[tuple[str, Check]]:
 
 
 def _told(check: Check) -> str:
-    from iast_export.texts import visible
+    from iast_export.files.texts import visible
 
     word = check.outcome if check.outcome == "cannot judge" else check.kind
     text = f"{word} (exit {check.exit_code}): measured {check.measured}, needed {check.rule}"
@@ -206,24 +209,27 @@ class Stylizer:
 
         Raises:
             InputError: a picture is unreadable or too large, or a file of the bundle is altered.
-            UsageError: no such style or lane, a strength outside [0, 1], or an array of another kind.
+            UsageError: no such style or lane, a strength outside [0, 1], or an array of another
+                kind.
         """
         from iast_export.errors import UsageError
-        from iast_export.images import load_image
-        from iast_export.imagesets import picture_path
+        from iast_export.pictures.images import load_image
+        from iast_export.pictures.imagesets import picture_path
 
         if not 0.0 <= strength <= 1.0:
             raise UsageError(f"strength {strength} is outside 0..1", "0 keeps the photograph")
         rgb = load_image(picture_path(str(content))) if isinstance(content, str | Path) else content
         if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != "uint8":
             found = f"{rgb.dtype} {list(rgb.shape)}"
-            raise UsageError(f"a picture is uint8 [H, W, 3], found {found}", "convert it to RGB bytes")
+            raise UsageError(
+                f"a picture is uint8 [H, W, 3], found {found}", "convert it to RGB bytes"
+            )
         engine = self._engine(runtime, precision)
         codes = engine.style_codes(str(style))[1]
         return engine.engine_for(rgb, oversize)[0].stylize(rgb, codes, strength, oversize)[0]
 
     def _engine(self, runtime: Runtime | None, precision: Precision | None) -> Engines:
-        from iast_export.stylize import BundleEngine, ChosenByShape
+        from iast_export.stylize.stylize import BundleEngine, ChosenByShape
 
         lane, folder = (runtime, precision), self.bundle.path
         if lane not in self.engines:
@@ -242,7 +248,7 @@ def iast_bundle(pytestconfig: pytest.Config) -> OpenBundle:
     if path is None:
         pytest.fail("this test needs a bundle\n  → add --iast-bundle DIR", pytrace=False)
     from iast_export.errors import IastExportError
-    from iast_export.reports import load_manifest
+    from iast_export.reports.manifest import load_manifest
 
     try:
         return OpenBundle(path, load_manifest(path))

@@ -10,15 +10,16 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from iast_export.artifacts import json_bytes, read_bytes, sha256_bytes
 from iast_export.errors import RecipeError
+from iast_export.files.artifacts import json_bytes, read_bytes, sha256_bytes
+from iast_export.files.texts import shown
+from iast_export.files.toml_text import parse_toml
 from iast_export.specs import LARGEST_SIDE_PX, Tier, check_facts
-from iast_export.texts import shown
-from iast_export.toml_text import parse_toml
 
 DEFAULT_RECIPE = "default_recipe.toml"
 
-# What no machine or picture needs more of; beyond it arithmetic, memory or time gives out elsewhere.
+# What no machine or picture needs more of; beyond it arithmetic, memory or time gives out
+# elsewhere.
 MOST_DEPTH = 1000
 MOST_PICTURES = 100_000
 MOST_THREADS = 1024
@@ -59,10 +60,11 @@ class CalibrationRecipe(_Part):
 class QuantizeRecipe(_Part):
     """How the INT8 models are made.
 
-    `edges`: element type at the edges of the TFLite model. `trim_sums`: ranges around relu(a + b) without
-    what the ReLU removes. `rounding`: weights to the nearest level, or learned for the least error of each
-    layer. `bias_correction`: each layer's mean error goes into its bias. `equalize`: channels that share a
-    scale and are very unlike are made alike, their factors moved into the next layer.
+    `edges`: element type at the edges of the TFLite model. `trim_sums`: ranges around relu(a + b)
+    without what the ReLU removes. `rounding`: weights to the nearest level, or learned for the
+    least error of each layer. `bias_correction`: each layer's mean error goes into its bias.
+    `equalize`: channels that share a scale and are very unlike are made alike, their factors moved
+    into the next layer.
     """
 
     edges: Edges = "float32"
@@ -75,8 +77,9 @@ class QuantizeRecipe(_Part):
 class VerifyRecipe(_Part):
     """What fidelity is measured on.
 
-    `perceptual_weights`: a SqueezeNet 1.1 state dict with torchvision's key names; with it the drop of
-    the perceptual distance to the photograph is judged, without it the report says that it was not.
+    `perceptual_weights`: a SqueezeNet 1.1 state dict with torchvision's key names; with it the drop
+    of the perceptual distance to the photograph is judged, without it the report says that it was
+    not.
     """
 
     set: Name = "evaluation"
@@ -95,8 +98,9 @@ class BenchmarkRecipe(_Part):
 class BundleRecipe(_Part):
     """What a bundle carries beyond the style network.
 
-    `landmarks`: an ONNX file of your own that finds 68 facial landmarks, float32 [1, 3, 112, 112] RGB in
-    [0, 1] to [1, 136], x and y of each point in [0, 1] of the crop. The Android app corrects faces with it.
+    `landmarks`: an ONNX file of your own that finds 68 facial landmarks, float32 [1, 3, 112, 112]
+    RGB in [0, 1] to [1, 136], x and y of each point in [0, 1] of the crop. The Android app corrects
+    faces with it.
     """
 
     landmarks: Name | None = None
@@ -109,8 +113,8 @@ class Recipe(_Part):
     """Every choice of a build. Equal recipes have equal `sha256`, however they were written."""
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)] = "iast"
-    tiers: Annotated[tuple[TierRecipe, ...], Field(min_length=1, max_length=64, strict=False)] = tuple(
-        TierRecipe(depth=depth, max_side_px=side) for depth, side in _DEFAULT_TIERS
+    tiers: Annotated[tuple[TierRecipe, ...], Field(min_length=1, max_length=64, strict=False)] = (
+        tuple(TierRecipe(depth=depth, max_side_px=side) for depth, side in _DEFAULT_TIERS)
     )
     calibration: CalibrationRecipe = CalibrationRecipe()
     quantize: QuantizeRecipe = QuantizeRecipe()
@@ -126,8 +130,8 @@ class Recipe(_Part):
     def fitted(self, depths: Sequence[int], size_multiple_px: int) -> Recipe:
         """This recipe with its depth plan in the depths and side steps that a network has.
 
-        Each tier gets the deepest depth up to its own, or the shallowest; a tier whose side is less than
-        twice the one before is left out where both would have the same depth.
+        Each tier gets the deepest depth up to its own, or the shallowest; a tier whose side is less
+        than twice the one before is left out where both would have the same depth.
 
         Raises:
             InputError: see `specs.check_facts`.
@@ -181,7 +185,8 @@ def _recipe_error(name: str, error: ValidationError) -> RecipeError:
     where = ".".join(str(part) for part in details["loc"])
     if details["type"] != "extra_forbidden":
         return RecipeError(
-            f"{name}: {where}: {details['msg']}, found {shown(details['input'])}", "correct the value"
+            f"{name}: {where}: {details['msg']}, found {shown(details['input'])}",
+            "correct the value",
         )
     known = _known_keys(details["loc"][:-1])
     near = difflib.get_close_matches(str(details["loc"][-1]), known, n=1, cutoff=0.5)

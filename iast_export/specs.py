@@ -1,4 +1,5 @@
-"""Names and small facts that every stage shares: tiers, precisions, file names, the selection rule."""
+"""Names and small facts that every stage shares: tiers, precisions, file names, the selection
+rule."""
 
 from __future__ import annotations
 
@@ -38,18 +39,21 @@ GOLDEN_LANES: tuple[tuple[Runtime, Precision], ...] = (
     ("litert", "fp32"),
     ("litert", "int8"),
 )
-# Largest difference in 8-bit levels found between x86 and emulated Arm processors (benchmarks/arm), INT8 and
-# FP32. LiteRT: INT8 agrees bit for bit, FP32 tips one rounding. ONNX Runtime: FP32 agrees; in INT8 the float
-# islands sum in another order, a value tips to the next integer there, and the convolutions behind spread it.
+# Largest difference in 8-bit levels found between x86 and emulated Arm processors (benchmarks/arm),
+# INT8 and FP32. LiteRT: INT8 agrees bit for bit, FP32 tips one rounding. ONNX Runtime: FP32 agrees;
+# in INT8 the float islands sum in another order, a value tips to the next integer there, and the
+# convolutions behind spread it.
 TOLERANCE_LEVELS: Mapping[Runtime, int] = {"litert": 1, "onnxruntime": 4}
-# The same of LiteRT's GPU delegate in FP16, to the CPU's picture of the same file: found 1 at 256 px to 4 at
-# 1024 px, and 8 to 10, on Mesa's software driver. Twice as much is allowed: other GPUs sum in other orders.
+# The same of LiteRT's GPU delegate in FP16, to the CPU's picture of the same file: found 1 at 256
+# px to 4 at 1024 px, and 8 to 10, on Mesa's software driver. Twice as much is allowed: other GPUs
+# sum in other orders.
 GPU_TOLERANCE_LEVELS: Mapping[Precision, int] = {"fp32": 8, "int8": 20}
 
 
 @dataclass(frozen=True)
 class Tier:
-    """A subnetwork and the largest picture it serves; its LiteRT signature is a square of that side."""
+    """A subnetwork and the largest picture it serves; its LiteRT signature is a square of that
+    side."""
 
     depth: int
     max_side_px: int

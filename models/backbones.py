@@ -1,8 +1,8 @@
 """Frozen encoders by name: what the teacher sees photographs and artworks through.
 
-Each is a module `forward(x [N, 3, H, W] in [0, 1]) -> Features` with `levels`, shallow to deep, whose
-strides double. Weights come from a path; those of `resnet50` and `vgg19` (torchvision's state dicts)
-also through torch.hub's cache.
+Each is a module `forward(x [N, 3, H, W] in [0, 1]) -> Features` with `levels`, shallow to deep,
+whose strides double. Weights come from a path; those of `resnet50` and `vgg19` (torchvision's state
+dicts) also through torch.hub's cache.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ HUB_FILES = {"resnet50": "resnet50-0676ba61.pth", "vgg19": "vgg19-dcbb9e9d.pth"}
 
 
 class Level(NamedTuple):
-    """One feature map of an encoder: its name, channels, stride in pixels and usual root mean square."""
+    """One feature map of an encoder: its name, channels, stride in pixels and usual root mean
+    square."""
 
     name: str
     channels: int
@@ -33,8 +34,8 @@ class Level(NamedTuple):
     rms: float = 1.0
 
 
-# Root mean squares over 24 photographs: features are divided by them before anything is learned. They are
-# 1 where the weights could not be measured (torchvision's).
+# Root mean squares over 24 photographs: features are divided by them before anything is learned.
+# They are 1 where the weights could not be measured (torchvision's).
 DISTILLED_VGG_LEVELS = (
     Level("1_1", 16, 1, 7.9),
     Level("2_1", 32, 2, 12.9),
@@ -44,7 +45,7 @@ DISTILLED_VGG_LEVELS = (
 )
 
 
-class _Normalise(nn.Module):
+class _Normalize(nn.Module):
     """RGB in [0, 1] to ImageNet's mean 0 and deviation 1."""
 
     mean: Tensor
@@ -78,18 +79,22 @@ class DistilledVggBackbone(nn.Module):
 
 
 class Vgg19(nn.Module):
-    """VGG-19 (Simonyan and Zisserman 2015) up to relu5_1, by torchvision's names; reflection padding."""
+    """VGG-19 (Simonyan and Zisserman 2015) up to relu5_1, by torchvision's names; reflection
+    padding."""
 
     levels = tuple(
-        Level(f"{i}_1", width, 2 ** (i - 1)) for i, width in enumerate((64, 128, 256, 512, 512), start=1)
+        Level(f"{i}_1", width, 2 ** (i - 1))
+        for i, width in enumerate((64, 128, 256, 512, 512), start=1)
     )
     _COUNTS = (2, 2, 4, 4, 1)
 
     def __init__(self) -> None:
         super().__init__()
-        self.normalise = _Normalise()
+        self.normalize = _Normalize()
         self.features = nn.ModuleDict()
-        self.plan: list[str | None] = []  # torchvision's index of each convolution; None where it pools
+        self.plan: list[
+            str | None
+        ] = []  # torchvision's index of each convolution; None where it pools
         index, previous = 0, 3
         for level, count in zip(self.levels, self._COUNTS, strict=True):
             for _ in range(count):
@@ -102,11 +107,13 @@ class Vgg19(nn.Module):
     def load_weights(self, state: Mapping[str, Tensor]) -> None:
         """Takes torchvision's vgg19 state dict; the layers above relu5_1 are left out."""
         wanted = {f"features.{index}." for index in self.features}
-        self.load_state_dict({k: v for k, v in state.items() if k.rpartition(".")[0] + "." in wanted})
+        self.load_state_dict(
+            {k: v for k, v in state.items() if k.rpartition(".")[0] + "." in wanted}
+        )
 
     def forward(self, x: Tensor) -> Features:
         made: dict[str, Tensor] = {}
-        x = self.normalise(x)
+        x = self.normalize(x)
         names, fresh = iter(self.levels), True
         for index in self.plan:
             if index is None:
@@ -121,13 +128,17 @@ class Vgg19(nn.Module):
 
 
 class _Bottleneck(nn.Module):
-    """1x1, 3x3 (with the stride), 1x1 and a shortcut: ResNet-50's block as torchvision builds it."""
+    """1x1, 3x3 (with the stride), 1x1 and a shortcut: ResNet-50's block as torchvision builds
+    it."""
 
     def __init__(self, a: int, width: int, stride: int) -> None:
         super().__init__()
         out = 4 * width
         self.conv1, self.bn1 = nn.Conv2d(a, width, 1, bias=False), nn.BatchNorm2d(width)
-        self.conv2, self.bn2 = nn.Conv2d(width, width, 3, stride, 1, bias=False), nn.BatchNorm2d(width)
+        self.conv2, self.bn2 = (
+            nn.Conv2d(width, width, 3, stride, 1, bias=False),
+            nn.BatchNorm2d(width),
+        )
         self.conv3, self.bn3 = nn.Conv2d(width, out, 1, bias=False), nn.BatchNorm2d(out)
         shortcut = [nn.Conv2d(a, out, 1, stride, bias=False), nn.BatchNorm2d(out)]
         self.downsample = nn.Sequential(*shortcut) if stride != 1 or a != out else None
@@ -139,7 +150,8 @@ class _Bottleneck(nn.Module):
 
 
 class ResNet50(nn.Module):
-    """ResNet-50 (He et al. 2016) by torchvision's names: the published content encoder, to layer3."""
+    """ResNet-50 (He et al. 2016) by torchvision's names: the published content encoder, to
+    layer3."""
 
     levels = (
         Level("stem", 64, 2),
@@ -151,7 +163,7 @@ class ResNet50(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.normalise = _Normalise()
+        self.normalize = _Normalize()
         self.conv1, self.bn1 = nn.Conv2d(3, 64, 7, 2, 3, bias=False), nn.BatchNorm2d(64)
         previous = 64
         for i, count in enumerate(self._COUNTS, start=1):
@@ -163,10 +175,12 @@ class ResNet50(nn.Module):
 
     def load_weights(self, state: Mapping[str, Tensor]) -> None:
         """Takes torchvision's resnet50 state dict; layer4 and the classifier are left out."""
-        self.load_state_dict({k: v for k, v in state.items() if not k.startswith(("layer4.", "fc."))})
+        self.load_state_dict(
+            {k: v for k, v in state.items() if not k.startswith(("layer4.", "fc."))}
+        )
 
     def forward(self, x: Tensor) -> Features:
-        x = F.relu(self.bn1(self.conv1(self.normalise(x))))
+        x = F.relu(self.bn1(self.conv1(self.normalize(x))))
         made = {"stem": x}
         x = F.max_pool2d(x, 3, 2, 1)
         for name in ("layer1", "layer2", "layer3"):
@@ -176,7 +190,10 @@ class ResNet50(nn.Module):
 
 
 class _Inverted(nn.Module):
-    """Expand, depthwise, project, with ReLU6 and a shortcut where nothing changes (Sandler et al. 2018)."""
+    """Expand, depthwise, project, with ReLU6 and a shortcut where nothing changes (Sandler et al.
+
+    2018).
+    """
 
     def __init__(self, a: int, b: int, stride: int, expansion: int) -> None:
         super().__init__()
@@ -193,12 +210,13 @@ class _Inverted(nn.Module):
 
 
 def _same(x: Tensor, stride: int) -> Tensor:
-    """TensorFlow's 'same' padding of a 3x3 kernel on even sides: all of it at the end for stride 2."""
+    """TensorFlow's 'same' padding of a 3x3 kernel on even sides: all of it at the end for stride
+    2."""
     return F.pad(x, (0, 1, 0, 1)) if stride == 2 else F.pad(x, (1, 1, 1, 1))
 
 
 class MobileNetV2(nn.Module):
-    """MobileNetV2 1.0, batch normalisation folded into the convolutions, TensorFlow's padding."""
+    """MobileNetV2 1.0, batch normalization folded into the convolutions, TensorFlow's padding."""
 
     levels = (
         Level("stride_2", 16, 2, 4.3),
@@ -223,7 +241,8 @@ class MobileNetV2(nn.Module):
         self.features = nn.ModuleList(layers)
 
     def load_weights(self, state: Mapping[str, Tensor]) -> None:
-        """Takes the folded state dict (`features.1.dw.weight`, ...); what comes after is left out."""
+        """Takes the folded state dict (`features.1.dw.weight`, ...); what comes after is left
+        out."""
         kept = {str(i) for i in range(len(self.features))}
         self.load_state_dict({k: v.float() for k, v in state.items() if k.split(".")[1] in kept})
 
@@ -250,15 +269,17 @@ def load_backbone(name: str, weights: Path | None = None) -> nn.Module:
 
     Args:
         name: one of `BACKBONES`.
-        weights: its state dict. None fetches torchvision's weights through torch.hub, for `resnet50`
-            and `vgg19`.
+        weights: its state dict. None fetches torchvision's weights through torch.hub, for
+            `resnet50` and `vgg19`.
 
     Raises:
         InputError: the name is unknown, the file is missing or of another network, or there is
             nowhere to fetch from.
     """
     if name not in BACKBONES:
-        raise InputError(f"no encoder is called {name!r}", f"choose one of {', '.join(sorted(BACKBONES))}")
+        raise InputError(
+            f"no encoder is called {name!r}", f"choose one of {', '.join(sorted(BACKBONES))}"
+        )
     made = BACKBONES[name]()
     state = _state(name, weights)
     try:
@@ -275,7 +296,9 @@ def _state(name: str, weights: Path | None) -> Mapping[str, Tensor]:
     if weights is None:
         if name not in HUB_FILES:
             raise InputError(f"{name} has no weights to fetch", "give the path of its state dict")
-        return torch.hub.load_state_dict_from_url(_HUB + HUB_FILES[name], map_location="cpu", check_hash=True)
+        return torch.hub.load_state_dict_from_url(
+            _HUB + HUB_FILES[name], map_location="cpu", check_hash=True
+        )
     if not weights.is_file():
         raise InputError(f"{weights} is missing", f"give the path of {name}'s state dict")
     try:

@@ -35,7 +35,8 @@ class Batch:
         rng: np.random.Generator,
         faces: FaceStore | None = None,
     ) -> Batch:
-        """Two thirds of the samples at full strength; the first one has its own photograph as style.
+        """Two thirds of the samples at full strength; the first one has its own photograph as
+        style.
 
         With `faces`, the last `recipe.face_samples` photographs show one.
         """
@@ -52,5 +53,7 @@ class Batch:
         strengths, kept = (to_device(v, content.device) for v in (strength, keep))
         boxes = None
         if faces is not None:
-            content[-recipe.face_samples :], boxes = faces.batch(recipe.face_samples, rng, recipe.crop_px)
+            content[-recipe.face_samples :], boxes = faces.batch(
+                recipe.face_samples, rng, recipe.crop_px
+            )
         return cls(content, style, strengths[:, None], kept, boxes)

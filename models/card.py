@@ -15,15 +15,18 @@ def card_of(
     depths = len(net.depths)
     return {
         "name": f"IAST student, integer-first, {_COUNTS.get(depths, f'{depths} depths')}",
-        "licence": "Apache-2.0 for the weights; see data for the terms of what they were trained on",
+        "licence": "Apache-2.0 for the weights; "
+        "see data for the terms of what they were trained on",
         "value_range": "float RGB in [0, 1], NCHW",
         "data": {
             **counts,
-            "sources": "ImageNet sample, BSDS500, COCO-128, AFHQ (research, non-commercial and mixed terms); "
+            "sources": "ImageNet sample, BSDS500, COCO-128, AFHQ (research, non-commercial and "
+            "mixed terms); "
             "Art Institute of Chicago and other open-access oils (CC0), KaoKore (CC BY-SA 4.0)",
             "held_out": "Kodak-24, all faces, all cartoon scenes, every eighth other artwork",
             "perceptual_network": "VGG-19 distilled by Collaborative-Distillation (CVPR 2020, MIT)",
-            "face_network": "68 landmarks of face-api.js (MIT), in the training of recipes with face terms",
+            "face_network": "68 landmarks of face-api.js (MIT), in the training of recipes with "
+            "face terms",
         },
         "training": dict(training),
         "metrics": dict(metrics),

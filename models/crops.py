@@ -22,7 +22,11 @@ class Square(NamedTuple):
 def to_device(values: np.ndarray, device: torch.device) -> Tensor:
     """The array as float32 on the device; the host doesn't wait for the copy."""
     made = torch.from_numpy(np.asarray(values, np.float32))
-    return made.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else made.to(device)
+    return (
+        made.pin_memory().to(device, non_blocking=True)
+        if device.type == "cuda"
+        else made.to(device)
+    )
 
 
 def cut_squares(images: Sequence[Tensor], squares: Sequence[Square], side_px: int) -> Tensor:

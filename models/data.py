@@ -13,14 +13,15 @@ from torch import Tensor
 from models.crops import Square, cut_squares
 
 CONTENT_SETS = ("imagenet1k_sample", "bsds500", "coco128", "afhq")
-STYLE_SETS = ("oil", "reduced_colour", "yamatoe_kaokore", "cartoon")
+STYLE_SETS = ("oil", "reduced_color", "yamatoe_kaokore", "cartoon")
 HELD_OUT_SETS = ("cartoon",)  # a kind of art that training never sees
 HOLD_OUT_EVERY = 8
 SHORT_SIDE_PX = 288
 
 
 def held_out(path: Path) -> bool:
-    """Whether an artwork is for testing only: all cartoons, else every eighth by its file's number."""
+    """Whether an artwork is for testing only: all cartoons, else every eighth by its file's
+    number."""
     return path.parent.name in HELD_OUT_SETS or int(path.stem.split("_")[-1]) % HOLD_OUT_EVERY == 0
 
 
@@ -33,9 +34,13 @@ def training_files(root: Path) -> tuple[list[Path], list[Path]]:
         FileNotFoundError: one of the two lists is empty.
     """
     contents = sorted(p for s in CONTENT_SETS for p in (root / "content" / s).glob("*.jpg"))
-    styles = sorted(p for s in STYLE_SETS for p in (root / "style" / s).glob("*.jpg") if not held_out(p))
+    styles = sorted(
+        p for s in STYLE_SETS for p in (root / "style" / s).glob("*.jpg") if not held_out(p)
+    )
     if not contents or not styles:
-        raise FileNotFoundError(f"{root}: {len(contents)} photographs and {len(styles)} artworks to train on")
+        raise FileNotFoundError(
+            f"{root}: {len(contents)} photographs and {len(styles)} artworks to train on"
+        )
     return contents, styles
 
 
@@ -79,7 +84,9 @@ class CropStore:
         self.images = [as_stored(read_rgb(f, SHORT_SIDE_PX), device) for f in files]
 
     @classmethod
-    def holding(cls, pictures: Sequence[np.ndarray], crop_px: int, device: torch.device) -> CropStore:
+    def holding(
+        cls, pictures: Sequence[np.ndarray], crop_px: int, device: torch.device
+    ) -> CropStore:
         """A store of pictures [H, W, 3] that were read already."""
         store = cls((), crop_px, device)
         store.images = [as_stored(scaled(picture, SHORT_SIDE_PX), device) for picture in pictures]
@@ -88,7 +95,8 @@ class CropStore:
     def batch(
         self, count: int, rng: np.random.Generator, smallest: float, crop_px: int | None = None
     ) -> Tensor:
-        """`count` crops [count, 3, crop_px, crop_px]; each side at least `smallest` of the short side."""
+        """`count` crops [count, 3, crop_px, crop_px]; each side at least `smallest` of the short
+        side."""
         images, squares = [], []
         for index in rng.integers(len(self.images), size=count):
             image = self.images[int(index)]

@@ -1,7 +1,7 @@
 """A patch discriminator: is this patch painted, and painted in this style?
 
 Scores come per patch (Isola et al. 2017) and may be conditioned on the style code by projection
-(Miyato and Koyama 2018): D(x, c) = w . phi(x) + <V c, phi(x)>. Spectral normalisation keeps it
+(Miyato and Koyama 2018): D(x, c) = w . phi(x) + <V c, phi(x)>. Spectral normalization keeps it
 Lipschitz (Miyato et al. 2018), so the hinge losses of `models.losses.adversarial` stay meaningful.
 """
 
@@ -15,7 +15,8 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 
 class PatchDiscriminator(nn.Module):
-    """Picture [N, 3, H, W] in [0, 1], sides at least 16 px -> one score per patch [N, 1, H / 8, W / 8].
+    """Picture [N, 3, H, W] in [0, 1], sides at least 16 px -> one score per patch [N, 1, H / 8, W /
+    8].
 
     A score sees 38 px: enough for a brush stroke, too little for a scene.
     """
@@ -24,10 +25,14 @@ class PatchDiscriminator(nn.Module):
         """`code_size`: length of the style code that scores are conditioned on; 0 for none."""
         super().__init__()
         self.code_size = code_size
-        self.convs = nn.ModuleList(spectral_norm(nn.Conv2d(a, b, 4, 2, 1)) for a, b in pairwise((3, *widths)))
+        self.convs = nn.ModuleList(
+            spectral_norm(nn.Conv2d(a, b, 4, 2, 1)) for a, b in pairwise((3, *widths))
+        )
         self.mix = spectral_norm(nn.Conv2d(widths[-1], widths[-1], 3, 1, 1))
         self.score = spectral_norm(nn.Conv2d(widths[-1], 1, 1))
-        self.project = spectral_norm(nn.Linear(code_size, widths[-1], bias=False)) if code_size else None
+        self.project = (
+            spectral_norm(nn.Linear(code_size, widths[-1], bias=False)) if code_size else None
+        )
 
     def forward(self, image: Tensor, code: Tensor | None = None) -> Tensor:
         """Scores, higher for what looks painted.

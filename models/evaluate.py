@@ -19,10 +19,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from iast_export.artifacts import sha256_file
-from iast_export.checkpoint import PACKAGED_CHECKPOINT, load_checkpoint
 from iast_export.errors import IastExportError, InputError
-from iast_export.images import center_square, load_image
+from iast_export.files.artifacts import sha256_file
+from iast_export.network.checkpoint import PACKAGED_CHECKPOINT, load_checkpoint
+from iast_export.pictures.images import center_square, load_image
 from models.data import test_artworks
 from models.evaluation.fast_style import FastStyle
 from models.evaluation.gatys import Gatys
@@ -46,7 +46,17 @@ from models.face_measuring import FaceDetector
 from models.networks import load_trainable, style_network
 from models.perceptual import DistilledVgg
 
-ALL = ("photograph", "gatys", "adain", "wct", "pca-kd", "fast-style", "teacher", "student", "bundle")
+ALL = (
+    "photograph",
+    "gatys",
+    "adain",
+    "wct",
+    "pca-kd",
+    "fast-style",
+    "teacher",
+    "student",
+    "bundle",
+)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -58,15 +68,22 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--cache", type=Path, default=Path("build/quality"), help="judged pictures")
     parser.add_argument("--methods", nargs="+", choices=ALL, default=list(ALL))
     parser.add_argument(
-        "--student", type=Path, default=PACKAGED_CHECKPOINT, help="safetensors or a run's weights.pt"
+        "--student",
+        type=Path,
+        default=PACKAGED_CHECKPOINT,
+        help="safetensors or a run's weights.pt",
     )
     parser.add_argument("--teacher", type=Path, help="weights.pt of the teacher's run")
     parser.add_argument("--bundle", type=Path, help="a built bundle, for its INT8 lanes")
-    parser.add_argument("--network", action="append", default=[], metavar="NAME=WEIGHTS", help="further runs")
+    parser.add_argument(
+        "--network", action="append", default=[], metavar="NAME=WEIGHTS", help="further runs"
+    )
     parser.add_argument("--photographs", type=int, default=24)
     parser.add_argument("--faces", type=int, default=24)
     parser.add_argument("--artworks", type=int, default=12)
-    parser.add_argument("--gatys-photographs", type=int, default=12, help="the slow one is judged on fewer")
+    parser.add_argument(
+        "--gatys-photographs", type=int, default=12, help="the slow one is judged on fewer"
+    )
     parser.add_argument("--side-px", type=int, default=256)
     parser.add_argument("--name", default="quality", help="of the files written")
     return parser
@@ -115,7 +132,9 @@ def _methods(args: Any) -> list[Method]:
     if "pca-kd" in args.methods:
         made.append(PcaKd.load(weights / "pca_kd_mobilenet.npz"))
     if "fast-style" in args.methods:
-        made += [FastStyle.load(weights / "fast_neural_style" / f"{n}.npz") for n in ("candy", "mosaic")]
+        made += [
+            FastStyle.load(weights / "fast_neural_style" / f"{n}.npz") for n in ("candy", "mosaic")
+        ]
     made += _networks(args, vgg)
     if "bundle" in args.methods and args.bundle:
         made += _lanes(args.bundle)
@@ -144,7 +163,9 @@ def _judges(weights: Path, faces: bool) -> Judges:
 def _sample(args: Any) -> Sample:
     detector = None
     if args.faces:
-        detector = FaceDetector(args.data / "weights" / "face" / "retinaface_mnet025_FaceDetector.onnx")
+        detector = FaceDetector(
+            args.data / "weights" / "face" / "retinaface_mnet025_FaceDetector.onnx"
+        )
     return draw_sample(
         args.data / "images", args.side_px, args.photographs, args.faces, args.artworks, detector
     )
@@ -169,7 +190,10 @@ def _write(out: Path, name: str, findings: Findings) -> None:
     out.mkdir(parents=True, exist_ok=True)
     (out / f"{name}.md").write_text(findings.markdown())
     (out / f"{name}.json").write_text(json.dumps(findings.json(), indent=1) + "\n")
-    titles = {"ssim": "Detail kept against style taken", "identity": "The person kept against style taken"}
+    titles = {
+        "ssim": "Detail kept against style taken",
+        "identity": "The person kept against style taken",
+    }
     for score, title in titles.items():
         if score == "ssim" or findings.people:
             pareto(findings.drawn(), score, out / f"{name}-{score}.png", title)

@@ -2,7 +2,8 @@
 
     python -m models.face_crops --images DIR --detector retinaface.onnx --out faces.json
 
-looks for faces in the training photographs, which the folder of faces kept for evaluation is not among.
+looks for faces in the training photographs, which the folder of faces kept for evaluation is not
+among.
 """
 
 from __future__ import annotations
@@ -39,7 +40,9 @@ class FaceStore:
             OSError: a photograph is missing.
         """
         boxes = listed_faces(listing)
-        self._hold([read_rgb(images / name) for name in boxes], list(boxes.values()), crop_px, device)
+        self._hold(
+            [read_rgb(images / name) for name in boxes], list(boxes.values()), crop_px, device
+        )
 
     @classmethod
     def holding(
@@ -71,14 +74,17 @@ class FaceStore:
     def batch(
         self, count: int, rng: np.random.Generator, crop_px: int | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Crops [count, 3, crop_px, crop_px] in [0, 1] and the face boxes in them [count, 4] in pixels."""
+        """Crops [count, 3, crop_px, crop_px] in [0, 1] and the face boxes in them [count, 4] in
+        pixels."""
         side_px, chosen = crop_px or self.crop_px, rng.integers(len(self.images), size=count)
         made = [self._drawn(int(index), rng, side_px) for index in chosen]
         images = [self.images[int(index)] for index in chosen]
         boxes = to_device(np.stack([box for _, box in made]), images[0].device)
         return cut_squares(images, [square for square, _ in made], side_px), boxes
 
-    def _drawn(self, index: int, rng: np.random.Generator, side_px: int) -> tuple[Square, np.ndarray]:
+    def _drawn(
+        self, index: int, rng: np.random.Generator, side_px: int
+    ) -> tuple[Square, np.ndarray]:
         """A square that holds the face, and the box of the face in its crop."""
         image, box = self.images[index], self.boxes[index]
         height, width = image.shape[1:]
@@ -104,21 +110,27 @@ def listed_faces(listing: Path) -> dict[str, list[float]]:
     """
     boxes: dict[str, list[float]] = json.loads(listing.read_text())
     if not boxes:
-        raise ValueError(f"{listing} lists no face: run python -m models.face_crops on more photographs")
+        raise ValueError(
+            f"{listing} lists no face: run python -m models.face_crops on more photographs"
+        )
     if any(min(box) < 0.0 or max(box) > 1.0 for box in boxes.values()):
-        raise ValueError(f"{listing} has boxes outside 0..1: write it again with python -m models.face_crops")
+        raise ValueError(
+            f"{listing} has boxes outside 0..1: write it again with python -m models.face_crops"
+        )
     return boxes
 
 
 def _start(low: float, high: float, side: int, limit: int, rng: np.random.Generator) -> int:
-    """Where a crop of `side` starts so that [low, high] lies in it, as far as the picture allows."""
+    """Where a crop of `side` starts so that [low, high] lies in it, as far as the picture
+    allows."""
     first, last = max(0.0, high - side), min(float(limit - side), low)
     first, last = min(first, limit - side), max(last, 0.0)
     return int(rng.uniform(min(first, last), max(first, last)))
 
 
 def find_faces(images: Path, detector: Path) -> dict[str, list[float]]:
-    """The box, in shares of width and height, of the best face of each photograph with one large enough."""
+    """The box, in shares of width and height, of the best face of each photograph with one large
+    enough."""
     from models.face_measuring import FaceDetector
 
     finder, found = FaceDetector(detector), {}

@@ -1,4 +1,5 @@
-"""Faces while measuring: detection, five-point alignment and identity, by networks that train nothing.
+"""Faces while measuring: detection, five-point alignment and identity, by networks that train
+nothing.
 
 Both networks are ONNX files that the user brings: RetinaFace (MobileNet x0.25, 640x640) and a face
 embedder for aligned crops of 112x112. Pictures are uint8 RGB [H, W, 3].
@@ -24,7 +25,7 @@ Points = NDArray[np.float32]
 _SIDE_PX = 640
 _TOGETHER = 1e-6  # as a share of the face: no unit of length is presumed
 _STRIDES_AND_SIZES = ((8, (16, 32)), (16, (64, 128)), (32, (256, 512)))
-_CENTRE_VARIANCE, _SIZE_VARIANCE = 0.1, 0.2
+_CENTER_VARIANCE, _SIZE_VARIANCE = 0.1, 0.2
 _BGR_MEAN = np.array([104.0, 117.0, 123.0], np.float32)
 # Where eyes, nose and mouth corners lie in an aligned crop of 112x112 (the convention of ArcFace).
 _TEMPLATE = np.array(
@@ -60,10 +61,14 @@ class FaceDetector:
         chosen = chosen[np.argsort(-scores[chosen], kind="stable")]
         priors = _priors()[chosen]
         corners = _corners(boxes[0, chosen], priors) * (_SIDE_PX / scale)
-        shift = points[0, chosen].reshape(-1, 5, 2) * _CENTRE_VARIANCE * priors[:, None, 2:]
+        shift = points[0, chosen].reshape(-1, 5, 2) * _CENTER_VARIANCE * priors[:, None, 2:]
         places = (priors[:, None, :2] + shift) * (_SIDE_PX / scale)
         return [
-            Face(corners[i].astype(np.float32), places[i].astype(np.float32), float(scores[chosen[i]]))
+            Face(
+                corners[i].astype(np.float32),
+                places[i].astype(np.float32),
+                float(scores[chosen[i]]),
+            )
             for i in _suppressed(corners, overlap)
         ]
 
@@ -87,32 +92,40 @@ class FaceEmbedder:
         """
         planes = (align(picture, points).astype(np.float32) - 127.5) / 128.0
         name = self._session.get_inputs()[0].name
-        found = self._session.run(None, {name: planes.transpose(2, 0, 1)[np.newaxis]})[0].reshape(-1)
+        found = self._session.run(None, {name: planes.transpose(2, 0, 1)[np.newaxis]})[0].reshape(
+            -1
+        )
         norm = float(np.linalg.norm(found))
         if not np.isfinite(norm) or norm == 0.0:
-            raise InputError("a face embedding is zero or not finite", "check the face-embedding network")
+            raise InputError(
+                "a face embedding is zero or not finite", "check the face-embedding network"
+            )
         return np.asarray(found / norm, np.float32)
 
     def similarity(self, photograph: Rgb, result: Rgb, points: Points) -> float:
-        """Cosine in [-1, 1] of a face and its stylised self, both aligned by the photograph's points."""
+        """Cosine in [-1, 1] of a face and its stylised self, both aligned by the photograph's
+        points."""
         return float(self.embed(photograph, points) @ self.embed(result, points))
 
 
 def align(picture: Rgb, points: Points) -> Rgb:
-    """The face, turned, scaled and moved [112, 112, 3] so that its five points come closest to the template.
+    """The face, turned, scaled and moved [112, 112, 3] so that its five points come closest to the
+    template.
 
-    The best similarity in closed form: with both point sets centred and read as complex numbers,
+    The best similarity in closed form: with both point sets centered and read as complex numbers,
     scale and rotation are sum(conj(a) b) / sum |a|^2.
 
     Raises:
         InputError: not five points, or all in one place.
     """
     if points.shape != (5, 2) or np.ptp(points, axis=0).max() < 1e-6:
-        raise InputError(f"five different points are needed, not {points.tolist()}", "detect the face again")
+        raise InputError(
+            f"five different points are needed, not {points.tolist()}", "detect the face again"
+        )
     source = points[:, 0].astype(np.float64) + 1j * points[:, 1]
     target = _TEMPLATE[:, 0].astype(np.float64) + 1j * _TEMPLATE[:, 1]
-    centred = source - source.mean()
-    turn = (np.conj(centred) * (target - target.mean())).sum() / (np.abs(centred) ** 2).sum()
+    centered = source - source.mean()
+    turn = (np.conj(centered) * (target - target.mean())).sum() / (np.abs(centered) ** 2).sum()
     shift = target.mean() - turn * source.mean()
     matrix = np.array([[turn.real, -turn.imag, shift.real], [turn.imag, turn.real, shift.imag]])
     return np.asarray(cv2.warpAffine(picture, matrix, (112, 112), flags=cv2.INTER_LINEAR), np.uint8)
@@ -129,9 +142,11 @@ def landmarks(net: LandmarkNetwork, picture: Rgb, box: NDArray[np.float32]) -> P
 
 
 def deformation(photograph: Points, result: Points) -> float:
-    """What no rigid movement explains of 68 landmarks' displacement, as a share of the eyes' distance.
+    """What no rigid movement explains of 68 landmarks' displacement, as a share of the eyes'
+    distance.
 
-    The root mean square of the remaining displacement over the distance of the two outer eye corners.
+    The root mean square of the remaining displacement over the distance of the two outer eye
+    corners.
 
     Raises:
         InputError: the eyes fall together.
@@ -168,25 +183,26 @@ def _blob(picture: Rgb, scale: float) -> NDArray[np.float32]:
 
 @cache
 def _priors() -> NDArray[np.float32]:
-    """Anchors [16800, 4]: centre and size as shares of 640 px."""
+    """Anchors [16800, 4]: center and size as shares of 640 px."""
     rows = []
     for stride, sizes in _STRIDES_AND_SIZES:
         count = _SIDE_PX // stride
         y, x = np.mgrid[:count, :count].reshape(2, -1)
-        centres = (np.stack([x, y], 1) + 0.5) / count
-        one = [np.hstack([centres, np.full_like(centres, size / _SIDE_PX)]) for size in sizes]
+        centers = (np.stack([x, y], 1) + 0.5) / count
+        one = [np.hstack([centers, np.full_like(centers, size / _SIDE_PX)]) for size in sizes]
         rows.append(np.stack(one, 1).reshape(-1, 4))
     return np.concatenate(rows).astype(np.float32)
 
 
 def _corners(offsets: NDArray[np.float32], priors: NDArray[np.float32]) -> NDArray[np.float32]:
-    centres = priors[:, :2] + offsets[:, :2] * _CENTRE_VARIANCE * priors[:, 2:]
+    centers = priors[:, :2] + offsets[:, :2] * _CENTER_VARIANCE * priors[:, 2:]
     half = priors[:, 2:] * np.exp(offsets[:, 2:] * _SIZE_VARIANCE) / 2.0
-    return np.hstack([centres - half, centres + half])
+    return np.hstack([centers - half, centers + half])
 
 
 def _suppressed(boxes: NDArray[np.float32], overlap: float) -> list[int]:
-    """Indices of boxes, best first, none of which overlaps a better one by more than `overlap` (IoU)."""
+    """Indices of boxes, best first, none of which overlaps a better one by more than `overlap`
+    (IoU)."""
     areas = np.prod(np.clip(boxes[:, 2:] - boxes[:, :2], 0.0, None), axis=1)
     kept: list[int] = []
     for i in range(len(boxes)):

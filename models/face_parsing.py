@@ -99,7 +99,9 @@ class _ContextPath(nn.Module):
         eighth, sixteenth, coarse = self.resnet(x)
         whole = self.conv_avg(coarse.mean((2, 3), keepdim=True))
         low = self.conv_head32(F.interpolate(self.arm32(coarse) + whole, size=sixteenth.shape[2:]))
-        return eighth, self.conv_head16(F.interpolate(self.arm16(sixteenth) + low, size=eighth.shape[2:]))
+        return eighth, self.conv_head16(
+            F.interpolate(self.arm16(sixteenth) + low, size=eighth.shape[2:])
+        )
 
 
 class _Fusion(nn.Module):
@@ -159,7 +161,8 @@ class FaceParser(nn.Module):
             net.load_state_dict({k: v for k, v in state.items() if not k.startswith(spare)})
         except Exception as error:  # torch raises classes of many kinds here
             raise InputError(
-                f"{path} is no BiSeNet state dict: {error}", "give the 19-class CelebAMask-HQ network"
+                f"{path} is no BiSeNet state dict: {error}",
+                "give the 19-class CelebAMask-HQ network",
             ) from error
         return net.eval().requires_grad_(False)
 

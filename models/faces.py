@@ -26,7 +26,8 @@ _WIDTHS = (32, 64, 128, 256)
 
 
 def _pad_same(x: Tensor, stride: int) -> Tensor:
-    """TensorFlow's 'same' padding of a 3x3 kernel on even sides: all of it at the end for stride 2."""
+    """TensorFlow's 'same' padding of a 3x3 kernel on even sides: all of it at the end for stride
+    2."""
     return F.pad(x, (0, 1, 0, 1)) if stride == 2 else F.pad(x, (1, 1, 1, 1))
 
 
@@ -36,7 +37,9 @@ class _Separable(nn.Module):
     def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:
         super().__init__()
         self.stride = stride
-        self.depthwise = nn.Conv2d(in_channels, in_channels, 3, stride, groups=in_channels, bias=False)
+        self.depthwise = nn.Conv2d(
+            in_channels, in_channels, 3, stride, groups=in_channels, bias=False
+        )
         self.pointwise = nn.Conv2d(in_channels, out_channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -71,7 +74,8 @@ class _DenseBlock(nn.Module):
 
 
 class LandmarkNetwork(nn.Module):
-    """Face crops [N, 3, 112, 112], float RGB in [0, 1] -> landmarks [N, 136]: x, y by turns, in [0, 1]."""
+    """Face crops [N, 3, 112, 112], float RGB in [0, 1] -> landmarks [N, 136]: x, y by turns, in
+    [0, 1]."""
 
     mean: Tensor
 
@@ -92,7 +96,8 @@ class LandmarkNetwork(nn.Module):
         """
         if not path.is_file():
             raise InputError(
-                f"{path} is missing", "give face_landmark68_faceapi.npz, or leave the face terms out"
+                f"{path} is missing",
+                "give face_landmark68_faceapi.npz, or leave the face terms out",
             )
         net = cls()
         with np.load(path) as stored:
@@ -127,7 +132,10 @@ def _names() -> dict[str, str]:
         for conv in range(4):
             own, theirs = f"blocks.{block}.convs.{conv}", f"dense{block}/conv{conv}"
             if block == conv == 0:
-                names |= {f"{own}.conv.weight": f"{theirs}/filters", f"{own}.conv.bias": f"{theirs}/bias"}
+                names |= {
+                    f"{own}.conv.weight": f"{theirs}/filters",
+                    f"{own}.conv.bias": f"{theirs}/bias",
+                }
                 continue
             names[f"{own}.depthwise.weight"] = f"{theirs}/depthwise_filter"
             names[f"{own}.pointwise.weight"] = f"{theirs}/pointwise_filter"
@@ -137,22 +145,27 @@ def _names() -> dict[str, str]:
 
 def _as_torch(stored: np.lib.npyio.NpzFile, name: str, path: Path) -> Tensor:
     if name not in stored.files:
-        raise InputError(f"{path} lacks {name}", "give the weights of face-api's 68-landmark network")
+        raise InputError(
+            f"{path} lacks {name}", "give the weights of face-api's 68-landmark network"
+        )
     values = np.asarray(stored[name], np.float32)
     if not np.isfinite(values).all():
         raise InputError(f"{path}: {name} is not finite", "fetch the file again")
     if values.ndim == 4:  # HWIO; a depthwise kernel is HWC1
-        values = values.transpose(2, 3, 0, 1) if "depthwise" in name else values.transpose(3, 2, 0, 1)
+        values = (
+            values.transpose(2, 3, 0, 1) if "depthwise" in name else values.transpose(3, 2, 0, 1)
+        )
     elif values.ndim == 2:
         values = values.T
     return torch.from_numpy(values.copy())
 
 
 def square_boxes(boxes: Tensor, margin: float = 1.1) -> Tensor:
-    """Square boxes [N, 4] (left, top, right, bottom) around the same centres, `margin` times as large."""
-    centre = (boxes[:, :2] + boxes[:, 2:]) / 2.0
+    """Square boxes [N, 4] (left, top, right, bottom) around the same centers, `margin` times as
+    large."""
+    center = (boxes[:, :2] + boxes[:, 2:]) / 2.0
     half = (boxes[:, 2:] - boxes[:, :2]).amax(1, keepdim=True) / 2.0 * margin
-    return torch.cat([centre - half, centre + half], 1)
+    return torch.cat([center - half, center + half], 1)
 
 
 def crop_faces(images: Tensor, boxes: Tensor, side_px: int = SIDE_PX) -> Tensor:
@@ -186,11 +199,14 @@ PARTS: dict[str, tuple[int, ...]] = {
 _BANDS = ("left_brow", "right_brow")
 
 
-def part_masks(points: Tensor, side_px: int = 56, softness: float = 0.01, band: float = 0.025) -> Tensor:
-    """Soft masks [N, 7, side, side] of `PARTS` drawn from landmarks: they stand in for face parsing.
+def part_masks(
+    points: Tensor, side_px: int = 56, softness: float = 0.01, band: float = 0.025
+) -> Tensor:
+    """Soft masks [N, 7, side, side] of `PARTS` drawn from landmarks: they stand in for face
+    parsing.
 
-    A mask is sigmoid(d / softness), d the signed distance to the outline (inside positive), or half a
-    band's width less the distance to a line. Differentiable in the landmarks.
+    A mask is sigmoid(d / softness), d the signed distance to the outline (inside positive), or half
+    a band's width less the distance to a line. Differentiable in the landmarks.
 
     Args:
         points: landmarks [N, 68, 2] as shares of the crop.
@@ -229,7 +245,8 @@ def _distance(pixels: Tensor, starts: Tensor, ends: Tensor) -> Tensor:
 
 @torch.no_grad()
 def _side(pixels: Tensor, starts: Tensor, ends: Tensor) -> Tensor:
-    """+1 for pixels inside the outline, -1 outside [N, Q], by counting crossings of a ray to the right."""
+    """+1 for pixels inside the outline, -1 outside [N, Q], by counting crossings of a ray to the
+    right."""
     x, y = pixels[None, :, None, 0], pixels[None, :, None, 1]
     x0, y0 = starts[:, None, :, 0], starts[:, None, :, 1]
     x1, y1 = ends[:, None, :, 0], ends[:, None, :, 1]
@@ -262,7 +279,9 @@ class FaceTerms:
         squares = square_boxes(boxes)
         crops = [crop_faces(x.clamp(0.0, 1.0), squares) for x in (result, photograph)]
         points = [self.landmarks.points(crop) for crop in crops]
-        masks = [self._masks(x, squares, p) for x, p in zip((result, photograph), points, strict=True)]
+        masks = [
+            self._masks(x, squares, p) for x, p in zip((result, photograph), points, strict=True)
+        ]
         embedder = self.embedder or self.landmarks.embedding
         return {
             "face_geometry": geometric_loss(*points),
@@ -277,7 +296,8 @@ class FaceTerms:
 
 
 def export_landmarks(net: LandmarkNetwork, path: Path) -> None:
-    """Writes the landmark network as ONNX: `crop` 1x3x112x112 float RGB in [0, 1] -> `landmarks` 1x136."""
+    """Writes the landmark network as ONNX: `crop` 1x3x112x112 float RGB in [0, 1] -> `landmarks`
+    1x136."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore", FutureWarning)  # torch.export's own use of its pytree

@@ -1,8 +1,8 @@
 """A teacher grown from a trained student: the same function at first, then more.
 
 It begins as the student's supernet at full depth and is given what a phone can't afford: the frozen
-perceptual network's features on both sides, and more blocks. All that is new begins at zero, so that
-training goes on from the student's own pictures (Chen et al., "Net2Net", ICLR 2016).
+perceptual network's features on both sides, and more blocks. All that is new begins at zero, so
+that training goes on from the student's own pictures (Chen et al., "Net2Net", ICLR 2016).
 """
 
 from __future__ import annotations
@@ -14,7 +14,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from iast_export.network import IAST, NetworkConfig, ResidualBlock, TransferNet, affine_of_statistics
+from iast_export.network.iast import (
+    IAST,
+    NetworkConfig,
+    ResidualBlock,
+    TransferNet,
+    affine_of_statistics,
+)
 from models.backbones import DISTILLED_VGG_LEVELS
 from models.losses import Features
 from models.teacher import StyleTargets, style_statistics
@@ -53,7 +59,7 @@ class GrownTeacher(IAST):
     """The student's modules by the student's names, and new ones. A `Trainable` of one depth.
 
     The photograph's features enter the stem at a half and the trunk at a quarter of the resolution;
-    re-normalised to the artwork's statistics they enter f_cs, where the gate decides; the artwork's
+    re-normalized to the artwork's statistics they enter f_cs, where the gate decides; the artwork's
     statistics enter its code.
     """
 
@@ -89,7 +95,9 @@ class GrownTeacher(IAST):
 
     def encode(self, style: Tensor, of_style: Features) -> Tensor:
         """The style code [N, code_size] of artworks [N, 3, H, W] and their features."""
-        code = self.style_encoder(style) + self.see_style(style_statistics(of_style, DISTILLED_VGG_LEVELS))
+        code = self.style_encoder(style) + self.see_style(
+            style_statistics(of_style, DISTILLED_VGG_LEVELS)
+        )
         return torch.cat([code, style_statistics(of_style, (_MIDDLE, _COARSE)).to(code.dtype)], 1)
 
     def render(

@@ -103,7 +103,9 @@ class Sampler:
     def __init__(self, images: Path, every: int) -> None:
         """Takes the pictures of `sheet_files`."""
         self.every, self._drawn = every, -1
-        self.contents, self.styles = ([square(p, SHEET_PX) for p in files] for files in sheet_files(images))
+        self.contents, self.styles = (
+            [square(p, SHEET_PX) for p in files] for files in sheet_files(images)
+        )
 
     def draw(self, trainer: Trainer, journal: Journal) -> Path | None:
         """A sheet of the deepest depth when one is due."""

@@ -1,10 +1,13 @@
-"""The student with textbook MobileNetV3 blocks (Howard et al. 2019), for comparison with the shipped one.
+"""The student with textbook MobileNetV3 blocks (Howard et al. 2019), for comparison with the
+shipped one.
 
-Encoder and trunk are inverted bottlenecks with depthwise convolutions, h-swish and squeeze-and-excite,
-zero-padded as usual; normalisations, fusion, style encoder and decoder are those of the IAST student,
-and a block has about as many parameters as one of its residual blocks. What INT8 makes of it:
+Encoder and trunk are inverted bottlenecks with depthwise convolutions, h-swish and
+squeeze-and-excite, zero-padded as usual; normalizations, fusion, style encoder and decoder are
+those of the IAST student, and a block has about as many parameters as one of its residual blocks.
+What INT8 makes of it:
 
-    iast-export build runs/mobilenet/weights.pt --network models.mobilenet_student:factory --out dist/mobile
+    iast-export build runs/mobilenet/weights.pt --out dist/mobile \\
+        --network models.mobilenet_student:factory
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ from torch import Tensor, nn
 from torch.nn.utils import fuse_conv_bn_eval
 
 from iast_export.errors import InputError
-from iast_export.network import (
+from iast_export.network.iast import (
     SIZE_MULTIPLE_PX,
     Fusion,
     NetworkConfig,
@@ -43,7 +46,7 @@ class MobileConfig(NetworkConfig):
 
 
 class ConvNorm(nn.Module):
-    """Zero-padded convolution, batch normalisation, and h-swish, ReLU or nothing."""
+    """Zero-padded convolution, batch normalization, and h-swish, ReLU or nothing."""
 
     def __init__(
         self, a: int, b: int, kernel: int = 1, stride: int = 1, groups: int = 1, act: str = ""
@@ -60,9 +63,12 @@ class ConvNorm(nn.Module):
         return F.relu(x) if self.act == "relu" else x
 
     def fold(self) -> None:
-        """Takes the normalisation into the convolution, for good; in eval mode."""
+        """Takes the normalization into the convolution, for good; in eval mode."""
         if isinstance(self.norm, nn.BatchNorm2d):
-            self.conv, self.norm = fuse_conv_bn_eval(self.conv.eval(), self.norm.eval()), nn.Identity()
+            self.conv, self.norm = (
+                fuse_conv_bn_eval(self.conv.eval(), self.norm.eval()),
+                nn.Identity(),
+            )
 
 
 class SqueezeExcite(nn.Module):
@@ -94,7 +100,8 @@ class Bottleneck(nn.Module):
 
 
 class MobileTransfer(nn.Module):
-    """One depth, static: forward(content, style_code [N, code_size], strength [N, 1]) -> [N, 3, H, W]."""
+    """One depth, static: forward(content, style_code [N, code_size], strength [N, 1]) -> [N, 3, H,
+    W]."""
 
     def __init__(self, net: MobileStudent, depth: int) -> None:
         super().__init__()
@@ -186,7 +193,7 @@ class MobileStudent(nn.Module):
         return self._transfer(depth).parts(content, code, strength)
 
     def cut(self, depth: int) -> nn.Module:
-        """A new static module in eval mode, normalisations folded.
+        """A new static module in eval mode, normalizations folded.
 
         Raises:
             ValueError: the depth is not one of `depths`.
@@ -204,20 +211,24 @@ class MobileStudent(nn.Module):
 
 
 def factory(checkpoint: Path | None) -> MobileStudent:
-    """The network of a training run's `weights.pt`, for `--network models.mobilenet_student:factory`.
+    """The network of a training run's `weights.pt`, for `--network
+    models.mobilenet_student:factory`.
 
     Raises:
         InputError: no checkpoint, or one that is unreadable or of another network.
     """
     if checkpoint is None or not Path(checkpoint).is_file():
         raise InputError(
-            f"the MobileNetV3 student has no packaged weights ({checkpoint})", "give a run's weights.pt"
+            f"the MobileNetV3 student has no packaged weights ({checkpoint})",
+            "give a run's weights.pt",
         )
     try:
         state = torch.load(checkpoint, map_location="cpu", weights_only=True)
         known = {f.name for f in fields(MobileConfig)}
         config: Any = {
-            k: tuple(v) if isinstance(v, list) else v for k, v in state["config"].items() if k in known
+            k: tuple(v) if isinstance(v, list) else v
+            for k, v in state["config"].items()
+            if k in known
         }
         net = MobileStudent(MobileConfig(**config))
         net.load_state_dict(state["ema"])

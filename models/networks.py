@@ -1,4 +1,5 @@
-"""Networks by kind: built from a recipe, saved with a run, read from it again, ready to be judged."""
+"""Networks by kind: built from a recipe, saved with a run, read from it again, ready to be
+judged."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from iast_export.network import IAST
+from iast_export.network.iast import IAST
 from models.grown import GrownTeacher
 from models.losses import Features
 from models.mobilenet_student import MobileStudent
@@ -51,18 +52,22 @@ def build(recipe: TrainingRecipe, backbones: Mapping[str, nn.Module] | None = No
     return _of_kind(recipe.kind, recipe.network, recipe.block_norm, backbones or {})
 
 
-def _of_kind(kind: str, config: Any, block_norm: bool, backbones: Mapping[str, nn.Module]) -> nn.Module:
+def _of_kind(
+    kind: str, config: Any, block_norm: bool, backbones: Mapping[str, nn.Module]
+) -> nn.Module:
     if kind == "teacher":
-        return Teacher(config, *(_backbone(name, backbones) for name in (config.content, config.style)))
+        return Teacher(
+            config, *(_backbone(name, backbones) for name in (config.content, config.style))
+        )
     if kind == "grown":
         return GrownTeacher(config)
     if kind == "mobilenet":
-        return MobileStudent(config)  # its blocks are normalised in any case
+        return MobileStudent(config)  # its blocks are normalized in any case
     if kind == "quantization_aware":
         # Imported here: it needs the export's packages, which a machine that only trains may lack.
         from models.quantization_aware import QuantizationAware
 
-        return QuantizationAware(IAST(config))  # normalisation is folded before
+        return QuantizationAware(IAST(config))  # normalization is folded before
     return Student(IAST(config, block_norm=block_norm))
 
 
@@ -101,7 +106,9 @@ def take(net: nn.Module, state: Mapping[str, Tensor]) -> None:
     try:
         net.load_state_dict({**kept, **state})
     except RuntimeError as error:
-        raise ValueError(f"the weights are of another network than the recipe's: {error}") from error
+        raise ValueError(
+            f"the weights are of another network than the recipe's: {error}"
+        ) from error
 
 
 def saved(module: nn.Module, recipe: TrainingRecipe) -> dict[str, Any]:
@@ -122,7 +129,8 @@ def load_trainable(weights: Path, backbones: Mapping[str, nn.Module] | None = No
 
 
 def style_network(module: nn.Module, vgg: nn.Module | None = None) -> Any:
-    """A copy as a `StyleNetwork`, in eval mode, normalisation folded: for sheets, scores and bundles.
+    """A copy as a `StyleNetwork`, in eval mode, normalization folded: for sheets, scores and
+    bundles.
 
     Raises:
         ValueError: a teacher that reads the perceptual features, and no perceptual network given.

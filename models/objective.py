@@ -60,7 +60,9 @@ def _content(seen: Seen) -> Tensor:
 def _to_target(seen: Seen) -> Tensor:
     target = seen.rendered.target
     if target is None:
-        raise ValueError('only kind = "quantization_aware" knows its float picture: set float_image = 0')
+        raise ValueError(
+            'only kind = "quantization_aware" knows its float picture: set float_image = 0'
+        )
     return (seen.image.clamp(0.0, 1.0) - target).abs().mean((1, 2, 3))
 
 
@@ -89,7 +91,8 @@ _DISTILLED = ("stride_4",)  # features that both student and teacher name
 
 @dataclass(frozen=True)
 class Helpers:
-    """Frozen networks that the losses look through; in no module's list, so neither trained nor saved."""
+    """Frozen networks that the losses look through; in no module's list, so neither trained nor
+    saved."""
 
     vgg: Any
     teacher: Any = None  # a `Trainable`, for a recipe that distils
@@ -117,9 +120,13 @@ class Objective(nn.Module):
         """
         super().__init__()
         if recipe.loss.distills != (helpers.teacher is not None):
-            raise ValueError("give --teacher WEIGHTS to a recipe that distils, and only to such a one")
+            raise ValueError(
+                "give --teacher WEIGHTS to a recipe that distils, and only to such a one"
+            )
         if recipe.loss.faces != (helpers.landmarks is not None):
-            raise ValueError("give --landmarks NPZ to a recipe with a face term, and only to such a one")
+            raise ValueError(
+                "give --landmarks NPZ to a recipe with a face term, and only to such a one"
+            )
         self.recipe, self.module, self.helpers = recipe, module, helpers
         self.adapters = nn.ModuleDict()
         self._adapt()
@@ -151,12 +158,15 @@ class Objective(nn.Module):
         for name in _DISTILLED:
             if name in own and name in others:
                 adapter = nn.Conv2d(own[name].shape[1], others[name].shape[1], 1).to(device)
-                # From zero: a random map would cost fifty times what silence costs, and drown the rest.
+                # From zero: a random map would cost fifty times what silence costs, and drown the
+                # rest.
                 nn.init.zeros_(adapter.weight)
                 nn.init.zeros_(adapter.bias)  # type: ignore[arg-type]
                 self.adapters[name] = adapter
         if not self.adapters:
-            raise ValueError(f"student {sorted(own)} and teacher {sorted(others)} share no feature map")
+            raise ValueError(
+                f"student {sorted(own)} and teacher {sorted(others)} share no feature map"
+            )
 
     def _look(self, net: Any, picture: Tensor) -> Rendered:
         features = self.vgg(picture)
@@ -180,7 +190,9 @@ class Objective(nn.Module):
             of_content, of_style = vgg(content), vgg(style)
         code = self.trained.encode(style, of_style)
         with bf16:
-            made = [self.trained.render(content, of_content, code, batch.strength, d) for d in depths]
+            made = [
+                self.trained.render(content, of_content, code, batch.strength, d) for d in depths
+            ]
             images = [rendered.image.float() for rendered in made]
             features = [vgg(image) for image in images]
         total = torch.zeros((), device=content.device)
@@ -192,7 +204,10 @@ class Objective(nn.Module):
         for image in images[1:]:
             total = total + self.recipe.loss.distillation * F.l1_loss(image, images[0].detach())
         drawn = Drawn(images[0].detach(), code.detach())
-        more = {**self._on_faces(batch, images[0]), **self._criticised(batch, images[0], drawn.code, critic)}
+        more = {
+            **self._on_faces(batch, images[0]),
+            **self._criticised(batch, images[0], drawn.code, critic),
+        }
         if self.helpers.teacher is not None:
             with bf16, torch.no_grad():
                 taught = self._teach(batch, of_content, of_style)
@@ -214,9 +229,13 @@ class Objective(nn.Module):
         if self.helpers.landmarks is None:
             return {}
         if batch.boxes is None:
-            raise ValueError("a recipe with a face term needs photographs of faces: give --faces LISTING")
+            raise ValueError(
+                "a recipe with a face term needs photographs of faces: give --faces LISTING"
+            )
         count = len(batch.boxes)
-        terms = FaceTerms(self.helpers.landmarks)(image[-count:], batch.content[-count:], batch.boxes)
+        terms = FaceTerms(self.helpers.landmarks)(
+            image[-count:], batch.content[-count:], batch.boxes
+        )
         return {k: v.mean() for k, v in terms.items() if getattr(self.recipe.loss, k) > 0}
 
     def _criticised(
@@ -235,14 +254,21 @@ class Objective(nn.Module):
         total = torch.stack([scale[k] * v for k, v in values.items()]).sum()
         return total, {k: v.detach() for k, v in values.items()}
 
-    def _taught(self, made: list[Rendered], images: list[Tensor], taught: Rendered) -> dict[str, Tensor]:
-        """Distillation: pictures of every depth, features of the step's deepest (Romero et al. 2015)."""
+    def _taught(
+        self, made: list[Rendered], images: list[Tensor], taught: Rendered
+    ) -> dict[str, Tensor]:
+        """Distillation: pictures of every depth, features of the step's deepest (Romero et al.
+
+        2015).
+        """
         target = taught.image.float().clamp(0.0, 1.0)
         found: dict[str, Tensor] = {}
         if self.recipe.loss.teacher_image > 0:
             found["teacher_image"] = torch.stack([F.l1_loss(i, target) for i in images]).mean()
         distances = [
-            _relative_distance(adapter(_of_unit_size(made[0].features[k])), taught.features[k].float())
+            _relative_distance(
+                adapter(_of_unit_size(made[0].features[k])), taught.features[k].float()
+            )
             for k, adapter in self.adapters.items()
         ]
         if distances:

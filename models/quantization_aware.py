@@ -1,14 +1,16 @@
-r"""The released student, trained on with INT8 in view: what the export quantizes, quantized while it learns.
+r"""The released student, trained on with INT8 in view: what the export quantizes, quantized while
+it learns.
 
     python -m models.train --recipe models/recipes/quantization_aware.toml \
         --init iast_export/data/iast.safetensors --images DIR --vgg 5SE.pt --run runs/qat
 
 Fake quantization (Jacob et al., "Quantization and Training of Neural Networks for Efficient
-Integer-Arithmetic-Only Inference", CVPR 2018): values are rounded as INT8 would round them and pass on in
-float; gradients go through as if nothing had been rounded, and not at all where a value was clipped. Scales
-are the export's own: int8 per output channel for weights, uint8 per tensor for activations, with a range per
-depth that the export's calibration finds once and that is then held. Biases stay float, since int32 changes
-nothing there. What is saved in the end is the float network alone.
+Integer-Arithmetic-Only Inference", CVPR 2018): values are rounded as INT8 would round them and pass
+on in float; gradients go through as if nothing had been rounded, and not at all where a value was
+clipped. Scales are the export's own: int8 per output channel for weights, uint8 per tensor for
+activations, with a range per depth that the export's calibration finds once and that is then held.
+Biases stay float, since int32 changes nothing there. What is saved in the end is the float network
+alone.
 """
 
 from __future__ import annotations
@@ -22,10 +24,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from iast_export.network import IAST, Parts, UpsampleConv, affine_of_statistics
-from iast_export.quantize.onnx_layers import WEIGHT_LEVELS, activation_parameters
+from iast_export.network.iast import IAST, Parts, UpsampleConv, affine_of_statistics
+from iast_export.quantize.onnx.layers import WEIGHT_LEVELS, activation_parameters
+from iast_export.quantize.ranges import Histogram, Method, Range, method_of
 from iast_export.quantize.rectified_sums import tighten
-from iast_export.ranges import Histogram, Method, Range, method_of
 from iast_export.recipe import CalibrationRecipe
 from models.batch import Batch
 from models.losses import Features
@@ -54,27 +56,36 @@ def fake_weight(weight: Tensor) -> Tensor:
     The scale follows the weight as `quantize_weight` of the export does.
     """
     largest = weight.detach().abs().flatten(1).amax(1)
-    scale = torch.where(largest > 0, largest / WEIGHT_LEVELS, torch.full_like(largest, _SMALLEST_SCALE))
+    scale = torch.where(
+        largest > 0, largest / WEIGHT_LEVELS, torch.full_like(largest, _SMALLEST_SCALE)
+    )
     zero = torch.zeros_like(scale, dtype=torch.int32)
-    return torch.fake_quantize_per_channel_affine(weight, scale, zero, 0, -WEIGHT_LEVELS, WEIGHT_LEVELS)
+    return torch.fake_quantize_per_channel_affine(
+        weight, scale, zero, 0, -WEIGHT_LEVELS, WEIGHT_LEVELS
+    )
 
 
 def fake_activation(x: Tensor, low: float, high: float) -> Tensor:
-    """A tensor rounded to uint8 over [low, high] and 0; gradients pass where nothing was clipped."""
+    """A tensor rounded to uint8 over [low, high] and 0; gradients pass where nothing was
+    clipped."""
     found = activation_parameters(low, high)
     return torch.fake_quantize_per_tensor_affine(x, float(found.scale), found.zero_point, 0, 255)
 
 
 def fake_picture(image: Tensor) -> Tensor:
-    """A picture rounded to levels, and not clipped: the clamp and the loss on its outside come after."""
+    """A picture rounded to levels, and not clipped: the clamp and the loss on its outside come
+    after."""
     return image + (torch.round(image * PICTURE_LEVELS) / PICTURE_LEVELS - image).detach()
 
 
-def parts_at(cut: Any, content: Tensor, code: Tensor, strength: Tensor, at: At, weight: OfWeight) -> Parts:
-    """`TransferNet.parts` with `at` applied to every tensor of `points`, `weight` to every dense weight.
+def parts_at(
+    cut: Any, content: Tensor, code: Tensor, strength: Tensor, at: At, weight: OfWeight
+) -> Parts:
+    """`TransferNet.parts` with `at` applied to every tensor of `points`, `weight` to every dense
+    weight.
 
     Args:
-        cut: from `IAST.share`, without block normalisation.
+        cut: from `IAST.share`, without block normalization.
         content, code, strength: as for `TransferNet`.
         at: name and tensor to tensor; the identity changes nothing.
         weight: a convolution's weight, of upsampling ones the folded form that is exported.
@@ -120,7 +131,8 @@ def default_method() -> Method:
 
 
 class QuantizationAware(FakeQuantized):
-    """A student whose pictures are those of its INT8 form, beside a frozen float copy. A `Trainable`.
+    """A student whose pictures are those of its INT8 form, beside a frozen float copy. A
+    `Trainable`.
 
     The style encoder is frozen too: ready-made style codes fit before and after.
     """
@@ -128,7 +140,7 @@ class QuantizationAware(FakeQuantized):
     ranges: Tensor  # [depths, points of the deepest, low and high]; NaN before `observe`
 
     def __init__(self, net: IAST) -> None:
-        """Takes a network without block normalisation, and owns it."""
+        """Takes a network without block normalization, and owns it."""
         super().__init__()
         self.net, self.float_net = net, copy.deepcopy(net).requires_grad_(False)
         net.style_encoder.requires_grad_(False)
@@ -153,7 +165,9 @@ class QuantizationAware(FakeQuantized):
             ValueError: a network of other widths or depths.
         """
         if net.config != self.net.config:
-            raise ValueError(f"the recipe's [network] is {self.net.config}, the weights are of {net.config}")
+            raise ValueError(
+                f"the recipe's [network] is {self.net.config}, the weights are of {net.config}"
+            )
         state = net.folded().state_dict()
         self.net.load_state_dict(state)
         self.float_net.load_state_dict(state)
@@ -161,7 +175,10 @@ class QuantizationAware(FakeQuantized):
 
     @torch.no_grad()
     def observe(
-        self, batches: Iterable[Batch], method: Method | None = None, codes: Iterator[Tensor] | None = None
+        self,
+        batches: Iterable[Batch],
+        method: Method | None = None,
+        codes: Iterator[Tensor] | None = None,
     ) -> int:
         """Finds the range of every point of every depth in float; how many ranges there are.
 
@@ -173,7 +190,9 @@ class QuantizationAware(FakeQuantized):
         Raises:
             InputError: no batch, or a value that is not finite.
         """
-        seen = [{name: Histogram(f"{name} of depth {d}") for name in points(d)} for d in self.depths]
+        seen = [
+            {name: Histogram(f"{name} of depth {d}") for name in points(d)} for d in self.depths
+        ]
         for batch in batches:
             code = next(codes) if codes is not None else self.net.style_encoder(batch.style)
             for depth, histograms in zip(self.depths, seen, strict=True):
@@ -202,7 +221,9 @@ class QuantizationAware(FakeQuantized):
         names = points(depth)
         values = self.ranges[self.depths.index(depth), : len(names)]
         if values.isnan().any():
-            raise ValueError("no ranges yet: call observe() with a few batches before the first step")
+            raise ValueError(
+                "no ranges yet: call observe() with a few batches before the first step"
+            )
         return {name: (low, high) for name, (low, high) in zip(names, values.tolist(), strict=True)}
 
     def encode(self, style: Tensor, of_style: Features) -> Tensor:
@@ -212,7 +233,8 @@ class QuantizationAware(FakeQuantized):
     def render(
         self, content: Tensor, of_content: Features, code: Tensor, strength: Tensor, depth: int
     ) -> Rendered:
-        """Pictures of one depth as INT8 would make them, and the float network's own as `target`."""
+        """Pictures of one depth as INT8 would make them, and the float network's own as
+        `target`."""
         ranges = tighten(self.range_of(depth), [("up", "skip")])
 
         def at(name: str, x: Tensor) -> Tensor:

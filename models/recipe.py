@@ -9,7 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from iast_export.network import NetworkConfig
+from iast_export.network.iast import NetworkConfig
 from models.grown import GrownConfig
 from models.mobilenet_student import MobileConfig
 from models.teacher import TeacherConfig
@@ -27,12 +27,15 @@ FACE_TERMS = ("face_geometry", "face_parts", "face_identity")
 
 @dataclass(frozen=True)
 class LossWeights:
-    """Weight of every loss term; all terms are dimensionless, and 0 leaves a term out uncomputed."""
+    """Weight of every loss term; all terms are dimensionless, and 0 leaves a term out
+    uncomputed."""
 
     content: float = 0.0
     detail: float = 0.0
     pixel: float = 0.0  # mean squared difference to the photograph
-    preservation: float = 0.0  # extra factor on content and detail at strength 0, falling to 0 at strength 1
+    preservation: float = (
+        0.0  # extra factor on content and detail at strength 0, falling to 0 at strength 1
+    )
     attention: float = 0.0  # share of the content distance that the attention A weighs
     style_moments: float = 0.0
     style_gram: float = 0.0
@@ -46,9 +49,15 @@ class LossWeights:
     distillation: float = 0.0  # a shallower depth follows the deepest
     float_image: float = 0.0  # a fake-quantized network follows its own float picture
     teacher_image: float = 0.0  # every depth follows the teacher's picture
-    teacher_features: float = 0.0  # the deepest follows the teacher's features, through a 1x1 convolution
-    content_layers: tuple[tuple[str, float], ...] = ()  # perceptual layer and weight; empty is the default
-    style_schedule: tuple[tuple[float, float], ...] = ((0, 1.0),)  # step, factor on both style terms
+    teacher_features: float = (
+        0.0  # the deepest follows the teacher's features, through a 1x1 convolution
+    )
+    content_layers: tuple[
+        tuple[str, float], ...
+    ] = ()  # perceptual layer and weight; empty is the default
+    style_schedule: tuple[tuple[float, float], ...] = (
+        (0, 1.0),
+    )  # step, factor on both style terms
 
     @property
     def distills(self) -> bool:
@@ -93,10 +102,12 @@ class TrainingRecipe:
     face_samples: int = 2  # of a batch, where a face term counts
     sheet_every: int = 0  # steps between sample sheets; 0 draws none
     observe_batches: int = 12  # for the ranges of fake quantization, before the first step
-    recalibrate_batches: int = 20  # at the end, for the statistics of batch normalisation
-    block_norm: bool = True  # batch normalisation in the residual blocks while training
+    recalibrate_batches: int = 20  # at the end, for the statistics of batch normalization
+    block_norm: bool = True  # batch normalization in the residual blocks while training
     fresh: tuple[str, ...] = ()  # parameters that start anew although --init gives the others
-    phases: tuple[Phase, ...] = ()  # [[phases]], by rising from_step; before the first the recipe's own
+    phases: tuple[
+        Phase, ...
+    ] = ()  # [[phases]], by rising from_step; before the first the recipe's own
     network: Any = field(default_factory=NetworkConfig)
 
     def at(self, position: float) -> TrainingRecipe:
@@ -118,8 +129,8 @@ class TrainingRecipe:
         """Parses a recipe.
 
         Raises:
-            ValueError: a missing or unknown key, an unknown kind, or phases that don't rise; the message
-                names it.
+            ValueError: a missing or unknown key, an unknown kind, or phases that don't rise; the
+                message names it.
         """
         raw = tomllib.loads(path.read_text())
         kind = raw.get("kind", "student")
@@ -135,7 +146,9 @@ class TrainingRecipe:
             cls, {**raw, "loss": made, "network": network, "phases": phases}, str(path)
         )
         if not all(a < b for a, b in pairwise((*recipe.starts, recipe.steps))):
-            raise ValueError(f"{path} [[phases]]: from_step must rise from above 0 to below {recipe.steps}")
+            raise ValueError(
+                f"{path} [[phases]]: from_step must rise from above 0 to below {recipe.steps}"
+            )
         return recipe
 
 
@@ -150,7 +163,8 @@ def _build(cls: Any, values: dict[str, Any], where: str) -> Any:
         if key not in known:
             near = difflib.get_close_matches(key, known, 1)
             raise ValueError(
-                f"{where}: unknown key {key!r}" + (f"; perhaps you meant {near[0]!r}" if near else "")
+                f"{where}: unknown key {key!r}"
+                + (f"; perhaps you meant {near[0]!r}" if near else "")
             )
     try:
         return cls(**{k: _frozen(v) for k, v in values.items()})

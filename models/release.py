@@ -18,15 +18,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from iast_export.artifacts import sha256_bytes, sha256_file, write_atomic
-from iast_export.checkpoint import PACKAGED_CHECKPOINT, save_checkpoint
-from iast_export.images import Rgb, center_square, load_image, to_levels, to_tensor
-from iast_export.metrics import ssim_content, style_distance
-from iast_export.metrics.style import style_statistics
-from iast_export.network import IAST
-from iast_export.safetensors_file import to_bytes
+from iast_export.files.artifacts import sha256_bytes, sha256_file, write_atomic
+from iast_export.files.toml_text import format_toml
+from iast_export.metrics.fidelity import ssim_content
+from iast_export.metrics.style import style_distance, style_statistics
+from iast_export.network.checkpoint import PACKAGED_CHECKPOINT, save_checkpoint
+from iast_export.network.iast import IAST
+from iast_export.network.safetensors_file import to_bytes
+from iast_export.pictures.images import Rgb, center_square, load_image, to_levels, to_tensor
 from iast_export.specs import STYLE_ENCODER_SIDE_PX
-from iast_export.toml_text import format_toml
 from models.card import card_of
 from models.data import held_out, test_artworks, training_files
 from models.sheet import load_weights
@@ -36,17 +36,25 @@ STYLES_DIR = PACKAGED_CHECKPOINT.parent / "styles"
 
 @torch.no_grad()
 def scores(net: IAST, contents: list[Rgb], artworks: list[Rgb]) -> dict[str, Any]:
-    """SSIM to the photograph and style distance per depth and strength, means over all contents x artworks.
+    """SSIM to the photograph and style distance per depth and strength, means over all contents x
+    artworks.
 
     Doing nothing scores SSIM 1, so neither figure means anything without the other.
     """
     codes = [net.encode_style(torch.from_numpy(to_tensor(a)))[0] for a in artworks]
     references = [style_statistics(a) for a in artworks]
-    found: dict[str, Any] = {"photographs": len(contents), "artworks": len(artworks), "side_px": 256}
+    found: dict[str, Any] = {
+        "photographs": len(contents),
+        "artworks": len(artworks),
+        "side_px": 256,
+    }
     untouched = [style_distance(c, r) for c in contents for r in references]
     found["style_distance_of_the_photograph"] = round(float(np.mean(untouched)), 4)
     ends = (net.depths[0], net.depths[-1])
-    for depth, strength in [*((d, 1.0) for d in net.depths), *((d, s) for s in (0.5, 0.3) for d in ends)]:
+    for depth, strength in [
+        *((d, 1.0) for d in net.depths),
+        *((d, s) for s in (0.5, 0.3) for d in ends),
+    ]:
         module, given = net.cut(depth), torch.full((1, 1), strength)
         ssims, distances = [], []
         for content in contents:
@@ -69,7 +77,12 @@ def card(net: IAST, run: Path, images: Path, recipe: Path, note: str) -> dict[st
     pictures = [[center_square(load_image(p), 256) for p in paths] for paths in (kodak, unseen)]
     state = torch.load(run / "weights.pt", map_location="cpu", weights_only=True)
     facts = state.get("facts") or counted(images)
-    training = {"recipe": recipe.as_posix(), "steps": int(state["step"]), **facts["training"], "note": note}
+    training = {
+        "recipe": recipe.as_posix(),
+        "steps": int(state["step"]),
+        **facts["training"],
+        "note": note,
+    }
     return card_of(net, facts["data"], training, scores(net, *pictures))
 
 
@@ -93,7 +106,9 @@ def write_styles(net: IAST, listing: Path, images: Path, csv_file: Path) -> None
             raise SystemExit(f"{path} was trained on; choose a held-out artwork")
         rgb = center_square(load_image(path), STYLE_ENCODER_SIDE_PX)
         fact = facts[f"style/{style['file']}"]
-        tensors[f"{style['id']}/style_code"] = net.encode_style(torch.from_numpy(to_tensor(rgb)))[0].numpy()
+        tensors[f"{style['id']}/style_code"] = net.encode_style(torch.from_numpy(to_tensor(rgb)))[
+            0
+        ].numpy()
         tensors[f"{style['id']}/statistics"] = style_statistics(rgb)
         entries.append(
             {
@@ -112,7 +127,8 @@ def write_styles(net: IAST, listing: Path, images: Path, csv_file: Path) -> None
         f'codes_sha256 = "{sha256_bytes(codes)}"\n',
     ]
     blocks += [
-        "\n[[styles]]\n" + "".join(f"{k} = {json.dumps(v)}\n" for k, v in entry.items()) for entry in entries
+        "\n[[styles]]\n" + "".join(f"{k} = {json.dumps(v)}\n" for k, v in entry.items())
+        for entry in entries
     ]
     write_atomic(STYLES_DIR / "styles.toml", "".join(blocks).encode())
 
@@ -123,7 +139,9 @@ def main() -> None:
     )
     parser.add_argument("--run", type=Path, required=True)
     parser.add_argument("--images", type=Path, required=True)
-    parser.add_argument("--csv", type=Path, help="images.csv, for the sources of the ready-made styles")
+    parser.add_argument(
+        "--csv", type=Path, help="images.csv, for the sources of the ready-made styles"
+    )
     parser.add_argument(
         "--checkpoint", type=Path, help="write this .safetensors, and leave the package as it is"
     )
@@ -132,7 +150,9 @@ def main() -> None:
     parser.add_argument("--styles", type=Path, default=Path("models/recipes/styles.toml"))
     args = parser.parse_args()
     if not (args.csv or args.checkpoint):
-        parser.error("give --csv images.csv for the package's styles, or --checkpoint FILE to leave it alone")
+        parser.error(
+            "give --csv images.csv for the package's styles, or --checkpoint FILE to leave it alone"
+        )
     net = load_weights(args.run / "weights.pt")
     facts = card(net, args.run, args.images, args.recipe, args.note)
     save_checkpoint(net, args.checkpoint or PACKAGED_CHECKPOINT, facts)

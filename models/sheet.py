@@ -24,7 +24,7 @@ def load_weights(path: Path, vgg: Path | None = None) -> Any:
     A teacher's needs the distilled VGG's weights.
     """
     if path.suffix == ".safetensors":
-        from iast_export.checkpoint import load_checkpoint
+        from iast_export.network.checkpoint import load_checkpoint
 
         return load_checkpoint(path)
     return style_network(load_trainable(path), DistilledVgg.load(vgg) if vgg else None)
@@ -85,7 +85,9 @@ def main() -> None:
     depths = args.depths or sorted({net.depths[-1], net.depths[0]}, reverse=True)
     photographs = sorted((args.images / "content" / "kodak24").glob("*.jpg"))
     faces = sorted((args.images / "faces").glob("*/*.jpg"))
-    chosen = photographs[3 :: max(1, len(photographs) // (args.count - 2))][: args.count - 2] + faces[:2]
+    chosen = (
+        photographs[3 :: max(1, len(photographs) // (args.count - 2))][: args.count - 2] + faces[:2]
+    )
     artworks = test_artworks(args.images)
     artworks = artworks[:: max(1, len(artworks) // args.count)][: args.count]
     contents, styles = ([square(p, args.side_px) for p in paths] for paths in (chosen, artworks))

@@ -1,7 +1,8 @@
-"""The teacher: frozen encoders, multi-level adaptive normalisation, instance attention, adaptive strength.
+"""The teacher: frozen encoders, multi-level adaptive normalization, instance attention, adaptive
+strength.
 
-It fulfils `models.trainable.Trainable`. With the distilled VGG for both encoders it reuses the features
-that the losses compute anyway; other encoders it holds, frozen, and runs itself.
+It fulfils `models.trainable.Trainable`. With the distilled VGG for both encoders it reuses the
+features that the losses compute anyway; other encoders it holds, frozen, and runs itself.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from iast_export.network import UpsampleConv, affine_of_statistics
+from iast_export.network.iast import UpsampleConv, affine_of_statistics
 from models.backbones import DISTILLED_VGG_LEVELS, Level
 from models.losses import Features, moments
 from models.trainable import Rendered
@@ -24,7 +25,8 @@ _CONTENT_LEVELS = 4  # the shallowest, whose last is the bottleneck
 
 @dataclass(frozen=True)
 class TeacherConfig:
-    """Encoders by name and widths of the decoder in channels, shallow to deep (one per content level)."""
+    """Encoders by name and widths of the decoder in channels, shallow to deep (one per content
+    level)."""
 
     content: str = "distilled_vgg"
     style: str = "distilled_vgg"
@@ -44,7 +46,8 @@ def conv3x3(in_channels: int, out_channels: int) -> nn.Conv2d:
 
 
 def style_statistics(features: Features, levels: Sequence[Level]) -> Tensor:
-    """Means, then deviations, of every level over its usual size: a style code [N, 2 * sum(channels)]."""
+    """Means, then deviations, of every level over its usual size: a style code [N, 2 *
+    sum(channels)]."""
     parts = []
     for level in levels:
         mean, std = moments(features[level.name])
@@ -56,7 +59,7 @@ class StyleTargets(nn.Module):
     """Scale and shift per content level, from a style code.
 
     Where both encoders are the same these are the style's own deviations and means, as in adaptive
-    instance normalisation (Huang and Belongie 2017); otherwise a learned linear map stands between
+    instance normalization (Huang and Belongie 2017); otherwise a learned linear map stands between
     the two encoders' channels.
     """
 
@@ -69,23 +72,32 @@ class StyleTargets(nn.Module):
             self.spans.append(start)
             start += 2 * level.channels
         same = list(content) == list(style)[: len(content)]
-        self.maps = nn.ModuleList() if same else nn.ModuleList(nn.Linear(start, 2 * c) for c in self.channels)
+        self.maps = (
+            nn.ModuleList()
+            if same
+            else nn.ModuleList(nn.Linear(start, 2 * c) for c in self.channels)
+        )
 
     def forward(self, code: Tensor) -> list[tuple[Tensor, Tensor]]:
         """Per content level the scale (at least 0) and the shift, each [N, C, 1, 1]."""
         pairs = []
         for i, width in enumerate(self.channels):
-            values = self.maps[i](code) if self.maps else code[:, self.spans[i] : self.spans[i] + 2 * width]
+            values = (
+                self.maps[i](code)
+                if self.maps
+                else code[:, self.spans[i] : self.spans[i] + 2 * width]
+            )
             shift, scale = values.float()[:, :width], F.relu(values.float()[:, width:])
             pairs.append((scale[:, :, None, None], shift[:, :, None, None]))
         return pairs
 
 
 class InstanceMaps(nn.Module):
-    """Attention A and strength alpha from content and re-normalised content of the two deepest levels.
+    """Attention A and strength alpha from content and re-normalized content of the two deepest
+    levels.
 
     alpha(x) = sigmoid(W . concat(f_c(x), f_cs(x)) + b); A comes from a small side branch that also
-    sees its neighbourhood. Both [N, 1, h, w] in (0, 1) on the second deepest grid.
+    sees its neighborhood. Both [N, 1, h, w] in (0, 1) on the second deepest grid.
     """
 
     def __init__(self, channels: int, hidden: int) -> None:
@@ -106,10 +118,11 @@ class InstanceMaps(nn.Module):
 
 
 class StyledBlock(nn.Module):
-    """x + conv(relu(affine(norm(conv(x))))), the affine moved towards the style where the gate is open.
+    """x + conv(relu(affine(norm(conv(x))))), the affine moved towards the style where the gate is
+    open.
 
-    The norm is one of batches: normalising by instance made white blobs in skies and on cheeks, where
-    a feature can hide its size from the statistics.
+    The norm is one of batches: normalizing by instance made white blobs in skies and on cheeks,
+    where a feature can hide its size from the statistics.
     """
 
     def __init__(self, width: int, hidden: int) -> None:
@@ -151,8 +164,8 @@ class Stage(nn.Module):
 class Teacher(nn.Module):
     """Content features, restyled level by level, decoded to a picture. A `Trainable` of one depth.
 
-    Per level: f_cs is f_c re-normalised to the style's statistics, fused = A f_c + (1 - A) f_cs, and
-    strength * alpha blends f_c with fused. Fine levels enter the decoder as skips that the gate
+    Per level: f_cs is f_c re-normalized to the style's statistics, fused = A f_c + (1 - A) f_cs,
+    and strength * alpha blends f_c with fused. Fine levels enter the decoder as skips that the gate
     strength * alpha * (1 - A) closes by a learned share per channel: there the style's own texture
     is drawn, while the photograph's detail passes where A is high.
     """
@@ -170,7 +183,9 @@ class Teacher(nn.Module):
         super().__init__()
         self.config = config = config or TeacherConfig()
         self.content_backbone, self.style_backbone = content, style
-        self.levels: tuple[Level, ...] = getattr(content, "levels", DISTILLED_VGG_LEVELS)[:_CONTENT_LEVELS]
+        self.levels: tuple[Level, ...] = getattr(content, "levels", DISTILLED_VGG_LEVELS)[
+            :_CONTENT_LEVELS
+        ]
         self.style_levels: tuple[Level, ...] = getattr(style, "levels", DISTILLED_VGG_LEVELS)
         if len(config.widths) != len(self.levels) or len(config.blocks) != len(self.levels):
             raise ValueError(
@@ -180,8 +195,11 @@ class Teacher(nn.Module):
         self.code_size = 2 * sum(level.channels for level in self.style_levels)
         self.targets = StyleTargets(self.levels, self.style_levels)
         self.hidden = nn.Linear(self.code_size, config.code_hidden)
-        self.maps = InstanceMaps(2 * sum(level.channels for level in self.levels[-2:]), config.map_hidden)
-        # How far an open gate closes each channel of a level: fine grids start closed, coarse ones open.
+        self.maps = InstanceMaps(
+            2 * sum(level.channels for level in self.levels[-2:]), config.map_hidden
+        )
+        # How far an open gate closes each channel of a level: fine grids start closed, coarse ones
+        # open.
         self.closing = nn.ParameterList(
             nn.Parameter(torch.full((1, level.channels, 1, 1), start))
             for level, start in zip(self.levels, (2.0, 0.0, -3.0, -6.0), strict=True)
@@ -213,7 +231,8 @@ class Teacher(nn.Module):
         return self
 
     def encode(self, style: Tensor, of_style: Features) -> Tensor:
-        """The style code [N, code_size] of artworks [N, 3, H, W], from their features where they serve."""
+        """The style code [N, code_size] of artworks [N, 3, H, W], from their features where they
+        serve."""
         features = of_style if self.style_backbone is None else self.style_backbone(style)
         return style_statistics(features, self.style_levels)
 
@@ -257,7 +276,8 @@ class Teacher(nn.Module):
 
     @staticmethod
     def _on_grid(gate: Tensor, like: Tensor) -> Tensor:
-        """The map [N, 1, h, w] on the grid of `like`: averaged when coarser, bilinear when finer."""
+        """The map [N, 1, h, w] on the grid of `like`: averaged when coarser, bilinear when
+        finer."""
         if gate.shape[2] > like.shape[2]:
             return F.avg_pool2d(gate, gate.shape[2] // like.shape[2])
         if gate.shape[2] == like.shape[2]:
@@ -269,7 +289,8 @@ class Teacher(nn.Module):
             raise ValueError(f"depth {depth} is not one of {self.depths}")
         if any(side % self.size_multiple_px for side in content.shape[2:]):
             raise ValueError(
-                f"{tuple(content.shape[2:])}: both sides must be multiples of {self.size_multiple_px}"
+                f"{tuple(content.shape[2:])}: both sides must be multiples of "
+                f"{self.size_multiple_px}"
             )
 
 
@@ -293,7 +314,9 @@ class StandaloneTeacher(nn.Module):
 
     def forward(self, content: Tensor, style_code: Tensor, strength: Tensor) -> Tensor:
         of_content = {} if self.teacher.content_backbone is not None else self.perceptual(content)
-        return self.teacher.render(content, of_content, style_code, strength, 1).image.clamp(0.0, 1.0)
+        return self.teacher.render(content, of_content, style_code, strength, 1).image.clamp(
+            0.0, 1.0
+        )
 
     def cut(self, depth: int) -> StandaloneTeacher:
         """A copy in eval mode.

@@ -1,8 +1,9 @@
 """Trains a network, teacher or student: every depth together, resumable, on CPU or CUDA.
 
-    python -m models.train --recipe models/recipes/iast.toml --images DIR --vgg 5SE.pt --run runs/iast
-    torchrun --nproc-per-node 2 -m models.train ...     (more processes, each with the recipe's batch)
-    tensorboard --logdir runs                           (curves and sample sheets)
+    python -m models.train --recipe models/recipes/iast.toml --images DIR --vgg 5SE.pt \\
+        --run runs/iast
+    torchrun --nproc-per-node 2 -m models.train ...   (more processes, each with the recipe's batch)
+    tensorboard --logdir runs                         (curves and sample sheets)
 
 The run folder holds `weights.pt` (weights and their moving average), `optimizer.pt`, `log.csv`,
 `tensorboard/` and sample sheets. Started again, it goes on where it stopped. A recipe that distils
@@ -44,10 +45,11 @@ def train(
     limit_s: float,
     stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[dict[str, float]]:
-    """Trains to the schedule's end, `limit_s` or `stop`; yields the averaged terms every `log_every`.
+    """Trains to the schedule's end, `limit_s` or `stop`; yields the averaged terms every
+    `log_every`.
 
-    `draw` gives the batch of a random stream. Fake quantization finds its ranges before the first step.
-    At the schedule's end the average's normalisation statistics are taken anew.
+    `draw` gives the batch of a random stream. Fake quantization finds its ranges before the first
+    step. At the schedule's end the average's normalization statistics are taken anew.
 
     Raises:
         FloatingPointError: a term or a weight is not finite; what was saved before stays.
@@ -89,11 +91,17 @@ def _parser() -> argparse.ArgumentParser:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--recipe", type=Path, default=Path("models/recipes/iast.toml"))
-    parser.add_argument("--images", type=Path, required=True, help="folder with content/*/ and style/*/")
+    parser.add_argument(
+        "--images", type=Path, required=True, help="folder with content/*/ and style/*/"
+    )
     parser.add_argument("--vgg", type=Path, required=True, help="5SE.pt of the distilled VGG-19")
-    parser.add_argument("--run", type=Path, required=True, help="where the run lives; resumed when it exists")
+    parser.add_argument(
+        "--run", type=Path, required=True, help="where the run lives; resumed when it exists"
+    )
     parser.add_argument("--init", type=Path, help="weights of another run to start a new one from")
-    parser.add_argument("--teacher", type=Path, help="weights.pt of the teacher's run, to distil from")
+    parser.add_argument(
+        "--teacher", type=Path, help="weights.pt of the teacher's run, to distil from"
+    )
     parser.add_argument(
         "--backbone",
         action="append",
@@ -102,11 +110,17 @@ def _parser() -> argparse.ArgumentParser:
         help="weights of a teacher's encoder, where it is not the distilled VGG; "
         "without =PATH torchvision's own, through torch.hub",
     )
-    parser.add_argument("--landmarks", type=Path, help="face_landmark68_faceapi.npz, for face terms")
+    parser.add_argument(
+        "--landmarks", type=Path, help="face_landmark68_faceapi.npz, for face terms"
+    )
     parser.add_argument("--faces", type=Path, help="listing of models.face_crops, for face terms")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--limit-s", type=float, default=float("inf"), help="stop (and save) after this long")
-    parser.add_argument("--no-tensorboard", action="store_true", help="write log.csv and sheets alone")
+    parser.add_argument(
+        "--limit-s", type=float, default=float("inf"), help="stop (and save) after this long"
+    )
+    parser.add_argument(
+        "--no-tensorboard", action="store_true", help="write log.csv and sheets alone"
+    )
     return parser
 
 
@@ -127,7 +141,8 @@ def _trainer(args: Any, device: torch.device) -> tuple[Trainer, bool]:
     resumed = trainer.resume(args.run)
     if trainer.recipe.kind == "quantization_aware" and not (args.init or resumed):
         raise SystemExit(
-            f"{args.recipe} trains a trained network on: give --init iast_export/data/iast.safetensors, "
+            f"{args.recipe} trains a trained network on: give --init "
+            "iast_export/data/iast.safetensors, "
             "or the weights.pt of a student's run"
         )
     if args.init and not resumed:
@@ -143,8 +158,10 @@ def _source(args: Any, trainer: Trainer) -> Callable[[np.random.Generator], Batc
     faces = FaceStore(args.faces, args.images, recipe.crop_px, device) if args.faces else None
     if world()[0] == 0:
         print(
-            f"{len(files[0])} photographs, {len(faces.images) if faces else 0} of them again for faces, "
-            f"{len(files[1])} artworks, {device}, {world()[1]} process(es), from step {trainer.step}",
+            f"{len(files[0])} photographs, {len(faces.images) if faces else 0} of them again for "
+            "faces, "
+            f"{len(files[1])} artworks, {device}, {world()[1]} process(es), from step "
+            f"{trainer.step}",
             flush=True,
         )
     return lambda rng: Batch.draw(contents, styles, trainer.current(), rng, faces)

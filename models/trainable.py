@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
-from iast_export.network import IAST
+from iast_export.network.iast import IAST
 from models.losses import Features
 
 
@@ -19,7 +19,9 @@ class Rendered(NamedTuple):
     features: Mapping[str, Tensor]  # by name, for feature distillation
     attention: Tensor  # A [N, 1, h, w] in (0, 1)
     alpha: Tensor  # alpha [N, 1, h, w] in (0, 1), without the user's strength
-    target: Tensor | None = None  # [N, 3, H, W] in [0, 1], the picture that it should have been, where known
+    target: Tensor | None = (
+        None  # [N, 3, H, W] in [0, 1], the picture that it should have been, where known
+    )
 
 
 @runtime_checkable
@@ -43,7 +45,8 @@ class Trainable(Protocol):
 
 
 class FakeQuantized(nn.Module):
-    """What training asks of `models.quantization_aware`, whose module needs the whole export installed."""
+    """What training asks of `models.quantization_aware`, whose module needs the whole export
+    installed."""
 
     net: IAST
 

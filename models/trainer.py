@@ -1,4 +1,5 @@
-"""A network in training: its moving average, its optimizer, one step, and the state that resumes it."""
+"""A network in training: its moving average, its optimizer, one step, and the state that resumes
+it."""
 
 from __future__ import annotations
 
@@ -48,7 +49,9 @@ class Trainer:
         self.net = core(module)
         self.ema = {k: v.detach().clone() for k, v in learned(self.net).items()}
         trained = [p for p in self.objective.parameters() if p.requires_grad]
-        self.optimizer = torch.optim.Adam(trained, recipe.learning_rate, fused=device.type == "cuda")
+        self.optimizer = torch.optim.Adam(
+            trained, recipe.learning_rate, fused=device.type == "cuda"
+        )
         self.critic: Critic | None = None
         if recipe.loss.adversarial > 0:
             self.critic = Critic(code_size(module), recipe.learning_rate, device)
@@ -77,15 +80,21 @@ class Trainer:
         recipe = self.recipe
         if self.position < recipe.warmup_steps:
             return recipe.learning_rate * (self.position + 1) / recipe.warmup_steps
-        progress = (self.position - recipe.warmup_steps) / max(1, recipe.steps - recipe.warmup_steps)
-        return recipe.learning_rate * (0.01 + 0.99 * 0.5 * (1.0 + float(np.cos(np.pi * min(1.0, progress)))))
+        progress = (self.position - recipe.warmup_steps) / max(
+            1, recipe.steps - recipe.warmup_steps
+        )
+        return recipe.learning_rate * (
+            0.01 + 0.99 * 0.5 * (1.0 + float(np.cos(np.pi * min(1.0, progress))))
+        )
 
     def train_step(self, batch: Batch) -> dict[str, Tensor]:
-        """One optimizer step over depths drawn alike on every process; the loss and its terms, unweighted.
+        """One optimizer step over depths drawn alike on every process; the loss and its terms,
+        unweighted.
 
         Raises:
-            FloatingPointError: the loss is not finite; nothing was updated. On a GPU it isn't looked at
-                here, since the host would wait in every step: who reads the loss must look.
+            FloatingPointError: the loss is not finite; nothing was updated. On a GPU it isn't
+                looked at here, since the host would wait in every step: who reads the loss must
+                look.
         """
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate()
@@ -110,7 +119,8 @@ class Trainer:
         return replace(batch, content=content, style=style)
 
     def _depths(self) -> tuple[int, ...]:
-        """Depths of this step: deepest and a shallower one (sandwich rule, thinned), or one alone."""
+        """Depths of this step: deepest and a shallower one (sandwich rule, thinned), or one
+        alone."""
         rng = np.random.default_rng((self.recipe.seed, self.step, _DEPTH_STREAM))
         depths: tuple[int, ...] = self.objective.trained.depths
         deepest = depths[-1]
@@ -126,7 +136,9 @@ class Trainer:
         decay = min(self.recipe.ema_decay, (1 + self.step) / (10 + self.step))
         current = learned(self.net)
         moving = [k for k, v in current.items() if v.is_floating_point()]
-        torch._foreach_lerp_([self.ema[k] for k in moving], [current[k] for k in moving], 1.0 - decay)
+        torch._foreach_lerp_(
+            [self.ema[k] for k in moving], [current[k] for k in moving], 1.0 - decay
+        )
 
     def averaged(self) -> nn.Module:
         """A new network of the recipe's kind with the moving average."""
@@ -136,7 +148,8 @@ class Trainer:
 
     @torch.no_grad()
     def recalibrate(self, batches: Iterable[Batch]) -> int:
-        """Takes batch normalisation's statistics anew, over every depth of the average; how many layers.
+        """Takes batch normalization's statistics anew, over every depth of the average; how many
+        layers.
 
         The moving average of the weights is not the network that the running statistics saw.
         """
@@ -167,8 +180,8 @@ class Trainer:
     def start_from(self, weights: Path) -> list[str]:
         """Takes another run's moving average, or a released checkpoint's weights; the names taken.
 
-        What the recipe starts anew is left out. Fake quantization takes a released checkpoint whole,
-        normalisation folded.
+        What the recipe starts anew is left out. Fake quantization takes a released checkpoint
+        whole, normalization folded.
 
         Raises:
             ValueError: nothing in the file fits this network.
@@ -185,7 +198,9 @@ class Trainer:
         taken = {
             k: v
             for k, v in state.items()
-            if k in own and own[k].shape == v.shape and not k.startswith(self.recipe.fresh or ("-",))
+            if k in own
+            and own[k].shape == v.shape
+            and not k.startswith(self.recipe.fresh or ("-",))
         }
         if not taken:
             raise ValueError(f"{weights} shares no parameter with this network")

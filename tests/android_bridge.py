@@ -1,4 +1,5 @@
-"""The app's engines on a desktop JVM, as compiled for Android, around the real runtimes of Python."""
+"""The app's engines on a desktop JVM, as compiled for Android, around the real runtimes of
+Python."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from iast_export.runtimes import onnx_session_options
+from iast_export.runtimes.onnx import onnx_session_options
 from tests import android_tools as tools
 
 SOURCES = tools.DEMO / "tools" / "bridge"
@@ -68,11 +69,15 @@ class Runtimes:
         details = runner.get_input_details() if side == "input" else runner.get_output_details()
         return [np.dtype(details[name]["dtype"]).name, int(np.prod(details[name]["shape"]))]
 
-    def _litert_run(self, path: str, signature: str, folder: str, inputs: str, outputs: str) -> list[str]:
+    def _litert_run(
+        self, path: str, signature: str, folder: str, inputs: str, outputs: str
+    ) -> list[str]:
         runner = self._runner(path, signature)
         details = runner.get_input_details()
         feeds = {
-            name: np.fromfile(Path(folder, name), details[name]["dtype"]).reshape(details[name]["shape"])
+            name: np.fromfile(Path(folder, name), details[name]["dtype"]).reshape(
+                details[name]["shape"]
+            )
             for name in inputs.split(",")
         }
         results = runner(**feeds)
@@ -94,9 +99,13 @@ class Runtimes:
         feeds = {}
         for word in shapes.split(","):
             name, sides = word.split("=")
-            feeds[name] = np.fromfile(Path(folder, name), "<f4").reshape([int(s) for s in sides.split("x")])
+            feeds[name] = np.fromfile(Path(folder, name), "<f4").reshape(
+                [int(s) for s in sides.split("x")]
+            )
         session = self._models[path]
-        names = [name for name in outputs.split(",") if name] or [o.name for o in session.get_outputs()]
+        names = [name for name in outputs.split(",") if name] or [
+            o.name for o in session.get_outputs()
+        ]
         for name, value in zip(names, session.run(names, feeds), strict=True):
             value.astype("<f4").tofile(Path(folder, name))
         return names
@@ -108,11 +117,16 @@ def bridge(folder: Path, commands: Sequence[Sequence[object]]) -> tuple[list[str
     Nothing may stay open, and nothing may fail but what the core words itself (`refused ...`).
     """
     file, tensors = folder / "bridge-commands.txt", folder / "tensors"
-    file.write_text("".join("\t".join(map(str, command)) + "\n" for command in commands), encoding="utf-8")
-    # The bridge comes first: its runtimes take the place of the stubs and of ONNX Runtime's own classes.
+    file.write_text(
+        "".join("\t".join(map(str, command)) + "\n" for command in commands), encoding="utf-8"
+    )
+    # The bridge comes first: its runtimes take the place of the stubs and of ONNX Runtime's own
+    # classes.
     classpath = [bridge_jar(), tools.app_23(), tools.core_23(), *tools.libraries()]
     runtimes, said = Runtimes(), []
-    with tools.start_java(classpath, f"-Dbridge={tensors}", "org.iastexport.bridge.MainKt", str(file)) as jvm:
+    with tools.start_java(
+        classpath, f"-Dbridge={tensors}", "org.iastexport.bridge.MainKt", str(file)
+    ) as jvm:
         watch = threading.Timer(_TIMEOUT_S, jvm.kill)
         watch.start()
         assert jvm.stdin and jvm.stdout and jvm.stderr

@@ -1,4 +1,5 @@
-"""The Kotlin core on a desktop JVM, and pictures through it around models that the Python runtimes run."""
+"""The Kotlin core on a desktop JVM, and pictures through it around models that the Python runtimes
+run."""
 
 from __future__ import annotations
 
@@ -11,9 +12,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from iast_export.images import Rgb
+from iast_export.pictures.images import Rgb
 from iast_export.specs import CONTENT, STRENGTH, STYLIZED, Tier
-from iast_export.stylize import BundleEngine
+from iast_export.stylize.stylize import BundleEngine
 from tests import android_tools as tools
 
 SOURCES = tools.CORE
@@ -36,7 +37,9 @@ def core_jar() -> Path:
 
 def core(*arguments: object, code: int = 0) -> str:
     """What the core's command line printed. Refuses another exit code than `code`."""
-    done = tools.java([core_jar(), *tools.libraries()], "org.iastexport.core.MainKt", *map(str, arguments))
+    done = tools.java(
+        [core_jar(), *tools.libraries()], "org.iastexport.core.MainKt", *map(str, arguments)
+    )
     assert done.returncode == code, done.stderr + done.stdout
     return done.stdout + done.stderr
 
@@ -44,7 +47,9 @@ def core(*arguments: object, code: int = 0) -> str:
 def batch(folder: Path, commands: Sequence[Sequence[object]]) -> list[str]:
     """Lines printed by several commands, in one JVM."""
     file = folder / "commands.txt"
-    file.write_text("".join("\t".join(map(str, command)) + "\n" for command in commands), encoding="utf-8")
+    file.write_text(
+        "".join("\t".join(map(str, command)) + "\n" for command in commands), encoding="utf-8"
+    )
     return core("batch", file).splitlines()
 
 
@@ -61,7 +66,8 @@ def write_ppm(path: Path, rgb: Rgb) -> Path:
 def through_core(
     engine: BundleEngine, pictures: Sequence[Path], codes: Codes, tier: Tier, strength: float = 1.0
 ) -> list[Path]:
-    """Pictures (PPM) through the core's pre-processing, the real model, and the core's post-processing."""
+    """Pictures (PPM) through the core's pre-processing, the real model, and the core's
+    post-processing."""
     where = engine.folder, engine.runtime, tier.id
     sizes = batch(
         pictures[0].parent,
@@ -70,7 +76,9 @@ def through_core(
     ends = []
     for picture, size in zip(pictures, sizes, strict=True):
         height, width = map(int, size.split())
-        _run_model(engine, tier, picture, (height, width), {**codes, STRENGTH: np.full((1, 1), strength)})
+        _run_model(
+            engine, tier, picture, (height, width), {**codes, STRENGTH: np.full((1, 1), strength)}
+        )
         rgb, made = read_ppm(picture), picture.with_suffix(".made.ppm")
         ends.append(
             ("finish", *where, rgb.shape[1], rgb.shape[0], picture.with_suffix(".out"), made),
@@ -79,16 +87,24 @@ def through_core(
     return [Path(str(end[-1])) for end in ends]
 
 
-def _run_model(engine: BundleEngine, tier: Tier, picture: Path, size: tuple[int, int], codes: Codes) -> None:
-    """The real runtime between the core's two halves: from .in to .out, in the runtime's own layout."""
+def _run_model(
+    engine: BundleEngine, tier: Tier, picture: Path, size: tuple[int, int], codes: Codes
+) -> None:
+    """The real runtime between the core's two halves: from .in to .out, in the runtime's own
+    layout."""
     values = np.fromfile(picture.with_suffix(".in"), "<f4")
     last = engine.runtime == "litert"
-    image = values.reshape(1, *size, 3).transpose(0, 3, 1, 2) if last else values.reshape(1, 3, *size)
+    image = (
+        values.reshape(1, *size, 3).transpose(0, 3, 1, 2) if last else values.reshape(1, 3, *size)
+    )
     feeds = {
-        name: np.ascontiguousarray(value, np.float32) for name, value in {CONTENT: image, **codes}.items()
+        name: np.ascontiguousarray(value, np.float32)
+        for name, value in {CONTENT: image, **codes}.items()
     }
     result = engine.session(tier).run(feeds)[STYLIZED]
-    (result.transpose(0, 2, 3, 1) if last else result).astype("<f4").tofile(picture.with_suffix(".out"))
+    (result.transpose(0, 2, 3, 1) if last else result).astype("<f4").tofile(
+        picture.with_suffix(".out")
+    )
 
 
 def tiled_through_core(

@@ -50,7 +50,8 @@ def junit() -> list[Path]:
 def kotlinc(
     sources: Sequence[Path], out: Path, classpath: Sequence[Path], *, jdk: bool
 ) -> subprocess.CompletedProcess[str]:
-    """Compiles with the K2 compiler for JVM 11; without `jdk`, only what `classpath` holds is there."""
+    """Compiles with the K2 compiler for JVM 11; without `jdk`, only what `classpath` holds is
+    there."""
     need(TOOLS / "kotlin")
     return subprocess.run(
         [
@@ -121,14 +122,22 @@ def start_java(classpath: Sequence[Path], *arguments: str) -> subprocess.Popen[s
 def aapt2(*arguments: str) -> subprocess.CompletedProcess[str]:
     root = need(TOOLS / "debian")
     lib = root / "usr" / "lib"
-    places = [*lib.glob("*-linux-gnu"), *lib.glob("*-linux-gnu/android"), *(root / "lib").glob("*-linux-gnu")]
-    environment = {**os.environ, "LD_LIBRARY_PATH": os.pathsep.join(map(str, [*places, lib / "p7zip"]))}
+    places = [
+        *lib.glob("*-linux-gnu"),
+        *lib.glob("*-linux-gnu/android"),
+        *(root / "lib").glob("*-linux-gnu"),
+    ]
+    environment = {
+        **os.environ,
+        "LD_LIBRARY_PATH": os.pathsep.join(map(str, [*places, lib / "p7zip"])),
+    }
     command = [str(need(root / "usr" / "bin" / "aapt2")), *arguments]
     return subprocess.run(command, capture_output=True, text=True, env=environment)
 
 
 def old_manifest(text: str) -> str:
-    """The app's manifest for aapt2 of API 29: with a package, without the two elements that came later."""
+    """The app's manifest for aapt2 of API 29: with a package, without the two elements that came
+    later."""
     text = text.replace("<manifest ", f'<manifest package="{PACKAGE}" ', 1)
     text = re.sub(r"<queries>.*?</queries>", "", text, flags=re.DOTALL)
     return re.sub(r"<uses-native-library.*?/>", "", text, flags=re.DOTALL)
@@ -145,7 +154,8 @@ def plain_suffixes() -> list[str]:
 def link(
     folder: Path, resources: Path, manifest: str, *more: str, plain: Sequence[str] = ()
 ) -> subprocess.CompletedProcess[str]:
-    """Compiles and links resources and manifest to `folder`/out.apk; R.java lands in `folder`/gen."""
+    """Compiles and links resources and manifest to `folder`/out.apk; R.java lands in
+    `folder`/gen."""
     done = aapt2("compile", "--dir", str(resources), "-o", str(folder / "res.zip"))
     if done.returncode:
         return done
@@ -169,7 +179,8 @@ def _linking() -> tuple[subprocess.CompletedProcess[str], Path]:
 
 
 def linked() -> Path:
-    """A folder with the app's linked resources (out.apk) and R.java (gen), made once per test run."""
+    """A folder with the app's linked resources (out.apk) and R.java (gen), made once per test
+    run."""
     done, folder = _linking()
     assert done.returncode == 0, done.stderr
     return folder
@@ -183,7 +194,8 @@ def _compilation_app() -> tuple[subprocess.CompletedProcess[str], Path]:
 
 
 def app_23() -> Path:
-    """Engines and app, compiled once per test run: API 23, ONNX Runtime's classes, LiteRT's stubs."""
+    """Engines and app, compiled once per test run: API 23, ONNX Runtime's classes, LiteRT's
+    stubs."""
     done, jar = _compilation_app()
     assert done.returncode == 0, done.stderr
     return jar

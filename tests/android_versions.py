@@ -11,7 +11,8 @@ from tests import android_tools as tools
 
 Version = tuple[int, ...]
 AGP_9_NOTES = "developer.android.com/build/releases/agp-9-0-0-release-notes"
-# The least Gradle of each Android Gradle plugin, from the "Compatibility" table of its release notes.
+# The least Gradle of each Android Gradle plugin, from the "Compatibility" table of its release
+# notes.
 LEAST_GRADLE: dict[Version, Version] = {(9, 0): (9, 1, 0), (9, 1): (9, 2, 1), (9, 2): (9, 4, 1)}
 HIGHEST_SDK: dict[Version, int] = {(9, 0): 36, (9, 1): 36, (9, 2): 36}
 # Gradle's tasks that are skipped, with all their actions, where their source is empty.
@@ -46,17 +47,23 @@ def number(text: str) -> Version:
 
 
 def properties(text: str) -> dict[str, str]:
-    lines = (line.split("=", 1) for line in text.splitlines() if "=" in line and not line.startswith("#"))
+    lines = (
+        line.split("=", 1) for line in text.splitlines() if "=" in line and not line.startswith("#")
+    )
     return {key.strip(): value.strip() for key, value in lines}
 
 
 def build_of_the_tree() -> Build:
     """The build as the repository has it."""
-    catalog = tomllib.loads((tools.DEMO / "gradle" / "libs.versions.toml").read_text(encoding="utf-8"))
+    catalog = tomllib.loads(
+        (tools.DEMO / "gradle" / "libs.versions.toml").read_text(encoding="utf-8")
+    )
     wrapper = tools.DEMO / "gradle" / "wrapper" / "gradle-wrapper.properties"
     gradle = re.search(r"gradle-([\d.]+)-bin\.zip", wrapper.read_text(encoding="utf-8"))
     assert gradle, wrapper
-    scripts = sorted(path for path in tools.DEMO.rglob("*.gradle.kts") if ".tools" not in path.parts)
+    scripts = sorted(
+        path for path in tools.DEMO.rglob("*.gradle.kts") if ".tools" not in path.parts
+    )
     return Build(
         versions=catalog["versions"],
         plugins=frozenset(plugin["id"] for plugin in catalog["plugins"].values()),
@@ -77,10 +84,14 @@ def argument(text: str, start: int) -> str:
 
 def lazy_source_folder(build: Build) -> bool:
     """A source folder that is not seen to be a plain path: a Provider, or what may be one."""
-    if build.version("agp") < (9,) or build.properties.get("android.sourceset.disallowProvider") == "false":
+    if (
+        build.version("agp") < (9,)
+        or build.properties.get("android.sourceset.disallowProvider") == "false"
+    ):
         return False
     calls = [
-        argument(build.scripts, m.end()) for m in re.finditer(r"\b(?:srcDirs?|setSrcDirs)\(", build.scripts)
+        argument(build.scripts, m.end())
+        for m in re.finditer(r"\b(?:srcDirs?|setSrcDirs)\(", build.scripts)
     ]
     plain = re.compile(r'"[^"]*"(?:,\s*"[^"]*")*|(?:rootProject\.)?file\("[^"]*"\)|.*\.asFile')
     return any(not plain.fullmatch(call) for call in calls)
@@ -104,7 +115,9 @@ CLASHES = (
     Clash(
         "android.uniquePackageNames=false, which AGP 10 no longer takes",
         "github.com/square/leakcanary/pull/2890",
-        lambda b: b.version("agp") >= (10,) and b.properties.get("android.uniquePackageNames") == "false",
+        lambda b: (
+            b.version("agp") >= (10,) and b.properties.get("android.uniquePackageNames") == "false"
+        ),
     ),
     Clash(
         "a Gradle older than the plugin needs, or a plugin that this table doesn't know",
@@ -144,7 +157,9 @@ CLASHES = (
         "docs.gradle.org, SkipWhenEmpty",
         lambda b: (
             re.search(
-                rf"register<(?:{SKIPPED_WHEN_EMPTY})>\((?:(?!register<).)*?doFirst", b.scripts, re.DOTALL
+                rf"register<(?:{SKIPPED_WHEN_EMPTY})>\((?:(?!register<).)*?doFirst",
+                b.scripts,
+                re.DOTALL,
             )
             is not None
         ),

@@ -1,4 +1,5 @@
-"""What a process of its own is for: work that crashes, hangs, takes all memory, refuses or succeeds."""
+"""What a process of its own is for: work that crashes, hangs, takes all memory, refuses or
+succeeds."""
 
 from __future__ import annotations
 

@@ -10,9 +10,9 @@ import cv2
 import pytest
 import torch
 
-from iast_export.checkpoint import save_checkpoint
-from iast_export.pipeline import Build, Request, run_stages
-from iast_export.procedural import style_pictures
+from iast_export.build.pipeline import Build, Request, run_stages
+from iast_export.network.checkpoint import save_checkpoint
+from iast_export.pictures.procedural import style_pictures
 from iast_export.recipe import parse_recipe
 from tests.tiny_networks import tiny_iast
 
@@ -39,7 +39,8 @@ CARD = {
 
 @pytest.fixture(autouse=True)
 def threads_as_they_were() -> Iterator[None]:
-    """Commands of `models` set one thread, which would change the last digit of what later tests compare."""
+    """Commands of `models` set one thread, which would change the last digit of what later tests
+    compare."""
     threads = torch.get_num_threads()
     yield
     torch.set_num_threads(threads)
@@ -65,7 +66,9 @@ def small_request(
     tmp_path_factory: pytest.TempPathFactory, tiny_checkpoint: Path, style_folder: Path
 ) -> Request:
     out = tmp_path_factory.mktemp("bundle")
-    return Request(out, parse_recipe(SMALL_RECIPE, "small"), checkpoint=tiny_checkpoint, styles=style_folder)
+    return Request(
+        out, parse_recipe(SMALL_RECIPE, "small"), checkpoint=tiny_checkpoint, styles=style_folder
+    )
 
 
 @pytest.fixture(scope="session")

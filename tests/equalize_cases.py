@@ -1,4 +1,5 @@
-"""A small network in FP32 and INT8, equalised or not, and networks whose branches are concatenated."""
+"""A small network in FP32 and INT8, equalized or not, and networks whose branches are
+concatenated."""
 
 from __future__ import annotations
 
@@ -11,20 +12,21 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from iast_export.calibrate import collect
-from iast_export.convert import convert_fp32
-from iast_export.export import export_tier, pseudo_photograph
-from iast_export.observers import observe_litert, observe_onnx
-from iast_export.quantize.equalize import (
+from iast_export.build.convert import convert_fp32
+from iast_export.build.export import export_tier, pseudo_photograph
+from iast_export.quantize.calibrate import collect
+from iast_export.quantize.equalize.factors import (
     Equalization,
     learn_equalization,
     write_equalized_onnx,
 )
-from iast_export.quantize.litert import quantize_litert
-from iast_export.quantize.litert_weights import write_equalized_litert
-from iast_export.quantize.onnx_qdq import quantize_onnx, tensors_to_calibrate
-from iast_export.ranges import Range
-from iast_export.runtimes import open_litert, open_onnx
+from iast_export.quantize.litert.static import quantize_litert
+from iast_export.quantize.litert.weights import write_equalized_litert
+from iast_export.quantize.observers import observe_litert, observe_onnx
+from iast_export.quantize.onnx.qdq import quantize_onnx, tensors_to_calibrate
+from iast_export.quantize.ranges import Range
+from iast_export.runtimes.litert import open_litert
+from iast_export.runtimes.onnx import open_onnx
 from iast_export.specs import CONTENT, STYLIZED, Tier
 
 WIDTH = 16
@@ -99,7 +101,8 @@ class Nested(nn.Module):
 
 
 class Mixed(nn.Module):
-    """Branches that a ReLU bounds, that nothing bounds, that float operators make, and the picture."""
+    """Branches that a ReLU bounds, that nothing bounds, that float operators make, and the
+    picture."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -120,7 +123,11 @@ class Network:
     code_shapes: Mapping[str, tuple[int, ...]] = {}
 
     def __init__(
-        self, module: type[nn.Module], depths: tuple[int, ...] = (1,), seed: int = 0, **given: object
+        self,
+        module: type[nn.Module],
+        depths: tuple[int, ...] = (1,),
+        seed: int = 0,
+        **given: object,
     ) -> None:
         self.module, self.depths, self.seed, self.given = module, depths, seed, given
 
@@ -141,7 +148,7 @@ class Files:
     Attributes:
         ranges: of the first tier, by runtime.
         wanted: its picture in FP32.
-        changed: the largest change that equalising makes to it, by runtime.
+        changed: the largest change that equalizing makes to it, by runtime.
         db: INT8 to FP32, of the first tier, by runtime.
     """
 
@@ -159,7 +166,9 @@ class Files:
 def write_files(network: Network, folder: Path, equalize: bool = True) -> Files:
     """All that a build writes, with ranges of one picture."""
     tiers = tuple(Tier(depth, 32) for depth in network.depths)
-    onnx, int8 = ({tier: folder / f"{kind}-{tier.id}.onnx" for tier in tiers} for kind in ("fp32", "int8"))
+    onnx, int8 = (
+        {tier: folder / f"{kind}-{tier.id}.onnx" for tier in tiers} for kind in ("fp32", "int8")
+    )
     litert, litert_int8, equal = (folder / f"{kind}.tflite" for kind in ("fp32", "int8", "equal"))
     equal_onnx = {tier: folder / f"equal-{tier.id}.onnx" for tier in tiers}
     convert_fp32(network, tiers, litert)
@@ -180,7 +189,10 @@ def write_files(network: Network, folder: Path, equalize: bool = True) -> Files:
     wanted = open_onnx(onnx[first]).run(FEEDS)[STYLIZED]
 
     def pictures(onnx_file: Path, litert_file: Path) -> dict[str, np.ndarray]:
-        sessions = {"onnxruntime": open_onnx(onnx_file), "litert": open_litert(litert_file, first.signature)}
+        sessions = {
+            "onnxruntime": open_onnx(onnx_file),
+            "litert": open_litert(litert_file, first.signature),
+        }
         return {runtime: session.run(FEEDS)[STYLIZED] for runtime, session in sessions.items()}
 
     same = pictures(equal_onnx[first], equal)
@@ -197,7 +209,10 @@ def psnr_db(wanted: np.ndarray, got: np.ndarray) -> float:
 
 
 def both_ways(module: type[nn.Module], folder: Path) -> tuple[Files, Files]:
-    """Of one module: not equalised, and equalised. Its weights leave no channel dead behind a ReLU."""
+    """Of one module: not equalized, and equalized.
+
+    Its weights leave no channel dead behind a ReLU.
+    """
     folders, network = (folder / "plain", folder / "equal"), Network(module, seed=1)
     for one in folders:
         one.mkdir()

@@ -9,19 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from iast_export.artifacts import read_json, sha256_bytes, sha256_file, write_json
 from iast_export.environment import machine_fingerprint
-from iast_export.images import save_png
-from iast_export.reports import (
-    REPORT_PATHS,
-    BenchmarkReport,
-    ConvertReport,
-    Manifest,
-    QuantizeReport,
-    VerifyReport,
-)
+from iast_export.files.artifacts import read_json, sha256_bytes, sha256_file, write_json
+from iast_export.lanes.timing import Samples, ratio_interval
+from iast_export.pictures.images import save_png
+from iast_export.reports.base import REPORT_PATHS
+from iast_export.reports.benchmark import BenchmarkReport
+from iast_export.reports.convert import ConvertReport
+from iast_export.reports.manifest import Manifest
+from iast_export.reports.quantize import QuantizeReport
+from iast_export.reports.verify import VerifyReport
 from iast_export.specs import GOLDEN_LANES
-from iast_export.timing import Samples, ratio_interval
 from tests.gate_models import onnx_encoder, onnx_file, tflite_encoder, tflite_file
 
 TIERS = {"d2-256px": (2, 256), "d1-512px": (1, 512)}
@@ -57,9 +55,13 @@ def make_bundle(folder: Path) -> Path:
     manifest = _manifest(files, _io(files), sha256_bytes(style), golden)
     Manifest.model_validate(manifest).save(folder / "manifest.json")
     lanes = {
-        (entry["runtime"], entry["precision"], entry["tier"]): entry for entry in files if _is_lane(entry)
+        (entry["runtime"], entry["precision"], entry["tier"]): entry
+        for entry in files
+        if _is_lane(entry)
     }
-    VerifyReport.model_validate(_verify(lanes, sha256_bytes(style))).save(folder / REPORT_PATHS["verify"])
+    VerifyReport.model_validate(_verify(lanes, sha256_bytes(style))).save(
+        folder / REPORT_PATHS["verify"]
+    )
     BenchmarkReport.model_validate(_benchmark(lanes)).save(folder / REPORT_PATHS["benchmark"])
     QuantizeReport.model_validate(_quantize(files)).save(folder / REPORT_PATHS["quantize"])
     ConvertReport.model_validate(_convert(files)).save(folder / REPORT_PATHS["convert"])
@@ -88,7 +90,8 @@ def row_of(folder: Path, report: str, runtime: str, precision: str, tier: str = 
 
 
 def retime(folder: Path, ratios: Sequence[float], precision: str = "int8", **values: Any) -> None:
-    """Gives a LiteRT lane the samples that make it so many times as fast as FP32, block by block."""
+    """Gives a LiteRT lane the samples that make it so many times as fast as FP32, block by
+    block."""
     path = folder / REPORT_PATHS["benchmark"]
     raw = read_json(path)
     rows = {(row["runtime"], row["precision"], row["tier"]): row for row in raw["rows"]}
@@ -100,7 +103,9 @@ def retime(folder: Path, ratios: Sequence[float], precision: str = "int8", **val
 def times(base_ms: Sequence[float], ratios: Sequence[float]) -> Row:
     """Figures of a lane whose blocks are so many times as fast as FP32's."""
     base = _blocks(base_ms)
-    own = [(a / r * 1.01, (a + b) / r - a / r * 1.01) for (a, b), r in zip(base, ratios, strict=False)]
+    own = [
+        (a / r * 1.01, (a + b) / r - a / r * 1.01) for (a, b), r in zip(base, ratios, strict=False)
+    ]
     samples = [sample for block in own for sample in block]
     return {"samples_ms": samples, "median_ms": statistics.median(samples), "p90_ms": None} | {
         "ratio_to_fp32": _ratio(base[: len(own)], own) if len(own) == len(base) else None
@@ -113,14 +118,21 @@ def fidelity(
     drops: tuple[float, float] = DROPS,
     size: tuple[int, int] = (256, 256),
 ) -> Row:
-    """Figures of a lane with these PSNRs and relative drops of SSIM to the photograph and style distance."""
+    """Figures of a lane with these PSNRs and relative drops of SSIM to the photograph and style
+    distance."""
     scores = {
         **REFERENCE,
         "ssim_content": REFERENCE["ssim_content"] * (1.0 - drops[0]),
         "style_distance": REFERENCE["style_distance"] * (1.0 + drops[1]),
     }
     pairs = [
-        {"content": f"photo{i}", "style": "ink", "width_px": size[0], "height_px": size[1], "psnr_db": psnr}
+        {
+            "content": f"photo{i}",
+            "style": "ink",
+            "width_px": size[0],
+            "height_px": size[1],
+            "psnr_db": psnr,
+        }
         | {"ssim": ssim, "scores": scores, "reference": REFERENCE}
         for i, psnr in enumerate(psnrs)
     ]
@@ -140,13 +152,27 @@ def _models() -> list[tuple[str, bytes, str, str, str, str | None]]:
     for runtime, precision in LANES:
         for tier in TIERS if runtime == "onnxruntime" else [None]:
             name = f"models/{runtime}-{precision}{f'-{tier}' if tier else ''}.bin"
-            data = onnx_file(integers=precision == "int8") if tier else tflite_file(precision, sides)
-            # Bytes behind a TFLite file's end and unknown ONNX fields are the runtimes' own to ignore.
-            found.append(
-                (name, data + (_unlike(tier) if tier else b""), runtime, precision, "transfer", tier)
+            data = (
+                onnx_file(integers=precision == "int8") if tier else tflite_file(precision, sides)
             )
-    found.append(("models/encoder.onnx", onnx_encoder(), "onnxruntime", "fp32", "style_encoder", None))
-    found.append(("models/encoder.tflite", tflite_encoder(), "litert", "fp32", "style_encoder", None))
+            # Bytes behind a TFLite file's end and unknown ONNX fields are the runtimes' own to
+            # ignore.
+            found.append(
+                (
+                    name,
+                    data + (_unlike(tier) if tier else b""),
+                    runtime,
+                    precision,
+                    "transfer",
+                    tier,
+                )
+            )
+    found.append(
+        ("models/encoder.onnx", onnx_encoder(), "onnxruntime", "fp32", "style_encoder", None)
+    )
+    found.append(
+        ("models/encoder.tflite", tflite_encoder(), "litert", "fp32", "style_encoder", None)
+    )
     return found
 
 
@@ -165,7 +191,11 @@ def _file(
     path = folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
-    keys = [tier_id.replace("-", "_") for tier_id in TIERS] if role == "transfer" else ["style_encoder"]
+    keys = (
+        [tier_id.replace("-", "_") for tier_id in TIERS]
+        if role == "transfer"
+        else ["style_encoder"]
+    )
     return {
         "path": name,
         "bytes": len(data),
@@ -183,7 +213,9 @@ def _io(files: list[Row]) -> list[Row]:
     for entry in files:
         for signature in entry["signatures"] or [None]:
             lite = signature is not None
-            side: int | str = int(signature.partition("_")[2][:-2]) if lite and _is_lane(entry) else 256
+            side: int | str = (
+                int(signature.partition("_")[2][:-2]) if lite and _is_lane(entry) else 256
+            )
             height, width = ("height", "width") if not lite and _is_lane(entry) else (side, side)
             picture = [1, height, width, 3] if lite else [1, 3, height, width]
             code = ("style_code", [1, 4], "NC", None)
@@ -194,7 +226,12 @@ def _io(files: list[Row]) -> list[Row]:
             else:
                 edges = [("input", "style", picture, layout, image), ("output", *code)]
             rows += [
-                {"path": entry["path"], "signature": signature, "direction": direction, "name": name}
+                {
+                    "path": entry["path"],
+                    "signature": signature,
+                    "direction": direction,
+                    "name": name,
+                }
                 | {"dtype": "float32", "layout": kind, "shape": shape, "value_range": between}
                 for direction, name, shape, kind, between in edges
             ]
@@ -232,7 +269,9 @@ def _manifest(files: list[Row], io: list[Row], style_sha256: str, golden: list[R
         "io": io,
         "preprocess": {"size_multiple_px": 4, "style_side_px": 256},
         "postprocess": {},
-        "styles": [{"id": "ink", "category": "ink wash", "path": "styles/ink.f32", "sha256": style_sha256}],
+        "styles": [
+            {"id": "ink", "category": "ink wash", "path": "styles/ink.f32", "sha256": style_sha256}
+        ],
         "golden": golden,
         "source": {
             "network": "small:factory",
@@ -274,11 +313,17 @@ def _benchmark(lanes: dict[tuple[str, str, str | None], Row]) -> Row:
     rows = []
     for i, tier in enumerate(TIERS):
         for j, (runtime, precision) in enumerate(LANES):
-            base = _jitter(30.0 + 3.0 * i + (1.0 if runtime == "litert" else 0.0), seed=7 * i + (j > 1))
+            base = _jitter(
+                30.0 + 3.0 * i + (1.0 if runtime == "litert" else 0.0), seed=7 * i + (j > 1)
+            )
             ratios = [SPEED[precision] * (1.0 + 0.01 * k) for k in (-2, -1, 0, 1, 2)]
             found = times(base, ratios)
             if precision == "fp32":
-                found = {"samples_ms": base, "median_ms": statistics.median(base), "ratio_to_fp32": None}
+                found = {
+                    "samples_ms": base,
+                    "median_ms": statistics.median(base),
+                    "ratio_to_fp32": None,
+                }
             entry = lanes[runtime, precision, _of(runtime, tier)]
             rows.append(
                 {
@@ -320,12 +365,21 @@ def _quantize(files: list[Row]) -> Row:
         for entry in files
         if entry["precision"] != "fp32"
     ]
-    return {"method": "minmax", "set": {"name": "default", "sha256": "2" * 64, "images": 8}, "rows": rows}
+    return {
+        "method": "minmax",
+        "set": {"name": "default", "sha256": "2" * 64, "images": 8},
+        "rows": rows,
+    }
 
 
 def _convert(files: list[Row]) -> Row:
     rows = [
-        {"path": entry["path"], "sha256": entry["sha256"], "precision": "fp32", "role": entry["role"]}
+        {
+            "path": entry["path"],
+            "sha256": entry["sha256"],
+            "precision": "fp32",
+            "role": entry["role"],
+        }
         | {"signatures": entry["signatures"], "file_bytes": entry["bytes"]}
         | {"unique_bytes": 1500, "shared_bytes": 500, "parity": {entry["signatures"][0]: 2e-6}}
         for entry in files

@@ -1,4 +1,5 @@
-"""Model files of a few operators, written by hand: enough for the gate, which reads and never runs them."""
+"""Model files of a few operators, written by hand: enough for the gate, which reads and never runs
+them."""
 
 from __future__ import annotations
 
@@ -14,7 +15,8 @@ CODE = [1, 4]
 
 
 def onnx_file(*, integers: bool, external: bool = False) -> bytes:
-    """content [1, 3, height, width] and style_code [1, 4] to stylized; quantized on its way, or not."""
+    """content [1, 3, height, width] and style_code [1, 4] to stylized; quantized on its way, or
+    not."""
     float32 = TensorProto.FLOAT
     picture = [1, 3, "height", "width"]
     edges = [
@@ -50,7 +52,8 @@ def onnx_encoder() -> bytes:
 
 
 def tflite_file(precision: str, sides: dict[str, int]) -> bytes:
-    """A signature per tier; the types of its constants and of what it computes are those of the precision."""
+    """A signature per tier; the types of its constants and of what it computes are those of the
+    precision."""
     held = {"fp32": "FLOAT32", "fp16": "FLOAT16", "dynamic_int8": "INT8", "int8": "INT8"}[precision]
     between = "INT8" if precision == "int8" else "FLOAT32"
     graphs = [
@@ -101,7 +104,9 @@ def _signature(key: str, index: int, tensors: Sequence[tuple[str, str, list[int]
     signature.signatureKey, signature.subgraphIndex = key, index
     names = [name for name, _, _ in tensors]
     outputs = ["stylized"] if "stylized" in names else ["style_code"]
-    inputs = [name for name in names if name in ("content", "style_code", "style") and name not in outputs]
+    inputs = [
+        name for name in names if name in ("content", "style_code", "style") and name not in outputs
+    ]
     signature.inputs = [_place(name, names) for name in inputs]
     signature.outputs = [_place(name, names) for name in outputs]
     return signature

@@ -1,4 +1,5 @@
-"""Tiny conversions, ranges and quantized files for the LiteRT tests; each is made once per test run."""
+"""Tiny conversions, ranges and quantized files for the LiteRT tests; each is made once per test
+run."""
 
 from __future__ import annotations
 
@@ -8,12 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
-from iast_export import convert, tflite_file
-from iast_export.calibrate import collect
-from iast_export.network import IAST
-from iast_export.observers import observe_litert
-from iast_export.quantize import litert
-from iast_export.ranges import Range
+from iast_export.build import convert
+from iast_export.formats import tflite_file
+from iast_export.network.iast import IAST
+from iast_export.quantize.calibrate import collect
+from iast_export.quantize.litert import static as litert
+from iast_export.quantize.observers import observe_litert
+from iast_export.quantize.ranges import Range
 from iast_export.specs import CONTENT, Tier
 from tests.tiny_networks import TinyAdaIN, tiny_adain_factory, tiny_iast
 

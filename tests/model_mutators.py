@@ -1,4 +1,5 @@
-"""Damage to model files: bytes flipped, cut, spliced and resized, and single fields set to what can't be.
+"""Damage to model files: bytes flipped, cut, spliced and resized, and single fields set to what
+can't be.
 
 Deterministic by the generator's seed, so that a finding can be made again.
 """
@@ -15,7 +16,7 @@ import onnx
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
-from iast_export import tflite_file as tf
+from iast_export.formats import tflite_file as tf
 
 ODD_NUMBERS = (
     0,
@@ -49,7 +50,9 @@ def flip(data: bytes, rng: random.Random) -> bytes:
             at = rng.randrange(min(len(made), 512))
         elif near < 0.5:
             at = len(made) - 1 - rng.randrange(min(len(made), 4_096))
-        made[at] = rng.choice((rng.randrange(256), 0, 0xFF, 0x80, made[at] ^ (1 << rng.randrange(8))))
+        made[at] = rng.choice(
+            (rng.randrange(256), 0, 0xFF, 0x80, made[at] ^ (1 << rng.randrange(8)))
+        )
     return bytes(made)
 
 
@@ -79,7 +82,8 @@ def odd_text(rng: random.Random) -> str:
 
 
 def onnx_field(data: bytes, rng: random.Random) -> bytes:
-    """One field of the model set to an odd value, dropped or doubled; also names that are not UTF-8."""
+    """One field of the model set to an odd value, dropped or doubled; also names that are not
+    UTF-8."""
     model = onnx.load_from_string(data)
     message: Message = model
     while True:  # down to a message somewhere

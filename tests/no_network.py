@@ -1,7 +1,8 @@
-"""`python -m tests.no_network ARGUMENTS`: the command line in a process that dies when it opens a socket.
+"""`python -m tests.no_network ARGUMENTS`: the command line in a process that dies when it opens a
+socket.
 
-The kernel itself ends the process at a socket of the internet families, whichever code asks for it: Python
-or a runtime's native code, in any thread, and in every process that it starts.
+The kernel itself ends the process at a socket of the internet families, whichever code asks for it:
+Python or a runtime's native code, in any thread, and in every process that it starts.
 """
 
 from __future__ import annotations
@@ -42,15 +43,20 @@ def forbid_sockets() -> None:
     code = ctypes.create_string_buffer(b"".join(struct.pack("<HBBI", *step) for step in steps))
     program = _Program(len(steps), ctypes.cast(code, ctypes.c_void_p).value)
     libc = ctypes.CDLL(None, use_errno=True)
-    for call in ((_NO_NEW_PRIVILEGES, 1, 0, 0, 0), (_SECCOMP, _FILTER, ctypes.byref(program), 0, 0)):
+    for call in (
+        (_NO_NEW_PRIVILEGES, 1, 0, 0, 0),
+        (_SECCOMP, _FILTER, ctypes.byref(program), 0, 0),
+    ):
         if libc.prctl(*call):
             raise OSError(ctypes.get_errno(), "prctl")
 
 
 if __name__ == "__main__":
     forbid_sockets()
-    from iast_export import cli
+    from iast_export.cli import main as cli
 
-    if os.environ.get("LET_IT_COUNT"):  # what happens without our switch, to show that the test can fail
+    if os.environ.get(
+        "LET_IT_COUNT"
+    ):  # what happens without our switch, to show that the test can fail
         del os.environ["ORT_DISABLE_TELEMETRY"]
     sys.exit(cli.run(sys.argv[1:]))

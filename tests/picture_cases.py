@@ -19,7 +19,9 @@ SRGB: Matrix = np.array(
     [[0.43607, 0.38515, 0.14307], [0.22249, 0.71687, 0.06061], [0.01392, 0.09708, 0.71410]]
 )
 PRIMARIES: dict[str, Matrix] = {
-    "P3": np.array([[0.51512, 0.29198, 0.15710], [0.24120, 0.69225, 0.06657], [-0.00105, 0.04189, 0.78407]]),
+    "P3": np.array(
+        [[0.51512, 0.29198, 0.15710], [0.24120, 0.69225, 0.06657], [-0.00105, 0.04189, 0.78407]]
+    ),
     "Adobe RGB": np.array(
         [[0.60974, 0.20528, 0.14919], [0.31111, 0.62567, 0.06322], [0.01947, 0.06087, 0.74457]]
     ),
@@ -53,14 +55,23 @@ def saved(image: Image.Image, kind: str, orientation: int = 1, **options: Any) -
         exif[ExifTags.Base.Orientation] = orientation
         options["exif"] = exif.tobytes()
     stream = io.BytesIO()
-    lossless = {"WEBP": {"lossless": True, "exact": True}, "JPEG": {"quality": 95}, "AVIF": {"quality": 95}}
+    lossless = {
+        "WEBP": {"lossless": True, "exact": True},
+        "JPEG": {"quality": 95},
+        "AVIF": {"quality": 95},
+    }
     image.save(stream, kind, **lossless.get(kind, {}), **options)
     return stream.getvalue()
 
 
 def png_chunk(kind: bytes, content: bytes) -> bytes:
     """A chunk with its checksum."""
-    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+    return (
+        struct.pack(">I", len(content))
+        + kind
+        + content
+        + struct.pack(">I", zlib.crc32(kind + content))
+    )
 
 
 def png(levels: Levels, bits: int, color_type: int, *chunks: tuple[bytes, bytes]) -> bytes:
@@ -73,7 +84,11 @@ def png(levels: Levels, bits: int, color_type: int, *chunks: tuple[bytes, bytes]
         each = (rows[:, :, None] >> np.arange(bits - 1, -1, -1)) & 1
         packed = [np.packbits(row.reshape(-1)).tobytes() for row in each.astype(np.uint8)]
     header = struct.pack(">IIBBBBB", width, height, bits, color_type, 0, 0, 0)
-    parts = [(b"IHDR", header), *chunks, (b"IDAT", zlib.compress(b"".join(b"\0" + p for p in packed)))]
+    parts = [
+        (b"IHDR", header),
+        *chunks,
+        (b"IDAT", zlib.compress(b"".join(b"\0" + p for p in packed))),
+    ]
     return b"\x89PNG\r\n\x1a\n" + b"".join(png_chunk(*part) for part in [*parts, (b"IEND", b"")])
 
 

@@ -12,10 +12,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from benchmarks.fixtures.adain import AdaIN
-from iast_export.build import Build, Request
-from iast_export.plan_reports import PlanReport
-from iast_export.planning import MeasureOptions, plan_tier
+from iast_export.build.request import Build, Request
+from iast_export.plan import MeasureOptions, plan_tier
 from iast_export.recipe import Recipe, parse_recipe
+from iast_export.reports.plan import PlanReport
 from iast_export.specs import Runtime
 from tests.tiny_networks import tiny_iast
 
@@ -24,7 +24,8 @@ QUICK = MeasureOptions(warmup=0, blocks=2)
 
 
 class MobileTransfer(nn.Module):
-    """What mobile networks are made of, without a style: hard-swish, groups, concatenation, sigmoid."""
+    """What mobile networks are made of, without a style: hard-swish, groups, concatenation,
+    sigmoid."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -56,7 +57,8 @@ class SwishTransfer(nn.Module):
 
 
 class GroupedTransfer(nn.Module):
-    """Groups among dense convolutions: a grouped one, and a depthwise one with two outputs per channel."""
+    """Groups among dense convolutions: a grouped one, and a depthwise one with two outputs per
+    channel."""
 
     def __init__(self) -> None:
         super().__init__()

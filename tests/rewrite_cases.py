@@ -11,14 +11,16 @@ import onnx
 import onnxruntime as ort
 from onnx import TensorProto, helper, numpy_helper
 
-from iast_export.quantize.onnx_qdq import QuantizeSummary, quantize_onnx, tensors_to_calibrate
-from iast_export.rewrites import Rewritten
+from iast_export.forms import Rewritten
+from iast_export.quantize.onnx.qdq import QuantizeSummary, quantize_onnx, tensors_to_calibrate
 
 Constants = dict[str, np.ndarray]
 TOLERANCE = 1e-5
 
 
-def model_of(nodes: list[onnx.NodeProto], constants: Constants, inputs: Mapping[str, int]) -> onnx.ModelProto:
+def model_of(
+    nodes: list[onnx.NodeProto], constants: Constants, inputs: Mapping[str, int]
+) -> onnx.ModelProto:
     """A graph over pictures [N, C, H, W] of any size, with an output `y`."""
     given = [
         helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", channels, "h", "w"])
@@ -35,11 +37,15 @@ def run(model: onnx.ModelProto, feeds: Mapping[str, np.ndarray]) -> np.ndarray:
     onnx.checker.check_model(model, full_check=True)
     options = ort.SessionOptions()
     options.intra_op_num_threads, options.log_severity_level = 1, 3
-    session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    session = ort.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
     return np.asarray(session.run(["y"], dict(feeds))[0])
 
 
-def picture(channels: int, height: int = 5, width: int = 7, seed: int = 0, batch: int = 1) -> np.ndarray:
+def picture(
+    channels: int, height: int = 5, width: int = 7, seed: int = 0, batch: int = 1
+) -> np.ndarray:
     """Random values [N, C, H, W]."""
     rng = np.random.default_rng(seed + channels)
     return rng.normal(size=(batch, channels, height, width)).astype(np.float32)
@@ -48,7 +54,9 @@ def picture(channels: int, height: int = 5, width: int = 7, seed: int = 0, batch
 def weight(outputs: int, inputs: int, side: int = 3, seed: int = 0) -> np.ndarray:
     """A convolution's random weight [O, I, side, side]."""
     rng = np.random.default_rng(seed + outputs * 100 + inputs)
-    return (rng.normal(size=(outputs, inputs, side, side)) / np.sqrt(inputs * side * side)).astype(np.float32)
+    return (rng.normal(size=(outputs, inputs, side, side)) / np.sqrt(inputs * side * side)).astype(
+        np.float32
+    )
 
 
 def types(model: onnx.ModelProto) -> list[str]:
@@ -57,12 +65,17 @@ def types(model: onnx.ModelProto) -> list[str]:
 
 
 def rewritten_equally(
-    apply: Callable[[onnx.ModelProto], Rewritten], model: onnx.ModelProto, *feeds: Mapping[str, np.ndarray]
+    apply: Callable[[onnx.ModelProto], Rewritten],
+    model: onnx.ModelProto,
+    *feeds: Mapping[str, np.ndarray],
 ) -> Rewritten:
-    """The rewrite's result, after its values were found equal to 1e-5 of their scale on all feeds."""
+    """The rewrite's result, after its values were found equal to 1e-5 of their scale on all
+    feeds."""
     before = model.SerializeToString(deterministic=True)
     made = apply(model)
-    assert model.SerializeToString(deterministic=True) == before, "a rewrite changed what it was given"
+    assert model.SerializeToString(deterministic=True) == before, (
+        "a rewrite changed what it was given"
+    )
     assert bool(made.places) == (list(made.model.graph.node) != list(model.graph.node))
     for feed in feeds:
         wanted, got = run(model, feed), run(made.model, feed)
@@ -79,7 +92,9 @@ class Span:
     high: float
 
 
-def seen(model: onnx.ModelProto, names: list[str], feeds: Mapping[str, np.ndarray]) -> dict[str, Span]:
+def seen(
+    model: onnx.ModelProto, names: list[str], feeds: Mapping[str, np.ndarray]
+) -> dict[str, Span]:
     """The range of each tensor on one feed."""
     watched, inputs = onnx.ModelProto(), {item.name for item in model.graph.input}
     watched.CopyFrom(model)
@@ -94,7 +109,8 @@ def seen(model: onnx.ModelProto, names: list[str], feeds: Mapping[str, np.ndarra
 def int8_of(
     model: onnx.ModelProto, feeds: Mapping[str, np.ndarray], folder: Path
 ) -> tuple[onnx.ModelProto, QuantizeSummary, float]:
-    """Static INT8 with ranges of one feed, what was quantized, and the PSNR to FP32 on that feed in dB."""
+    """Static INT8 with ranges of one feed, what was quantized, and the PSNR to FP32 on that feed
+    in dB."""
     fp32, int8 = folder / "fp32.onnx", folder / "int8.onnx"
     onnx.save(model, str(fp32))
     summary = quantize_onnx(fp32, seen(model, tensors_to_calibrate(fp32), feeds), int8)

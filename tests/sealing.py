@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from iast_export.artifacts import sha256_file
-from iast_export.reports import MANIFEST_NAME, load_manifest
+from iast_export.files.artifacts import sha256_file
+from iast_export.reports.base import MANIFEST_NAME
+from iast_export.reports.manifest import load_manifest
 
 
 def reseal(folder: Path) -> None:

@@ -68,7 +68,15 @@ def resized(rows: list[list[list[int]]], height: int, width: int) -> list[list[l
 
 def resize_cases() -> list[Case]:
     """Shrinking, growing, both at once, equal sizes, single pixels."""
-    sizes = [(5, 7, 3, 4), (4, 4, 2, 2), (3, 3, 7, 5), (6, 2, 3, 9), (1, 1, 4, 3), (9, 8, 1, 1), (5, 5, 5, 5)]
+    sizes = [
+        (5, 7, 3, 4),
+        (4, 4, 2, 2),
+        (3, 3, 7, 5),
+        (6, 2, 3, 9),
+        (1, 1, 4, 3),
+        (9, 8, 1, 1),
+        (5, 5, 5, 5),
+    ]
     sizes += [(13, 11, 12, 10), (2, 3, 4, 6)]
     return [
         {
@@ -86,7 +94,8 @@ def photograph_cases() -> list[Case]:
     height, width = 2, 3
     stored = np.random.default_rng(40).integers(0, 256, (height, width, 4))
     stored[0, 0, 3], stored[1, 2, 3] = 0, 255
-    # Row and column of the stored pixel that is shown at (y, x), by what EXIF says of the 0th row and column.
+    # Row and column of the stored pixel that is shown at (y, x), by what EXIF says of the 0th row
+    # and column.
     shown_at = {
         1: lambda y, x: (y, x),
         2: lambda y, x: (y, width - 1 - x),
@@ -102,7 +111,9 @@ def photograph_cases() -> list[Case]:
         alpha = Fraction(int(pixel[3]), 255)
         return [int((int(v) * alpha + 255 * (1 - alpha) + Fraction(1, 2)) // 1) for v in pixel[:3]]
 
-    packed = [(int(a) << 24 | int(r) << 16 | int(g) << 8 | int(b)) for r, g, b, a in stored.reshape(-1, 4)]
+    packed = [
+        (int(a) << 24 | int(r) << 16 | int(g) << 8 | int(b)) for r, g, b, a in stored.reshape(-1, 4)
+    ]
     return [
         {
             "orientation": orientation,
@@ -122,12 +133,24 @@ def photograph_cases() -> list[Case]:
 
 
 def fit_cases() -> list[Case]:
-    """Sizes that a picture gets when its longest side is given: halves round up, nothing below 1."""
-    cases = [(4032, 3024, 1024), (3, 2, 1), (1000, 1, 10), (640, 427, 256), (5, 10, 5), (7, 7, 9), (2, 1, 5)]
+    """Sizes that a picture gets when its longest side is given: halves round up, nothing below
+    1."""
+    cases = [
+        (4032, 3024, 1024),
+        (3, 2, 1),
+        (1000, 1, 10),
+        (640, 427, 256),
+        (5, 10, 5),
+        (7, 7, 9),
+        (2, 1, 5),
+    ]
     found = []
     for width, height, side in cases:
         longest = max(width, height)
-        sizes = [max(1, int((Fraction(s * side, longest) + Fraction(1, 2)) // 1)) for s in (width, height)]
+        sizes = [
+            max(1, int((Fraction(s * side, longest) + Fraction(1, 2)) // 1))
+            for s in (width, height)
+        ]
         found.append({"width_px": width, "height_px": height, "side_px": side, "expect": sizes})
     return found
 
@@ -135,7 +158,11 @@ def fit_cases() -> list[Case]:
 def padding_cases() -> list[Case]:
     """Positions of a side that padded positions read."""
     return [
-        {"size": size, "padded": padded, "expect": np.pad(np.arange(size), (0, padded - size), mode).tolist()}
+        {
+            "size": size,
+            "padded": padded,
+            "expect": np.pad(np.arange(size), (0, padded - size), mode).tolist(),
+        }
         for size, padded, mode in (
             (1, 5, "edge"),
             (2, 9, "reflect"),
@@ -147,7 +174,8 @@ def padding_cases() -> list[Case]:
 
 
 def codec_cases() -> Case:
-    """Levels to float32, float32 to levels, alpha over white, int8 edges; ties and ends included."""
+    """Levels to float32, float32 to levels, alpha over white, int8 edges; ties and ends
+    included."""
     ties = [(n + 0.5) / 255 for n in (0, 1, 2, 100, 254)]
     values = [0.0, 1.0, -0.2, 1.7, -0.0, 1e-20, 0.49999, *ties, *np.linspace(0, 1, 41).tolist()]
     values += [float(np.nextafter(np.float32(v), np.float32(0))) for v in ties]
@@ -160,7 +188,9 @@ def codec_cases() -> Case:
     quantized = np.clip(np.round(halves / scale) + zero_point, -128, 127).astype(int)
     whole = np.arange(-128, 128)
     dequantized = (whole.astype(np.float32) - np.float32(zero_point)) * scale
-    pixels = [(a, r, g, b) for a in (0, 1, 127, 128, 254, 255) for r, g, b in ((0, 0, 0), (255, 128, 3))]
+    pixels = [
+        (a, r, g, b) for a in (0, 1, 127, 128, 254, 255) for r, g, b in ((0, 0, 0), (255, 128, 3))
+    ]
     return {
         "level_to_value_bits": [bits(np.float32(n) / np.float32(255)) for n in range(256)],
         "values_bits": [bits(v) for v in single],
@@ -173,7 +203,10 @@ def codec_cases() -> Case:
             "dequantized_bits": [bits(v) for v in dequantized],
         },
         "over_white": [
-            {"argb": list(p), "expect": [(c * p[0] + 255 * (255 - p[0]) + 127) // 255 for c in p[1:]]}
+            {
+                "argb": list(p),
+                "expect": [(c * p[0] + 255 * (255 - p[0]) + 127) // 255 for c in p[1:]],
+            }
             for p in pixels
         ],
     }
@@ -181,7 +214,10 @@ def codec_cases() -> Case:
 
 def _axis(length: int, tile: int, overlap: int) -> tuple[list[int], list[list[int]]]:
     count = 1 if length <= tile else -(-(length - overlap) // (tile - overlap))
-    starts = [0 if count == 1 else int(Fraction(k * (length - tile), count - 1) // 1) for k in range(count)]
+    starts = [
+        0 if count == 1 else int(Fraction(k * (length - tile), count - 1) // 1)
+        for k in range(count)
+    ]
     size = min(length, tile)
     weights = []
     for start in starts:
@@ -195,7 +231,8 @@ def _axis(length: int, tile: int, overlap: int) -> tuple[list[int], list[list[in
 
 
 def tiling_cases() -> list[Case]:
-    """Cuts, weights and blends; tile k (row by row) adds 7 k to every level of its crop, modulo 256."""
+    """Cuts, weights and blends; tile k (row by row) adds 7 k to every level of its crop, modulo
+    256."""
     cases = []
     for n, (height, width, tile, multiple) in enumerate(
         ((9, 21, 8, 1), (8, 8, 8, 4), (17, 9, 16, 2), (5, 40, 16, 4), (19, 18, 8, 2))
@@ -224,7 +261,8 @@ def tiling_cases() -> list[Case]:
                 "down": down,
                 "across": across,
                 "expect": [
-                    [[(2 * v + cell[3]) // (2 * cell[3]) for v in cell[:3]] for cell in line] for line in sums
+                    [[(2 * v + cell[3]) // (2 * cell[3]) for v in cell[:3]] for cell in line]
+                    for line in sums
                 ],
             }
         )

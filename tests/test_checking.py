@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from iast_export.artifacts import sets_dir
 from iast_export.checking import KINDS, check_files, exit_code, kind_of
-from iast_export.cli import run
+from iast_export.cli.main import run
 from iast_export.errors import RecipeError
+from iast_export.files.artifacts import sets_dir
 
 DATA = Path(str(resources.files("iast_export") / "data"))
 PACKAGED = {

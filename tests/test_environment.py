@@ -11,9 +11,9 @@ import pytest
 
 import iast_export
 from iast_export import environment
-from iast_export.artifacts import json_bytes
 from iast_export.errors import InputError, UsageError
-from iast_export.toml_text import parse_toml
+from iast_export.files.artifacts import json_bytes
+from iast_export.files.toml_text import parse_toml
 
 
 def test_the_fingerprint_says_what_decides_speed_and_stays_the_same() -> None:
@@ -37,10 +37,15 @@ def test_a_tool_that_is_not_installed_is_left_out(monkeypatch: pytest.MonkeyPatc
 
 
 def test_peak_memory_grows_with_what_is_held_and_is_not_the_parents() -> None:
-    code = "import sys; sys.path.insert(0, '.'); from iast_export.environment import peak_rss_bytes as p; "
+    code = (
+        "import sys; sys.path.insert(0, '.'); from iast_export.environment import "
+        "peak_rss_bytes as p; "
+    )
     grow = "a = p(); b = b'x' * 80_000_000; print(a, p())"
     ballast = b"y" * 300_000_000
-    out = subprocess.run([sys.executable, "-c", code + grow], capture_output=True, text=True, check=True)
+    out = subprocess.run(
+        [sys.executable, "-c", code + grow], capture_output=True, text=True, check=True
+    )
     before, after = map(int, out.stdout.split())
     assert after - before > 60_000_000
     assert before < len(ballast)
@@ -49,7 +54,14 @@ def test_peak_memory_grows_with_what_is_held_and_is_not_the_parents() -> None:
 def test_the_doctor_finds_everything_that_a_build_needs() -> None:
     checks = {check.name: check for check in environment.doctor()}
     assert checks["python"].status == "ok"
-    for name in ("onnx", "onnxruntime", "ai-edge-litert", "torch", "litert-torch", "ai-edge-quantizer"):
+    for name in (
+        "onnx",
+        "onnxruntime",
+        "ai-edge-litert",
+        "torch",
+        "litert-torch",
+        "ai-edge-quantizer",
+    ):
         assert checks[name].status == "ok", checks[name]
     assert {"processor", "packaged checkpoint"} <= set(checks)
 
@@ -65,7 +77,17 @@ def test_the_doctor_says_how_to_get_what_is_missing(monkeypatch: pytest.MonkeyPa
     assert "VNNI" in checks["processor"].remedy
 
 
-LIGHT = ("artifacts", "environment", "errors", "gate", "images", "inspection", "recipe", "reports", "specs")
+LIGHT = (
+    "bundle.inspection",
+    "environment",
+    "errors",
+    "files.artifacts",
+    "gate",
+    "pictures.images",
+    "recipe",
+    "reports.manifest",
+    "specs",
+)
 
 
 def test_the_package_gate_and_inspect_load_no_torch() -> None:
@@ -96,11 +118,15 @@ def test_the_doctor_says_where_a_bundle_can_be_built(
     assert has_it or "build on x86-64 Linux or on a Mac" in found[2]
 
 
-def test_a_build_that_would_lack_a_package_later_is_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_build_that_would_lack_a_package_later_is_refused_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     environment.require_build()
     needed = (("no_such_module", "no-such-tool", "quantize", "iast-export[build]"),)
     monkeypatch.setattr(environment, "_NEEDED", needed)
-    with pytest.raises(UsageError, match=r"no-such-tool is not installed.*\n.*iast-export\[build\]"):
+    with pytest.raises(
+        UsageError, match=r"no-such-tool is not installed.*\n.*iast-export\[build\]"
+    ):
         environment.require_build()
 
 

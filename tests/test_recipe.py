@@ -115,7 +115,10 @@ def test_a_recipe_cannot_be_changed() -> None:
 
 @pytest.mark.parametrize("multiple", [10_000_000, 0, -4, 4.0, True, None])
 def test_a_network_of_an_impossible_side_step_is_refused_by_its_value(multiple: Any) -> None:
-    for refused in (lambda: Recipe().fitted((1, 2), multiple), lambda: check_plan(DEFAULT, (1, 2), multiple)):
+    for refused in (
+        lambda: Recipe().fitted((1, 2), multiple),
+        lambda: check_plan(DEFAULT, (1, 2), multiple),
+    ):
         with pytest.raises(InputError, match="size_multiple_px is "):
             refused()
 

@@ -35,7 +35,9 @@ def test_a_picture_gets_the_tier_that_the_shared_cases_expect(case: dict[str, An
 
 
 def test_the_shared_cases_cover_every_outcome() -> None:
-    assert {"empty", "too_large", *(tier.id for tier in DEFAULT)} <= {case["expect"] for case in CASES}
+    assert {"empty", "too_large", *(tier.id for tier in DEFAULT)} <= {
+        case["expect"] for case in CASES
+    }
 
 
 def test_a_picture_beyond_the_largest_tier_is_refused_with_what_to_do() -> None:
@@ -45,7 +47,9 @@ def test_a_picture_beyond_the_largest_tier_is_refused_with_what_to_do() -> None:
 
 
 @given(st.integers(1, 1024), st.integers(1, 1024))
-def test_the_chosen_tier_is_the_smallest_that_fits_whichever_way_round(width: int, height: int) -> None:
+def test_the_chosen_tier_is_the_smallest_that_fits_whichever_way_round(
+    width: int, height: int
+) -> None:
     tier = select_tier(DEFAULT, width, height)
     assert tier == select_tier(DEFAULT, height, width)
     assert tier.max_side_px >= max(width, height)

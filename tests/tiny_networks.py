@@ -14,11 +14,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from iast_export.network import IAST, NetworkConfig
+from iast_export.network.iast import IAST, NetworkConfig
 from iast_export.specs import Tier, onnx_name
 
 TINY_CONFIG = NetworkConfig(
-    width=8, stem_width=8, encoder_widths=(8, 8, 8, 8), encoder_hidden=16, blocks=4, mid_site_after=2
+    width=8,
+    stem_width=8,
+    encoder_widths=(8, 8, 8, 8),
+    encoder_hidden=16,
+    blocks=4,
+    mid_site_after=2,
 )
 
 
@@ -131,7 +136,8 @@ def tiny_adain_factory(checkpoint: Path | None) -> TinyAdaIN:
 
 
 def fragile_factory(checkpoint: Path | None) -> TinyAdaIN:
-    """As `tiny_adain_factory`, but its last layer makes any rounding before it many times as large."""
+    """As `tiny_adain_factory`, but its last layer makes any rounding before it many times as
+    large."""
     network = tiny_adain_factory(checkpoint)
     with torch.no_grad():
         weight, bias = network.transfer.last.parameters()
@@ -141,7 +147,8 @@ def fragile_factory(checkpoint: Path | None) -> TinyAdaIN:
 
 
 class _DepthwiseTransfer(nn.Module):
-    """forward(content, mean, std): depthwise layers and a normalization; INT8 has nothing to gain."""
+    """forward(content, mean, std): depthwise layers and a normalization; INT8 has nothing to
+    gain."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -178,7 +185,7 @@ def depthwise_factory(checkpoint: Path | None) -> DepthwiseNet:
 @cache
 def tiny_onnx(kind: str, depth: int, max_side_px: int) -> Path:
     """An exported FP32 file of a tiny network ("iast" or "adain"), made once per test run."""
-    from iast_export.export import export_tier
+    from iast_export.build.export import export_tier
 
     tier = Tier(depth, max_side_px)
     path = _folder() / onnx_name(kind, tier, "fp32")
@@ -188,7 +195,7 @@ def tiny_onnx(kind: str, depth: int, max_side_px: int) -> Path:
 
 def tiny_codes(kind: str) -> dict[str, NDArray[np.float32]]:
     """Codes of a generated artwork for a tiny network, by name."""
-    from iast_export.export import example_codes
+    from iast_export.build.export import example_codes
 
     network = tiny_iast() if kind == "iast" else tiny_adain_factory(None)
     return {name: code.numpy() for name, code in example_codes(network).items()}

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import torch
 
-from iast_export.network import NetworkConfig
+from iast_export.network.iast import NetworkConfig
 from models.data import CropStore, training_files
 from models.grown import GrownConfig
 from models.mobilenet_student import MobileConfig
@@ -30,7 +30,9 @@ TINY: dict[str, Any] = {
         width=8, stem_width=8, encoder_widths=(8, 8, 8, 8), encoder_hidden=16, expansion=2, kernel=3
     ),
     "grown": GrownConfig(width=8, stem_width=8, blocks=2, more_blocks=1),
-    "teacher": TeacherConfig(widths=(16, 16, 32, 32), blocks=(0, 0, 1, 0), code_hidden=16, map_hidden=8),
+    "teacher": TeacherConfig(
+        widths=(16, 16, 32, 32), blocks=(0, 0, 1, 0), code_hidden=16, map_hidden=8
+    ),
 }
 
 
@@ -50,7 +52,12 @@ def tiny(recipe: TrainingRecipe, **changes: Any) -> TrainingRecipe:
     """The recipe on a network of eight channels and crops of 32 px, in float32."""
     given: dict[str, Any] = {"batch": 2, "crop_px": 32, "warmup_steps": 1, "sheet_every": 0}
     loss = replace(recipe.loss, style_schedule=((0, 1.0),))
-    given |= {"network": TINY[recipe.kind], "loss": loss, "bfloat16": False, "recalibrate_batches": 2}
+    given |= {
+        "network": TINY[recipe.kind],
+        "loss": loss,
+        "bfloat16": False,
+        "recalibrate_batches": 2,
+    }
     given |= {"phases": (), "face_samples": min(2, recipe.face_samples)}
     return replace(recipe, **(given | changes))
 

@@ -14,20 +14,24 @@ from models.processes import join, leave, world
 from models.recipe import TrainingRecipe
 from models.train import train
 from models.trainer import Trainer
-from training_cases import RECIPES, stores, tiny, vgg
+from tests.training_cases import RECIPES, stores, tiny, vgg
 
 
 def main() -> None:
     images, out = Path(sys.argv[1]), Path(sys.argv[2])
     torch.set_num_threads(1)
-    recipe = replace(tiny(TrainingRecipe.read(RECIPES / "iast.toml")), steps=3, log_every=1, block_norm=False)
+    recipe = replace(
+        tiny(TrainingRecipe.read(RECIPES / "iast.toml")), steps=3, log_every=1, block_norm=False
+    )
     device = join("cpu")
     contents, styles = stores(images, recipe)
     trainer = Trainer(recipe, Helpers(vgg()), device)
     first = Batch.draw(contents, styles, recipe, trainer.rng())
     own, both = (gradient(trainer, part, first) for part in (trainer.objective, trainer.parallel))
     rows = list(
-        train(trainer, lambda rng: Batch.draw(contents, styles, recipe, rng), out / "run", limit_s=1e9)
+        train(
+            trainer, lambda rng: Batch.draw(contents, styles, recipe, rng), out / "run", limit_s=1e9
+        )
     )
     found = {
         "net": trainer.net.state_dict(),

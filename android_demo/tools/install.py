@@ -1,12 +1,13 @@
-"""Fetches what checks the Android demo on a machine without Android: compiler, real APIs, resource tool.
+"""Fetches what checks the Android demo on a machine without Android: compiler, real APIs, resource
+tool.
 
     python3 android_demo/tools/install.py
 
-Everything lands in android_demo/.tools, without root. Needed beforehand: a JDK (17 or later), npm and
-apt on a Debian-like system (its own configured mirror is used). Run again, it does nothing. A new set
-is fetched aside and takes the old one's place when it is whole: whoever loses the network, or is
-killed, keeps what worked. What is fetched checks the code; none of it is part of the app, and none is
-redistributed.
+Everything lands in android_demo/.tools, without root. Needed beforehand: a JDK (17 or later), npm
+and apt on a Debian-like system (its own configured mirror is used). Run again, it does nothing. A
+new set is fetched aside and takes the old one's place when it is whole: whoever loses the network,
+or is killed, keeps what worked. What is fetched checks the code; none of it is part of the app, and
+none is redistributed.
 """
 
 from __future__ import annotations
@@ -26,8 +27,9 @@ KOTLIN = "kotlin-jupyter-kernel==0.19.0.944"  # carries the Kotlin compiler and 
 KOTLIN_SHA256 = "dc654a426a28e6621aeb0bd7772d268a9a877aabae4a17b73383752a416281a3"
 ONNXRUNTIME = "com.github.asus4.onnxruntime@0.4.9"  # carries ONNX Runtime 1.29's real Java classes
 ONNXRUNTIME_SHA256 = "e59788788818fdde1b2e522e766a21ba0f7d8391de55737abf81e32cc801785d"
-# What the evidence rests on is the same file on every machine: pinned. It comes from the first suite that
-# still holds it. libandroid-23-java is the real android.jar of API 23; the framework is that of API 29.
+# What the evidence rests on is the same file on every machine: pinned. It comes from the first
+# suite that still holds it. libandroid-23-java is the real android.jar of API 23; the framework is
+# that of API 29.
 PINNED = {
     ("bookworm",): {
         "android-framework-res": "267dad38b2e01b2705bd106023cfb5e6410175ebe35c60f3186eef521248bc6b",
@@ -38,7 +40,8 @@ PINNED = {
         "libandroid-23-java": "8af1b6df556971dda0a6da3536ea526a838e0c363afcdd454213d8bce94793e3",
     },
 }
-# aapt2 and its libraries differ by processor and get security updates: apt checks Debian's signature on them.
+# aapt2 and its libraries differ by processor and get security updates: apt checks Debian's
+# signature on them.
 SIGNED_SUITE = "bookworm"
 SIGNED = (
     "aapt",
@@ -128,7 +131,8 @@ def check_commands() -> None:
     said = subprocess.run(["java", "-version"], check=False, capture_output=True, text=True).stderr
     found = re.search(r'version "(\d+)', said)
     if found is None or int(found.group(1)) < JAVA:
-        raise Missing(f"Java {JAVA} or later is needed, `java -version` says: {said.strip()}; install {NEEDED['java']}")
+        raise Missing(f"Java {JAVA} or later is needed, `java -version` says: {said.strip()}; "
+            f"install {NEEDED['java']}")
 
 
 def run(*command: str, cwd: Path | None = None) -> None:
@@ -145,7 +149,8 @@ def run(*command: str, cwd: Path | None = None) -> None:
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        raise Missing(f"`{words} ...` took longer than {TIMEOUT_S} s; check the network and run this again") from error
+        raise Missing(f"`{words} ...` took longer than {TIMEOUT_S} s; check the network and run "
+            "this again") from error
     if done.returncode:
         said = f"{done.stdout[-2000:]}{done.stderr[-2000:]}"
         raise Missing(f"`{words} ...` failed; check the network and run this again:\n{said}")
@@ -155,7 +160,8 @@ def check_sha256(path: Path, wanted: str) -> None:
     """Stops where a download is not the one that was pinned."""
     found = hashlib.sha256(path.read_bytes()).hexdigest()
     if found != wanted:
-        raise Missing(f"{path.name} has SHA-256 {found}, {wanted} was pinned; don't use it, and report this")
+        raise Missing(f"{path.name} has SHA-256 {found}, {wanted} was pinned; don't use it, and "
+            "report this")
 
 
 def install_kotlin(into: Path) -> None:
@@ -182,7 +188,8 @@ def mirror(folder: Path = Path("/etc/apt")) -> str:
                 address = next((w for w in words[1:] if "://" in w or w.startswith("file:")), "")
                 if address.rstrip("/").endswith("/debian"):
                     return address
-    raise Missing(f"no Debian mirror is configured in {folder}; these checks need Debian, or a container of it")
+    raise Missing(f"no Debian mirror is configured in {folder}; these checks need Debian, or a "
+        "container of it")
 
 
 def install_debian(into: Path) -> None:

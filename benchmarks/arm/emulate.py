@@ -1,4 +1,5 @@
-"""Files of both runtimes on emulated Arm processors, and which 8-bit instructions they took there."""
+"""Files of both runtimes on emulated Arm processors, and which 8-bit instructions they took
+there."""
 
 from __future__ import annotations
 
@@ -24,7 +25,8 @@ Outputs = dict[str, NDArray[np.generic]]
 
 @dataclass(frozen=True)
 class Cpu:
-    """A processor that qemu knows, and the 8-bit instruction that tells its kernels from older ones'."""
+    """A processor that qemu knows, and the 8-bit instruction that tells its kernels from older
+    ones'."""
 
     name: str
     instruction: str
@@ -37,7 +39,8 @@ CPUS = (
     Cpu("cortex-a710", "SMMLA", "8-bit matrix products, from 2021"),
     Cpu("max", "SMOPA", "SME, from 2024; of qemu's processors the one that has it"),
 )
-# Mask and value of instruction words: vector and by-element forms (Arm Architecture Reference Manual, C4.1).
+# Mask and value of instruction words: vector and by-element forms (Arm Architecture Reference
+# Manual, C4.1).
 _ENCODINGS: Mapping[str, tuple[tuple[int, int], ...]] = {
     "SMLAL": ((0xBF20FC00, 0x0E208000), (0xBF00F400, 0x0F002000)),
     "SDOT": ((0xBFE0FC00, 0x0E809400), (0xBFC0F400, 0x0F80E000)),
@@ -101,12 +104,18 @@ def run_on(
     request.write_text(json.dumps([asdict(job) for job in jobs]))
     command = _command(cpu, ["-d", "in_asm", "-D", str(seen)] if log else [], request, answer)
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
+        )
     except subprocess.TimeoutExpired as error:
-        raise ToolError(f"{cpu.name} took longer than {TIMEOUT_S} s", "take a smaller tier") from error
+        raise ToolError(
+            f"{cpu.name} took longer than {TIMEOUT_S} s", "take a smaller tier"
+        ) from error
     if done.returncode:
         said = " ".join(done.stderr.split())[-500:]
-        raise ToolError(f"the emulated {cpu.name} failed: {said}", "check that the files run on this machine")
+        raise ToolError(
+            f"the emulated {cpu.name} failed: {said}", "check that the files run on this machine"
+        )
     with np.load(answer) as values:
         outputs: list[Outputs] = [{} for _ in jobs]
         for name in values.files:

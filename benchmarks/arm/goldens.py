@@ -11,12 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.arm.emulate import Job, Outputs
+from iast_export.bundle.styles import unpack
 from iast_export.errors import InputError
-from iast_export.images import load_image
-from iast_export.reports import GoldenEntry, Manifest
-from iast_export.runtimes import LiteRtSession, Session, open_litert, open_onnx, stylize_rgb
+from iast_export.pictures.images import load_image
+from iast_export.reports.manifest import GoldenEntry, Manifest
+from iast_export.runtimes.litert import LiteRtSession, open_litert
+from iast_export.runtimes.onnx import open_onnx
+from iast_export.runtimes.session import Session, stylize_rgb
 from iast_export.specs import STRENGTH, Precision, Runtime, Tier, onnx_name, tflite_name
-from iast_export.styles import unpack
 
 RUNTIMES: tuple[Runtime, ...] = ("litert", "onnxruntime")
 
@@ -71,7 +73,9 @@ def cases(
     known = {entry.id: Tier(entry.depth, entry.max_side_px) for entry in manifest.tiers}
     unknown = sorted(set(tiers) - set(known))
     if unknown:
-        raise InputError(f"the bundle has no tier {', '.join(unknown)}", f"choose of {', '.join(known)}")
+        raise InputError(
+            f"the bundle has no tier {', '.join(unknown)}", f"choose of {', '.join(known)}"
+        )
     chosen = [golden for golden in manifest.golden if not tiers or golden.tier in tiers]
     return [
         _case(bundle, manifest, golden, known[golden.tier], runtime, precision, folder)
@@ -102,7 +106,9 @@ def _case(
         stylize_rgb(session, content, feeds, multiple_px=multiple)
     file = folder / f"{tier.id}-{runtime}-{precision}.npz"
     np.savez(file, **session.feeds)
-    job = Job(runtime, str(path.resolve()), str(file), tier.signature if runtime == "litert" else "")
+    job = Job(
+        runtime, str(path.resolve()), str(file), tier.signature if runtime == "litert" else ""
+    )
     return Case(tier.id, precision, job, session.outputs, golden.tolerance_levels[runtime])
 
 
@@ -148,9 +154,13 @@ def difference(found: Outputs, expected: Outputs) -> Difference:
         InputError: they are not the same outputs.
     """
     if set(found) != set(expected):
-        raise InputError(f"outputs {sorted(found)}, expected {sorted(expected)}", "run the same file on both")
+        raise InputError(
+            f"outputs {sorted(found)}, expected {sorted(expected)}", "run the same file on both"
+        )
     identical = all(found[k].tobytes() == expected[k].tobytes() for k in expected)
-    apart = np.concatenate([np.abs(_levels(found[k]) - _levels(expected[k])).ravel() for k in expected])
+    apart = np.concatenate(
+        [np.abs(_levels(found[k]) - _levels(expected[k])).ravel() for k in expected]
+    )
     return Difference(identical, int(apart.max()), float(np.mean(apart > 0)))
 
 
@@ -158,6 +168,8 @@ def _levels(values: NDArray[Any]) -> NDArray[np.int64]:
     if values.dtype.kind in "iu":
         return values.astype(np.int64)
     if not np.isfinite(values).all():
-        raise InputError("the result holds NaN or infinity", "look at the file with `iast-export inspect`")
+        raise InputError(
+            "the result holds NaN or infinity", "look at the file with `iast-export inspect`"
+        )
     levels: NDArray[np.int64] = np.floor(np.clip(values, 0, 1) * 255 + 0.5).astype(np.int64)
     return levels

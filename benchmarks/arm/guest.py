@@ -44,7 +44,9 @@ def run_onnxruntime(job: dict[str, str], feeds: dict[str, np.ndarray]) -> dict[s
     options.use_deterministic_compute = True
     options.log_severity_level = 3
     session = ort.InferenceSession(job["path"], options, providers=["CPUExecutionProvider"])
-    return dict(zip([item.name for item in session.get_outputs()], session.run(None, feeds), strict=True))
+    return dict(
+        zip([item.name for item in session.get_outputs()], session.run(None, feeds), strict=True)
+    )
 
 
 if __name__ == "__main__":

@@ -2,10 +2,12 @@
 
     python -m benchmarks.compare [--data ../shared/data] [--network IAST] [--tool "NNCF quantize"]
 
-The packaged IAST, the AdaIN fixture and, where its weights are under --data, a published fast-neural-style
-network. All tools get the same FP32 file and the same calibration pictures and are called with their own
-defaults, one thread. Olive and NNCF are installed into environments of their own under build/compare/envs.
-Written: benchmarks/compare/table.md and table.json. A tool that fails is a row that says so, and is no error.
+The packaged IAST, the AdaIN fixture and, where its weights are under --data, a published
+fast-neural-style network. All tools get the same FP32 file and the same calibration pictures and
+are called with their own defaults, one thread. Olive and NNCF are installed into environments of
+their own under build/compare/envs.
+Written: benchmarks/compare/table.md and table.json. A tool that fails is a row that says so, and is
+no error.
 """
 
 from __future__ import annotations
@@ -21,9 +23,9 @@ from benchmarks.compare.rows import Timing, compare
 from benchmarks.compare.subjects import prepare, sources
 from benchmarks.compare.table import as_json, markdown
 from benchmarks.compare.tools import TOOLS, Tool
-from iast_export.artifacts import write_atomic
 from iast_export.environment import machine_fingerprint, versions
 from iast_export.errors import IastExportError, UsageError
+from iast_export.files.artifacts import write_atomic
 from iast_export.recipe import Recipe, load_recipe
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,11 +36,19 @@ def parse() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
-    parser.add_argument("--work", type=Path, default=ROOT / "build" / "compare", help="kept for next time")
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent, help="for table.md and table.json")
+    parser.add_argument(
+        "--work", type=Path, default=ROOT / "build" / "compare", help="kept for next time"
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path(__file__).parent, help="for table.md and table.json"
+    )
     parser.add_argument("--side-px", type=int, default=256)
-    parser.add_argument("--network", action="append", default=[], help="this one alone; may be repeated")
-    parser.add_argument("--tool", action="append", default=[], help="this one alone; may be repeated")
+    parser.add_argument(
+        "--network", action="append", default=[], help="this one alone; may be repeated"
+    )
+    parser.add_argument(
+        "--tool", action="append", default=[], help="this one alone; may be repeated"
+    )
     return parser.parse_args()
 
 
@@ -80,7 +90,8 @@ def facts(recipe: Recipe, tools: Sequence[Tool], side_px: int) -> dict[str, str]
     environments = dict.fromkeys(tool.environment for tool in tools if tool.environment)
     return {
         "machine": "{cpu}, {cores} cores, one thread used".format(**machine_fingerprint()),
-        "load": f"{os.getloadavg()[0]:.1f} at the start (0 is quiet; above, read ratios, not times)",
+        "load": f"{os.getloadavg()[0]:.1f} at the start "
+        "(0 is quiet; above, read ratios, not times)",
         "pictures": f"{recipe.verify.images} of the set {recipe.verify.set}, {side_px} px square; "
         f"{recipe.calibration.max_pairs} pairs of the set {recipe.calibration.set} calibrate",
         "versions": ", ".join(f"{name} {version}" for name, version in sorted(versions().items())),

@@ -29,7 +29,9 @@ class Environment:
 
     def folder(self, root: Path) -> Path:
         """Its place under `root`, another one for other pins."""
-        return root / f"{self.name}-{hashlib.sha256(json.dumps(self.pins).encode()).hexdigest()[:8]}"
+        return (
+            root / f"{self.name}-{hashlib.sha256(json.dumps(self.pins).encode()).hexdigest()[:8]}"
+        )
 
 
 def interpreter(environment: Environment, root: Path, timeout_s: float = INSTALL_TIMEOUT_S) -> Path:
@@ -43,7 +45,15 @@ def interpreter(environment: Environment, root: Path, timeout_s: float = INSTALL
     if stamp.is_file():
         return python
     shutil.rmtree(folder, ignore_errors=True)
-    pip = (str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input")
+    pip = (
+        str(python),
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-input",
+    )
     try:
         _run((sys.executable, "-m", "venv", str(folder)), timeout_s)
         _run((*pip, "--only-binary=:all:", *environment.pins), timeout_s)
@@ -56,9 +66,13 @@ def interpreter(environment: Environment, root: Path, timeout_s: float = INSTALL
 
 def _run(command: tuple[str, ...], timeout_s: float) -> None:
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, check=False)
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=timeout_s, check=False
+        )
     except subprocess.TimeoutExpired as error:
-        raise ToolError(f"installing took longer than {timeout_s:.0f} s", "run this again") from error
+        raise ToolError(
+            f"installing took longer than {timeout_s:.0f} s", "run this again"
+        ) from error
     if done.returncode:
         said = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
         last = (said or done.stderr.strip().splitlines() or ["no word"])[-1]

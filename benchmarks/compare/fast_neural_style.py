@@ -1,4 +1,5 @@
-"""A published one-style transformer network (Johnson et al. 2016, instance normalisation), with its weights.
+"""A published one-style transformer network (Johnson et al. 2016, instance normalization), with its
+weights.
 
 The weights stay outside of the project; `factory` reads them from an .npz with PyTorch's names.
 """
@@ -97,13 +98,22 @@ def factory(checkpoint: Path | None) -> FastNeuralStyle:
         InputError: the file is missing or holds other tensors.
     """
     if checkpoint is None or not checkpoint.is_file():
-        raise InputError(f"{checkpoint} is missing", "give --weights FILE.npz, or leave this network out")
+        raise InputError(
+            f"{checkpoint} is missing", "give --weights FILE.npz, or leave this network out"
+        )
     network = FastNeuralStyle()
     wanted = network.transfer.state_dict()
     with np.load(checkpoint) as arrays:
-        named = {_renamed(name): torch.from_numpy(arrays[name].astype(np.float32)) for name in arrays.files}
-    if {name: value.shape for name, value in named.items()} != {k: v.shape for k, v in wanted.items()}:
-        raise InputError(f"{checkpoint} holds other tensors", "use a published fast-neural-style network")
+        named = {
+            _renamed(name): torch.from_numpy(arrays[name].astype(np.float32))
+            for name in arrays.files
+        }
+    if {name: value.shape for name, value in named.items()} != {
+        k: v.shape for k, v in wanted.items()
+    }:
+        raise InputError(
+            f"{checkpoint} holds other tensors", "use a published fast-neural-style network"
+        )
     network.transfer.load_state_dict(named)
     return network.eval()
 

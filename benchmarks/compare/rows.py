@@ -1,4 +1,5 @@
-"""A row per tool: time against FP32 in the same run, fidelity, task drops, the cost of making it."""
+"""A row per tool: time against FP32 in the same run, fidelity, task drops, the cost of making
+it."""
 
 from __future__ import annotations
 
@@ -11,26 +12,22 @@ import numpy as np
 from benchmarks.compare.subjects import Picture, Subject
 from benchmarks.compare.tools import Made, Tool, quantize
 from iast_export.errors import IastExportError, InputError, ToolError
-from iast_export.images import Rgb, to_tensor
-from iast_export.lanes import timed_run
-from iast_export.metrics import lower_p5, psnr_db, ssim_content, style_distance
-from iast_export.runtimes import (
-    OnnxSession,
-    Session,
-    has_vnni,
-    onnx_session_options,
-    open_litert,
-    open_onnx,
-    stylize_rgb,
-)
+from iast_export.lanes.lane import timed_run
+from iast_export.lanes.timing import Interval, Samples, interleave, ratio_interval
+from iast_export.metrics.fidelity import psnr_db, ssim_content
+from iast_export.metrics.style import style_distance
+from iast_export.metrics.summaries import lower_p5, relative_drop
+from iast_export.pictures.images import Rgb, to_tensor
+from iast_export.runtimes.litert import open_litert
+from iast_export.runtimes.onnx import OnnxSession, has_vnni, onnx_session_options, open_onnx
+from iast_export.runtimes.session import Session, stylize_rgb
 from iast_export.specs import Runtime
-from iast_export.summaries import relative_drop
-from iast_export.timing import Interval, Samples, interleave, ratio_interval
 
 FP32 = "FP32"
 FLAT_LEVELS = 2.0
 UNSAFE = (
-    "does not load under session.x64quantprecision, so that on x86 without VNNI its 8-bit products saturate; "
+    "does not load under session.x64quantprecision, so that on x86 without VNNI its 8-bit products "
+    "saturate; "
     "judged without it, on a processor that has VNNI"
 )
 RUNTIMES: tuple[Runtime, ...] = ("onnxruntime", "litert")
@@ -38,7 +35,8 @@ RUNTIMES: tuple[Runtime, ...] = ("onnxruntime", "litert")
 
 @dataclass(frozen=True)
 class Timing:
-    """How long to measure: runs before any counts, blocks of A B B A, and time for one runtime's."""
+    """How long to measure: runs before any counts, blocks of A B B A, and time for one
+    runtime's."""
 
     warmup: int = 3
     blocks: int = 15
@@ -78,7 +76,12 @@ Say = Callable[[str], None]
 
 
 def compare(
-    subject: Subject, tools: Sequence[Tool], folder: Path, environments: Path, timing: Timing, say: Say
+    subject: Subject,
+    tools: Sequence[Tool],
+    folder: Path,
+    environments: Path,
+    timing: Timing,
+    say: Say,
 ) -> list[Row]:
     """The rows of one network, FP32 first in each runtime.
 
@@ -102,7 +105,9 @@ def compare(
                 files.pop(tool.label, None)
                 problems[tool.label] = error.message
         say(f"{subject.name}: {runtime} time")
-        samples = measure(subject, runtime, {label: made.path for label, made in files.items()}, timing)
+        samples = measure(
+            subject, runtime, {label: made.path for label, made in files.items()}, timing
+        )
         for label in (FP32, *(tool.label for tool in tools if tool.runtime == runtime)):
             row = Row(subject.name, runtime, label, problems.get(label))
             if label in files:
@@ -121,7 +126,9 @@ def fill(row: Row, made: Made, samples: Samples, base: Samples) -> None:
         row.seconds, row.peak_bytes = made.seconds, made.peak_bytes
 
 
-def judge(row: Row, pictures: Sequence[Picture], reference: Sequence[Rgb], results: Sequence[Rgb]) -> None:
+def judge(
+    row: Row, pictures: Sequence[Picture], reference: Sequence[Rgb], results: Sequence[Rgb]
+) -> None:
     """Fidelity to `reference` and what is lost of each task score."""
     if (row.runtime, row.tool) == ("onnxruntime", FP32):
         return
@@ -147,8 +154,8 @@ def _drop(pairs: Sequence[tuple[float, float]], *, higher_is_better: bool) -> fl
 def open_exact(path: Path) -> tuple[Session, str | None]:
     """An ONNX file in a session where no 8-bit product saturates, and what to note about it.
 
-    Some tools' files don't load under session.x64quantprecision. Where the processor has VNNI nothing
-    saturates without it either, so they are judged without; elsewhere they can't be judged.
+    Some tools' files don't load under session.x64quantprecision. Where the processor has VNNI
+    nothing saturates without it either, so they are judged without; elsewhere they can't be judged.
 
     Raises:
         ToolError: ONNX Runtime refuses the file.
@@ -181,7 +188,9 @@ def pictures_of(subject: Subject, runtime: Runtime, path: Path) -> tuple[list[Rg
         except (RuntimeError, ValueError) as error:  # an operator that can't be prepared
             raise ToolError(f"LiteRT can't load it: {error}", "try another tool") from error
     shape = subject.tier.shape_px
-    return [stylize_rgb(session, p.content, p.feeds, fixed_shape_px=shape) for p in subject.pictures], note
+    return [
+        stylize_rgb(session, p.content, p.feeds, fixed_shape_px=shape) for p in subject.pictures
+    ], note
 
 
 def check_drawn(subject: Subject, reference: Sequence[Rgb]) -> None:
@@ -198,12 +207,18 @@ def check_drawn(subject: Subject, reference: Sequence[Rgb]) -> None:
         )
 
 
-def measure(subject: Subject, runtime: Runtime, files: dict[str, Path], timing: Timing) -> dict[str, Samples]:
+def measure(
+    subject: Subject, runtime: Runtime, files: dict[str, Path], timing: Timing
+) -> dict[str, Samples]:
     """Times of all files of a runtime in turn, one thread, as a user opens them."""
     picture = subject.pictures[0]
     runs = {}
     for label, path in files.items():
-        session = open_onnx(path) if runtime == "onnxruntime" else open_litert(path, subject.tier.signature)
+        session = (
+            open_onnx(path)
+            if runtime == "onnxruntime"
+            else open_litert(path, subject.tier.signature)
+        )
         runs[label] = timed_run(session, to_tensor(picture.content), picture.feeds)
     return interleave(
         runs, timing.warmup, timing.blocks, budget_s=timing.budget_s, min_blocks=timing.min_blocks

@@ -1,4 +1,5 @@
-"""What is compared on: networks in FP32 for both runtimes, with the same pictures for every tool."""
+"""What is compared on: networks in FP32 for both runtimes, with the same pictures for every
+tool."""
 
 from __future__ import annotations
 
@@ -9,16 +10,16 @@ from pathlib import Path
 
 import numpy as np
 
-from iast_export.adapters import PACKAGED, load_network
-from iast_export.artifacts import sha256_bytes, sha256_file
-from iast_export.build import Build, Request
-from iast_export.calibrate import pairs_at, tier_feeds
+from iast_export.build.request import Build, Request
+from iast_export.bundle.styles import Style, feeds_of
 from iast_export.environment import versions
-from iast_export.images import Rgb, center_square
-from iast_export.lanes import Feeds
+from iast_export.files.artifacts import sha256_bytes, sha256_file
+from iast_export.lanes.lane import Feeds
+from iast_export.network.adapters import PACKAGED, load_network
+from iast_export.pictures.images import Rgb, center_square
+from iast_export.quantize.calibrate import pairs_at, tier_feeds
 from iast_export.recipe import Recipe
 from iast_export.specs import Runtime, Tier
-from iast_export.styles import Style, feeds_of
 
 ADAIN = "benchmarks.fixtures.adain:factory"
 FAST_NEURAL_STYLE = "benchmarks.compare.fast_neural_style:factory"
@@ -70,23 +71,28 @@ class Subject:
 
 
 def sources(data: Path, side_px: int) -> list[Source]:
-    """The packaged IAST, the AdaIN fixture and, where its weights are, a fast-neural-style network."""
+    """The packaged IAST, the AdaIN fixture and, where its weights are, a fast-neural-style
+    network."""
     weights = data / "weights" / "fast_neural_style" / "candy.npz"
-    found = [Source("IAST", PACKAGED, Tier(4, side_px)), Source("AdaIN fixture", ADAIN, Tier(1, side_px))]
+    found = [
+        Source("IAST", PACKAGED, Tier(4, side_px)),
+        Source("AdaIN fixture", ADAIN, Tier(1, side_px)),
+    ]
     if weights.is_file():
         found.append(Source("fast-neural-style", FAST_NEURAL_STYLE, Tier(1, side_px), weights))
     return found
 
 
 def prepare(source: Source, recipe: Recipe, folder: Path, say: Callable[[str], None]) -> Subject:
-    """Exports and converts the network in FP32 and lays out its calibration pictures; kept for next time.
+    """Exports and converts the network in FP32 and lays out its calibration pictures; kept for next
+    time.
 
     Raises:
         InputError: its weights or pictures are missing.
         ToolError: it can't be exported or converted.
     """
-    from iast_export.convert import convert_fp32
-    from iast_export.export import export_tier
+    from iast_export.build.convert import convert_fp32
+    from iast_export.build.export import export_tier
 
     build = Build(Request(folder, recipe, network=source.network, checkpoint=source.checkpoint))
     root = folder / f"{source.name.lower().replace(' ', '-')}-{_key(build, source)}"
@@ -106,17 +112,30 @@ def prepare(source: Source, recipe: Recipe, folder: Path, say: Callable[[str], N
 
 def _key(build: Build, source: Source) -> str:
     """What decides the FP32 files and the calibration pictures."""
-    parts = [build.network_sha256, source.tier.id, build.recipe.sha256, build.calibration_set.sha256]
-    files = [*Path(__file__).resolve().parents[2].joinpath("iast_export").rglob("*.py"), Path(__file__)]
-    return sha256_bytes("".join([*parts, *sorted(map(sha256_file, files)), str(versions())]).encode())[:12]
+    parts = [
+        build.network_sha256,
+        source.tier.id,
+        build.recipe.sha256,
+        build.calibration_set.sha256,
+    ]
+    files = [
+        *Path(__file__).resolve().parents[2].joinpath("iast_export").rglob("*.py"),
+        Path(__file__),
+    ]
+    return sha256_bytes(
+        "".join([*parts, *sorted(map(sha256_file, files)), str(versions())]).encode()
+    )[:12]
 
 
 def _codes(build: Build, *, held_out: bool) -> list[tuple[Feeds, Style | None]]:
-    """Style inputs for calibration, or those kept for judging; one empty entry for a one-style network."""
+    """Style inputs for calibration, or those kept for judging; one empty entry for a one-style
+    network."""
     shapes = build.network.code_shapes
     if not shapes:
         return [({}, None)]
-    return [(feeds_of(style, shapes), style) for style in build.styles if style.held_out is held_out]
+    return [
+        (feeds_of(style, shapes), style) for style in build.styles if style.held_out is held_out
+    ]
 
 
 def _write_calibration(build: Build, tier: Tier, folder: Path) -> None:

@@ -30,10 +30,20 @@ def markdown(rows: Sequence[Row], facts: Mapping[str, Any]) -> str:
     lines = ["# INT8 by default tools and by this one", "", "`python -m benchmarks.compare`", ""]
     lines += [f"- {name}: {value}" for name, value in facts.items()]
     for network in dict.fromkeys(row.network for row in rows):
-        lines += ["", f"## {network}", "", _line(HEAD), _line(["---"] * 2 + ["---:"] * (len(HEAD) - 2))]
+        lines += [
+            "",
+            f"## {network}",
+            "",
+            _line(HEAD),
+            _line(["---"] * 2 + ["---:"] * (len(HEAD) - 2)),
+        ]
         lines += [_line(cells(row)) for row in rows if row.network == network]
         said = [(row, row.problem or row.note) for row in rows if row.network == network]
-        notes = [f"- {RUNTIME_NAMES[row.runtime]}, {row.tool}: {_short(text)}" for row, text in said if text]
+        notes = [
+            f"- {RUNTIME_NAMES[row.runtime]}, {row.tool}: {_short(text)}"
+            for row, text in said
+            if text
+        ]
         lines += ["", *notes] if notes else []
     return "\n".join(lines).rstrip() + "\n"
 
@@ -65,7 +75,9 @@ def as_json(rows: Sequence[Row], facts: Mapping[str, Any]) -> str:
 
 def slower(rows: Sequence[Row]) -> list[Row]:
     """Rows of tools whose whole interval lies below FP32's speed."""
-    return [row for row in rows if row.tool != FP32 and row.ratio is not None and row.ratio.high < 1.0]
+    return [
+        row for row in rows if row.tool != FP32 and row.ratio is not None and row.ratio.high < 1.0
+    ]
 
 
 def _percent(value: float | None) -> float | None:

@@ -1,4 +1,5 @@
-"""The tools side by side, and how each is run: a process of its own with one thread and a time limit."""
+"""The tools side by side, and how each is run: a process of its own with one thread and a time
+limit."""
 
 from __future__ import annotations
 
@@ -75,9 +76,14 @@ def quantize(
         timeout_s: of the run, without installing.
 
     Raises:
-        ToolError: it can't be installed, it failed or it took too long; the message is its last word.
+        ToolError: it can't be installed, it failed or it took too long; the message is its last
+            word.
     """
-    python = Path(sys.executable) if tool.environment is None else interpreter(tool.environment, environments)
+    python = (
+        Path(sys.executable)
+        if tool.environment is None
+        else interpreter(tool.environment, environments)
+    )
     folder.mkdir(parents=True, exist_ok=True)
     out = folder / f"{tool.function}{subject.files[tool.runtime].suffix}"
     job, answer = out.with_suffix(".job.json"), out.with_suffix(".answer.json")
@@ -134,7 +140,9 @@ def _run(command: list[str], folder: Path, timeout_s: float, *, own: bool) -> No
 def last_word(stderr: str, code: int) -> str:
     """The exception at the end of a traceback, or how the process ended."""
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
-    errors = [line for line in lines if "Error" in line.split(":")[0] or "Exception" in line.split(":")[0]]
+    errors = [
+        line for line in lines if "Error" in line.split(":")[0] or "Exception" in line.split(":")[0]
+    ]
     if code < 0:
         return f"killed by signal {-code}" + (f": {lines[-1]}" if lines else "")
     return (errors or lines or [f"exit code {code}"])[-1]

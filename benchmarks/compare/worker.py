@@ -2,10 +2,10 @@
 
     python worker.py JOB.json ANSWER.json
 
-At the top it imports numpy alone, so that it runs wherever a tool lives. The tools are called as their
-own documentation shows and with their own defaults. JOB: tool, fp32, reference (the FP32 ONNX file), out,
-calibration (a folder of .npz, NCHW), signature. ANSWER: seconds (the tool's imports and reading of pictures
-included), peak_bytes.
+At the top it imports numpy alone, so that it runs wherever a tool lives. The tools are called as
+their own documentation shows and with their own defaults. JOB: tool, fp32, reference (the FP32 ONNX
+file), out, calibration (a folder of .npz, NCHW), signature. ANSWER: seconds (the tool's imports and
+reading of pictures included), peak_bytes.
 """
 
 from __future__ import annotations
@@ -129,9 +129,10 @@ def ai_edge_dynamic(job: Job) -> None:
 
 
 def _named(job: Job) -> bytearray:
-    """The FP32 file with a name for every constant, which the tool needs and our files leave out."""
-    from iast_export.tflite_file import read_model
-    from iast_export.tflite_write import serialize
+    """The FP32 file with a name for every constant, which the tool needs and our files leave
+    out."""
+    from iast_export.formats.tflite_file import read_model
+    from iast_export.formats.tflite_write import serialize
 
     return bytearray(serialize(read_model(Path(job["fp32"])), named_constants=True))
 
@@ -140,7 +141,7 @@ def ours_onnx(job: Job) -> None:
     """iast-export for ONNX Runtime: what its stages `calibrate` and `quantize` do."""
     from functools import partial
 
-    from iast_export.quantize.onnx_qdq import quantize_onnx
+    from iast_export.quantize.onnx.qdq import quantize_onnx
     from iast_export.quantize.rounding import Adjustment, adjust_onnx
 
     ranges, factors, filters = _learned(job)
@@ -150,9 +151,9 @@ def ours_onnx(job: Job) -> None:
 
 def ours_litert(job: Job) -> None:
     """iast-export for LiteRT: what its stages `calibrate` and `quantize` do."""
-    from iast_export.observers import observe_litert
-    from iast_export.quantize.litert import quantize_litert
-    from iast_export.quantize.litert_weights import write_equalized_litert
+    from iast_export.quantize.litert.static import quantize_litert
+    from iast_export.quantize.litert.weights import write_equalized_litert
+    from iast_export.quantize.observers import observe_litert
 
     _, factors, filters = _learned(job)
     fp32, signature, out = Path(job["fp32"]), job["signature"], Path(job["out"])
@@ -166,9 +167,9 @@ def _learned(job: Job) -> tuple[Any, Any, Any]:
     """Ranges of the FP32 ONNX file, and factors and rounded weights, which serve both runtimes."""
     from itertools import islice
 
-    from iast_export.observers import observe_onnx
-    from iast_export.quantize import equalize
-    from iast_export.quantize.onnx_qdq import tensors_to_calibrate
+    from iast_export.quantize.equalize import factors as equalize
+    from iast_export.quantize.observers import observe_onnx
+    from iast_export.quantize.onnx.qdq import tensors_to_calibrate
     from iast_export.quantize.patches import integer_layers, observe_patches
     from iast_export.quantize.rounding import learn_filters
 
@@ -182,20 +183,20 @@ def _learned(job: Job) -> tuple[Any, Any, Any]:
 
 
 def _ranges(observe: Any, job: Job) -> Any:
-    from iast_export.calibrate import collect
+    from iast_export.quantize.calibrate import collect
 
     return collect(observe, feeds(job), _method())
 
 
 def ours_litert_dynamic(job: Job) -> None:
     """iast-export's lane of dynamic INT8, which needs no picture."""
-    from iast_export.quantize.litert import quantize_litert
+    from iast_export.quantize.litert.static import quantize_litert
 
     quantize_litert(Path(job["fp32"]), "dynamic_int8", None, Path(job["out"]))
 
 
 def _method() -> Any:
-    from iast_export.ranges import method_of
+    from iast_export.quantize.ranges import method_of
     from iast_export.recipe import load_recipe
 
     chosen = load_recipe(None).calibration

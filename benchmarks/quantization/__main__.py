@@ -1,11 +1,13 @@
-r"""INT8 before and after quantization-aware fine-tuning: fidelity and task scores, as `verify` judges them.
+r"""INT8 before and after quantization-aware fine-tuning: fidelity and task scores, as `verify`
+judges them.
 
-    python -m benchmarks.quantization --after runs/qat/weights.pt [--out benchmarks/quantization/qat.md]
+    python -m benchmarks.quantization --after runs/qat/weights.pt \
+        [--out benchmarks/quantization/qat.md]
 
-Per tier both networks are exported, calibrated and quantized for ONNX Runtime by the packaged recipe, with
-the packaged style codes (fine-tuning leaves the style encoder alone), and judged on the evaluation set. The
-fine-tuned INT8 is judged a second time against the FP32 that it started from: fidelity to a network of its
-own could also be had by drifting away.
+Per tier both networks are exported, calibrated and quantized for ONNX Runtime by the packaged
+recipe, with the packaged style codes (fine-tuning leaves the style encoder alone), and judged on
+the evaluation set. The fine-tuned INT8 is judged a second time against the FP32 that it started
+from: fidelity to a network of its own could also be had by drifting away.
 """
 
 from __future__ import annotations
@@ -19,26 +21,28 @@ from typing import Any
 
 from tqdm import tqdm
 
-from iast_export.build import Build, Request
-from iast_export.calibrate import calibrate_tier, pairs_at, save_ranges, tier_feeds
-from iast_export.checkpoint import PACKAGED_CHECKPOINT
+from iast_export.build.export import export_tier
+from iast_export.build.request import Build, Request
+from iast_export.bundle.styles import feeds_of
 from iast_export.environment import usable_cores
 from iast_export.errors import InputError
-from iast_export.export import export_tier
-from iast_export.lanes import Lane
-from iast_export.observers import observe_onnx
-from iast_export.quantize.onnx_qdq import quantize_onnx, tensors_to_calibrate
-from iast_export.ranges import method_of
+from iast_export.lanes.lane import Lane
+from iast_export.lanes.verify import EvaluationPair, verify
+from iast_export.network.checkpoint import PACKAGED_CHECKPOINT
+from iast_export.quantize.calibrate import calibrate_tier, pairs_at, save_ranges, tier_feeds
+from iast_export.quantize.observers import observe_onnx
+from iast_export.quantize.onnx.qdq import quantize_onnx, tensors_to_calibrate
+from iast_export.quantize.ranges import method_of
 from iast_export.recipe import load_recipe
-from iast_export.reports import SetFacts, VerifyRow
+from iast_export.reports.base import SetFacts
+from iast_export.reports.verify import VerifyRow
 from iast_export.specs import Tier
-from iast_export.styles import feeds_of
-from iast_export.verify import EvaluationPair, verify
 from models.sheet import load_weights
 
 TIERS = ("d4-256px", "d1-1024px")
 _HEAD = (
-    "| tier | INT8 of | against FP32 of | PSNR mean / p5, dB | SSIM | loss of SSIM to the photograph "
+    "| tier | INT8 of | against FP32 of | PSNR mean / p5, dB | SSIM | loss of SSIM to the "
+    "photograph "
     "| loss of style distance |"
 )
 
@@ -61,7 +65,9 @@ def make(build: Build, net: Any, tier: Tier, folder: Path) -> Pair:
     pairs = pairs_at(tier, chosen.max_pairs)
     feeds = tier_feeds(tier, build.calibration_set, codes, pairs, net.size_multiple_px)
     observe = observe_onnx(fp32, tensors_to_calibrate(fp32), usable_cores())
-    ranges = calibrate_tier(observe, feeds, method_of(chosen.method, chosen.percentile), pairs, tier.id)
+    ranges = calibrate_tier(
+        observe, feeds, method_of(chosen.method, chosen.percentile), pairs, tier.id
+    )
     save_ranges(folder / "ranges.json", ranges, {"method": chosen.method, "pairs": pairs})
     quantize_onnx(fp32, ranges, int8)
     return Pair(fp32, int8)
@@ -87,7 +93,8 @@ def line(tier: Tier, int8: str, fp32: str, row: VerifyRow) -> str:
     losses = " | ".join("not judged" if drop is None else f"{100 * drop:+.2f} %" for drop in drops)
     psnr = row.psnr_db
     return (
-        f"| {tier.id} | {int8} | {fp32} | {psnr.mean:.2f} / {psnr.p5:.2f} | {row.ssim.mean:.4f} | {losses} |"
+        f"| {tier.id} | {int8} | {fp32} | {psnr.mean:.2f} / {psnr.p5:.2f} | "
+        f"{row.ssim.mean:.4f} | {losses} |"
     )
 
 
@@ -122,7 +129,9 @@ def main() -> None:
         "--after", type=Path, required=True, help="weights.pt of the run, or a safetensors file"
     )
     parser.add_argument("--tiers", nargs="+", default=list(TIERS))
-    parser.add_argument("--out", type=Path, help="markdown to write the table to; else it is printed")
+    parser.add_argument(
+        "--out", type=Path, help="markdown to write the table to; else it is printed"
+    )
     parser.add_argument("--note", default="", help="what the run was, for the file")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
@@ -130,8 +139,13 @@ def main() -> None:
     text = "\n".join(lines) + "\n"
     print(text)
     if args.out:
-        command = f"python -m benchmarks.quantization --after {args.after.as_posix()} --out {args.out}"
-        head = f"# INT8 before and after quantization-aware fine-tuning\n\n{args.note}\n\n`{command}`\n\n"
+        command = (
+            f"python -m benchmarks.quantization --after {args.after.as_posix()} --out {args.out}"
+        )
+        head = (
+            "# INT8 before and after quantization-aware "
+            f"fine-tuning\n\n{args.note}\n\n`{command}`\n\n"
+        )
         args.out.write_text(head + text)
 
 

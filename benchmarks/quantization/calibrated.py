@@ -1,4 +1,5 @@
-"""A tier of a bundle, calibrated in both runtimes for the ablation: histograms, layers, moments, seconds."""
+"""A tier of a bundle, calibrated in both runtimes for the ablation: histograms, layers, moments,
+seconds."""
 
 from __future__ import annotations
 
@@ -8,24 +9,24 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.quantization.equalize import factors_by_weights
-from iast_export import tflite_file as tf
-from iast_export import tflite_write as tw
-from iast_export.build import Build
-from iast_export.calibrate import collect, pairs_at, tier_feeds
+from iast_export.build.request import Build
+from iast_export.bundle.styles import feeds_of
 from iast_export.errors import InputError
-from iast_export.observers import Feeds, Observe, observe_litert, observe_onnx
-from iast_export.onnx_graph import load_model
-from iast_export.quantize.equalize import (
+from iast_export.formats import tflite_file as tf
+from iast_export.formats import tflite_write as tw
+from iast_export.formats.onnx_graph import load_model
+from iast_export.quantize.calibrate import collect, pairs_at, tier_feeds
+from iast_export.quantize.equalize.factors import (
     Equalization,
     learn_equalization,
     write_equalized_onnx,
 )
-from iast_export.quantize.litert_weights import write_equalized_litert
-from iast_export.quantize.onnx_qdq import tensors_to_calibrate
+from iast_export.quantize.litert.weights import write_equalized_litert
+from iast_export.quantize.observers import Feeds, Observe, observe_litert, observe_onnx
+from iast_export.quantize.onnx.qdq import tensors_to_calibrate
 from iast_export.quantize.patches import Layer, Moments, integer_layers, observe_patches
-from iast_export.ranges import Histogram, Range, method_of, minmax
+from iast_export.quantize.ranges import Histogram, Range, method_of, minmax
 from iast_export.specs import Runtime, Tier, onnx_name, tflite_name
-from iast_export.styles import feeds_of
 
 
 @dataclass
@@ -77,7 +78,7 @@ class Calibrator:
         """All passes over a tier's pairs.
 
         Args:
-            factors: "weights" or "values": layers of the ONNX file are equalised first.
+            factors: "weights" or "values": layers of the ONNX file are equalized first.
 
         Raises:
             InputError: the bundle has no FP32 file of the tier, or a picture can't be used.

@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from iast_export.build import Build, Request
-from iast_export.checkpoint import PACKAGED_CHECKPOINT
-from iast_export.images import center_square, to_tensor
+from iast_export.build.request import Build, Request
+from iast_export.network.checkpoint import PACKAGED_CHECKPOINT
+from iast_export.pictures.images import center_square, to_tensor
 from iast_export.recipe import load_recipe
 from models.batch import Batch
 from models.quantization_aware import (
@@ -37,7 +37,9 @@ def _same(x: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def losses_db(module: QuantizationAware, depth: int, pairs: list[tuple[Tensor, Tensor]]) -> dict[str, float]:
+def losses_db(
+    module: QuantizationAware, depth: int, pairs: list[tuple[Tensor, Tensor]]
+) -> dict[str, float]:
     """Mean PSNR to float by what is rounded: both, weights, activations."""
     ranges = module.range_of(depth)
     strength = torch.ones(1, 1)
@@ -64,14 +66,18 @@ def main() -> None:
     path = Path(sys.argv[1]) if len(sys.argv) > 1 else PACKAGED_CHECKPOINT
     build = Build(Request(Path(), load_recipe(None)))
     codes = {
-        held: [s.codes["style_code"] for s in build.styles if s.held_out is held] for held in (False, True)
+        held: [s.codes["style_code"] for s in build.styles if s.held_out is held]
+        for held in (False, True)
     }
     module = QuantizationAware(load_weights(path))
     square = lambda rgb: torch.from_numpy(to_tensor(center_square(rgb, _SIDE_PX)))  # noqa: E731
     contents = torch.cat([square(build.calibration_set[i]) for i in range(_OBSERVED)])
-    seen = [torch.from_numpy(codes[False][i % len(codes[False])]).view(1, -1) for i in range(_OBSERVED)]
+    seen = [
+        torch.from_numpy(codes[False][i % len(codes[False])]).view(1, -1) for i in range(_OBSERVED)
+    ]
     module.observe(
-        (Batch(c[None], c[None], torch.ones(1, 1), torch.zeros(1)) for c in contents), codes=iter(seen)
+        (Batch(c[None], c[None], torch.ones(1, 1), torch.zeros(1)) for c in contents),
+        codes=iter(seen),
     )
     unseen = [torch.from_numpy(code).view(1, -1) for code in codes[True]]
     pictures = [square(rgb) for _, rgb in build.evaluation_pictures()]

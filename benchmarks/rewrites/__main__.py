@@ -1,12 +1,13 @@
-"""What each rewrite gains: a layer before and after it, FP32 and INT8, both runtimes, timed in turn.
+"""What each rewrite gains: a layer before and after it, FP32 and INT8, both runtimes, timed in
+turn.
 
     python -m benchmarks.rewrites --out benchmarks/quantization
     python -m benchmarks.rewrites --only "nearest x2" --out /tmp/table
 
-In ONNX Runtime "before" is exported without any rewrite, unless the case says otherwise. Where a case has a
-form of its own for "after", it is that one, so that forms which were not worth a rewrite have their figures
-too. INT8 is equalised first, as in a build. Ratios above 1: the form after is faster. One thread. Written:
-rewrites.md and rewrites.json.
+In ONNX Runtime "before" is exported without any rewrite, unless the case says otherwise. Where a
+case has a form of its own for "after", it is that one, so that forms which were not worth a rewrite
+have their figures too. INT8 is equalized first, as in a build. Ratios above 1: the form after is
+faster. One thread. Written: rewrites.md and rewrites.json.
 """
 
 from __future__ import annotations
@@ -26,21 +27,23 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from benchmarks.rewrites.cases import CASES, Case, Chain
-from iast_export.artifacts import write_atomic, write_json
-from iast_export.calibrate import collect
-from iast_export.convert import convert_fp32
+from iast_export.build.convert import convert_fp32
+from iast_export.build.export import export_tier, pseudo_photograph
 from iast_export.environment import machine_fingerprint, versions
 from iast_export.errors import IastExportError, InputError
-from iast_export.export import export_tier, pseudo_photograph
-from iast_export.observers import observe_litert, observe_onnx
-from iast_export.quantize.equalize import learn_equalization, write_equalized_onnx
-from iast_export.quantize.litert import quantize_litert
-from iast_export.quantize.litert_weights import write_equalized_litert
-from iast_export.quantize.onnx_qdq import quantize_onnx, tensors_to_calibrate
-from iast_export.rewrites import REWRITES, Rewrite
-from iast_export.runtimes import Session, open_litert, open_onnx
+from iast_export.files.artifacts import write_atomic, write_json
+from iast_export.forms import REWRITES, Rewrite
+from iast_export.lanes.timing import Interval, interleave, ratio_interval
+from iast_export.quantize.calibrate import collect
+from iast_export.quantize.equalize.factors import learn_equalization, write_equalized_onnx
+from iast_export.quantize.litert.static import quantize_litert
+from iast_export.quantize.litert.weights import write_equalized_litert
+from iast_export.quantize.observers import observe_litert, observe_onnx
+from iast_export.quantize.onnx.qdq import quantize_onnx, tensors_to_calibrate
+from iast_export.runtimes.litert import open_litert
+from iast_export.runtimes.onnx import open_onnx
+from iast_export.runtimes.session import Session
 from iast_export.specs import CONTENT, STYLIZED, Tier
-from iast_export.timing import Interval, interleave, ratio_interval
 
 SIDE_PX = 64
 _ONNX, _LITERT = "onnxruntime", "litert"
@@ -146,7 +149,9 @@ def measure(case: Case, runtime: str, blocks: int) -> Row:
     spread = float(np.ptp(pictures["before"]))
     difference = float(np.abs(pictures["before"] - pictures["after"]).max()) / spread
     if not difference <= 1e-5:
-        raise InputError(f"{case.name}: before and after differ by {difference:.1e}", "correct the case")
+        raise InputError(
+            f"{case.name}: before and after differ by {difference:.1e}", "correct the case"
+        )
     return Row(
         case.name,
         runtime,
@@ -154,7 +159,10 @@ def measure(case: Case, runtime: str, blocks: int) -> Row:
         ratio_interval(times["before int8"], times["after int8"]),
         ratio_interval(times["before"], times["before int8"]),
         ratio_interval(times["after"], times["after int8"]),
-        *(_psnr_db(pictures[name], pictures[f"{name} int8"], spread) for name in ("before", "after")),
+        *(
+            _psnr_db(pictures[name], pictures[f"{name} int8"], spread)
+            for name in ("before", "after")
+        ),
         difference,
     )
 
@@ -213,7 +221,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     machine = machine_fingerprint()
     told = (
-        f"{machine.get('cpu')}, one thread, {SIDE_PX} px; interleaved, 95 % intervals over blocks; random "
+        f"{machine.get('cpu')}, one thread, {SIDE_PX} px; interleaved, 95 % intervals over blocks; "
+        "random "
         "weights, so fidelity only compares forms."
     )
     write_atomic(given.out / "rewrites.md", markdown(rows, told).encode())

@@ -19,9 +19,11 @@ class Case:
 
     Attributes:
         before: the layer of some width.
-        after: the same function in another form; None where export and conversion rewrite the first.
+        after: the same function in another form; None where export and conversion rewrite the
+            first.
         grows: the layer doubles the sides.
-        rewritten: every rewrite is made before too, so that two forms of a layer differ in nothing else.
+        rewritten: every rewrite is made before too, so that two forms of a layer differ in nothing
+            else.
     """
 
     name: str
@@ -50,7 +52,9 @@ class Chain(nn.Module):
 class Apply(nn.Module):
     """A function between a convolution and a ReLU."""
 
-    def __init__(self, width: int, function: Callable[[Tensor], Tensor], rectified: bool = False) -> None:
+    def __init__(
+        self, width: int, function: Callable[[Tensor], Tensor], rectified: bool = False
+    ) -> None:
         super().__init__()
         self.conv = nn.Conv2d(width, width, 3, padding=1)
         self.function, self.rectified = function, rectified
@@ -99,8 +103,8 @@ class Upsampled(nn.Module):
     """Nearest x2, edges, convolution; or the same at the low resolution.
 
     Attributes:
-        form: "resize", "zeros" (3x3 with zeros, pixel shuffle), "crop" (2x2 at every corner of pixels, pixel
-            shuffle, crop) or "transposed".
+        form: "resize", "zeros" (3x3 with zeros, pixel shuffle), "crop" (2x2 at every corner of
+            pixels, pixel shuffle, crop) or "transposed".
     """
 
     def __init__(self, width: int, form: str) -> None:
@@ -128,7 +132,8 @@ class Upsampled(nn.Module):
         return F.relu(x[:, :, 1:-1, 1:-1] if self.form == "crop" else x)
 
 
-# Which low-resolution taps, of 2 or 3, the three taps of a 3x3 kernel fall on, for either phase of a pixel.
+# Which low-resolution taps, of 2 or 3, the three taps of a 3x3 kernel fall on, for either phase of
+# a pixel.
 _CORNERS = ((0, 1, 1), (0, 0, 1))
 _CENTERS = ((0, 1, 1), (1, 1, 2))
 
@@ -150,11 +155,14 @@ def _phases(weight: Tensor, taps: Sequence[Sequence[int]]) -> Tensor:
 
 
 class Grouped(nn.Module):
-    """A grouped 3x3 convolution and a 1x1; or its groups as dense convolutions, or one dense with zeros."""
+    """A grouped 3x3 convolution and a 1x1; or its groups as dense convolutions, or one dense with
+    zeros."""
 
     def __init__(self, width: int, groups: int, multiplier: int, form: str = "grouped") -> None:
         super().__init__()
-        conv = nn.Conv2d(width, multiplier * width, 3, padding=1, groups=groups).requires_grad_(False)
+        conv = nn.Conv2d(width, multiplier * width, 3, padding=1, groups=groups).requires_grad_(
+            False
+        )
         back = nn.Conv2d(multiplier * width, width, 1).requires_grad_(False)
         parts = [(conv.weight, conv.bias, groups)]
         outputs, inputs = multiplier * width // groups, width // groups
@@ -166,7 +174,8 @@ class Grouped(nn.Module):
             parts = [(dense, conv.bias, 1)]
         elif form == "turns":  # as many depthwise convolutions as the multiplier, side by side
             parts = [
-                (conv.weight[i::multiplier], conv.bias[i::multiplier], groups) for i in range(multiplier)
+                (conv.weight[i::multiplier], conv.bias[i::multiplier], groups)
+                for i in range(multiplier)
             ]
             turned = back.weight.reshape(width, groups, multiplier, 1, 1).transpose(1, 2)
             back.weight = nn.Parameter(turned.reshape(back.weight.shape), requires_grad=False)
@@ -177,7 +186,9 @@ class Grouped(nn.Module):
         for weight, bias, g in parts:
             with torch.random.fork_rng(devices=()):  # what follows is drawn alike in every form
                 made = nn.Conv2d(weight.shape[1] * g, len(weight), 3, padding=1, groups=g)
-            made.weight, made.bias = (nn.Parameter(v.clone(), requires_grad=False) for v in (weight, bias))
+            made.weight, made.bias = (
+                nn.Parameter(v.clone(), requires_grad=False) for v in (weight, bias)
+            )
             self.parts.append(made)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -187,13 +198,18 @@ class Grouped(nn.Module):
 
 
 class Joined(nn.Module):
-    """A convolution over two branches of which one is a hundred times the other, joined or apart."""
+    """A convolution over two branches of which one is a hundred times the other, joined or
+    apart."""
 
     def __init__(self, width: int, apart: bool) -> None:
         super().__init__()
         self.wide, self.narrow = (nn.Conv2d(width, width, 3, padding=1) for _ in range(2))
         conv = nn.Conv2d(2 * width, width, 3, padding=1).requires_grad_(False)
-        for one in (self.wide, self.narrow, conv):  # so that the picture's spread outlasts the layers
+        for one in (
+            self.wide,
+            self.narrow,
+            conv,
+        ):  # so that the picture's spread outlasts the layers
             nn.init.kaiming_normal_(one.weight, nonlinearity="relu")
         for branch, factor in ((self.wide, 10.0), (self.narrow, 0.1)):
             branch.weight.data *= factor
@@ -221,7 +237,11 @@ def _swish(x: Tensor) -> Tensor:
 
 
 def _grouped(
-    name: str, groups: int, multiplier: int, forms: Sequence[str], widths: Sequence[int] = (32, 64, 128)
+    name: str,
+    groups: int,
+    multiplier: int,
+    forms: Sequence[str],
+    widths: Sequence[int] = (32, 64, 128),
 ) -> list[Case]:
     return [
         Case(
@@ -270,7 +290,12 @@ CASES: tuple[Case, ...] = (
         for form in ("zeros", "crop", "transposed")
     ),
     *(
-        Case(f"branches 100:1, {w} channels: apart", w, lambda w: Joined(w, False), lambda w: Joined(w, True))
+        Case(
+            f"branches 100:1, {w} channels: apart",
+            w,
+            lambda w: Joined(w, False),
+            lambda w: Joined(w, True),
+        )
         for w in (32, 64)
     ),
     *_grouped("depthwise, multiplier 2", 0, 2, ("dense", "turns")),

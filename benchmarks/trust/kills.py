@@ -2,10 +2,11 @@
 
     python -m benchmarks.trust.kills --kills 100
 
-Every trial starts with a folder of a user's own files. Builds in it are killed by SIGKILL, one after the
-other, then a last one runs to its end. Its files must be those of a build that nobody disturbed, byte for
-byte, timings aside; the user's files must be as they were, content, mode and times; and nothing temporary
-may be left, neither there nor in the system's temporary folder. Exit code 1 where any of that fails.
+Every trial starts with a folder of a user's own files. Builds in it are killed by SIGKILL, one
+after the other, then a last one runs to its end. Its files must be those of a build that nobody
+disturbed, byte for byte, timings aside; the user's files must be as they were, content, mode and
+times; and nothing temporary may be left, neither there nor in the system's temporary folder. Exit
+code 1 where any of that fails.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from iast_export.artifacts import sha256_file
+from iast_export.files.artifacts import sha256_file
 
 NETWORK = "tests.tiny_networks:tiny_adain_factory"
 RECIPE = """name = "small"
@@ -37,16 +38,56 @@ warmup = 0
 blocks = 2
 """
 # Times of this machine are in these, so that two builds never have them equal.
-TIMED = {"reports/benchmark.json", "reports/report.html", ".stages/bench.json", ".stages/bundle.json"}
+TIMED = {
+    "reports/benchmark.json",
+    "reports/report.html",
+    ".stages/bench.json",
+    ".stages/bundle.json",
+}
 DECOYS = (
-    *(".gitlab-ci.yml", ".pre-commit-config.yaml", ".env-local", ".m-1.onnx", "notes.txt", "photo.jpg"),
-    *("models/.keep-me", "models/.small-1.onnx", "models/mine.onnx", "styles/my-picture.png", "golden/a.png"),
-    *("reports/.draft-2.html", "calibration/.a-b", ".stages/.small-x", ".iast-export-tmp-notes", "lanes/a.b"),
+    *(
+        ".gitlab-ci.yml",
+        ".pre-commit-config.yaml",
+        ".env-local",
+        ".m-1.onnx",
+        "notes.txt",
+        "photo.jpg",
+    ),
+    *(
+        "models/.keep-me",
+        "models/.small-1.onnx",
+        "models/mine.onnx",
+        "styles/my-picture.png",
+        "golden/a.png",
+    ),
+    *(
+        "reports/.draft-2.html",
+        "calibration/.a-b",
+        ".stages/.small-x",
+        ".iast-export-tmp-notes",
+        "lanes/a.b",
+    ),
 )
 _IMPORTED = (
-    *("iast_export.cli", "iast_export.pipeline", "iast_export.export", "iast_export.convert"),
-    *("iast_export.quantize.litert", "iast_export.report", "iast_export.verify", "iast_export.benchmark"),
-    *("tests.tiny_networks", "litert_torch", "ai_edge_quantizer", "onnxruntime", "matplotlib.figure"),
+    *(
+        "iast_export.cli.main",
+        "iast_export.build.pipeline",
+        "iast_export.build.export",
+        "iast_export.build.convert",
+    ),
+    *(
+        "iast_export.quantize.litert.static",
+        "iast_export.pages",
+        "iast_export.lanes.verify",
+        "iast_export.lanes.benchmark",
+    ),
+    *(
+        "tests.tiny_networks",
+        "litert_torch",
+        "ai_edge_quantizer",
+        "onnxruntime",
+        "matplotlib.figure",
+    ),
 )
 _KILLS_A_TRIAL = 5
 
@@ -64,7 +105,9 @@ class Count:
 
 def main() -> None:
     """Runs the trials and prints what came of them."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--kills", type=int, default=100, help="how many builds to kill")
     parser.add_argument("--seed", type=int, default=1, help="of the moments")
     given = parser.parse_args()
@@ -75,7 +118,8 @@ def main() -> None:
     for line in count.wrong:
         print(f"WRONG: {line}")
     print(
-        f"seed {given.seed}: {count.kills} builds killed in {count.trials} folders, {count.doubles} of them "
+        f"seed {given.seed}: {count.kills} builds killed in {count.trials} folders, "
+        f"{count.doubles} of them "
         f"while another build worked there; {count.finished} ended before their moment; "
         f"{len(count.wrong)} faults"
     )
@@ -92,13 +136,17 @@ def run(root: Path, kills: int, moments: random.Random) -> Count:
     if end(start(root, whole)) != 0:
         sys.exit("the undisturbed build failed")
     seconds, wanted, count = time.monotonic() - started, made(whole), Count()
-    print(f"an undisturbed build takes {seconds:.1f} s here and makes {len(wanted)} files", flush=True)
+    print(
+        f"an undisturbed build takes {seconds:.1f} s here and makes {len(wanted)} files", flush=True
+    )
     while count.kills < kills:
         count.trials += 1
         early = count.finished
         trial(root, root / f"trial-{count.trials}", seconds, wanted, moments, count)
         print(f"trial {count.trials}: {count.kills} kills, {len(count.wrong)} faults", flush=True)
-        if count.finished > early:  # builds take less time than they did, as other work on the machine ended
+        if (
+            count.finished > early
+        ):  # builds take less time than they did, as other work on the machine ended
             seconds *= 0.8
     return count
 
@@ -129,7 +177,9 @@ def trial(
     found = {name: digest for name, digest in made(folder).items() if name not in decoys}
     for name in sorted({*found, *wanted}):
         if found.get(name) != wanted.get(name):
-            count.wrong.append(f"{folder.name}: {name} is {found.get(name)}, not {wanted.get(name)}")
+            count.wrong.append(
+                f"{folder.name}: {name} is {found.get(name)}, not {wanted.get(name)}"
+            )
     for name, before in decoys.items():
         if state(folder / name) != before:
             count.wrong.append(f"{folder.name}: the user's {name} was touched")
@@ -143,7 +193,7 @@ def start(root: Path, folder: Path) -> int:
     pid = os.fork()
     if pid:
         return pid
-    from iast_export.cli import run as command
+    from iast_export.cli.main import run as command
 
     code = 1
     try:

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from iast_export.artifacts import Progress, no_progress, read_bytes, write_atomic
-from iast_export.claims import made_files
+from iast_export.bundle.claims import made_files
 from iast_export.device.importing import import_result
 from iast_export.errors import InputError, ToolError, UsageError
-from iast_export.paths import check_not_overwriting
+from iast_export.files.artifacts import Progress, no_progress, read_bytes, write_atomic
+from iast_export.files.paths import check_not_overwriting
 
 PACKAGE = "org.iastexport.demo"
 REMOTE = f"/sdcard/Android/data/{PACKAGE}/files"
@@ -37,7 +37,8 @@ class BenchOptions:
     Attributes:
         kind: "selftest" or "benchmark".
         serial: of the phone, where several are connected.
-        core_mask: hexadecimal, such as "f0": the cores that the app may use, by `taskset` on the phone.
+        core_mask: hexadecimal, such as "f0": the cores that the app may use, by `taskset` on the
+            phone.
         samples: timed runs per lane and tier; a 90th percentile needs 29.
         timeout_s: for everything: no call of adb waits beyond it.
         poll_s: how often to look for it.
@@ -70,7 +71,9 @@ class Adb:
     def __init__(self, serial: str | None, deadline_s: float) -> None:
         found = shutil.which("adb")
         if found is None:
-            raise ToolError("adb is not installed", "install Android's platform tools and put adb on PATH")
+            raise ToolError(
+                "adb is not installed", "install Android's platform tools and put adb on PATH"
+            )
         self._command = [found]
         self._deadline_s = deadline_s
         self.serial = self._choose(serial)
@@ -104,11 +107,15 @@ class Adb:
                 start_new_session=True,
             )
         except OSError as error:
-            raise ToolError(f"{what} can't be run: {error.strerror}", "install adb again") from error
+            raise ToolError(
+                f"{what} can't be run: {error.strerror}", "install adb again"
+            ) from error
         try:
             said, complained = process.communicate(timeout=min(left_s, _CALL_S))
         except subprocess.TimeoutExpired as error:
-            raise SilentToolError(f"{what} did not answer in {min(left_s, _CALL_S):.0f} s", remedy) from error
+            raise SilentToolError(
+                f"{what} did not answer in {min(left_s, _CALL_S):.0f} s", remedy
+            ) from error
         finally:
             _end(process)
         return process.returncode, _text(said), _text(complained)
@@ -123,7 +130,9 @@ class Adb:
         rows = [line.split() for line in lines[head + 1 :] if line.strip()]
         states = {row[0]: row[1] for row in rows if len(row) >= 2 and _SERIAL.fullmatch(row[0])}
         if not states:
-            raise ToolError("no phone is connected", "connect one and allow USB debugging in its settings")
+            raise ToolError(
+                "no phone is connected", "connect one and allow USB debugging in its settings"
+            )
         if serial is None and len(states) > 1:
             raise UsageError(
                 f"{len(states)} phones are connected: {', '.join(states)}", "name one with --serial"
@@ -157,7 +166,8 @@ def bench(
 
     Raises:
         UsageError: several phones and no choice, or a core mask that is no hexadecimal number.
-        ToolError: adb or the phone failed, the app is not installed, or the result did not come in time.
+        ToolError: adb or the phone failed, the app is not installed, or the result did not come in
+            time.
         InputError: the result is not valid, or of another bundle.
         AccuracyError: a self-test did not pass.
     """
@@ -169,7 +179,8 @@ def bench(
     if not _answers(phone, "pm", "path", PACKAGE):
         raise ToolError(
             f"the app {PACKAGE} is not on the phone",
-            "build it with this bundle (android_demo/README.md) and run `adb install app-debug.apk`",
+            "build it with this bundle (android_demo/README.md) and run `adb install "
+            "app-debug.apk`",
         )
     remote = f"{REMOTE}/{options.kind}.json"
     phone.shell("rm", "-f", remote)
@@ -189,7 +200,8 @@ def bench(
         phone.run("pull", remote, str(local))
         if not local.is_file():
             raise ToolError(
-                f"adb pulled no file from {remote}", "pull it by hand, then `iast-export device import`"
+                f"adb pulled no file from {remote}",
+                "pull it by hand, then `iast-export device import`",
             )
         if out is not None:
             write_atomic(out, read_bytes(local))
@@ -200,14 +212,16 @@ def _check_options(options: BenchOptions) -> None:
     mask, serial = options.core_mask, options.serial
     if mask is not None and not (_MASK.fullmatch(mask) and int(mask, 16)):
         raise UsageError(
-            f"--core-mask {mask!r} names no core", "give hexadecimal bits, such as f0 for cores 4 to 7"
+            f"--core-mask {mask!r} names no core",
+            "give hexadecimal bits, such as f0 for cores 4 to 7",
         )
     if serial is not None and not _SERIAL.fullmatch(serial):
         raise UsageError(f"--serial {serial!r} is no serial number", "take one from `adb devices`")
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Ends a process that still runs, with its children; a server that adb left behind is its own."""
+    """Ends a process that still runs, with its children; a server that adb left behind is its
+    own."""
     if process.poll() is None:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
@@ -219,7 +233,8 @@ def _text(data: bytes) -> str:
 
 
 def _answers(phone: Adb, *words: str) -> str:
-    """What a command on the phone printed; empty where it failed, as `pm path` does without the app.
+    """What a command on the phone printed; empty where it failed, as `pm path` does without the
+    app.
 
     Raises:
         ToolError: adb did not answer in time.
@@ -238,20 +253,27 @@ def _confine(phone: Adb, mask: str) -> None:
         raise ToolError("the app ended at once", "start it by hand and read what it says")
     said = phone.shell("taskset", "-ap", mask, pid)
     if "failed" in said.lower():
-        raise ToolError(f"the phone refuses the core mask {mask}: {said.strip()}", "leave --core-mask out")
+        raise ToolError(
+            f"the phone refuses the core mask {mask}: {said.strip()}", "leave --core-mask out"
+        )
 
 
-def _wait(phone: Adb, remote: str, options: BenchOptions, deadline_s: float, progress: Progress) -> None:
+def _wait(
+    phone: Adb, remote: str, options: BenchOptions, deadline_s: float, progress: Progress
+) -> None:
     started = time.monotonic()
     limit = int(options.timeout_s)
     while not _answers(phone, "ls", remote):
         waited = time.monotonic() - started
         if time.monotonic() + options.poll_s > deadline_s:
             raise ToolError(
-                f"no result after {limit} s", "keep the screen on, or give more time with --timeout-s"
+                f"no result after {limit} s",
+                "keep the screen on, or give more time with --timeout-s",
             )
         if not _answers(phone, "pidof", PACKAGE):
-            raise ToolError("the app ended without a result", "start it by hand and read what it says")
+            raise ToolError(
+                "the app ended without a result", "start it by hand and read what it says"
+            )
         progress(f"{options.kind} on {phone.serial}", int(waited), limit)
         time.sleep(options.poll_s)
     progress(f"{options.kind} on {phone.serial}", limit, limit)
@@ -287,4 +309,6 @@ def _number(text: str | None, read: Callable[[str], Any]) -> Any:
     try:
         return read(text)
     except ValueError as error:
-        raise InputError(f"the phone reports {text!r} where a number was expected", "report this") from error
+        raise InputError(
+            f"the phone reports {text!r} where a number was expected", "report this"
+        ) from error

@@ -1,4 +1,5 @@
-"""Takes a phone's result into a bundle: checked, kept as it is, shown in the report as that phone's."""
+"""Takes a phone's result into a bundle: checked, kept as it is, shown in the report as that
+phone's."""
 
 from __future__ import annotations
 
@@ -9,13 +10,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from iast_export.added import check_result_belongs
-from iast_export.artifacts import read_bytes, write_atomic
-from iast_export.device_reports import DEVICE_FOLDER, DeviceResult
+from iast_export.bundle.added import check_result_belongs
 from iast_export.errors import AccuracyError, InputError
-from iast_export.paths import check_folders
-from iast_export.report import write_html
-from iast_export.reports import first_error, load_manifest
+from iast_export.files.artifacts import read_bytes, write_atomic
+from iast_export.files.paths import check_folders
+from iast_export.pages import write_html
+from iast_export.reports.base import first_error
+from iast_export.reports.device import DEVICE_FOLDER, DeviceResult
+from iast_export.reports.manifest import load_manifest
 
 _NAME_LENGTH = 40  # of each word of a file name
 
@@ -43,7 +45,9 @@ def import_result(path: Path, folder: Path, host: dict[str, Any] | None = None) 
     target = folder / DEVICE_FOLDER / _name(result)
     data = result.to_json()
     if target.is_file() and read_bytes(target) != data:
-        raise InputError(f"{target} holds another result of the same phone and second", "move it away first")
+        raise InputError(
+            f"{target} holds another result of the same phone and second", "move it away first"
+        )
     check_folders(folder)
     write_atomic(target, data)
     write_html(folder)
@@ -51,9 +55,12 @@ def import_result(path: Path, folder: Path, host: dict[str, Any] | None = None) 
     if wrong:
         first = wrong[0]
         raise AccuracyError(
-            f"{result.device.model}: {len(wrong)} of {len(result.selftest)} self-tests did not pass, first "
-            f"{first.runtime} {first.precision} {first.tier}: {first.status} {first.message}".rstrip(),
-            f"the result is kept in {target}; see the report, and don't ship that lane to that phone",
+            f"{result.device.model}: {len(wrong)} of {len(result.selftest)} self-tests did not "
+            "pass, first "
+            f"{first.runtime} {first.precision} {first.tier}: "
+            f"{first.status} {first.message}".rstrip(),
+            f"the result is kept in {target}; see the report, and don't ship that lane to that "
+            "phone",
         )
     return target
 
@@ -78,12 +85,15 @@ def _name(result: DeviceResult) -> str:
 def _check_belongs(result: DeviceResult, folder: Path) -> None:
     manifest = load_manifest(folder)
     check_result_belongs(folder, result)
-    lanes = {(entry.runtime, entry.precision) for entry in manifest.files if entry.role == "transfer"}
+    lanes = {
+        (entry.runtime, entry.precision) for entry in manifest.files if entry.role == "transfer"
+    }
     tiers = {tier.id for tier in manifest.tiers}
     for row in result.rows:
         if (row.runtime, row.precision) not in lanes or row.tier not in tiers:
             raise InputError(
-                f"the result names {row.runtime} {row.precision} {row.tier}, which the bundle doesn't have",
+                f"the result names {row.runtime} {row.precision} {row.tier}, which the bundle "
+                "doesn't have",
                 "use the result that the app wrote, unchanged",
             )
 

@@ -9,27 +9,37 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TypeVar
 
-from iast_export.artifacts import read_json
+from iast_export.bundle.signing import signature_fault
 from iast_export.errors import CannotJudgeError
+from iast_export.files.artifacts import read_json
 from iast_export.gate.accuracy import check_accuracy, check_accuracy_baseline
-from iast_export.gate.baseline import MACHINE_FIELDS, Baseline, check_baseline, load_baseline, unlike
+from iast_export.gate.baseline import (
+    MACHINE_FIELDS,
+    Baseline,
+    check_baseline,
+    load_baseline,
+    unlike,
+)
 from iast_export.gate.bundle import check_bundle, make_baseline
 from iast_export.gate.common import check_of
 from iast_export.gate.integrity import check_rows_match
 from iast_export.gate.rules import Rules, load_rules, parse_rules
 from iast_export.gate.speed import check_size, check_speed
-from iast_export.reports import (
-    BENCHMARK_PATH,
-    VERIFY_PATH,
-    BenchmarkReport,
-    Report,
-    VerifyReport,
-    load_manifest,
-)
-from iast_export.signing import signature_fault
-from iast_export.verdict import Check, Outcome, Verdict
+from iast_export.reports.base import BENCHMARK_PATH, VERIFY_PATH, Report
+from iast_export.reports.benchmark import BenchmarkReport
+from iast_export.reports.manifest import load_manifest
+from iast_export.reports.verdict import Check, Outcome, Verdict
+from iast_export.reports.verify import VerifyReport
 
-__all__ = ["Baseline", "Rules", "gate", "load_baseline", "load_rules", "make_baseline", "parse_rules"]
+__all__ = [
+    "Baseline",
+    "Rules",
+    "gate",
+    "load_baseline",
+    "load_rules",
+    "make_baseline",
+    "parse_rules",
+]
 
 R = TypeVar("R", bound=Report)
 
@@ -90,7 +100,9 @@ def _signature(folder: Path, public_key: Path) -> Check:
     fault = signature_fault(folder, public_key)
     outcome: Outcome = "fail" if fault else "pass"
     remedy = "take the bundle from who signed it, or sign it with `iast-export sign`"
-    return check_of("signature", "integrity", outcome, fault or "good", f"made by {public_key}", remedy)
+    return check_of(
+        "signature", "integrity", outcome, fault or "good", f"made by {public_key}", remedy
+    )
 
 
 def _report(path: Path, kind: type[R]) -> tuple[R | None, list[Check]]:
@@ -102,7 +114,12 @@ def _report(path: Path, kind: type[R]) -> tuple[R | None, list[Check]]:
 
 def _unjudged(name: str, measured: str, rule: str, remedy: str) -> Check:
     return Check(
-        name=name, kind="coverage", outcome="cannot judge", measured=measured, rule=rule, remedy=remedy
+        name=name,
+        kind="coverage",
+        outcome="cannot judge",
+        measured=measured,
+        rule=rule,
+        remedy=remedy,
     )
 
 

@@ -6,16 +6,20 @@ from collections.abc import Iterator, Mapping
 
 from iast_export.gate.common import check_of, label_of, no_lane
 from iast_export.gate.rules import AccuracyRules, Rules
-from iast_export.reports import Figures, VerifyReport, VerifyRow
-from iast_export.verdict import Check, Outcome
+from iast_export.reports.verdict import Check, Outcome
+from iast_export.reports.verify import Figures, VerifyReport, VerifyRow
 
 
 def check_accuracy(verified: VerifyReport, rules: Rules) -> list[Check]:
-    """Every row against the limits of its precision, squares and own shapes apart; none may lack a row."""
+    """Every row against the limits of its precision, squares and own shapes apart; none may lack a
+    row."""
     held = {row.precision for row in verified.rows}
     ruled = {"accuracy": rules.accuracy, "own_shape": rules.own_shape}
     checks = [
-        no_lane(f"{part}.{name}", name) for part, named in ruled.items() for name in named if name not in held
+        no_lane(f"{part}.{name}", name)
+        for part, named in ruled.items()
+        for name in named
+        if name not in held
     ]
     for row in verified.rows:
         limits, shaped = rules.accuracy.get(row.precision), rules.own_shape.get(row.precision)
@@ -35,7 +39,9 @@ def _own_shape(row: VerifyRow, limits: AccuracyRules) -> list[Check]:
     return _floors(label, row.own_shape, limits) + _ceilings(label, row.own_shape, limits)
 
 
-def check_accuracy_baseline(verified: VerifyReport, accepted: VerifyReport, rules: Rules) -> list[Check]:
+def check_accuracy_baseline(
+    verified: VerifyReport, accepted: VerifyReport, rules: Rules
+) -> list[Check]:
     """Every row against the same row of the baseline; on other pictures that can't be judged."""
     limits = rules.accuracy_baseline
     falls = {
@@ -49,7 +55,11 @@ def check_accuracy_baseline(verified: VerifyReport, accepted: VerifyReport, rule
         found = f"{verified.set.name}, {verified.set.images} pictures, {verified.set.sha256[:12]}"
         needed = f"{accepted.set.name}, {accepted.set.images} pictures, {accepted.set.sha256[:12]}"
         remedy = "verify on the baseline's evaluation set, or write a new baseline"
-        return [check_of("accuracy against the baseline", "coverage", "cannot judge", found, needed, remedy)]
+        return [
+            check_of(
+                "accuracy against the baseline", "coverage", "cannot judge", found, needed, remedy
+            )
+        ]
     before = dict(_labeled(accepted))
     checks = []
     for place, figures in _labeled(verified):
@@ -63,7 +73,9 @@ def check_accuracy_baseline(verified: VerifyReport, accepted: VerifyReport, rule
                 rule = f"at least {floor:.4g}{unit} (baseline {then[name]:.4g} less {limit:g})"
                 label = f"{name} against the baseline: {place}"
                 remedy = "find what changed in calibration or quantization since the baseline"
-                checks.append(check_of(label, "accuracy", outcome, f"{now[name]:.4g}{unit}", rule, remedy))
+                checks.append(
+                    check_of(label, "accuracy", outcome, f"{now[name]:.4g}{unit}", rule, remedy)
+                )
     return checks
 
 

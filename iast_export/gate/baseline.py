@@ -9,29 +9,26 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from iast_export.artifacts import sha256_bytes
 from iast_export.errors import CannotJudgeError, InputError
+from iast_export.files.artifacts import sha256_bytes
 from iast_export.gate.common import check_of
 from iast_export.gate.recompute import check_figures
-from iast_export.reports import (
-    BenchmarkReport,
-    Manifest,
-    Positive,
-    RelativePath,
-    Report,
-    Sha256,
-    VerifyReport,
-)
-from iast_export.verdict import Check, Outcome
+from iast_export.reports.base import Positive, RelativePath, Report, Sha256
+from iast_export.reports.benchmark import BenchmarkReport
+from iast_export.reports.manifest import Manifest
+from iast_export.reports.verdict import Check, Outcome
+from iast_export.reports.verify import VerifyReport
 
-# Ratios to FP32 compare where the instruction sets are equal, milliseconds only on the same machine.
+# Ratios to FP32 compare where the instruction sets are equal, milliseconds only on the same
+# machine.
 RATIO_FIELDS = ("architecture", "flags")
 MEMORY_FIELDS = ("architecture",)
 MACHINE_FIELDS = ("cpu", "architecture", "flags", "cores")
 
 
 class Baseline(Report):
-    """Both reports of an accepted bundle and the sizes of its files; `sha256` is over all the rest."""
+    """Both reports of an accepted bundle and the sizes of its files; `sha256` is over all the
+    rest."""
 
     made_by = "gate DIR --write-baseline"
     schema_version: Literal[2] = 2
@@ -61,7 +58,8 @@ def load_baseline(path: Path) -> Baseline:
     """
     if not path.is_file():
         raise CannotJudgeError(
-            f"there is no baseline {path}", f"make one with `iast-export gate DIR --write-baseline {path}`"
+            f"there is no baseline {path}",
+            f"make one with `iast-export gate DIR --write-baseline {path}`",
         )
     baseline = Baseline.load(path)
     if baseline.content_sha256() != baseline.sha256:
@@ -73,7 +71,8 @@ def load_baseline(path: Path) -> Baseline:
 
 
 def check_baseline(manifest: Manifest, accepted: Baseline) -> list[Check]:
-    """The baseline is of a bundle of this name, names its machine, and follows from its own raw values."""
+    """The baseline is of a bundle of this name, names its machine, and follows from its own raw
+    values."""
     outcome: Outcome = "pass" if accepted.bundle == manifest.name else "cannot judge"
     remedy = "give the baseline of this bundle, or write one"
     name = "baseline: of this bundle"

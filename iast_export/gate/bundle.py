@@ -15,25 +15,23 @@ from iast_export.gate.integrity import (
     check_quantized,
 )
 from iast_export.gate.recompute import check_figures
-from iast_export.reports import (
-    BENCHMARK_PATH,
-    CONVERT_PATH,
-    QUANTIZE_PATH,
-    VERIFY_PATH,
-    BenchmarkReport,
-    ConvertReport,
-    Manifest,
-    QuantizeReport,
-    VerifyReport,
-    load_manifest,
-)
-from iast_export.verdict import Check, Verdict
+from iast_export.reports.base import BENCHMARK_PATH, CONVERT_PATH, QUANTIZE_PATH, VERIFY_PATH
+from iast_export.reports.benchmark import BenchmarkReport
+from iast_export.reports.convert import ConvertReport
+from iast_export.reports.manifest import Manifest, load_manifest
+from iast_export.reports.quantize import QuantizeReport
+from iast_export.reports.verdict import Check, Verdict
+from iast_export.reports.verify import VerifyReport
 
 
 def check_bundle(
-    folder: Path, manifest: Manifest, verified: VerifyReport | None, measured: BenchmarkReport | None
+    folder: Path,
+    manifest: Manifest,
+    verified: VerifyReport | None,
+    measured: BenchmarkReport | None,
 ) -> list[Check]:
-    """Files, their contents, the manifest's promises, and that the reports speak of them and follow.
+    """Files, their contents, the manifest's promises, and that the reports speak of them and
+    follow.
 
     Raises:
         InputError: reports/quantize.json or convert.json is unreadable or altered.
@@ -59,8 +57,8 @@ def make_baseline(folder: Path, path: Path) -> Baseline:
     """Writes the figures of the bundle in `folder` as a baseline.
 
     Raises:
-        InputError: the bundle or a report is missing, unreadable or altered, or a figure doesn't follow
-            from its raw values.
+        InputError: the bundle or a report is missing, unreadable or altered, or a figure doesn't
+            follow from its raw values.
         CannotJudgeError: a lane was not measured.
     """
     manifest = load_manifest(folder)
@@ -70,7 +68,10 @@ def make_baseline(folder: Path, path: Path) -> Baseline:
     wrong = Verdict(bundle=manifest.name, checks=tuple(checks)).worst()
     if wrong:
         kind = InputError if wrong[0].exit_code == InputError.exit_code else CannotJudgeError
-        raise kind(f"{folder} can't become a baseline: {wrong[0].name}: {wrong[0].measured}", wrong[0].remedy)
+        raise kind(
+            f"{folder} can't become a baseline: {wrong[0].name}: {wrong[0].measured}",
+            wrong[0].remedy,
+        )
     draft = Baseline(
         bundle=manifest.name,
         file_bytes={entry.path: entry.bytes for entry in manifest.files},

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Sequence
 
-from iast_export.reports import BenchmarkRow, VerifyRow
-from iast_export.verdict import Check, Kind, Outcome
+from iast_export.reports.benchmark import BenchmarkRow
+from iast_export.reports.verdict import Check, Kind, Outcome
+from iast_export.reports.verify import VerifyRow
 
 Key = tuple[str, str, str]
 
@@ -19,7 +20,8 @@ def cover(
     missing, extra = set(wanted) - set(have), set(have) - set(wanted)
     twice = {one for one, count in have.items() if count > 1}
     said = [
-        f"{word} {', '.join(sorted(one if isinstance(one, str) else ' '.join(one) for one in rows))}"
+        f"{word} "
+        f"{', '.join(sorted(one if isinstance(one, str) else ' '.join(one) for one in rows))}"
         for word, rows in (("missing", missing), ("new", extra), ("twice", twice))
         if rows
     ]
@@ -27,7 +29,12 @@ def cover(
     remedy = "measure every model of the bundle; if the change is meant, write a new baseline"
     name = f"coverage: {what}"
     return check_of(
-        name, "coverage", outcome, "; ".join(said) or f"{len(have)} rows", f"{len(wanted)} rows", remedy
+        name,
+        "coverage",
+        outcome,
+        "; ".join(said) or f"{len(have)} rows",
+        f"{len(wanted)} rows",
+        remedy,
     )
 
 
@@ -41,7 +48,9 @@ def label_of(row: VerifyRow | BenchmarkRow) -> str:
     return " ".join(key_of(row))
 
 
-def check_of(name: str, kind: Kind, outcome: Outcome, measured: str, rule: str, remedy: str) -> Check:
+def check_of(
+    name: str, kind: Kind, outcome: Outcome, measured: str, rule: str, remedy: str
+) -> Check:
     """A check; a pass needs no remedy."""
     return Check(
         name=name,
@@ -56,7 +65,9 @@ def check_of(name: str, kind: Kind, outcome: Outcome, measured: str, rule: str, 
 def no_lane(rule: str, lane: str) -> Check:
     """What a rule comes to that speaks of a lane which the reports don't have."""
     remedy = "measure that lane, or take the rule out"
-    return check_of(f"rule: {rule}", "coverage", "cannot judge", "no such row", f"a row of {lane}", remedy)
+    return check_of(
+        f"rule: {rule}", "coverage", "cannot judge", "no such row", f"a row of {lane}", remedy
+    )
 
 
 def unlike_threads(row: BenchmarkRow, other: BenchmarkRow) -> list[str]:

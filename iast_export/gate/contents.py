@@ -11,12 +11,13 @@ from flatbuffers.number_types import Int8Flags, Uint32Flags
 from flatbuffers.table import Table
 from numpy.typing import NDArray
 
-from iast_export.reports import FileEntry, IoEntry, Manifest
+from iast_export.reports.manifest import FileEntry, IoEntry, Manifest
 from iast_export.specs import CONTENT, SIZE_MULTIPLE_KEY, edge_layout, edge_value_range
 
 _FLOAT16, _INT16, _INT8 = "float16", "int16", "int8"
-# Places of fields in the tables of TFLite's schema (4, and two for each field before), and its types: the
-# generated module holds the whole schema and takes longer to load than all files to read.
+# Places of fields in the tables of TFLite's schema (4, and two for each field before), and its
+# types: the generated module holds the whole schema and takes longer to load than all files to
+# read.
 _SUBGRAPHS, _BUFFERS, _SIGNATURES = 8, 12, 18
 _TENSORS = 4
 _SHAPE, _TYPE, _BUFFER, _QUANTIZATION = 4, 6, 8, 12
@@ -105,14 +106,19 @@ def content_faults(manifest: Manifest, entry: FileEntry, found: Contents) -> Ite
 
 def _edge_faults(listed: Iterable[IoEntry], found: Contents) -> Iterator[str]:
     rows = list(listed)
-    said = {Edge(r.signature, r.direction, r.name, r.dtype, r.shape, r.scale, r.zero_point): r for r in rows}
+    said = {
+        Edge(r.signature, r.direction, r.name, r.dtype, r.shape, r.scale, r.zero_point): r
+        for r in rows
+    }
     if set(said) != found.edges or len(rows) != len(said):
         off = sorted({edge.name for edge in set(said) ^ found.edges})
         yield f"the manifest's io differs from it in {', '.join(off) or 'rows told twice'}"
     for edge, row in said.items():
         layout = edge_layout(edge.name, len(edge.shape), edge.signature is not None)
         if (row.layout, row.value_range) != (layout, edge_value_range(edge.name)):
-            yield f"the manifest's layout or value_range of {edge.name} is not what every bundle has"
+            yield (
+                f"the manifest's layout or value_range of {edge.name} is not what every bundle has"
+            )
 
 
 def _type_faults(entry: FileEntry, found: Contents) -> Iterator[str]:
@@ -229,7 +235,9 @@ def _items(table: Table, slot: int) -> list[Table]:
     if offset == 0:
         return []
     start = table.Vector(offset)
-    return [Table(table.Bytes, table.Indirect(start + 4 * i)) for i in range(table.VectorLen(offset))]
+    return [
+        Table(table.Bytes, table.Indirect(start + 4 * i)) for i in range(table.VectorLen(offset))
+    ]
 
 
 def _numbers(table: Table, slot: int, kind: str) -> list[Any]:
@@ -262,7 +270,9 @@ class _Tables:
         found: NDArray[np.int64] = places + self._read(places, "<u4")
         return found
 
-    def field(self, tables: NDArray[np.int64], slot: int, kind: str, default: int) -> NDArray[np.int64]:
+    def field(
+        self, tables: NDArray[np.int64], slot: int, kind: str, default: int
+    ) -> NDArray[np.int64]:
         """A number of each table, or `default` where the table doesn't have it."""
         vtables = tables - self._read(tables, "<i4")
         has = self._read(vtables, "<u2") > slot

@@ -1,4 +1,5 @@
-"""Checks of what the manifest promises to an app: styles, golden pictures, fixed facts, listed reports."""
+"""Checks of what the manifest promises to an app: styles, golden pictures, fixed facts, listed
+reports."""
 
 from __future__ import annotations
 
@@ -9,16 +10,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from iast_export.gate.common import check_of
-from iast_export.reports import (
-    REPORT_PATHS,
-    GoldenEntry,
-    Manifest,
-    Postprocess,
-    Preprocess,
-    TierEntry,
-)
+from iast_export.reports.base import REPORT_PATHS
+from iast_export.reports.manifest import GoldenEntry, Manifest, Postprocess, Preprocess, TierEntry
+from iast_export.reports.verdict import Check, Outcome
 from iast_export.specs import GOLDEN_LANES, STRENGTH, STYLE_ENCODER_SIDE_PX, TOLERANCE_LEVELS, Tier
-from iast_export.verdict import Check, Outcome
 
 _PNG_HEAD = struct.Struct(">8s4x4sII")
 _REBUILD = "build the bundle again, and don't edit it afterwards"
@@ -52,7 +47,10 @@ def _lane_faults(manifest: Manifest) -> Iterator[str]:
     for entry in manifest.tiers:
         tier = Tier(entry.depth, entry.max_side_px)
         if (entry.id, entry.shape_px) != (tier.id, tier.shape_px):
-            yield f"tier {entry.id} has depth {entry.depth}, side {entry.max_side_px}, shape {entry.shape_px}"
+            yield (
+                f"tier {entry.id} has depth {entry.depth}, side {entry.max_side_px}, shape "
+                f"{entry.shape_px}"
+            )
     lanes = Counter(
         (entry.runtime, entry.precision, tier.id)
         for entry in manifest.files
@@ -90,13 +88,18 @@ def _golden_faults(manifest: Manifest, data: Mapping[str, bytes]) -> Iterator[st
         yield from _one_golden_faults(golden, tiers[golden.tier], data)
 
 
-def _one_golden_faults(golden: GoldenEntry, tier: TierEntry, data: Mapping[str, bytes]) -> Iterator[str]:
+def _one_golden_faults(
+    golden: GoldenEntry, tier: TierEntry, data: Mapping[str, bytes]
+) -> Iterator[str]:
     dropped = [lane for lane in GOLDEN_LANES if lane not in golden.lanes()]
     if dropped:
         yield f"{tier.id} has no golden {', '.join(' '.join(lane) for lane in dropped)}"
     for runtime, levels in golden.tolerance_levels.items():
         if levels > TOLERANCE_LEVELS[runtime]:
-            yield f"{tier.id} allows {runtime} {levels} levels, at most {TOLERANCE_LEVELS[runtime]} are found"
+            yield (
+                f"{tier.id} allows {runtime} {levels} levels, "
+                f"at most {TOLERANCE_LEVELS[runtime]} are found"
+            )
     if golden.strength == 0.0:
         yield f"the golden picture of {tier.id} has strength 0, which shows no style"
     if len(set(golden.outputs.values()) | {golden.content}) != len(golden.outputs) + 1:

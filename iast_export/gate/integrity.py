@@ -5,22 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from iast_export.artifacts import read_bytes, sha256_bytes
-from iast_export.belonging import said, strangers
+from iast_export.bundle.belonging import said, strangers
 from iast_export.errors import InputError
+from iast_export.files.artifacts import read_bytes, sha256_bytes
 from iast_export.gate.baseline import Baseline
 from iast_export.gate.common import check_of, cover, key_of, label_of
 from iast_export.gate.contents import Contents, content_faults, read_contents
-from iast_export.reports import (
-    BenchmarkReport,
-    ConvertReport,
-    FileEntry,
-    Manifest,
-    QuantizeReport,
-    Report,
-    VerifyReport,
-)
-from iast_export.verdict import Check, Outcome
+from iast_export.reports.base import Report
+from iast_export.reports.benchmark import BenchmarkReport
+from iast_export.reports.convert import ConvertReport
+from iast_export.reports.manifest import FileEntry, Manifest
+from iast_export.reports.quantize import QuantizeReport
+from iast_export.reports.verdict import Check, Outcome
+from iast_export.reports.verify import VerifyReport
 
 REFERENCE = ("onnxruntime", "fp32")
 _REBUILD = "build the bundle again, and don't edit it afterwards"
@@ -29,10 +26,12 @@ _REBUILD = "build the bundle again, and don't edit it afterwards"
 def check_files(
     folder: Path, manifest: Manifest
 ) -> tuple[list[Check], dict[str, Contents], dict[str, bytes]]:
-    """Every model, style, thumbnail and golden picture is there, unaltered, and a model what it is called.
+    """Every model, style, thumbnail and golden picture is there, unaltered, and a model what it is
+    called.
 
     Returns:
-        The checks; the contents of every model that is unaltered; the bytes of the other unaltered files.
+        The checks; the contents of every model that is unaltered; the bytes of the other unaltered
+        files.
     """
     models = {entry.path: entry for entry in manifest.files}
     checks: list[Check] = []
@@ -57,12 +56,19 @@ def check_files(
 
 def _file_check(path: str, found: str, wanted: str) -> Check:
     outcome: Outcome = "pass" if found == wanted else "fail"
-    return check_of(f"file: {path}", "integrity", outcome, found[:16], f"SHA-256 {wanted[:16]}", _REBUILD)
+    return check_of(
+        f"file: {path}", "integrity", outcome, found[:16], f"SHA-256 {wanted[:16]}", _REBUILD
+    )
 
 
-def _model_check(manifest: Manifest, entry: FileEntry, data: bytes) -> tuple[Check, Contents | None]:
+def _model_check(
+    manifest: Manifest, entry: FileEntry, data: bytes
+) -> tuple[Check, Contents | None]:
     """Whether a model's bytes are what the manifest calls them, and what was read of them."""
-    name, rule = f"contents: {entry.path}", f"{entry.runtime} {entry.precision} {entry.role} as listed"
+    name, rule = (
+        f"contents: {entry.path}",
+        f"{entry.runtime} {entry.precision} {entry.role} as listed",
+    )
     try:
         read = read_contents(entry, data)
     except ValueError as error:
@@ -110,7 +116,10 @@ def _quantized_faults(
             yield f"{entry.path} holds no integers"
         told = row is not None and sum(row.quantized_ops.values()) > 0
         if row is not None and entry.precision == "int8" and told != read.in_integers:
-            yield f"quantize.json tells of {sum(row.quantized_ops.values())} operators in {entry.path}"
+            yield (
+                f"quantize.json tells of {sum(row.quantized_ops.values())} operators in "
+                f"{entry.path}"
+            )
 
 
 def check_belonging(manifest: Manifest, *reports: Report) -> list[Check]:
@@ -122,19 +131,25 @@ def check_belonging(manifest: Manifest, *reports: Report) -> list[Check]:
         outcome: Outcome = "fail" if found else "pass"
         name = f"reports: {report.made_by} speaks of this bundle"
         rule = "SHA-256 of the bundle's own files, sets and styles"
-        checks.append(check_of(name, "integrity", outcome, said(found) or "all its own", rule, remedy))
+        checks.append(
+            check_of(name, "integrity", outcome, said(found) or "all its own", rule, remedy)
+        )
     return checks
 
 
 def check_converted(manifest: Manifest, converted: ConvertReport) -> list[Check]:
     """convert.json tells of every FP32 TFLite file once."""
     wanted = {
-        entry.path for entry in manifest.files if (entry.runtime, entry.precision) == ("litert", "fp32")
+        entry.path
+        for entry in manifest.files
+        if (entry.runtime, entry.precision) == ("litert", "fp32")
     }
     return [cover("convert.json", wanted, [row.path for row in converted.rows])]
 
 
-def check_coverage(manifest: Manifest, verified: VerifyReport, measured: BenchmarkReport) -> list[Check]:
+def check_coverage(
+    manifest: Manifest, verified: VerifyReport, measured: BenchmarkReport
+) -> list[Check]:
     """Every lane of the manifest has one row in each report (the FP32 reference none in verify)."""
     lanes = set(manifest.lanes())
     judged = {lane for lane in lanes if lane[:2] != REFERENCE}
@@ -144,8 +159,11 @@ def check_coverage(manifest: Manifest, verified: VerifyReport, measured: Benchma
     ]
 
 
-def check_rows_match(verified: VerifyReport, measured: BenchmarkReport, accepted: Baseline) -> list[Check]:
-    """The reports and the baseline hold the same rows and pairs: nothing was dropped, nothing is new."""
+def check_rows_match(
+    verified: VerifyReport, measured: BenchmarkReport, accepted: Baseline
+) -> list[Check]:
+    """The reports and the baseline hold the same rows and pairs: nothing was dropped, nothing is
+    new."""
     then, now = ([key_of(row) for row in one.rows] for one in (accepted.verify, verified))
     before, after = ([key_of(row) for row in one.rows] for one in (accepted.benchmark, measured))
     return [
@@ -158,11 +176,14 @@ def check_rows_match(verified: VerifyReport, measured: BenchmarkReport, accepted
 
 
 def _check_pairs(verified: VerifyReport, accepted: VerifyReport) -> list[Check]:
-    """On the same set every row holds the pairs that the baseline's row holds, in both its parts."""
+    """On the same set every row holds the pairs that the baseline's row holds, in both its
+    parts."""
     if verified.set != accepted.set:
         return []
     before = {key_of(row): row.keys() for row in accepted.rows}
-    other = [label_of(row) for row in verified.rows if before.get(key_of(row), row.keys()) != row.keys()]
+    other = [
+        label_of(row) for row in verified.rows if before.get(key_of(row), row.keys()) != row.keys()
+    ]
     outcome: Outcome = "cannot judge" if other else "pass"
     name, rule = "coverage: the baseline's pairs", "the same pictures and styles as the baseline"
     remedy = "verify with the baseline's recipe, or write a new baseline"

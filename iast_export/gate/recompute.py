@@ -1,4 +1,5 @@
-"""Every summary of a report, computed again from its raw values: what doesn't follow was not measured so."""
+"""Every summary of a report, computed again from its raw values: what doesn't follow was not
+measured so."""
 
 from __future__ import annotations
 
@@ -10,20 +11,12 @@ from functools import lru_cache
 from itertools import pairwise
 
 from iast_export.gate.common import check_of, key_of, label_of
-from iast_export.reports import (
-    PSNR_CAP_DB,
-    BenchmarkReport,
-    BenchmarkRow,
-    Figures,
-    PairScore,
-    Ratio,
-    TaskScores,
-    VerifyReport,
-    VerifyRow,
-)
-from iast_export.summaries import HIGHER_IS_BETTER, drop_of, lower_p5, p90_ms
-from iast_export.timing import Interval, Samples, ratio_interval
-from iast_export.verdict import Check, Outcome
+from iast_export.lanes.timing import Interval, Samples, ratio_interval
+from iast_export.metrics.summaries import HIGHER_IS_BETTER, drop_of, lower_p5, p90_ms
+from iast_export.reports.base import PSNR_CAP_DB
+from iast_export.reports.benchmark import BenchmarkReport, BenchmarkRow, Ratio
+from iast_export.reports.verdict import Check, Outcome
+from iast_export.reports.verify import Figures, PairScore, TaskScores, VerifyReport, VerifyRow
 
 _TOLERANCE = 1e-6
 _SSIM_EDGE_PX = 6
@@ -39,7 +32,10 @@ def check_figures(verified: VerifyReport, measured: BenchmarkReport, whose: str)
         measured: reports/benchmark.json, or a baseline's.
         whose: "reports" or "baseline", for the checks' names.
     """
-    checks = [_checked(f"{whose}: fidelity of {label_of(row)}", verify_faults(row)) for row in verified.rows]
+    checks = [
+        _checked(f"{whose}: fidelity of {label_of(row)}", verify_faults(row))
+        for row in verified.rows
+    ]
     checks.append(_checked(f"{whose}: every lane judged on the same pairs", pair_faults(verified)))
     for row in measured.rows:
         name = f"{whose}: times of {label_of(row)}"
@@ -59,7 +55,8 @@ def _checked(name: str, faults: Iterator[str]) -> Check:
     return check_of(name, "integrity", outcome, "; ".join(found[:4]) or "all follow", rule, remedy)
 
 
-# --- fidelity --------------------------------------------------------------------------------------
+# --- fidelity
+# --------------------------------------------------------------------------------------
 
 
 def verify_faults(row: VerifyRow) -> Iterator[str]:
@@ -97,15 +94,19 @@ def _pair_faults(pair: PairScore) -> Iterator[str]:
         if not _same_scores(pair.scores, pair.reference) or not _same(pair.ssim, 1.0):
             yield f"{what}: equal pictures with other scores"
         return
-    if min(pair.width_px, pair.height_px) > _SSIM_EDGE_PX and pair.ssim < _least_ssim(pair) - _TOLERANCE:
+    if (
+        min(pair.width_px, pair.height_px) > _SSIM_EDGE_PX
+        and pair.ssim < _least_ssim(pair) - _TOLERANCE
+    ):
         yield f"{what}: ssim {pair.ssim:.4g} is impossible at {pair.psnr_db:.4g} dB"
 
 
 def _least_ssim(pair: PairScore) -> float:
     """How low SSIM can be at this PSNR.
 
-    In a window, 1 - SSIM is at most the mean squared difference over C1 = 0.01²; a pixel lies in at most 49
-    windows of 49 pixels, so the mean over windows is at most that of the picture, scaled by their number.
+    In a window, 1 - SSIM is at most the mean squared difference over C1 = 0.01²; a pixel lies in at
+    most 49 windows of 49 pixels, so the mean over windows is at most that of the picture, scaled by
+    their number.
     """
     inner = (pair.width_px - _SSIM_EDGE_PX) * (pair.height_px - _SSIM_EDGE_PX)
     mse = math.exp(-pair.psnr_db / 10.0 * math.log(10.0))
@@ -113,7 +114,8 @@ def _least_ssim(pair: PairScore) -> float:
 
 
 def pair_faults(verified: VerifyReport) -> Iterator[str]:
-    """What differs between the pairs of the rows: all of a tier share pictures and FP32's scores of them."""
+    """What differs between the pairs of the rows: all of a tier share pictures and FP32's scores
+    of them."""
     tiers: dict[str, VerifyRow] = {}
     for row in verified.rows:
         first = tiers.setdefault(row.tier, row)
@@ -144,7 +146,8 @@ def _copied(rows: Sequence[VerifyRow]) -> Iterator[str]:
             if (row.runtime, row.tier) != (other.runtime, other.tier):
                 continue
             same = [
-                _measured(one) == _measured(two) for one, two in zip(row.parts(), other.parts(), strict=False)
+                _measured(one) == _measured(two)
+                for one, two in zip(row.parts(), other.parts(), strict=False)
             ]
             equal = any(same)
             if row.sha256 == other.sha256 and not all(same):
@@ -159,10 +162,13 @@ def _measured(part: Figures) -> list[tuple[float, float]]:
     return [(pair.psnr_db, pair.ssim) for pair in part.pairs]
 
 
-# --- times -----------------------------------------------------------------------------------------
+# --- times
+# -----------------------------------------------------------------------------------------
 
 
-def benchmark_faults(row: BenchmarkRow, base: BenchmarkRow | None, report: BenchmarkReport) -> Iterator[str]:
+def benchmark_faults(
+    row: BenchmarkRow, base: BenchmarkRow | None, report: BenchmarkReport
+) -> Iterator[str]:
     """What in a row of benchmark.json doesn't follow from its samples, in words.
 
     Args:
@@ -202,7 +208,9 @@ def _ratio_faults(row: BenchmarkRow, base: BenchmarkRow) -> Iterator[str]:
         return
     follows = Ratio(value=found.value, low=found.low, high=found.high)
     for name in ("value", "low", "high"):
-        yield from _differs(f"ratio_to_fp32.{name}", getattr(row.ratio_to_fp32, name), getattr(follows, name))
+        yield from _differs(
+            f"ratio_to_fp32.{name}", getattr(row.ratio_to_fp32, name), getattr(follows, name)
+        )
     if math.isclose(found.low, found.high, rel_tol=_TOLERANCE):
         yield "the same ratio in every block, which no clock gives"
 
@@ -218,11 +226,14 @@ def _interval(base_ms: tuple[float, ...], row_ms: tuple[float, ...]) -> Interval
 
     Kept, since a bundle and its own baseline hold the same samples.
     """
-    base, row = (Samples((), tuple(zip(found[::2], found[1::2], strict=True))) for found in (base_ms, row_ms))
+    base, row = (
+        Samples((), tuple(zip(found[::2], found[1::2], strict=True))) for found in (base_ms, row_ms)
+    )
     return ratio_interval(base, row)
 
 
-# --- comparing -------------------------------------------------------------------------------------
+# --- comparing
+# -------------------------------------------------------------------------------------
 
 
 def _differs(name: str, told: float | None, follows: float | None) -> Iterator[str]:

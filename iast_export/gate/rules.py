@@ -9,11 +9,11 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from iast_export.artifacts import read_bytes
 from iast_export.errors import RecipeError
+from iast_export.files.artifacts import read_bytes
+from iast_export.files.texts import shown
+from iast_export.files.toml_text import parse_toml
 from iast_export.specs import PRECISIONS, RUNTIMES, Precision, Runtime
-from iast_export.texts import shown
-from iast_export.toml_text import parse_toml
 
 DEFAULT_RULES = "default_rules.toml"
 
@@ -110,7 +110,9 @@ def _check_limits(name: str, rules: Rules) -> None:
     empty = [f"accuracy.{key}" for key, table in rules.accuracy.items() if not _limits(table)]
     empty += [f"speed.min_ratio.{key}" for key, table in rules.speed.min_ratio.items() if not table]
     if empty:
-        raise RecipeError(f"{name}: {', '.join(empty)} sets no limit", "write one there, or take it out")
+        raise RecipeError(
+            f"{name}: {', '.join(empty)} sets no limit", "write one there, or take it out"
+        )
     compared = (rules.accuracy_baseline, rules.speed, rules.size)
     if not (rules.accuracy or rules.speed.min_ratio or any(_limits(table) for table in compared)):
         raise RecipeError(
@@ -120,7 +122,9 @@ def _check_limits(name: str, rules: Rules) -> None:
 
 def _limits(table: BaseModel) -> list[str]:
     """Names of the limits that a table sets."""
-    return [key for key, value in table if key.startswith(("min_", "max_")) and _is_limit(key, value)]
+    return [
+        key for key, value in table if key.startswith(("min_", "max_")) and _is_limit(key, value)
+    ]
 
 
 def _is_limit(key: str, value: Any) -> bool:
@@ -136,7 +140,8 @@ def _rules_error(name: str, error: ValidationError) -> RecipeError:
     is_key = details["type"] == "extra_forbidden" or details["loc"][-1] == "[key]"
     if not is_key:
         return RecipeError(
-            f"{name}: {where}: {details['msg']}, found {shown(details['input'])}", "correct the value"
+            f"{name}: {where}: {details['msg']}, found {shown(details['input'])}",
+            "correct the value",
         )
     known = _known_keys(place[:-1])
     near = difflib.get_close_matches(place[-1], known, n=1, cutoff=0.5)

@@ -7,14 +7,18 @@ from collections.abc import Sequence
 from iast_export.gate.baseline import MACHINE_FIELDS, MEMORY_FIELDS, RATIO_FIELDS, Baseline, unlike
 from iast_export.gate.common import check_of, cover, key_of, label_of, no_lane, unlike_threads
 from iast_export.gate.rules import Rules
-from iast_export.reports import BenchmarkReport, BenchmarkRow, Manifest
-from iast_export.verdict import Check, Outcome
+from iast_export.reports.benchmark import BenchmarkReport, BenchmarkRow
+from iast_export.reports.manifest import Manifest
+from iast_export.reports.verdict import Check, Outcome
 
 _REMEASURE = "run `iast-export bench` again on a quiet machine, with more blocks"
 
 
-def check_speed(measured: BenchmarkReport, accepted: BenchmarkReport | None, rules: Rules) -> list[Check]:
-    """Ratios to FP32 against the floors and the baseline, milliseconds on the very same machine only."""
+def check_speed(
+    measured: BenchmarkReport, accepted: BenchmarkReport | None, rules: Rules
+) -> list[Check]:
+    """Ratios to FP32 against the floors and the baseline, milliseconds on the very same machine
+    only."""
     before = {key_of(row): row for row in accepted.rows} if accepted else {}
     other_set = unlike(measured, accepted, RATIO_FIELDS) if accepted else []
     other_machine = unlike(measured, accepted, MACHINE_FIELDS) if accepted else []
@@ -33,7 +37,9 @@ def check_speed(measured: BenchmarkReport, accepted: BenchmarkReport | None, rul
         if then is not None and rules.speed.max_ratio_fall is not None and row.precision != "fp32":
             checks.append(_ratio_fall(row, then, other_set, rules))
         if then is not None and rules.speed.max_median_rise is not None:
-            checks.append(_median_rise(row, then, other_machine, rules, rules.speed.max_median_rise))
+            checks.append(
+                _median_rise(row, then, other_machine, rules, rules.speed.max_median_rise)
+            )
     return checks
 
 
@@ -60,13 +66,17 @@ def check_size(
         apart = [*other, *unlike_threads(row, then_row)]
         if row.peak_rss_bytes is None or peak is None or apart:
             found = "; ".join(apart) or ("not measured" if peak else "the baseline has none")
-            checks.append(check_of(name, "size", "cannot judge", found, "the baseline's", _REMEASURE))
+            checks.append(
+                check_of(name, "size", "cannot judge", found, "the baseline's", _REMEASURE)
+            )
         else:
             checks.append(_rise(name, row.peak_rss_bytes, peak, rules.size.max_peak_rss_rise))
     return checks
 
 
-def _ratio_fall(row: BenchmarkRow, then: BenchmarkRow, other_set: Sequence[str], rules: Rules) -> Check:
+def _ratio_fall(
+    row: BenchmarkRow, then: BenchmarkRow, other_set: Sequence[str], rules: Rules
+) -> Check:
     ratio = then.ratio_to_fp32
     if ratio is None:
         name, rule = f"ratio against the baseline: {label_of(row)}", "the baseline's ratio"
@@ -91,7 +101,10 @@ def _ratio(what: str, row: BenchmarkRow, floor: float, rule: str, rules: Rules) 
     if ratio is None:
         return check_of(name, "speed", "cannot judge", "no ratio was measured", rule, _REMEASURE)
     if len(row.samples_ms) < rules.speed.min_samples:
-        found, rule = f"{len(row.samples_ms)} samples", f"at least {rules.speed.min_samples} samples"
+        found, rule = (
+            f"{len(row.samples_ms)} samples",
+            f"at least {rules.speed.min_samples} samples",
+        )
         return check_of(name, "speed", "cannot judge", found, rule, _REMEASURE)
     found = f"{ratio.value:.3g} ({ratio.low:.3g} to {ratio.high:.3g})"
     too_wide = ratio.high - ratio.low > rules.speed.max_interval_width * ratio.value
@@ -112,7 +125,10 @@ def _median_rise(
     unlike_runs = [*other_machine, *unlike_threads(row, then)]
     if unlike_runs:
         found = "; ".join(unlike_runs)
-        remedy = "milliseconds compare on the baseline's machine only; take max_median_rise out otherwise"
+        remedy = (
+            "milliseconds compare on the baseline's machine only; take max_median_rise out "
+            "otherwise"
+        )
         return check_of(name, "speed", "cannot judge", found, rule, remedy)
     if min(len(row.samples_ms), len(then.samples_ms)) < rules.speed.min_samples:
         found = f"{len(row.samples_ms)} samples, baseline {len(then.samples_ms)}"
@@ -127,4 +143,6 @@ def _rise(name: str, now: int, then: int, rise: float) -> Check:
     limit = then * (1.0 + rise)
     rule = f"at most {int(limit):,} bytes (baseline {then:,} and {100 * rise:.3g} %)"
     remedy = "find what grew, or write a new baseline if it is meant"
-    return check_of(name, "size", "pass" if now <= limit else "fail", f"{now:,} bytes", rule, remedy)
+    return check_of(
+        name, "size", "pass" if now <= limit else "fail", f"{now:,} bytes", rule, remedy
+    )

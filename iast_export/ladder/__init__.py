@@ -3,9 +3,10 @@
     PyTorch ─ ONNX FP32 ─ ONNX INT8, optimizations off ─ ONNX INT8, optimizations on
                   └────── LiteRT FP32 ─ LiteRT INT8, reference kernels ─ LiteRT INT8, XNNPACK
 
-The step from FP32 to INT8 is the loss that quantization costs. The step after it runs the same file on
-other kernels and should change next to nothing: where it does, a kernel or an optimization is at fault,
-not the quantization. Products of 8-bit integers are kept from saturating in every ONNX Runtime step.
+The step from FP32 to INT8 is the loss that quantization costs. The step after it runs the same file
+on other kernels and should change next to nothing: where it does, a kernel or an optimization is at
+fault, not the quantization. Products of 8-bit integers are kept from saturating in every ONNX
+Runtime step.
 """
 
 from __future__ import annotations
@@ -13,20 +14,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from iast_export.artifacts import Progress, no_progress, sha256_file
+from iast_export.bundle.sealed import Seals
 from iast_export.environment import usable_cores
 from iast_export.errors import CannotJudgeError, IastExportError, UsageError
-from iast_export.images import Rgb, center_square
-from iast_export.imagesets import load_set
+from iast_export.files.artifacts import Progress, no_progress, sha256_file
+from iast_export.files.paths import check_folders
 from iast_export.ladder.cpu import processor
 from iast_export.ladder.inputs import LadderInput, bundle_inputs
 from iast_export.ladder.judge import LIMIT_DB, LIMIT_LEVELS, row
 from iast_export.ladder.steps import Source, load_source, openers
-from iast_export.ladder_reports import LADDER_PATH, LadderReport, LadderRow, Step
-from iast_export.paths import check_folders
-from iast_export.reports import Manifest, SetFacts, load_manifest
-from iast_export.runtimes import Session, stylize_rgb
-from iast_export.sealed import Seals
+from iast_export.pictures.images import Rgb, center_square
+from iast_export.pictures.imagesets import load_set
+from iast_export.reports.base import SetFacts
+from iast_export.reports.ladder import LADDER_PATH, LadderReport, LadderRow, Step
+from iast_export.reports.manifest import Manifest, load_manifest
+from iast_export.runtimes.session import Session, stylize_rgb
 from iast_export.specs import Tier
 
 __all__ = ["LadderInput", "Source", "climb", "ladder", "load_source"]
@@ -48,7 +50,8 @@ def climb(
         folder: the bundle.
         set_name: the image set to judge on.
         pictures: how many of it.
-        network: `module:factory` that the bundle was made from, whose code is run; None: the packaged one.
+        network: `module:factory` that the bundle was made from, whose code is run; None: the
+            packaged one.
         checkpoint: of that network; None: the factory's own default.
         tiers: ids; empty: all.
         progress: told after every step.
@@ -120,7 +123,9 @@ def ladder(
         set=set_facts,
         pictures=len(inputs),
         files=_files(folder, manifest, chosen),
-        styles={one.id: one.sha256 for one in manifest.styles if one.id in {i.style for i in inputs}},
+        styles={
+            one.id: one.sha256 for one in manifest.styles if one.id in {i.style for i in inputs}
+        },
         processor=processor(),
         limit_levels=dict(LIMIT_LEVELS),
         limit_db=LIMIT_DB,
@@ -142,14 +147,19 @@ def _chosen(manifest: Manifest, tiers: Sequence[str]) -> list[Tier]:
     known = {entry.id: Tier(entry.depth, entry.max_side_px) for entry in manifest.tiers}
     unknown = [name for name in tiers if name not in known]
     if unknown:
-        raise UsageError(f"the bundle has no tier {', '.join(unknown)}", f"choose of {', '.join(known)}")
+        raise UsageError(
+            f"the bundle has no tier {', '.join(unknown)}", f"choose of {', '.join(known)}"
+        )
     return [tier for name, tier in known.items() if not tiers or name in tiers]
 
 
 def _pictures(session: Session, tier: Tier, inputs: Sequence[LadderInput]) -> list[Rgb]:
     return [
         stylize_rgb(
-            session, center_square(one.content, tier.max_side_px), one.feeds, fixed_shape_px=tier.shape_px
+            session,
+            center_square(one.content, tier.max_side_px),
+            one.feeds,
+            fixed_shape_px=tier.shape_px,
         )
         for one in inputs
     ]

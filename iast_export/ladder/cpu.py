@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from iast_export.environment import machine_fingerprint
-from iast_export.ladder_reports import Processor
+from iast_export.reports.ladder import Processor
 
 _INT8_FLAGS = {
     "x86_64": ("avx2", "avx512_vnni", "avx_vnni", "amx_int8"),
@@ -22,7 +22,8 @@ def processor() -> Processor:
     if kind == "x86_64" and not _VNNI & set(has):
         remark = (
             "no VNNI: 8-bit products would saturate; session.x64quantprecision keeps them exact, "
-            "so accuracy is judged rightly here, but INT8 speed is not that of a processor with VNNI"
+            "so accuracy is judged rightly here, but INT8 speed is not that of a processor with "
+            "VNNI"
         )
     elif kind != "x86_64" and not has:
         remark = "no 8-bit dot product: results hold, INT8 speed is that of the oldest phones"

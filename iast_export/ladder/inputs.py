@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from iast_export.bundle.sealed import Seals
+from iast_export.bundle.styles import unpack
 from iast_export.errors import InputError
-from iast_export.images import Rgb
-from iast_export.imagesets import ImageSet
-from iast_export.lanes import Feeds
-from iast_export.reports import Manifest
-from iast_export.sealed import Seals
+from iast_export.lanes.lane import Feeds
+from iast_export.pictures.images import Rgb
+from iast_export.pictures.imagesets import ImageSet
+from iast_export.reports.manifest import Manifest
 from iast_export.specs import STRENGTH
-from iast_export.styles import unpack
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,9 @@ class LadderInput:
     feeds: Feeds
 
 
-def bundle_inputs(folder: Path, manifest: Manifest, pictures: ImageSet, count: int) -> list[LadderInput]:
+def bundle_inputs(
+    folder: Path, manifest: Manifest, pictures: ImageSet, count: int
+) -> list[LadderInput]:
     """The first `count` pictures of a set, each with another of the bundle's styles.
 
     Raises:

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from iast_export.images import Rgb
-from iast_export.ladder_reports import STEP_NAMES, LadderRow, Step, StepError
-from iast_export.metrics import psnr_db
+from iast_export.metrics.fidelity import psnr_db
+from iast_export.pictures.images import Rgb
+from iast_export.reports.ladder import STEP_NAMES, LadderRow, Step, StepError
 
-# What each step follows; LiteRT starts from FP32 again, so that its error isn't mixed with ONNX INT8's.
+# What each step follows; LiteRT starts from FP32 again, so that its error isn't mixed with ONNX
+# INT8's.
 BEFORE: Mapping[Step, Step] = {
     "onnx_fp32": "pytorch",
     "onnx_int8_plain": "onnx_fp32",
@@ -19,13 +20,20 @@ BEFORE: Mapping[Step, Step] = {
     "litert_int8_reference": "litert_fp32",
     "litert_int8": "litert_int8_reference",
 }
-# Steps that should not change the picture, with the largest difference in 8-bit levels and the least PSNR
-# that they may show. Two INT8 kernels round differently now and then, and what follows carries it on.
-LIMIT_LEVELS: Mapping[Step, int] = {"onnx_fp32": 1, "onnx_int8": 24, "litert_fp32": 1, "litert_int8": 24}
+# Steps that should not change the picture, with the largest difference in 8-bit levels and the
+# least PSNR that they may show. Two INT8 kernels round differently now and then, and what follows
+# carries it on.
+LIMIT_LEVELS: Mapping[Step, int] = {
+    "onnx_fp32": 1,
+    "onnx_int8": 24,
+    "litert_fp32": 1,
+    "litert_int8": 24,
+}
 LIMIT_DB = 40.0
 _SUSPECTS: Mapping[Step, str] = {
     "onnx_fp32": "the export is not the network",
-    "onnx_int8": "an optimization or kernel of ONNX Runtime computes something else than the file says",
+    "onnx_int8": "an optimization or kernel of ONNX Runtime computes something else than the file "
+    "says",
     "litert_fp32": "the conversion is not the network",
     "litert_int8": "XNNPACK computes something else than LiteRT's reference kernels",
 }
@@ -47,11 +55,21 @@ def row(
     if step == "pytorch":
         return LadderRow(tier=tier, step=step)
     before = (
-        compare(BEFORE[step], pictures[BEFORE[step]], pictures[step]) if BEFORE[step] in pictures else None
+        compare(BEFORE[step], pictures[BEFORE[step]], pictures[step])
+        if BEFORE[step] in pictures
+        else None
     )
-    total = compare("pytorch", pictures["pytorch"], pictures[step]) if "pytorch" in pictures else None
-    missing = [STEP_NAMES[one] for one in dict.fromkeys((BEFORE[step], "pytorch")) if one in reasons]
-    gap = f"ran, but can't be compared with {' and '.join(missing)}, which did not run" if missing else None
+    total = (
+        compare("pytorch", pictures["pytorch"], pictures[step]) if "pytorch" in pictures else None
+    )
+    missing = [
+        STEP_NAMES[one] for one in dict.fromkeys((BEFORE[step], "pytorch")) if one in reasons
+    ]
+    gap = (
+        f"ran, but can't be compared with {' and '.join(missing)}, which did not run"
+        if missing
+        else None
+    )
     return LadderRow(
         tier=tier, step=step, before=before, total=total, not_run=gap, anomaly=anomaly(step, before)
     )
@@ -81,7 +99,9 @@ def anomaly(step: Step, before: StepError | None) -> str | None:
     if before.max_levels <= limit and before.worst_psnr_db >= LIMIT_DB:
         return None
     return (
-        f"{STEP_NAMES[step]} differs from {STEP_NAMES[before.against]} by up to {before.max_levels} levels, "
-        f"{before.worst_psnr_db:.1f} dB at worst; at most {limit} levels and at least {LIMIT_DB:.0f} dB are "
+        f"{STEP_NAMES[step]} differs from {STEP_NAMES[before.against]} by up to "
+        f"{before.max_levels} levels, "
+        f"{before.worst_psnr_db:.1f} dB at worst; at most {limit} levels and at least "
+        f"{LIMIT_DB:.0f} dB are "
         f"expected: {_SUSPECTS[step]}"
     )

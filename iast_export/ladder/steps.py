@@ -8,24 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from iast_export.artifacts import sha256_file
+from iast_export.bundle.sealed import Seals
 from iast_export.errors import IastExportError, InputError, ToolError
-from iast_export.ladder_reports import Step
-from iast_export.reports import Manifest
-from iast_export.runtimes import (
-    LiteRtSession,
-    Session,
-    TorchSession,
-    litert_interpreter,
-    onnx_session_options,
-    open_litert,
-    open_onnx,
-)
-from iast_export.sealed import Seals
+from iast_export.files.artifacts import sha256_file
+from iast_export.reports.ladder import Step
+from iast_export.reports.manifest import Manifest
+from iast_export.runtimes.litert import LiteRtSession, litert_interpreter, open_litert
+from iast_export.runtimes.onnx import onnx_session_options, open_onnx
+from iast_export.runtimes.pytorch import TorchSession
+from iast_export.runtimes.session import Session
 from iast_export.specs import Tier, onnx_name, tflite_name
 
 if TYPE_CHECKING:
-    from iast_export.adapters import StyleNetwork
+    from iast_export.network.adapters import StyleNetwork
 
 Open = Callable[[], Session]
 
@@ -38,7 +33,9 @@ class Source:
     reason: str = ""
 
 
-def load_source(manifest: Manifest, network: str | None = None, checkpoint: Path | None = None) -> Source:
+def load_source(
+    manifest: Manifest, network: str | None = None, checkpoint: Path | None = None
+) -> Source:
     """The PyTorch network that a bundle was made from, if it is the same one.
 
     Args:
@@ -51,13 +48,15 @@ def load_source(manifest: Manifest, network: str | None = None, checkpoint: Path
         The network, or the reason why there is none: a module that nobody asked for, another
         checkpoint, a factory that can't be imported, no torch.
     """
-    from iast_export.adapters import PACKAGED, load_network
+    from iast_export.network.adapters import PACKAGED, load_network
 
     target, named = network or PACKAGED, manifest.source.network
     if network is None and named != PACKAGED:
-        return Source(None, f"the bundle names the network {named}: give --network {named} to run its code")
+        return Source(
+            None, f"the bundle names the network {named}: give --network {named} to run its code"
+        )
     if checkpoint is None and target == PACKAGED:
-        from iast_export.checkpoint import PACKAGED_CHECKPOINT
+        from iast_export.network.checkpoint import PACKAGED_CHECKPOINT
 
         checkpoint = PACKAGED_CHECKPOINT
     wanted = manifest.source.checkpoint_sha256
@@ -65,7 +64,8 @@ def load_source(manifest: Manifest, network: str | None = None, checkpoint: Path
         found = sha256_file(checkpoint) if checkpoint is not None else None
         if found != wanted:
             return Source(
-                None, f"the bundle was made from checkpoint {_short(wanted)}, here is {_short(found)}"
+                None,
+                f"the bundle was made from checkpoint {_short(wanted)}, here is {_short(found)}",
             )
         return Source(load_network(target, checkpoint))
     except IastExportError as error:
@@ -98,7 +98,9 @@ def openers(
 
 def _open_torch(source: Source, tier: Tier) -> Session:
     if source.network is None:
-        raise InputError(source.reason, "give the network and the checkpoint that the bundle was made from")
+        raise InputError(
+            source.reason, "give the network and the checkpoint that the bundle was made from"
+        )
     return TorchSession(source.network.cut(tier.depth), tuple(source.network.code_shapes))
 
 

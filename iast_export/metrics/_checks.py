@@ -19,18 +19,26 @@ def as_unit(picture: Picture, what: str) -> NDArray[np.float64]:
         InputError: another shape or type, empty, NaN, infinity, or a float outside [0, 1].
     """
     if picture.ndim != 3 or picture.shape[2] != 3:
-        raise InputError(f"{what} has shape {picture.shape}, [H, W, 3] was needed", "give an RGB picture")
+        raise InputError(
+            f"{what} has shape {picture.shape}, [H, W, 3] was needed", "give an RGB picture"
+        )
     if picture.size == 0:
         raise InputError(f"{what} is empty", "give a picture with pixels")
     if picture.dtype == np.uint8:
         return picture.astype(np.float64) / 255.0
     if not np.issubdtype(picture.dtype, np.floating):
-        raise InputError(f"{what} holds {picture.dtype} values", "give uint8 levels or floats in [0, 1]")
+        raise InputError(
+            f"{what} holds {picture.dtype} values", "give uint8 levels or floats in [0, 1]"
+        )
     if not np.isfinite(picture).all():
-        raise InputError(f"{what} holds NaN or infinity", "the model's output is damaged; inspect the model")
+        raise InputError(
+            f"{what} holds NaN or infinity", "the model's output is damaged; inspect the model"
+        )
     if picture.min() < 0.0 or picture.max() > 1.0:
         found = f"{float(picture.min()):.4g}..{float(picture.max()):.4g}"
-        raise InputError(f"{what} holds values in {found}, 0..1 was needed", "clip it or use 8-bit levels")
+        raise InputError(
+            f"{what} holds values in {found}, 0..1 was needed", "clip it or use 8-bit levels"
+        )
     return cast("NDArray[np.float64]", np.asarray(picture, np.float64))
 
 
@@ -42,7 +50,8 @@ def pair_as_unit(a: Picture, b: Picture) -> tuple[NDArray[np.float64], NDArray[n
     """
     if a.shape != b.shape:
         raise InputError(
-            f"pictures of shapes {a.shape} and {b.shape} can't be compared", "give two pictures of one size"
+            f"pictures of shapes {a.shape} and {b.shape} can't be compared",
+            "give two pictures of one size",
         )
     return as_unit(a, "the first picture"), as_unit(b, "the second picture")
 

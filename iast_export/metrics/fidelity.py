@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from iast_export.errors import InputError
 from iast_export.metrics._checks import Picture, finite, pair_as_unit
-from iast_export.reports import PSNR_CAP_DB
+from iast_export.reports.base import PSNR_CAP_DB
 
 _WINDOW_PX = 7
 _C1, _C2 = 0.01**2, 0.03**2
@@ -76,6 +76,8 @@ def ssim_content(result: Picture, content: Picture) -> float:
 
 def _windows(plane: NDArray[np.float64]) -> NDArray[np.float64]:
     """Means over the 7x7 windows that lie inside a plane."""
-    blurred = cv2.boxFilter(plane, cv2.CV_64F, (_WINDOW_PX, _WINDOW_PX), borderType=cv2.BORDER_REFLECT)
+    blurred = cv2.boxFilter(
+        plane, cv2.CV_64F, (_WINDOW_PX, _WINDOW_PX), borderType=cv2.BORDER_REFLECT
+    )
     edge = _WINDOW_PX // 2
     return np.asarray(blurred[edge:-edge, edge:-edge], np.float64)

@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from iast_export.apart import read_foreign
-from iast_export.artifacts import sha256_bytes
 from iast_export.errors import InputError, ToolError
+from iast_export.files.apart import read_foreign
+from iast_export.files.artifacts import sha256_bytes
 from iast_export.metrics._checks import Picture, finite, pair_as_unit
 
 # Left, top, right, bottom as shares of the picture's width and height.
@@ -35,13 +35,17 @@ class FaceIdentity:
         import onnxruntime as ort
 
         if not path.is_file():
-            raise InputError(f"{path} is missing", "give a face-embedding ONNX file, or leave it out")
+            raise InputError(
+                f"{path} is missing", "give a face-embedding ONNX file, or leave it out"
+            )
         data = path.read_bytes()
-        read_foreign("iast_export.runtimes:run_on_zeros", path, sha256=sha256_bytes(data))
+        read_foreign("iast_export.runtimes.onnx:run_on_zeros", path, sha256=sha256_bytes(data))
         options = ort.SessionOptions()
         options.log_severity_level = 3
         try:
-            self._session: Any = ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+            self._session: Any = ort.InferenceSession(
+                data, options, providers=["CPUExecutionProvider"]
+            )
         except Exception as error:  # onnxruntime raises classes of its own, without a common base
             raise ToolError(f"ONNX Runtime can't load {path}: {error}", "check the file") from error
         inputs = self._session.get_inputs()
@@ -66,14 +70,18 @@ class FaceIdentity:
 
     def _embed(self, face: NDArray[np.float64]) -> NDArray[np.float64]:
         planes = ((face * 255.0 - 127.5) / 128.0).transpose(2, 0, 1)[np.newaxis].astype(np.float32)
-        result = self._session.run(None, {self._session.get_inputs()[0].name: np.ascontiguousarray(planes)})
+        result = self._session.run(
+            None, {self._session.get_inputs()[0].name: np.ascontiguousarray(planes)}
+        )
         return np.asarray(result[0], np.float64).reshape(-1)
 
 
 def _crop(picture: NDArray[np.float64], box: FaceBox) -> NDArray[np.float64]:
     left, top, right, bottom = box
     if not (0.0 <= left < right <= 1.0 and 0.0 <= top < bottom <= 1.0):
-        raise InputError(f"a face box of {box} is not inside the picture", "give shares between 0 and 1")
+        raise InputError(
+            f"a face box of {box} is not inside the picture", "give shares between 0 and 1"
+        )
     height, width = picture.shape[:2]
     rows = slice(int(top * height), max(int(top * height) + 1, round(bottom * height)))
     columns = slice(int(left * width), max(int(left * width) + 1, round(right * width)))

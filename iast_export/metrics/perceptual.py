@@ -1,9 +1,9 @@
 """Perceptual distance in the features of SqueezeNet 1.1, whose weights the user brings.
 
 The taps are those of Zhang et al., "The Unreasonable Effectiveness of Deep Features as a Perceptual
-Metric", CVPR 2018. Their learned channel weights are left out (the paper's "unweighted" baseline), so
-that any ImageNet weights serve; the numbers are not those of the published LPIPS. torch is loaded only
-when a distance is opened.
+Metric", CVPR 2018. Their learned channel weights are left out (the paper's "unweighted" baseline),
+so that any ImageNet weights serve; the numbers are not those of the published LPIPS. torch is
+loaded only when a distance is opened.
 """
 
 from __future__ import annotations
@@ -34,7 +34,9 @@ _POOLS_BEFORE = (3, 6, 9)
 _TAPS_AFTER = (1, 4, 7, 9, 10, 11, 12)
 
 
-def open_perceptual(weights: Path, preprocessing: Preprocessing = "torchvision") -> PerceptualDistance:
+def open_perceptual(
+    weights: Path, preprocessing: Preprocessing = "torchvision"
+) -> PerceptualDistance:
     """The distance of two pictures [H, W, 3] in SqueezeNet's features, 0 for equal pictures.
 
     Args:
@@ -56,11 +58,14 @@ def open_perceptual(weights: Path, preprocessing: Preprocessing = "torchvision")
         first, second = pair_as_unit(a, b)
         if min(first.shape[:2]) < MIN_SIDE_PX:
             raise InputError(
-                f"pictures of {first.shape[1]}x{first.shape[0]} px are too small for a perceptual distance",
+                f"pictures of {first.shape[1]}x{first.shape[0]} px are too small for a perceptual "
+                "distance",
                 f"both sides must be at least {MIN_SIDE_PX} px",
             )
         with torch.inference_mode():
-            batch = torch.from_numpy(np.stack([first, second]).transpose(0, 3, 1, 2).astype(np.float32))
+            batch = torch.from_numpy(
+                np.stack([first, second]).transpose(0, 3, 1, 2).astype(np.float32)
+            )
             features = _features(_prepare(batch, preprocessing), state)
             parts = [_unit_distance(one) for one in features]
         return finite(sum(parts), "the perceptual distance")
@@ -70,7 +75,10 @@ def open_perceptual(weights: Path, preprocessing: Preprocessing = "torchvision")
 
 def expected_shapes() -> dict[str, tuple[int, ...]]:
     """Every parameter of the feature extractor by torchvision's name, with its shape."""
-    shapes: dict[str, tuple[int, ...]] = {"features.0.weight": (64, 3, 3, 3), "features.0.bias": (64,)}
+    shapes: dict[str, tuple[int, ...]] = {
+        "features.0.weight": (64, 3, 3, 3),
+        "features.0.bias": (64,),
+    }
     for index, (channels, squeeze, expand) in _FIRES.items():
         sizes = {
             "squeeze": (squeeze, channels, 1, 1),
@@ -87,7 +95,9 @@ def _load(path: Path) -> dict[str, Tensor]:
     try:
         import torch
     except ImportError as error:
-        raise ToolError("a perceptual distance needs torch", "pip install 'iast-export[build]'") from error
+        raise ToolError(
+            "a perceptual distance needs torch", "pip install 'iast-export[build]'"
+        ) from error
     if not path.is_file():
         raise InputError(f"{path} is missing", "give SqueezeNet 1.1 weights, or leave them out")
     try:
@@ -99,10 +109,15 @@ def _load(path: Path) -> dict[str, Tensor]:
     if not isinstance(state, dict):
         raise InputError(f"{path} holds a {type(state).__name__}", "save a plain state dict")
     shapes = expected_shapes()
-    wrong = [name for name, shape in shapes.items() if tuple(getattr(state.get(name), "shape", ())) != shape]
+    wrong = [
+        name
+        for name, shape in shapes.items()
+        if tuple(getattr(state.get(name), "shape", ())) != shape
+    ]
     if wrong:
         raise InputError(
-            f"{path} is not SqueezeNet 1.1: {wrong[0]} should be {shapes[wrong[0]]} ({len(wrong)} differ)",
+            f"{path} is not SqueezeNet 1.1: {wrong[0]} should be {shapes[wrong[0]]} ({len(wrong)} "
+            "differ)",
             "use torchvision's key names",
         )
     tensors = {name: state[name].float() for name in shapes}

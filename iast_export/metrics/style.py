@@ -2,10 +2,10 @@
 
 A picture is summed up by the moments of its colors and of the responses of a fixed bank of oriented
 filters at several scales, with the correlations between orientations and between colors, after the
-texture statistics of Portilla and Simoncelli, "A Parametric Texture Model Based on Joint Statistics of
-Complex Wavelet Coefficients", IJCV 40(1), 2000. Gabor pairs on a Gaussian pyramid stand in for their
-steerable pyramid. The vector of an artwork can be stored (a few hundred numbers) and compared with later,
-so the artwork itself need not be shipped.
+texture statistics of Portilla and Simoncelli, "A Parametric Texture Model Based on Joint Statistics
+of Complex Wavelet Coefficients", IJCV 40(1), 2000. Gabor pairs on a Gaussian pyramid stand in for
+their steerable pyramid. The vector of an artwork can be stored (a few hundred numbers) and compared
+with later, so the artwork itself need not be shipped.
 """
 
 from __future__ import annotations
@@ -85,9 +85,9 @@ def style_statistics(rgb: Picture) -> Statistics:
 def style_distance(result: Picture, style: Picture | Statistics) -> float:
     """Distance in [0, 1] of a picture from an artwork: 0 for equal statistics. Lower is better.
 
-    The mean over the groups of `style_statistics` of |a - b| / (|a| + |b|), Euclidean norms. Skewness,
-    which may be zero, is taken relative to the deviations as well; correlations, which have a scale of
-    their own, enter as |a - b| / (2 sqrt(n)).
+    The mean over the groups of `style_statistics` of |a - b| / (|a| + |b|), Euclidean norms.
+    Skewness, which may be zero, is taken relative to the deviations as well; correlations, which
+    have a scale of their own, enter as |a - b| / (2 sqrt(n)).
 
     Args:
         result: [H, W, 3], uint8 levels or floats in [0, 1].
@@ -155,7 +155,9 @@ def _bank() -> tuple[tuple[NDArray[np.float32], NDArray[np.float32]], ...]:
         theta = math.pi * k / _ORIENTATIONS
         pair = []
         for phase in (0.0, math.pi / 2):
-            kernel = cv2.getGaborKernel((_KERNEL_PX, _KERNEL_PX), 1.6, theta, 4.0, 0.8, phase, cv2.CV_64F)
+            kernel = cv2.getGaborKernel(
+                (_KERNEL_PX, _KERNEL_PX), 1.6, theta, 4.0, 0.8, phase, cv2.CV_64F
+            )
             kernel = kernel - kernel.mean()
             pair.append((kernel / np.linalg.norm(kernel)).astype(np.float32))
         pairs.append((pair[0], pair[1]))
@@ -180,7 +182,8 @@ def _moments(values: NDArray[np.float32], correlate: bool) -> list[NDArray[np.fl
 def _checked(vector: Statistics, what: str) -> Statistics:
     if vector.shape != (LENGTH,):
         raise InputError(
-            f"{what} have shape {vector.shape}, ({LENGTH},) was needed", "compute them again from the artwork"
+            f"{what} have shape {vector.shape}, ({LENGTH},) was needed",
+            "compute them again from the artwork",
         )
     if not np.isfinite(vector).all():
         raise InputError(f"{what} hold NaN or infinity", "compute them again from the artwork")

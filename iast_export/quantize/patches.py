@@ -1,8 +1,9 @@
-"""What the layers of a network read: moments of the patches under each integer convolution's kernel.
+"""What the layers of a network read: moments of the patches under each integer convolution's
+kernel.
 
-Everything that this package decides about a layer's weights and biases follows from two means and one
-matrix of second moments, so no activation is kept. The patches are a random sample of positions,
-drawn from a fixed seed.
+Everything that this package decides about a layer's weights and biases follows from two means and
+one matrix of second moments, so no activation is kept. The patches are a random sample of
+positions, drawn from a fixed seed.
 """
 
 from __future__ import annotations
@@ -16,13 +17,13 @@ import onnx
 from numpy.typing import NDArray
 
 from iast_export.errors import InputError
-from iast_export.observers import Feeds, observe_onnx
-from iast_export.onnx_graph import Array, GraphIndex, attribute, load_model
-from iast_export.quantize.onnx_layers import Parameters
-from iast_export.quantize.onnx_plan import is_depthwise, make_plan
-from iast_export.quantize.onnx_qdq import settled_parameters
-from iast_export.ranges import RangeLike
-from iast_export.rewrites.edit import conv_bias
+from iast_export.formats.onnx_graph import Array, GraphIndex, attribute, load_model
+from iast_export.forms.edit import conv_bias
+from iast_export.quantize.observers import Feeds, observe_onnx
+from iast_export.quantize.onnx.layers import Parameters
+from iast_export.quantize.onnx.plan import is_depthwise, make_plan
+from iast_export.quantize.onnx.qdq import settled_parameters
+from iast_export.quantize.ranges import RangeLike
 
 POSITIONS = 2048
 MOST_INPUTS = 3000  # of one output: moments take its square, 72 MB here
@@ -39,7 +40,8 @@ class Geometry:
 
 @dataclass(frozen=True)
 class Layer:
-    """An integer convolution of one file, or a group of it: tensors, constants, the scale of what it reads.
+    """An integer convolution of one file, or a group of it: tensors, constants, the scale of what
+    it reads.
 
     Attributes:
         output: name of its own result, before any clamp.
@@ -102,11 +104,14 @@ class Moments:
         return self.products / self.count - (np.outer(mean, mean) if centered else 0.0)
 
 
-def integer_layers(fp32_path: Path, ranges: Mapping[str, RangeLike], trim_sums: bool = True) -> list[Layer]:
-    """The convolutions of an FP32 file that compute in integers, without dilated and very large ones.
+def integer_layers(
+    fp32_path: Path, ranges: Mapping[str, RangeLike], trim_sums: bool = True
+) -> list[Layer]:
+    """The convolutions of an FP32 file that compute in integers, without dilated and very large
+    ones.
 
-    Each group of one that is written as dense is a layer: it reads channels of its own. Depthwise ones of one
-    output per channel are left out, as their few weights leave little to choose from.
+    Each group of one that is written as dense is a layer: it reads channels of its own. Depthwise
+    ones of one output per channel are left out, as their few weights leave little to choose from.
 
     Raises:
         InputError: the file can't be read, or a range is missing.
@@ -142,7 +147,11 @@ def patches(
 ) -> NDArray[np.float32]:
     """At most `most` patches [n, C * kH * kW] of a tensor [1, C, H, W], at random positions."""
     top, left, bottom, right = geometry.pads
-    padded = np.pad(values[0], ((0, 0), (top, bottom), (left, right))) if any(geometry.pads) else values[0]
+    padded = (
+        np.pad(values[0], ((0, 0), (top, bottom), (left, right)))
+        if any(geometry.pads)
+        else values[0]
+    )
     windows = np.lib.stride_tricks.sliding_window_view(padded, geometry.kernel, axis=(1, 2))
     windows = windows[:, :: geometry.strides[0], :: geometry.strides[1]]
     height, width = windows.shape[1:3]
@@ -154,12 +163,18 @@ def patches(
 def as_int8(values: NDArray[np.float32], parameters: Parameters) -> NDArray[np.float32]:
     """Values as their 8 bits represent them."""
     levels = np.clip(np.rint(values / parameters.scale) + parameters.zero_point, 0, 255)
-    rounded: NDArray[np.float32] = ((levels - parameters.zero_point) * parameters.scale).astype(np.float32)
+    rounded: NDArray[np.float32] = ((levels - parameters.zero_point) * parameters.scale).astype(
+        np.float32
+    )
     return rounded
 
 
 def observe_patches(
-    fp32_path: Path, layers: Iterable[Layer], feeds: Iterable[Feeds], threads: int = 1, most: int = POSITIONS
+    fp32_path: Path,
+    layers: Iterable[Layer],
+    feeds: Iterable[Feeds],
+    threads: int = 1,
+    most: int = POSITIONS,
 ) -> dict[str, Moments]:
     """Moments of every layer's patches over all feeds, by the layer's name.
 
@@ -185,6 +200,7 @@ def observe_patches(
                 moments.update(x, as_int8(x, layer.parameters))
     if not found:
         raise InputError(
-            f"{fp32_path}: no layer was observed", "give a calibration set with pictures, or leave FP32"
+            f"{fp32_path}: no layer was observed",
+            "give a calibration set with pictures, or leave FP32",
         )
     return found

@@ -1,8 +1,9 @@
 """Ranges around relu(a + b): values that the rectifier is sure to remove need no levels.
 
-Where `a` lies below -max(b), the sum is negative whatever `b` is, and the result zero. Clipping `a` there
-changes nothing, so its range may begin at -max(b), and likewise for `b`. On the packaged network the
-branch from below reaches -50 where the skip ends at 1: its levels become five times as fine, at no loss.
+Where `a` lies below -max(b), the sum is negative whatever `b` is, and the result zero. Clipping `a`
+there changes nothing, so its range may begin at -max(b), and likewise for `b`. On the packaged
+network the branch from below reaches -50 where the skip ends at 1: its levels become five times as
+fine, at no loss.
 """
 
 from __future__ import annotations
@@ -10,16 +11,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
 
-from iast_export import tflite_file as tf
-from iast_export.onnx_graph import GraphIndex
-from iast_export.quantize.onnx_plan import Plan, is_movement
-from iast_export.tflite_graph import MOVEMENTS, data_inputs
+from iast_export.formats import tflite_file as tf
+from iast_export.formats.onnx_graph import GraphIndex
+from iast_export.quantize.litert.plan import MOVEMENTS, data_inputs
+from iast_export.quantize.onnx.plan import Plan, is_movement
 
 Bounds = tuple[float, float]
 Tensor = TypeVar("Tensor", str, int)
 
 
-def tighten(ranges: Mapping[Tensor, Bounds], sums: Iterable[tuple[Tensor, Tensor]]) -> dict[Tensor, Bounds]:
+def tighten(
+    ranges: Mapping[Tensor, Bounds], sums: Iterable[tuple[Tensor, Tensor]]
+) -> dict[Tensor, Bounds]:
     """Ranges with the dead part of both terms of each rectified sum cut off.
 
     Args:
@@ -35,7 +38,8 @@ def tighten(ranges: Mapping[Tensor, Bounds], sums: Iterable[tuple[Tensor, Tensor
 
 
 def onnx_sums(nodes: Sequence[str], plan: Plan) -> list[tuple[str, str]]:
-    """The roots of both terms of each rectified sum that alone reads them, computed in integers or not.
+    """The roots of both terms of each rectified sum that alone reads them, computed in integers or
+    not.
 
     Args:
         nodes: first outputs of the graph's operators, in order.
@@ -55,7 +59,8 @@ def onnx_sums(nodes: Sequence[str], plan: Plan) -> list[tuple[str, str]]:
 
 
 def _only_leads_to(index: GraphIndex, tensor: str, target: str) -> bool:
-    """Whether a tensor is read, through movements, by the operator that makes `target` and nothing else."""
+    """Whether a tensor is read, through movements, by the operator that makes `target` and nothing
+    else."""
     reader = index.only_consumer(tensor)
     while reader is not None and reader.output[0] != target and is_movement(reader):
         tensor = reader.output[0]
@@ -77,7 +82,11 @@ def litert_sums(
     made = {int(t) for n in chosen for t in graph.operators[n].outputs}
     for n, op in enumerate(graph.operators):
         terms = [root[t] for t in data_inputs(model, graph, n) if t in made]
-        if tf.op_name(model, op) != "ADD" or len(set(terms)) != 2 or not _rectified(model, graph, n):
+        if (
+            tf.op_name(model, op) != "ADD"
+            or len(set(terms)) != 2
+            or not _rectified(model, graph, n)
+        ):
             continue
         if all(_leads_to(model, graph, term, n) for term in terms):
             found.append((terms[0], terms[1]))

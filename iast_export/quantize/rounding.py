@@ -1,14 +1,15 @@
 """Rounding learned from data, and biases corrected by it, both from the moments of `patches`.
 
-Rounding to nearest is best for each weight alone, not for a layer's output: errors of weights that read
-like inputs can cancel. Following Nagel et al., "Up or Down? Adaptive Rounding for Post-Training
-Quantization" (2020), each weight goes up or down so that the layer's expected squared error is least.
-Their relaxation trained by Adam is not needed here: the error is quadratic in the decisions, its matrix
-is known exactly, and turning over one weight after another, the best first, ends in seconds.
+Rounding to nearest is best for each weight alone, not for a layer's output: errors of weights that
+read like inputs can cancel. Following Nagel et al., "Up or Down? Adaptive Rounding for
+Post-Training Quantization" (2020), each weight goes up or down so that the layer's expected squared
+error is least. Their relaxation trained by Adam is not needed here: the error is quadratic in the
+decisions, its matrix is known exactly, and turning over one weight after another, the best first,
+ends in seconds.
 
-What error remains in the mean goes into the bias, after Nagel et al., "Data-Free Quantization Through
-Weight Equalization and Bias Correction" (2019), in its empirical form: output channel by output channel,
-the mean of INT8 less the mean of float.
+What error remains in the mean goes into the bias, after Nagel et al., "Data-Free Quantization
+Through Weight Equalization and Bias Correction" (2019), in its empirical form: output channel by
+output channel, the mean of INT8 less the mean of float.
 """
 
 from __future__ import annotations
@@ -21,8 +22,13 @@ import onnx
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
-from iast_export.onnx_graph import Array
-from iast_export.quantize.onnx_layers import WEIGHT_LEVELS, filter_key, quantize_weight, with_learned
+from iast_export.formats.onnx_graph import Array
+from iast_export.quantize.onnx.layers import (
+    WEIGHT_LEVELS,
+    filter_key,
+    quantize_weight,
+    with_learned,
+)
 from iast_export.quantize.patches import Layer, Moments
 
 _DAMPING = 0.01
@@ -34,7 +40,8 @@ class Adjustment:
     """What calibration changes in a network before it is quantized.
 
     Attributes:
-        filters: float32 [I, kH, kW] on the grid of their levels, by `filter_key` of the equalised FP32 ones.
+        filters: float32 [I, kH, kW] on the grid of their levels, by `filter_key` of the equalized
+            FP32 ones.
         shifts: float32 [O], added to a convolution's bias, by the convolution's output.
     """
 
@@ -45,7 +52,8 @@ class Adjustment:
 def learn_filters(
     tiers: Iterable[tuple[list[Layer], Mapping[str, Moments]]], centered: bool
 ) -> dict[str, Array]:
-    """Every weight rounded once, for all tiers that share it; by `filter_key`, output channel by channel.
+    """Every weight rounded once, for all tiers that share it; by `filter_key`, output channel by
+    channel.
 
     Args:
         tiers: layers and their moments, per tier.
@@ -82,8 +90,8 @@ def round_weight(weight: Array, second: NDArray[np.float64]) -> Array:
 def turn_over(exact: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
     """Integer levels [O, K] next to `exact` whose error e has the least e @ second @ e, row by row.
 
-    Starts from the nearest levels and turns over, in each row, the one that lowers the error most, until
-    none does.
+    Starts from the nearest levels and turns over, in each row, the one that lowers the error most,
+    until none does.
     """
     matrix = second + _DAMPING * np.mean(np.diag(second)) * np.eye(len(second))
     levels = np.clip(np.rint(exact), -WEIGHT_LEVELS, WEIGHT_LEVELS)
@@ -109,7 +117,8 @@ def turn_over(exact: NDArray[np.float64], second: NDArray[np.float64]) -> NDArra
 def bias_shifts(
     layers: Iterable[Layer], moments: Mapping[str, Moments], filters: Mapping[str, Array]
 ) -> dict[str, Array]:
-    """Mean of each layer's float output less that of its INT8 output, float32 [O], by the layer's output.
+    """Mean of each layer's float output less that of its INT8 output, float32 [O], by the layer's
+    output.
 
     Args:
         layers: all groups of a convolution in turn.

@@ -1,4 +1,5 @@
-"""The search: per operator group INT8 or FP32, so that budgets hold at the least measured latency."""
+"""The search: per operator group INT8 or FP32, so that budgets hold at the least measured
+latency."""
 
 from __future__ import annotations
 
@@ -7,16 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from iast_export.artifacts import Progress, atomic_path, no_progress, sha256_file
 from iast_export.errors import InputError
-from iast_export.paths import check_not_overwriting
-from iast_export.quantize.onnx_groups import OperatorGroup
-from iast_export.reports import SetFacts
-from iast_export.search.budgets import Budget, judge, latency_ms, parse_budgets
-from iast_export.search.greedy import Outcome, Search, mean_psnr_db, speed
-from iast_export.search.measure import Bench, Deadline, TimingOptions
-from iast_export.search.subjects import LiteRtSubject, OnnxSubject, Subject
-from iast_export.search_reports import (
+from iast_export.files.artifacts import Progress, atomic_path, no_progress, sha256_file
+from iast_export.files.paths import check_not_overwriting
+from iast_export.quantize.onnx.groups import OperatorGroup
+from iast_export.reports.base import SetFacts
+from iast_export.reports.search import (
     Candidate,
     GroupRow,
     Lane,
@@ -24,6 +21,10 @@ from iast_export.search_reports import (
     search_name,
     state_name,
 )
+from iast_export.search.budgets import Budget, judge, latency_ms, parse_budgets
+from iast_export.search.greedy import Outcome, Search, mean_psnr_db, speed
+from iast_export.search.measure import Bench, Deadline, TimingOptions
+from iast_export.search.subjects import LiteRtSubject, OnnxSubject, Subject
 
 __all__ = [
     "Budget",
@@ -144,7 +145,11 @@ def _reason(group: OperatorGroup, outcome: Outcome, in_float: bool) -> str:
     if found is None:
         return outcome.unwritable.get(group.name, "not measured alone in this time")
     if found.slower_in_int8:
-        return "slower in INT8" if in_float else "slower in INT8 alone; not confirmed, or a budget needs it"
+        return (
+            "slower in INT8"
+            if in_float
+            else "slower in INT8 alone; not confirmed, or a budget needs it"
+        )
     if in_float and not found.faster_in_int8 and found.lost_ms <= found.least_ms:
         return f"INT8 is no faster ({found.gain_db:+.2f} dB)"
     if in_float:

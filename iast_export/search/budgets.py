@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iast_export.errors import CannotJudgeError, UsageError
-from iast_export.reports import PSNR_CAP_DB
-from iast_export.search_reports import Candidate, Judged, Operator
-from iast_export.summaries import HIGHER_IS_BETTER, relative_drop
+from iast_export.metrics.summaries import HIGHER_IS_BETTER, relative_drop
+from iast_export.reports.base import PSNR_CAP_DB
+from iast_export.reports.search import Candidate, Judged, Operator
 
 MIN_IMAGES = 4
 CONFIDENCE = 0.95
@@ -74,18 +74,24 @@ def parse_budgets(texts: Sequence[str]) -> tuple[Budget, ...]:
     """
     budgets = tuple(_parse(text) for text in texts)
     if not budgets:
-        raise UsageError("a search needs a budget", "give at least one, such as --budget 'psnr_db>=42'")
+        raise UsageError(
+            "a search needs a budget", "give at least one, such as --budget 'psnr_db>=42'"
+        )
     names = [budget.name for budget in budgets]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
-        raise UsageError(f"{twice} is budgeted twice", "give each name once, with the stricter limit")
+        raise UsageError(
+            f"{twice} is budgeted twice", "give each name once, with the stricter limit"
+        )
     return budgets
 
 
 def _parse(text: str) -> Budget:
     form = _FORM.match(text)
     if form is None:
-        raise UsageError(f"the budget {text!r} can't be read", "write NAME>=VALUE or NAME<=VALUE, quoted")
+        raise UsageError(
+            f"the budget {text!r} can't be read", "write NAME>=VALUE or NAME<=VALUE, quoted"
+        )
     name, operator, written = form.groups()
     if name not in METRICS:
         raise UsageError(f"there is no budget {name!r}", f"choose of {', '.join(METRICS)}")
@@ -93,10 +99,13 @@ def _parse(text: str) -> Budget:
     wanted: Operator = ">=" if metric.higher_is_better else "<="
     if operator != wanted:
         side = "higher" if metric.higher_is_better else "lower"
-        raise UsageError(f"{text!r} limits {name} on its good side", f"{side} is better: {name}{wanted}VALUE")
+        raise UsageError(
+            f"{text!r} limits {name} on its good side", f"{side} is better: {name}{wanted}VALUE"
+        )
     if not metric.low < limit <= metric.high:
         raise UsageError(
-            f"no model can keep {text!r}", f"{name} lies above {metric.low:g}, up to {metric.high:g}"
+            f"no model can keep {text!r}",
+            f"{name} lies above {metric.low:g}, up to {metric.high:g}",
         )
     return Budget(name, wanted, limit)
 
@@ -107,17 +116,22 @@ def _number(written: str, text: str) -> float:
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise UsageError(f"the budget {text!r} has no finite value", "write a number after the operator")
+        raise UsageError(
+            f"the budget {text!r} has no finite value", "write a number after the operator"
+        )
     return value
 
 
 def judge(
-    budget: Budget, candidate: Candidate, base: Candidate, reference: Sequence[Mapping[str, float | None]]
+    budget: Budget,
+    candidate: Candidate,
+    base: Candidate,
+    reference: Sequence[Mapping[str, float | None]],
 ) -> Judged:
     """One budget of one candidate: the measured value, and its bound, which decides.
 
-    The bound is one-sided at 95 %, bootstrapped over evaluation images, for latency over timing blocks;
-    a file's size is exact.
+    The bound is one-sided at 95 %, bootstrapped over evaluation images, for latency over timing
+    blocks; a file's size is exact.
 
     Args:
         budget: to judge by.
@@ -155,8 +169,12 @@ def latency_ms(candidate: Candidate, base: Candidate) -> tuple[float, float]:
     """
     times, own = np.array(base.blocks_ms), np.array(candidate.blocks_ms).sum(axis=1)
     ratios = own / np.array(candidate.base_blocks_ms).sum(axis=1)
-    base_ms, base_bound = _bounded(len(times), lambda rows: float(np.median(times[rows])), higher=False)
-    ratio, ratio_bound = _bounded(len(ratios), lambda rows: float(np.median(ratios[rows])), higher=False)
+    base_ms, base_bound = _bounded(
+        len(times), lambda rows: float(np.median(times[rows])), higher=False
+    )
+    ratio, ratio_bound = _bounded(
+        len(ratios), lambda rows: float(np.median(ratios[rows])), higher=False
+    )
     return base_ms * ratio, base_bound * ratio_bound
 
 
@@ -174,7 +192,9 @@ def _statistic(
     base, own = _column(reference, name), _column(candidate.scores, name)
 
     def drop(rows: Rows) -> float:
-        return relative_drop(float(base[rows].mean()), float(own[rows].mean()), HIGHER_IS_BETTER[name])
+        return relative_drop(
+            float(base[rows].mean()), float(own[rows].mean()), HIGHER_IS_BETTER[name]
+        )
 
     return drop
 
@@ -182,12 +202,16 @@ def _statistic(
 def _column(scores: Sequence[Mapping[str, float | None]], name: str) -> NDArray[np.float64]:
     values = [row.get(name) for row in scores]
     if any(value is None for value in values):
-        given = "give [verify] perceptual_weights in the recipe, or " if name == "lpips_content" else ""
+        given = (
+            "give [verify] perceptual_weights in the recipe, or " if name == "lpips_content" else ""
+        )
         raise UsageError(f"drop.{name} is not judged here", f"{given}leave this budget out")
     return np.array(values, np.float64)
 
 
-def _bounded(count: int, statistic: Callable[[Rows], float], *, higher: bool) -> tuple[float, float]:
+def _bounded(
+    count: int, statistic: Callable[[Rows], float], *, higher: bool
+) -> tuple[float, float]:
     """A statistic over all rows, and its one-sided bound on the bad side."""
     everything: Any = np.arange(count)
     value = statistic(everything)
@@ -200,10 +224,14 @@ def _bounded(count: int, statistic: Callable[[Rows], float], *, higher: bool) ->
 def _check_images(count: int) -> None:
     if count < MIN_IMAGES:
         raise CannotJudgeError(
-            f"{count} evaluation pictures allow no bound", f"judge on at least {MIN_IMAGES}, better 8"
+            f"{count} evaluation pictures allow no bound",
+            f"judge on at least {MIN_IMAGES}, better 8",
         )
 
 
 def shortfall(judged: Sequence[Judged]) -> float:
-    """How far budgets are from holding: the sum over those that don't, each in shares of its limit."""
-    return sum(abs(one.bound - one.limit) / max(abs(one.limit), 1e-3) for one in judged if not one.holds)
+    """How far budgets are from holding: the sum over those that don't, each in shares of its
+    limit."""
+    return sum(
+        abs(one.bound - one.limit) / max(abs(one.limit), 1e-3) for one in judged if not one.holds
+    )

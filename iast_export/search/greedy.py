@@ -1,8 +1,9 @@
-"""The search over operator groups: sensitivity first, then one group after another until budgets hold.
+"""The search over operator groups: sensitivity first, then one group after another until budgets
+hold.
 
-What is no faster in integers goes to float at once. What then costs the least time per decibel goes to float
-until every budget holds; what that made superfluous goes back, or a cheaper group takes its place. All
-measured files compete at the end.
+What is no faster in integers goes to float at once. What then costs the least time per decibel goes
+to float until every budget holds; what that made superfluous goes back, or a cheaper group takes
+its place. All measured files compete at the end.
 """
 
 from __future__ import annotations
@@ -12,12 +13,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from iast_export.artifacts import Progress, no_progress
 from iast_export.errors import ToolError
+from iast_export.files.artifacts import Progress, no_progress
+from iast_export.lanes.timing import Interval, Samples, ratio_interval
+from iast_export.reports.search import Candidate, Judged, Verdict
 from iast_export.search.budgets import Budget, judge, shortfall
 from iast_export.search.measure import OutOfTimeError
-from iast_export.search_reports import Candidate, Judged, Verdict
-from iast_export.timing import Interval, Samples, ratio_interval
 
 Measure = Callable[[Collection[str]], Candidate]
 Scores = Sequence[Mapping[str, float | None]]
@@ -32,7 +33,8 @@ class Sensitivity:
     Attributes:
         gain_db: of the mean PSNR.
         lost_ms: time that it costs; negative where the group is faster in float.
-        int8_speed: time with it in float / time with everything in integers; above 1 INT8 is faster.
+        int8_speed: time with it in float / time with everything in integers; above 1 INT8 is
+            faster.
         least_ms: a smaller cost counts as this much: a hundredth of the all-INT8 file's time.
     """
 
@@ -79,7 +81,8 @@ class Outcome:
 
 
 def speed(candidate: Candidate) -> Interval:
-    """Time of the all-INT8 file / this file's time, measured in turn; above 1 this one is faster."""
+    """Time of the all-INT8 file / this file's time, measured in turn; above 1 this one is
+    faster."""
     return ratio_interval(Samples((), candidate.base_blocks_ms), Samples((), candidate.blocks_ms))
 
 
@@ -194,7 +197,9 @@ class Search:
     def _no_faster(self) -> tuple[str, ...]:
         """Groups for which integers are neither proven faster nor seem so."""
         alone = self.alone.items()
-        return tuple(n for n, one in alone if not one.faster_in_int8 and one.int8_speed.value < 1 + _AS_FAST)
+        return tuple(
+            n for n, one in alone if not one.faster_in_int8 and one.int8_speed.value < 1 + _AS_FAST
+        )
 
     def _slower(self) -> tuple[str, ...]:
         return tuple(name for name, one in self.alone.items() if one.slower_in_int8)
@@ -207,14 +212,16 @@ class Search:
             return None
 
     def _with(self, current: Candidate, name: str) -> Candidate | None:
-        """The current file with one more group in float, if that helps and costs stay within budget."""
+        """The current file with one more group in float, if that helps and costs stay within
+        budget."""
         trial = self._tried((*current.in_float, name))
         if trial is None or not self._holds(trial, costs=True):
             return None
         return trial if shortfall(self._judged(trial)) < shortfall(self._judged(current)) else None
 
     def _give_back(self, current: Candidate, queue: Sequence[str]) -> Candidate:
-        """Returns groups to the integers, the costliest first, where the budgets hold without them."""
+        """Returns groups to the integers, the costliest first, where the budgets hold without
+        them."""
         for name in self._costliest(current, queue):
             trial = self._tried(tuple(one for one in current.in_float if one != name))
             if trial is not None and self._is_better(trial, current):
@@ -244,15 +251,19 @@ class Search:
         return self._holds(trial) and speed(trial).value > speed(current).value
 
     def _may_hold(self, rest: Sequence[str], other: str) -> bool:
-        """Whether a group's gain over the measured rest reaches the PSNR budget, as gains add up roughly."""
+        """Whether a group's gain over the measured rest reaches the PSNR budget, as gains add up
+        roughly."""
         floor = next((budget.limit for budget in self.budgets if budget.name == "psnr_db"), None)
         base = self._tried(rest)
-        return floor is None or base is None or mean_psnr_db(base) + self.alone[other].gain_db >= floor
+        return (
+            floor is None or base is None or mean_psnr_db(base) + self.alone[other].gain_db >= floor
+        )
 
     def _judged(self, candidate: Candidate) -> tuple[Judged, ...]:
         if candidate.in_float not in self.verdicts:
             self.verdicts[candidate.in_float] = tuple(
-                judge(budget, candidate, self.measure(()), self.reference) for budget in self.budgets
+                judge(budget, candidate, self.measure(()), self.reference)
+                for budget in self.budgets
             )
         return self.verdicts[candidate.in_float]
 

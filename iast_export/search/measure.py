@@ -1,4 +1,5 @@
-"""Measuring candidates: written, timed in turn with the all-INT8 file, judged on the evaluation pairs.
+"""Measuring candidates: written, timed in turn with the all-INT8 file, judged on the evaluation
+pairs.
 
 Whole files are measured, so the conversions between precisions are in every figure.
 """
@@ -11,21 +12,22 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from iast_export.artifacts import Progress, no_progress
 from iast_export.errors import InputError
-from iast_export.images import to_tensor
-from iast_export.lanes import Lane, timed_run
+from iast_export.files.artifacts import Progress, no_progress
+from iast_export.lanes.lane import Lane, timed_run
+from iast_export.lanes.timing import Clock, interleave
+from iast_export.lanes.verify import judge_pair, make_references
+from iast_export.pictures.images import to_tensor
+from iast_export.reports.search import Candidate, SearchState
 from iast_export.search.subjects import Subject
-from iast_export.search_reports import Candidate, SearchState
-from iast_export.timing import Clock, interleave
-from iast_export.verify import judge_pair, make_references
 
 _SLACK = 1.5
 
 
 @dataclass(frozen=True)
 class TimingOptions:
-    """How candidates are timed: blocks of A B B A after `warmup` runs, at most about `budget_s` each."""
+    """How candidates are timed: blocks of A B B A after `warmup` runs, at most about `budget_s`
+    each."""
 
     threads: int = 1
     warmup: int = 2
@@ -56,7 +58,8 @@ class Deadline:
         return self.now() - self.start
 
     def check(self) -> None:
-        """Raises OutOfTimeError where a step half as long again as the longest so far would end too late."""
+        """Raises OutOfTimeError where a step half as long again as the longest so far would end
+        too late."""
         if self.spent + _SLACK * self.longest > self.seconds:
             raise OutOfTimeError
 
@@ -88,7 +91,8 @@ class Bench:
         self.groups = subject.groups
         if not self.groups:
             raise InputError(
-                f"{subject.fp32} has no operator that computes in integers", "leave this network in FP32"
+                f"{subject.fp32} has no operator that computes in integers",
+                "leave this network in FP32",
             )
         self.everything = frozenset(group.name for group in self.groups)
         self.references = make_references(
@@ -131,7 +135,9 @@ class Bench:
             blocks, base_blocks = self._time(base, path if names else base)
             session = path.open(self.timing.threads)
             judged = [
-                judge_pair(one, path.stylize(session, one.content, one.pair.feeds), self.subject.scorers)
+                judge_pair(
+                    one, path.stylize(session, one.content, one.pair.feeds), self.subject.scorers
+                )
                 for one in self.references
             ]
             return Candidate(
@@ -173,7 +179,11 @@ class Bench:
             try:
                 found = SearchState.load(self.state_path)
             except InputError as error:
-                raise InputError(error.message, f"delete {self.state_path} to measure anew") from error
+                raise InputError(
+                    error.message, f"delete {self.state_path} to measure anew"
+                ) from error
             if found.key == key:
                 return found
-        return SearchState(key=key, reference=tuple(one.scores.model_dump() for one in self.references))
+        return SearchState(
+            key=key, reference=tuple(one.scores.model_dump() for one in self.references)
+        )

@@ -6,20 +6,8 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from iast_export.artifacts import stage_key
-from iast_export.build import Build, seals_of
-from iast_export.calibrate import load_ranges
-from iast_export.claims import working
-from iast_export.environment import machine_fingerprint, versions
-from iast_export.errors import InputError, UsageError
-from iast_export.paths import check_folders, check_inputs_apart
-from iast_export.quantize.equalize import Equalization
-from iast_export.quantize.rounding import adjust_onnx
-from iast_export.reports import SetFacts
-from iast_export.search import Budget, LiteRtSubject, OnnxSubject, Options, Subject, search
-from iast_export.search_reports import SearchReport, mixed_name
-from iast_export.specs import Runtime, Tier, onnx_name, tflite_name
-from iast_export.stages import (
+from iast_export.build.request import Build, seals_of
+from iast_export.build.stages import (
     build_scorers,
     evaluation_pairs,
     factors_path,
@@ -27,7 +15,19 @@ from iast_export.stages import (
     ranges_path,
     styles_sha256,
 )
-from iast_export.verify import EvaluationPair
+from iast_export.bundle.claims import working
+from iast_export.environment import machine_fingerprint, versions
+from iast_export.errors import InputError, UsageError
+from iast_export.files.artifacts import stage_key
+from iast_export.files.paths import check_folders, check_inputs_apart
+from iast_export.lanes.verify import EvaluationPair
+from iast_export.quantize.calibrate import load_ranges
+from iast_export.quantize.equalize.factors import Equalization
+from iast_export.quantize.rounding import adjust_onnx
+from iast_export.reports.base import SetFacts
+from iast_export.reports.search import SearchReport, mixed_name
+from iast_export.search import Budget, LiteRtSubject, OnnxSubject, Options, Subject, search
+from iast_export.specs import Runtime, Tier, onnx_name, tflite_name
 
 
 def search_build(
@@ -38,11 +38,12 @@ def search_build(
     options: Options,
     runtime: Runtime = "onnxruntime",
 ) -> SearchReport:
-    """Searches one tier of a build; the result goes to `out`, or to search/TIER in the build's folder.
+    """Searches one tier of a build; the result goes to `out`, or to search/TIER in the build's
+    folder.
 
     Raises:
-        InputError: the FP32 file or its ranges are missing or altered, or the bundle was made from other
-            inputs.
+        InputError: the FP32 file or its ranges are missing or altered, or the bundle was made from
+            other inputs.
         UsageError: no such tier, a time box that is not positive, a score that nothing judges.
         IastExportError: see `search`.
     """
@@ -78,7 +79,9 @@ def _search_build(
     return search(
         subject,
         budgets,
-        SetFacts(name=build.evaluation_set.name, sha256=build.evaluation_set.sha256, images=len(pairs)),
+        SetFacts(
+            name=build.evaluation_set.name, sha256=build.evaluation_set.sha256, images=len(pairs)
+        ),
         stage_key("search", params, [*inputs, *([Path(weights)] if weights else [])]),
         out or build.root / "search" / tier.id,
         mixed_name(build.recipe.name, tier, runtime),
@@ -97,7 +100,10 @@ def _subject(
     for path in (reference, ranges, factors_path(build)):
         seals.check(path)
     judges = (pairs, build_scorers(build))
-    factors, inputs = Equalization.load(factors_path(build)), [reference, ranges, factors_path(build)]
+    factors, inputs = (
+        Equalization.load(factors_path(build)),
+        [reference, ranges, factors_path(build)],
+    )
     if runtime == "onnxruntime":
         adjustment = learn_adjustments(build)[0][build.tiers.index(tier)]
         adjust = partial(adjust_onnx, adjustment=adjustment)
@@ -122,5 +128,7 @@ def _tier(build: Build, tier_id: str) -> Tier:
 def _ranges(build: Build, tier: Tier, runtime: Runtime) -> Path:
     path = ranges_path(build, runtime, tier)
     if not path.is_file():
-        raise InputError(f"{path} is missing", "run `iast-export build`, or its stages up to `calibrate`")
+        raise InputError(
+            f"{path} is missing", "run `iast-export build`, or its stages up to `calibrate`"
+        )
     return path

@@ -11,18 +11,18 @@ from typing import ClassVar, Protocol
 
 import onnx
 
-from iast_export import tflite_file as tf
-from iast_export import tflite_write as tw
-from iast_export.lanes import Lane
-from iast_export.onnx_graph import Array
-from iast_export.quantize.equalize import Equalization
-from iast_export.quantize.litert import Edges, quantize_litert
-from iast_export.quantize.litert_groups import litert_groups
-from iast_export.quantize.onnx_groups import OperatorGroup
-from iast_export.quantize.onnx_qdq import operator_groups, quantize_onnx
-from iast_export.ranges import RangeLike
+from iast_export.formats import tflite_file as tf
+from iast_export.formats import tflite_write as tw
+from iast_export.formats.onnx_graph import Array
+from iast_export.lanes.lane import Lane
+from iast_export.lanes.verify import EvaluationPair, Scorers
+from iast_export.quantize.equalize.factors import Equalization
+from iast_export.quantize.litert.groups import litert_groups
+from iast_export.quantize.litert.static import Edges, quantize_litert
+from iast_export.quantize.onnx.groups import OperatorGroup
+from iast_export.quantize.onnx.qdq import operator_groups, quantize_onnx
+from iast_export.quantize.ranges import RangeLike
 from iast_export.specs import Runtime, Tier
-from iast_export.verify import EvaluationPair, Scorers
 
 
 class Subject(Protocol):
@@ -69,7 +69,8 @@ class Subject(Protocol):
         ...
 
     def write(self, in_float: Collection[str], path: Path) -> None:
-        """Writes the candidate with these groups in float; with all of them that is the FP32 form itself."""
+        """Writes the candidate with these groups in float; with all of them that is the FP32 form
+        itself."""
         ...
 
 
@@ -105,17 +106,25 @@ class OnnxSubject:
             path.write_bytes(self.fp32.read_bytes())
         else:
             quantize_onnx(
-                self.fp32, self.ranges, path, self.adjust, self.trim_sums, in_float, factors=self.factors
+                self.fp32,
+                self.ranges,
+                path,
+                self.adjust,
+                self.trim_sums,
+                in_float,
+                factors=self.factors,
             )
 
 
 @dataclass(frozen=True)
 class LiteRtSubject:
-    """A tier's signature of the TFLite FP32 file and its ranges; candidates hold this signature alone.
+    """A tier's signature of the TFLite FP32 file and its ranges; candidates hold this signature
+    alone.
 
     Attributes:
         onnx_fp32: the tier's ONNX FP32 file, whose pictures are the reference.
-        filters, edges, trim_sums, factors: as the build's own INT8 file was made; see `quantize_litert`.
+        filters, edges, trim_sums, factors: as the build's own INT8 file was made; see
+            `quantize_litert`.
     """
 
     runtime: ClassVar[Runtime] = "litert"

@@ -1,28 +1,26 @@
-"""All lanes of a build in one report: made or the reason why not, timed, judged, default and front marked."""
+"""All lanes of a build in one report: made or the reason why not, timed, judged, default and front
+marked."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from iast_export.artifacts import sha256_file
-from iast_export.build import Build, seals_of
-from iast_export.claims import working
-from iast_export.default_lane import DEFAULT_RULE, default_lanes
+from iast_export.build.request import Build, seals_of
+from iast_export.build.stages import build_scorers, evaluation_pairs
+from iast_export.bundle.claims import working
+from iast_export.bundle.sealed import Seals
 from iast_export.environment import machine_fingerprint, versions
 from iast_export.errors import InputError, UsageError
-from iast_export.images import center_square, to_tensor
-from iast_export.lane_reports import LANES_PATH, LaneRow, LanesReport
-from iast_export.paths import check_folders, check_inputs_apart
-from iast_export.reports import (
-    PSNR_CAP_DB,
-    BenchmarkReport,
-    BenchmarkRow,
-    Ratio,
-    SetFacts,
-    VerifyReport,
-    VerifyRow,
-)
-from iast_export.sealed import Seals
+from iast_export.files.artifacts import sha256_file
+from iast_export.files.paths import check_folders, check_inputs_apart
+from iast_export.lanes.default_lane import DEFAULT_RULE, default_lanes
+from iast_export.lanes.timing import Samples, ratio_interval
+from iast_export.lanes.verify import make_references
+from iast_export.pictures.images import center_square, to_tensor
+from iast_export.reports.base import PSNR_CAP_DB, SetFacts
+from iast_export.reports.benchmark import BenchmarkReport, BenchmarkRow, Ratio
+from iast_export.reports.lanes import LANES_PATH, LaneRow, LanesReport
+from iast_export.reports.verify import VerifyReport, VerifyRow
 from iast_export.side_by_side.make import Entrant, enter_lanes
 from iast_export.side_by_side.measure import (
     TimingOptions,
@@ -31,15 +29,13 @@ from iast_export.side_by_side.measure import (
     time_lanes,
 )
 from iast_export.specs import CONTENT, Tier, onnx_name, tflite_name
-from iast_export.stages import build_scorers, evaluation_pairs
-from iast_export.timing import Samples, ratio_interval
-from iast_export.verify import make_references
 
 Timed = Mapping[str, tuple[Samples, Samples]]
 
 
 def compare_lanes(build: Build, tier_ids: Sequence[str], options: TimingOptions) -> LanesReport:
-    """Makes, times and judges every lane of some tiers (none given: all) and writes reports/lanes.json.
+    """Makes, times and judges every lane of some tiers (none given: all) and writes
+    reports/lanes.json.
 
     Raises:
         InputError: the build is not finished, or was made from other inputs.
@@ -65,7 +61,9 @@ def _compare(build: Build, tiers: Sequence[Tier], options: TimingOptions) -> Lan
         machine=machine_fingerprint(),
         versions=versions(),
         threads=options.threads,
-        set=SetFacts(name=build.evaluation_set.name, sha256=build.evaluation_set.sha256, images=len(pairs)),
+        set=SetFacts(
+            name=build.evaluation_set.name, sha256=build.evaluation_set.sha256, images=len(pairs)
+        ),
         rule=DEFAULT_RULE,
         fp32_sha256=tuple(sha256_file(path) for path in fp32),
         rows=tuple(rows),
@@ -143,15 +141,20 @@ def _mark_default(
     judged: Mapping[str, VerifyRow],
     threads: int,
 ) -> list[LaneRow]:
-    """The rows with the default lane of each runtime marked: the report's rule over the shipped lanes."""
+    """The rows with the default lane of each runtime marked: the report's rule over the shipped
+    lanes."""
     shipped = [one for one in entrants if one.shipped]
     figures = {(row.runtime, row.lane): row for row in rows}
     bench = []
     for one in shipped:
         row = figures[one.lane.runtime, one.kind]
-        facts = row.model_dump(include={"runtime", "tier", "sha256", "median_ms", "samples_ms", "file_bytes"})
+        facts = row.model_dump(
+            include={"runtime", "tier", "sha256", "median_ms", "samples_ms", "file_bytes"}
+        )
         ratio = row.ratio_to_fp32
-        bench.append({**facts, "precision": one.lane.precision, "threads": threads, "ratio_to_fp32": ratio})
+        bench.append(
+            {**facts, "precision": one.lane.precision, "threads": threads, "ratio_to_fp32": ratio}
+        )
     benchmark = BenchmarkReport(
         machine=machine_fingerprint(), rows=tuple(BenchmarkRow.model_validate(one) for one in bench)
     )
@@ -163,7 +166,9 @@ def _mark_default(
     )
     defaults = default_lanes(benchmark, verified)
     return [
-        row.model_copy(update={"is_default": row.shipped and defaults[row.runtime, row.tier] == row.lane})
+        row.model_copy(
+            update={"is_default": row.shipped and defaults[row.runtime, row.tier] == row.lane}
+        )
         for row in rows
     ]
 
@@ -187,5 +192,7 @@ def _place(row: LaneRow) -> tuple[float, float] | None:
     if (row.runtime, row.lane) == ("onnxruntime", "fp32"):
         return row.median_ms, PSNR_CAP_DB
     if row.psnr_db is None:
-        raise InputError(f"{row.runtime} {row.lane} was not judged", "run `iast-export lanes` again")
+        raise InputError(
+            f"{row.runtime} {row.lane} was not judged", "run `iast-export lanes` again"
+        )
     return row.median_ms, row.psnr_db.mean

@@ -1,4 +1,5 @@
-"""The files of lanes: those of the bundle, searched ones, and what is made beside them, once per input."""
+"""The files of lanes: those of the bundle, searched ones, and what is made beside them, once per
+input."""
 
 from __future__ import annotations
 
@@ -8,22 +9,23 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from iast_export import tflite_file as tf
-from iast_export.artifacts import is_fresh, record, sha256_file, stage_key
-from iast_export.build import Build
-from iast_export.calibrate import load_ranges
-from iast_export.claims import claim
+from iast_export.build.request import Build
+from iast_export.build.stages import factors_path, ranges_path
+from iast_export.bundle.claims import claim
+from iast_export.bundle.sealed import Seals
 from iast_export.errors import InputError, ToolError
-from iast_export.lane_reports import LANE_KINDS, LaneKind
-from iast_export.lanes import Lane, find_lanes, measure_peak_rss_bytes
-from iast_export.onnx_graph import Array
-from iast_export.quantize import litert_lanes, onnx_lanes
-from iast_export.quantize.equalize import Equalization
-from iast_export.quantize.onnx_qdq import quantize_onnx
-from iast_export.sealed import Seals
-from iast_export.search_reports import SearchReport, mixed_name, search_name
+from iast_export.files.artifacts import is_fresh, record, sha256_file, stage_key
+from iast_export.formats import tflite_file as tf
+from iast_export.formats.onnx_graph import Array
+from iast_export.lanes.lane import Lane, find_lanes, measure_peak_rss_bytes
+from iast_export.quantize.calibrate import load_ranges
+from iast_export.quantize.equalize.factors import Equalization
+from iast_export.quantize.litert import lanes as litert_lanes
+from iast_export.quantize.onnx import lanes as onnx_lanes
+from iast_export.quantize.onnx.qdq import quantize_onnx
+from iast_export.reports.lanes import LANE_KINDS, LaneKind
+from iast_export.reports.search import SearchReport, mixed_name, search_name
 from iast_export.specs import RUNTIMES, Runtime, Tier, onnx_name, tflite_name
-from iast_export.stages import factors_path, ranges_path
 
 LANES_DIR = "lanes"
 _NEVER_REFUSED = ("CONV_2D", "ADD", "CONCATENATION", "SLICE", "RESHAPE", "TRANSPOSE")
@@ -36,7 +38,8 @@ class Entrant:
 
     Attributes:
         kind: its precision, one of `lane_reports.LANE_KINDS`.
-        lane: its file; where a kind is none of the bundle's precisions, `lane.precision` says "int8".
+        lane: its file; where a kind is none of the bundle's precisions, `lane.precision` says
+            "int8".
         shipped: whether the bundle lists it.
         computes: what the runtime really does with its convolutions.
         not_run: empty where it runs.
@@ -66,7 +69,9 @@ class Recipe:
     params: Mapping[str, Any] = field(default_factory=dict)
 
 
-def enter_lanes(build: Build, tier: Tier, seals: Seals, feeds: Mapping[str, Array]) -> list[Entrant]:
+def enter_lanes(
+    build: Build, tier: Tier, seals: Seals, feeds: Mapping[str, Array]
+) -> list[Entrant]:
     """Every lane of a tier, runtime by runtime, FP32 first.
 
     Args:
@@ -85,24 +90,40 @@ def enter_lanes(build: Build, tier: Tier, seals: Seals, feeds: Mapping[str, Arra
     entrants = []
     for runtime in RUNTIMES:
         here = [one for one in shipped if one.lane.runtime == runtime]
-        here += [_made(build, tier, recipe, feeds) for recipe in _recipes(build, tier, runtime, feeds)]
+        here += [
+            _made(build, tier, recipe, feeds) for recipe in _recipes(build, tier, runtime, feeds)
+        ]
         here.append(_searched(build, tier, runtime))
         entrants += sorted(here, key=lambda one: LANE_KINDS.index(one.kind))
     return entrants
 
 
-def _recipes(build: Build, tier: Tier, runtime: Runtime, feeds: Mapping[str, Array]) -> list[Recipe]:
-    return _onnx_recipes(build, tier, feeds) if runtime == "onnxruntime" else _litert_recipes(build, feeds)
+def _recipes(
+    build: Build, tier: Tier, runtime: Runtime, feeds: Mapping[str, Array]
+) -> list[Recipe]:
+    return (
+        _onnx_recipes(build, tier, feeds)
+        if runtime == "onnxruntime"
+        else _litert_recipes(build, feeds)
+    )
 
 
 def _onnx_recipes(build: Build, tier: Tier, feeds: Mapping[str, Array]) -> list[Recipe]:
     name, trim_sums = build.recipe.name, build.recipe.quantize.trim_sums
-    fp32, ranges = build.models / onnx_name(name, tier, "fp32"), ranges_path(build, "onnxruntime", tier)
+    fp32, ranges = (
+        build.models / onnx_name(name, tier, "fp32"),
+        ranges_path(build, "onnxruntime", tier),
+    )
     folder, factors = build.root / LANES_DIR, factors_path(build)
 
     def recipe(kind: LaneKind, write: Write, *more: Path, **params: Any) -> Recipe:
         return Recipe(
-            kind, "onnxruntime", folder / f"{name}-{tier.id}-{kind}.onnx", write, [fp32, *more], params
+            kind,
+            "onnxruntime",
+            folder / f"{name}-{tier.id}-{kind}.onnx",
+            write,
+            [fp32, *more],
+            params,
         )
 
     def int16x8(path: Path) -> None:
@@ -127,7 +148,9 @@ def _litert_recipes(build: Build, feeds: Mapping[str, Array]) -> list[Recipe]:
     factors = factors_path(build)
 
     def recipe(kind: LaneKind, write: Write, *more: Path, **params: Any) -> Recipe:
-        return Recipe(kind, "litert", folder / f"{name}-{kind}.tflite", write, [fp32, *more], params)
+        return Recipe(
+            kind, "litert", folder / f"{name}-{kind}.tflite", write, [fp32, *more], params
+        )
 
     def int16x8(path: Path) -> None:
         found = {tier.signature: load_ranges(one) for tier, one in ranges.items()}
@@ -144,7 +167,8 @@ def _litert_recipes(build: Build, feeds: Mapping[str, Array]) -> list[Recipe]:
 def write_litert_ceiling(
     fp32: Path, smallest: Tier, code_shapes: Mapping[str, Sequence[int]], path: Path
 ) -> None:
-    """Everything in INT8 that runs: kinds of operators that LiteRT refuses or dies of stay in float.
+    """Everything in INT8 that runs: kinds of operators that LiteRT refuses or dies of stay in
+    float.
 
     Raises:
         ToolError: not even convolutions run.
@@ -160,7 +184,9 @@ def write_litert_ceiling(
 
     if runs([]):
         return
-    without = [one for one in litert_lanes.operator_kinds(tf.read_model(fp32)) if one not in _NEVER_REFUSED]
+    without = [
+        one for one in litert_lanes.operator_kinds(tf.read_model(fp32)) if one not in _NEVER_REFUSED
+    ]
     for kind in list(without):
         rest = [one for one in without if one != kind]
         without = rest if runs(rest) else without
@@ -182,7 +208,9 @@ def _made(build: Build, tier: Tier, recipe: Recipe, feeds: Mapping[str, Array]) 
         measure_peak_rss_bytes(lane, shapes)
         return Entrant(recipe.kind, lane, False, _work(lane))
     except (InputError, ToolError) as error:
-        return Entrant(recipe.kind, lane, False, not_run=f"does not run: {' '.join(error.message.split())}")
+        return Entrant(
+            recipe.kind, lane, False, not_run=f"does not run: {' '.join(error.message.split())}"
+        )
     finally:
         build.progress(f"make {recipe.path.name}", 1, 1)
 

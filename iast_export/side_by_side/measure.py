@@ -1,4 +1,5 @@
-"""Measuring entrants: timed in one interleaved run per tier, judged on pictures that calibrated nothing."""
+"""Measuring entrants: timed in one interleaved run per tier, judged on pictures that calibrated
+nothing."""
 
 from __future__ import annotations
 
@@ -10,26 +11,28 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from iast_export.artifacts import Progress
 from iast_export.environment import usable_cores
 from iast_export.errors import IastExportError, ToolError
-from iast_export.images import to_tensor
-from iast_export.lanes import Lane, timed_run
-from iast_export.reports import VerifyRow
-from iast_export.runtimes import onnx_session_options
+from iast_export.files.artifacts import Progress
+from iast_export.lanes.lane import Lane, timed_run
+from iast_export.lanes.timing import Clock, Samples, interleave
+from iast_export.lanes.verify import Reference, Scorers, verify_lane
+from iast_export.pictures.images import to_tensor
+from iast_export.reports.verify import VerifyRow
+from iast_export.runtimes.onnx import onnx_session_options
 from iast_export.side_by_side.make import Entrant
 from iast_export.specs import CONTENT
-from iast_export.timing import Clock, Samples, interleave
-from iast_export.verify import Reference, Scorers, verify_lane
 
-# A lane this many times slower than FP32 would take the others' time: it is timed with FP32 alone, twice.
+# A lane this many times slower than FP32 would take the others' time: it is timed with FP32 alone,
+# twice.
 _HOPELESS = 3.0
 _PROFILED_RUNS = 5
 
 
 @dataclass(frozen=True)
 class TimingOptions:
-    """How lanes are timed: blocks through all lanes forward and backward, at most about `budget_s` a tier."""
+    """How lanes are timed: blocks through all lanes forward and backward, at most about `budget_s`
+    a tier."""
 
     threads: int = 1
     warmup: int = 2
@@ -41,14 +44,16 @@ class TimingOptions:
 def time_lanes(
     entrants: Sequence[Entrant], reference: Reference, options: TimingOptions
 ) -> dict[str, tuple[Samples, Samples]]:
-    """Each lane's samples with those of FP32 of its runtime, from the same blocks, by `Entrant.key`.
+    """Each lane's samples with those of FP32 of its runtime, from the same blocks, by
+    `Entrant.key`.
 
     Raises:
         ToolError: a runtime fails.
     """
     content = to_tensor(reference.content)
     runs: dict[str, Callable[[], object]] = {
-        one.key: timed_run(one.lane.open(options.threads), content, reference.pair.feeds) for one in entrants
+        one.key: timed_run(one.lane.open(options.threads), content, reference.pair.feeds)
+        for one in entrants
     }
     bases = {one.key: f"{one.lane.runtime} fp32" for one in entrants}
     slow = _hopeless(runs, bases, options.clock_ns)
@@ -62,14 +67,17 @@ def time_lanes(
 def _hopeless(
     runs: Mapping[str, Callable[[], object]], bases: Mapping[str, str], clock_ns: Clock
 ) -> list[str]:
-    """The lanes far slower than FP32, each found so twice: a first run may be slow for other reasons."""
+    """The lanes far slower than FP32, each found so twice: a first run may be slow for other
+    reasons."""
 
     def spent(key: str) -> int:
         start = clock_ns()
         runs[key]()
         return clock_ns() - start
 
-    limit = {base: _HOPELESS * min(spent(base), spent(base)) for base in sorted(set(bases.values()))}
+    limit = {
+        base: _HOPELESS * min(spent(base), spent(base)) for base in sorted(set(bases.values()))
+    }
     return [key for key, base in bases.items() if min(spent(key), spent(key)) > limit[base]]
 
 
@@ -108,7 +116,11 @@ def onnx_convolution_share(lane: Lane, reference: Reference, threads: int) -> fl
             raise ToolError(
                 f"ONNX Runtime can't profile {lane.path}: {error}", "build the file again"
             ) from error
-    spent = [(one["args"]["op_name"], one["dur"]) for one in events if one["name"].endswith("_kernel_time")]
+    spent = [
+        (one["args"]["op_name"], one["dur"])
+        for one in events
+        if one["name"].endswith("_kernel_time")
+    ]
     total = sum(duration for _, duration in spent)
     if not total:
         raise ToolError(f"ONNX Runtime's profile of {lane.path} is empty", "report this")
@@ -122,7 +134,8 @@ def judge_lanes(
     threads: int,
     progress: Progress,
 ) -> dict[str, VerifyRow]:
-    """Fidelity and drops of each lane but the reference itself and the ceilings, by `Entrant.key`."""
+    """Fidelity and drops of each lane but the reference itself and the ceilings, by
+    `Entrant.key`."""
     judged = [one for one in entrants if one.kind != "ceiling" and one.key != "onnxruntime fp32"]
     rows = {}
     with ThreadPoolExecutor(max_workers=usable_cores()) as pool:

@@ -1,14 +1,16 @@
-"""Where the network stylizes strongly: the two published claims about the adaptive strength, measured.
+"""Where the network stylizes strongly: the two published claims about the adaptive strength,
+measured.
 
     python -m models.evaluation.alpha --data ../shared/data --out benchmarks/quality
 
 The maps are drawn for photographs that come with scikit-image, which may be shown anywhere.
 
-Published for IAST: 37 % more strength in detail such as hair, 22 % less on smooth skin. Two maps are
+Published for IAST: 37 % more strength in detail such as hair, 22 % less on smooth skin. Two maps
+are
 measured: alpha itself, and the gate alpha (1 - A) that moves features towards the style. Regions:
-detailed and smooth are the thirds of a photograph with the most and the least gradient energy (Sobel,
-blurred by 4 px); on faces, skin is the landmarks' hull without eyes, brows and mouth, and hair what a
-segmentation network calls hair.
+detailed and smooth are the thirds of a photograph with the most and the least gradient energy
+(Sobel, blurred by 4 px); on faces, skin is the landmarks' hull without eyes, brows and mouth, and
+hair what a segmentation network calls hair.
 """
 
 from __future__ import annotations
@@ -24,10 +26,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from iast_export.checkpoint import PACKAGED_CHECKPOINT, load_checkpoint
 from iast_export.errors import InputError
-from iast_export.images import Rgb, center_square, load_image, to_levels, to_tensor
-from iast_export.imagesets import picture_path
+from iast_export.network.checkpoint import PACKAGED_CHECKPOINT, load_checkpoint
+from iast_export.pictures.images import Rgb, center_square, load_image, to_levels, to_tensor
+from iast_export.pictures.imagesets import picture_path
 from models.evaluation.sample import Pair, draw_sample
 from models.evaluation.statistics import Interval, interval, resamples
 from models.face_measuring import FaceDetector, landmarks
@@ -36,8 +38,19 @@ from models.faces import LandmarkNetwork
 Mask = NDArray[np.bool_]
 Map = NDArray[np.float64]
 PUBLISHED = {"hair": 0.37, "skin": -0.22}
-_INNER = (range(17, 22), range(22, 27), range(36, 42), range(42, 48), range(48, 60))  # brows, eyes, mouth
-_SHOWN = ("skimage:astronaut.png", "skimage:chelsea.png", "skimage:coffee.png", "skimage:rocket.jpg")
+_INNER = (
+    range(17, 22),
+    range(22, 27),
+    range(36, 42),
+    range(42, 48),
+    range(48, 60),
+)  # brows, eyes, mouth
+_SHOWN = (
+    "skimage:astronaut.png",
+    "skimage:chelsea.png",
+    "skimage:coffee.png",
+    "skimage:rocket.jpg",
+)
 
 
 def detail_regions(rgb: Rgb) -> dict[str, Mask]:
@@ -79,7 +92,9 @@ class HairFinder:
         """Where hair is."""
         one, other = self._net.get_input_details()[0], self._net.get_output_details()[0]
         side = int(one["shape"][1])
-        scaled = cv2.resize(rgb, (side, side), interpolation=cv2.INTER_AREA).astype(np.float32) / 255.0
+        scaled = (
+            cv2.resize(rgb, (side, side), interpolation=cv2.INTER_AREA).astype(np.float32) / 255.0
+        )
         self._net.set_tensor(one["index"], scaled[np.newaxis])
         self._net.invoke()
         classes = self._net.get_tensor(other["index"])[0]
@@ -90,12 +105,17 @@ class HairFinder:
 @torch.no_grad()
 def maps_of(net: Any, content: Rgb, style: Rgb) -> dict[str, Map]:
     """`attention`, `alpha` and `gate` at strength 1 on the photograph's grid, deepest network."""
-    module, code = net.share(net.depths[-1]), net.encode_style(torch.from_numpy(to_tensor(style)))[0]
+    module, code = (
+        net.share(net.depths[-1]),
+        net.encode_style(torch.from_numpy(to_tensor(style)))[0],
+    )
     parts = module.parts(torch.from_numpy(to_tensor(content)), code, torch.ones(1, 1))
     attention, alpha = (m[0, 0].numpy().astype(np.float64) for m in (parts.attention, parts.alpha))
     size = content.shape[1::-1]
     found = {"attention": attention, "alpha": alpha, "gate": alpha * (1.0 - attention)}
-    return {k: np.asarray(cv2.resize(v, size, interpolation=cv2.INTER_LINEAR)) for k, v in found.items()}
+    return {
+        k: np.asarray(cv2.resize(v, size, interpolation=cv2.INTER_LINEAR)) for k, v in found.items()
+    }
 
 
 def excess(map_: Map, region: Mask) -> float:
@@ -112,7 +132,8 @@ def excess(map_: Map, region: Mask) -> float:
 def measure(
     net: Any, pairs: Sequence[Pair], regions: Mapping[str, Mapping[str, Mask]]
 ) -> dict[str, dict[str, Interval]]:
-    """Per region and map the mean excess over photographs; regions that a photograph lacks are left out.
+    """Per region and map the mean excess over photographs; regions that a photograph lacks are left
+    out.
 
     `regions`: by photograph's name.
     """
@@ -137,36 +158,47 @@ def measure(
 def table(found: Mapping[str, Mapping[str, Interval]], counts: Mapping[str, int]) -> str:
     """Regions down, maps across, the published figure beside."""
     lines = [
-        "How much stronger a map is in a region than in the whole picture, at strength 1, full depth, with "
-        "95 % intervals over photographs. Detailed, smooth: the thirds of a photograph with the most and the "
+        "How much stronger a map is in a region than in the whole picture, at strength 1, full "
+        "depth, with "
+        "95 % intervals over photographs. Detailed, smooth: the thirds of a photograph with the "
+        "most and the "
         "least gradients; hair, skin: of faces.",
         "",
         "| region | photographs | alpha | alpha (1 - A) | published |",
         "| --- | ---: | --- | --- | --- |",
     ]
     for region, maps in found.items():
-        cells = [f"{m.value:+.1%} ({m.low:+.1%} to {m.high:+.1%})" for m in (maps["alpha"], maps["gate"])]
+        cells = [
+            f"{m.value:+.1%} ({m.low:+.1%} to {m.high:+.1%})" for m in (maps["alpha"], maps["gate"])
+        ]
         mark = f"{PUBLISHED[region]:+.0%}" if region in PUBLISHED else ""
         lines.append(f"| {region} | {counts[region]} | {' | '.join(cells)} | {mark} |")
     return "\n".join(lines) + "\n"
 
 
 def picture(net: Any, pairs: Iterable[tuple[Rgb, Rgb]], path: Path) -> None:
-    """Photograph, A, alpha, gate, result: a row for each photograph and artwork, maps from 0 (dark) to 1."""
+    """Photograph, A, alpha, gate, result: a row for each photograph and artwork, maps from 0
+    (dark) to 1."""
     rows = []
     for content, style in pairs:
         maps = maps_of(net, content, style)
         drawn = [_colored(maps[name]) for name in ("attention", "alpha", "gate")]
         code = net.encode_style(torch.from_numpy(to_tensor(style)))[0]
         with torch.no_grad():
-            made = net.cut(net.depths[-1])(torch.from_numpy(to_tensor(content)), code, torch.ones(1, 1))
+            made = net.cut(net.depths[-1])(
+                torch.from_numpy(to_tensor(content)), code, torch.ones(1, 1)
+            )
         rows.append(np.hstack([content, *drawn, to_levels(made.numpy())]))
-    cv2.imwrite(str(path), cv2.cvtColor(np.vstack(rows), cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 88])
+    cv2.imwrite(
+        str(path), cv2.cvtColor(np.vstack(rows), cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 88]
+    )
 
 
 def _colored(map_: Map) -> Rgb:
     levels = np.clip(map_ * 255.0 + 0.5, 0, 255).astype(np.uint8)
-    return np.asarray(cv2.cvtColor(cv2.applyColorMap(levels, cv2.COLORMAP_VIRIDIS), cv2.COLOR_BGR2RGB))
+    return np.asarray(
+        cv2.cvtColor(cv2.applyColorMap(levels, cv2.COLORMAP_VIRIDIS), cv2.COLOR_BGR2RGB)
+    )
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -196,7 +228,11 @@ def main(argv: list[str] | None = None) -> None:
     plain = {r: {k: [v.value, v.low, v.high] for k, v in m.items()} for r, m in found.items()}
     (args.out / "alpha.json").write_text(json.dumps(plain, indent=1) + "\n")
     shown = [center_square(load_image(picture_path(name)), 256) for name in _SHOWN]
-    picture(net, zip(shown, (a.rgb for a in sample.artworks[::3]), strict=False), args.out / "alpha-maps.jpg")
+    picture(
+        net,
+        zip(shown, (a.rgb for a in sample.artworks[::3]), strict=False),
+        args.out / "alpha-maps.jpg",
+    )
     print(table(found, counts))
 
 

@@ -1,14 +1,18 @@
-"""What textbook MobileNetV3 blocks cost beside integer-first ones: time, INT8, quality, in one table.
+r"""What textbook MobileNetV3 blocks cost beside integer-first ones: time, INT8, quality, in one
+table.
 
-Both students were trained on the same budget by the same teacher; both bundles are built here, one after the
-other, and their reports hold times that were taken in turn with each bundle's own FP32:
+Both students were trained on the same budget by the same teacher; both bundles are built here, one
+after the other, and their reports hold times that were taken in turn with each bundle's own FP32:
 
-    iast-export build runs/scratch/weights.pt --network models.sheet:load_weights --out dist/scratch
-    iast-export build runs/mobilenet/weights.pt --network models.sheet:load_weights --out dist/mobilenet
-    python -m models.evaluate --data DIR --out build/blocks --methods adain --network scratch=... \
-        --network mobilenet=... --name blocks
-    python -m models.evaluation.blocks --bundle scratch=dist/scratch --bundle mobilenet=dist/mobilenet \
-        --quality build/blocks/blocks.json --out benchmarks/quality/blocks.md
+    iast-export build runs/scratch/weights.pt --network models.sheet:load_weights \
+        --out dist/scratch
+    iast-export build runs/mobilenet/weights.pt --network models.sheet:load_weights \
+        --out dist/mobilenet
+    python -m models.evaluate --data DIR --out build/blocks --methods adain \
+        --network scratch=... --network mobilenet=... --name blocks
+    python -m models.evaluation.blocks --bundle scratch=dist/scratch \
+        --bundle mobilenet=dist/mobilenet --quality build/blocks/blocks.json \
+        --out benchmarks/quality/blocks.md
 """
 
 from __future__ import annotations
@@ -19,8 +23,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from iast_export.artifacts import write_atomic
 from iast_export.errors import IastExportError, InputError
+from iast_export.files.artifacts import write_atomic
 
 _LANES = (("litert", "LiteRT"), ("onnxruntime", "ONNX Runtime"))
 
@@ -34,13 +38,17 @@ def _read(path: Path) -> Any:
     try:
         return json.loads(path.read_text())
     except (OSError, ValueError) as error:
-        raise InputError(f"{path}: {error}", "build the bundle or judge the networks first") from error
+        raise InputError(
+            f"{path}: {error}", "build the bundle or judge the networks first"
+        ) from error
 
 
 def _only(rows: Sequence[Mapping[str, Any]], what: str, **wanted: str) -> Mapping[str, Any]:
     found = [row for row in rows if all(row[k] == v for k, v in wanted.items())]
     if not found:
-        raise InputError(f"{what} has no row for {wanted}", "build the bundle with INT8 and with a benchmark")
+        raise InputError(
+            f"{what} has no row for {wanted}", "build the bundle with INT8 and with a benchmark"
+        )
     return found[0]
 
 
@@ -61,7 +69,8 @@ def costs(name: str, bundle: Path) -> list[str]:
         fidelity = _only(kept, f"{bundle}'s verification", precision="int8", **lanes)
         drop = fidelity["drop"]
         lines.append(
-            f"| {name} | {label} | {full:.1f} | {small['median_ms']:.1f} | {full / small['median_ms']:.2f} "
+            f"| {name} | {label} | {full:.1f} | {small['median_ms']:.1f} | "
+            f"{full / small['median_ms']:.2f} "
             f"| {fidelity['psnr_db']['mean']:.1f}, {fidelity['psnr_db']['p5']:.1f} "
             f"| {drop['ssim_content']:+.2%}, {drop['style_distance']:+.2%} |"
         )
@@ -69,7 +78,8 @@ def costs(name: str, bundle: Path) -> list[str]:
 
 
 def kept(name: str, quality: Mapping[str, Any]) -> str:
-    """A line of the second table: the network's scores at full strength, and at AdaIN's style distance.
+    """A line of the second table: the network's scores at full strength, and at AdaIN's style
+    distance.
 
     Raises:
         InputError: the network was not judged.
@@ -93,7 +103,8 @@ def markdown(bundles: Mapping[str, Path], quality: Mapping[str, Any]) -> str:
     """Both tables."""
     costly = [line for name, path in bundles.items() for line in costs(name, path)]
     lines = [
-        "Times in ms on one thread, FP32 in turn with its own INT8; PSNR and drops are of INT8 against FP32.",
+        "Times in ms on one thread, FP32 in turn with its own INT8; PSNR and drops are of INT8 "
+        "against FP32.",
         "",
         "| student | runtime | FP32 | INT8 | FP32 / INT8 | PSNR mean, p5 (dB) | drop SSIM, style |",
         "| --- | --- | ---: | ---: | ---: | ---: | ---: |",
@@ -116,7 +127,9 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--quality", type=Path, required=True, help="JSON of models.evaluate")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args(argv)
-    bundles = {name: Path(path) for name, _, path in (entry.partition("=") for entry in args.bundle)}
+    bundles = {
+        name: Path(path) for name, _, path in (entry.partition("=") for entry in args.bundle)
+    }
     try:
         text = markdown(bundles, _read(args.quality))
     except IastExportError as error:

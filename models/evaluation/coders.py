@@ -1,7 +1,7 @@
 """Encoders and decoders of the distilled VGG-19: picture to relu{1..5}_1 and back.
 
-Weights: Collaborative-Distillation (Wang et al., CVPR 2020, MIT), `{1..5}SE.pt` and `{1..5}SD.pt`. Each
-level was distilled alone, so that level k's encoder is not a part of level k + 1's.
+Weights: Collaborative-Distillation (Wang et al., CVPR 2020, MIT), `{1..5}SE.pt` and `{1..5}SD.pt`.
+Each level was distilled alone, so that level k's encoder is not a part of level k + 1's.
 """
 
 from __future__ import annotations
@@ -47,12 +47,17 @@ class LevelEncoder(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = self.conv0(x)
         for name in self.plan:
-            x = F.max_pool2d(x, 2) if name == "P" else F.relu(_conv(x, self.get_submodule(f"conv{name}")))
+            x = (
+                F.max_pool2d(x, 2)
+                if name == "P"
+                else F.relu(_conv(x, self.get_submodule(f"conv{name}")))
+            )
         return x
 
 
 class LevelDecoder(nn.Module):
-    """relu{level}_1 -> RGB [N, 3, H, W]: the encoder mirrored, nearest upsampling, no ReLU at the end."""
+    """relu{level}_1 -> RGB [N, 3, H, W]: the encoder mirrored, nearest upsampling, no ReLU at the
+    end."""
 
     def __init__(self, level: int, widths: Mapping[str, int]) -> None:
         super().__init__()
@@ -96,7 +101,8 @@ class Coder(nn.Module):
             made.decoder.load_state_dict(_state(folder / f"{level}SD.pt"))
         except RuntimeError as error:
             raise InputError(
-                f"{folder}: level {level} does not fit: {error}", "give the distilled VGG's own files"
+                f"{folder}: level {level} does not fit: {error}",
+                "give the distilled VGG's own files",
             ) from error
         return made
 

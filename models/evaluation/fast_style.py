@@ -1,4 +1,5 @@
-"""Fast neural style (Johnson et al., ECCV 2016): a network of 1.68 M parameters for one artwork alone."""
+"""Fast neural style (Johnson et al., ECCV 2016): a network of 1.68 M parameters for one artwork
+alone."""
 
 from __future__ import annotations
 
@@ -10,14 +11,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from iast_export.artifacts import sha256_file
 from iast_export.errors import InputError
-from iast_export.images import Rgb, to_levels, to_tensor
+from iast_export.files.artifacts import sha256_file
+from iast_export.pictures.images import Rgb, to_levels, to_tensor
 from models.evaluation.methods import fingerprint_of
 
 
 class FastStyle:
-    """One trained artwork. It takes no style and no strength: `targets` is what it can be judged on.
+    """One trained artwork. It takes no style and no strength: `targets` is what it can be judged
+    on.
 
     The artworks of the published networks are not in the data, so that only what is kept of the
     photograph, and time, can be judged; `targets` is empty.
@@ -39,12 +41,18 @@ class FastStyle:
             InputError: missing, or not this network.
         """
         if not path.is_file():
-            raise InputError(f"{path} is missing", "give the network's npz, or leave fast-style out")
+            raise InputError(
+                f"{path} is missing", "give the network's npz, or leave fast-style out"
+            )
         stored = np.load(path)
         if "deconv3.weight" not in stored.files:
             raise InputError(f"{path} is not a fast-style network", "give candy.npz or mosaic.npz")
-        weights = {name: torch.from_numpy(np.asarray(stored[name], np.float32)) for name in stored.files}
-        return cls(f"fast-style-{path.stem}", weights, fingerprint_of("fast-style-1", sha256_file(path)))
+        weights = {
+            name: torch.from_numpy(np.asarray(stored[name], np.float32)) for name in stored.files
+        }
+        return cls(
+            f"fast-style-{path.stem}", weights, fingerprint_of("fast-style-1", sha256_file(path))
+        )
 
     def _conv(self, x: Tensor, name: str, stride: int = 1) -> Tensor:
         weight = self._weights[f"{name}.weight"]
@@ -53,7 +61,9 @@ class FastStyle:
         return F.conv2d(padded, weight, self._weights[f"{name}.bias"], stride)
 
     def _norm(self, x: Tensor, name: str) -> Tensor:
-        return F.instance_norm(x, weight=self._weights[f"{name}.weight"], bias=self._weights[f"{name}.bias"])
+        return F.instance_norm(
+            x, weight=self._weights[f"{name}.weight"], bias=self._weights[f"{name}.bias"]
+        )
 
     def forward(self, picture: Tensor) -> Tensor:
         """Levels [1, 3, H, W] in 0..255 to levels, unclamped."""
@@ -69,7 +79,9 @@ class FastStyle:
         return self._conv(x, "deconv3")
 
     @torch.no_grad()
-    def pictures(self, content: Rgb, style: Rgb, strengths: Sequence[float]) -> Iterator[tuple[float, Rgb]]:
+    def pictures(
+        self, content: Rgb, style: Rgb, strengths: Sequence[float]
+    ) -> Iterator[tuple[float, Rgb]]:
         """The one picture."""
         made = self.forward(torch.from_numpy(to_tensor(content)) * 255.0) / 255.0
         for strength in strengths:

@@ -1,4 +1,5 @@
-"""Gatys et al., "Image Style Transfer Using Convolutional Neural Networks", CVPR 2016: pixels optimised.
+"""Gatys et al., "Image Style Transfer Using Convolutional Neural Networks", CVPR 2016: pixels
+optimized.
 
 The perceptual network is the distilled VGG-19 that our own networks train with, and its losses are
 ours: relative distances, content on conv4_2, Gram matrices on relu1_1 .. relu5_1.
@@ -12,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from iast_export.images import Rgb, to_levels, to_tensor
+from iast_export.pictures.images import Rgb, to_levels, to_tensor
 from models import losses
 from models.evaluation.methods import fingerprint_of
 from models.losses import Features
@@ -23,7 +24,8 @@ _STYLE = ("1_1", "2_1", "3_1", "4_1", "5_1")
 
 
 class Gatys:
-    """Adam on the pixels, from the photograph on; strengths are style weights, each from the one before."""
+    """Adam on the pixels, from the photograph on; strengths are style weights, each from the one
+    before."""
 
     name = "gatys"
     size_multiple_px = 16
@@ -42,8 +44,11 @@ class Gatys:
         self.fingerprint = fingerprint_of("gatys-1", fingerprint, settings)
         self.parameters = sum(p.numel() for p in vgg.parameters())
 
-    def pictures(self, content: Rgb, style: Rgb, strengths: Sequence[float]) -> Iterator[tuple[float, Rgb]]:
-        """A picture per strength; a strength takes `iterations` steps from the result of the one before."""
+    def pictures(
+        self, content: Rgb, style: Rgb, strengths: Sequence[float]
+    ) -> Iterator[tuple[float, Rgb]]:
+        """A picture per strength; a strength takes `iterations` steps from the result of the one
+        before."""
         photograph = torch.from_numpy(to_tensor(content))
         with torch.no_grad():
             of_content = self._vgg(photograph)
@@ -51,10 +56,10 @@ class Gatys:
             targets = {layer: gram(artwork[layer]) for layer in _STYLE}
         image = photograph.clone().requires_grad_(True)
         for strength in strengths:
-            self._optimise(image, of_content, targets, strength)
+            self._optimize(image, of_content, targets, strength)
             yield strength, to_levels(image.detach().numpy())
 
-    def _optimise(
+    def _optimize(
         self, image: Tensor, of_content: Features, targets: dict[str, Tensor], strength: float
     ) -> None:
         optimizer = torch.optim.Adam([image], self._rate)

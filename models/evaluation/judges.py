@@ -1,4 +1,5 @@
-"""Scores of one picture, and where they are kept: a picture is judged once per method, strength and pair.
+"""Scores of one picture, and where they are kept: a picture is judged once per method, strength and
+pair.
 
 The networks here train nothing, but for the 68-landmark network, which a recipe with face terms
 trains through: deformation is not independent of those.
@@ -14,11 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from iast_export.artifacts import sha256_file
-from iast_export.images import Rgb
-from iast_export.metrics import ssim_content
+from iast_export.files.artifacts import sha256_file
+from iast_export.metrics.fidelity import ssim_content
 from iast_export.metrics.perceptual import open_perceptual
 from iast_export.metrics.style import style_distance, style_statistics
+from iast_export.pictures.images import Rgb
 from models.evaluation.fid import Inception
 from models.evaluation.methods import fingerprint_of
 from models.evaluation.sample import Pair, Picture
@@ -68,7 +69,9 @@ class Judges:
         if self._squeeze:
             found["squeeze"] = self._squeeze(photograph.rgb, result)
         if photograph.face is not None and self._embedder:
-            found["identity"] = self._embedder.similarity(photograph.rgb, result, photograph.face.points)
+            found["identity"] = self._embedder.similarity(
+                photograph.rgb, result, photograph.face.points
+            )
         if photograph.face is not None and self._landmarks:
             before, after = (
                 landmarks(self._landmarks, x, photograph.face.box) for x in (photograph.rgb, result)
@@ -98,7 +101,8 @@ class _Hashable:
 
 
 class Store:
-    """Scores of one method on disk, a JSON line per judged picture; what is of another version is ignored."""
+    """Scores of one method on disk, a JSON line per judged picture; what is of another version is
+    ignored."""
 
     def __init__(self, folder: Path, method: str, fingerprint: str) -> None:
         """`fingerprint` covers the method, the judges and the size of the pictures."""
@@ -120,7 +124,9 @@ class Store:
 
     def features(self, strength: float) -> dict[str, np.ndarray]:
         """Inception features by pair."""
-        rows = {p: r["features"] for (s, p), r in self._rows.items() if s == strength and r["features"]}
+        rows = {
+            p: r["features"] for (s, p), r in self._rows.items() if s == strength and r["features"]
+        }
         return {pair: np.asarray(values, np.float32) for pair, values in rows.items()}
 
     def put(
@@ -133,7 +139,9 @@ class Store:
         """
         wrong = [k for k, v in scores.items() if not np.isfinite(v)]
         if wrong:
-            raise ValueError(f"{self.path.stem} at {strength:g} on {pair}: {', '.join(wrong)} is not finite")
+            raise ValueError(
+                f"{self.path.stem} at {strength:g} on {pair}: {', '.join(wrong)} is not finite"
+            )
         kept = None if features is None else [round(float(v), 5) for v in features]
         row = {"fingerprint": self.fingerprint, "strength": strength, "pair": pair}
         row |= {"scores": dict(scores), "features": kept}

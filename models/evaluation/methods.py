@@ -14,10 +14,10 @@ import torch
 from torch import nn
 
 from iast_export.errors import InputError
-from iast_export.images import Rgb, center_square, to_levels, to_tensor
-from iast_export.reports import load_manifest
+from iast_export.pictures.images import Rgb, center_square, to_levels, to_tensor
+from iast_export.reports.manifest import load_manifest
 from iast_export.specs import STYLE_ENCODER_SIDE_PX, STYLE_IMAGE, Precision, Runtime
-from iast_export.stylize import BundleEngine
+from iast_export.stylize.stylize import BundleEngine
 
 OUR_STRENGTHS = (0.1, 0.2, 0.35, 0.5, 0.7, 1.0)
 FEW_STRENGTHS = (0.2, 0.35, 0.5, 1.0)
@@ -38,7 +38,9 @@ class Method(Protocol):
     fingerprint: str
     size_multiple_px: int
 
-    def pictures(self, content: Rgb, style: Rgb, strengths: Sequence[float]) -> Iterator[tuple[float, Rgb]]:
+    def pictures(
+        self, content: Rgb, style: Rgb, strengths: Sequence[float]
+    ) -> Iterator[tuple[float, Rgb]]:
         """Each strength that was asked, in that order, and its picture of the photograph's size."""
         ...
 
@@ -68,7 +70,9 @@ class Photograph:
     fingerprint = "photograph-1"
     size_multiple_px = 1
 
-    def pictures(self, content: Rgb, style: Rgb, strengths: Sequence[float]) -> Iterator[tuple[float, Rgb]]:
+    def pictures(
+        self, content: Rgb, style: Rgb, strengths: Sequence[float]
+    ) -> Iterator[tuple[float, Rgb]]:
         """The photograph itself."""
         for strength in strengths:
             yield strength, content
@@ -78,7 +82,12 @@ class Network:
     """One depth of a `StyleNetwork` in PyTorch, FP32."""
 
     def __init__(
-        self, name: str, net: Any, depth: int, fingerprint: str, strengths: Sequence[float] = OUR_STRENGTHS
+        self,
+        name: str,
+        net: Any,
+        depth: int,
+        fingerprint: str,
+        strengths: Sequence[float] = OUR_STRENGTHS,
     ) -> None:
         self.name, self.strengths = name, tuple(strengths)
         self.fingerprint = fingerprint_of("network-1", fingerprint, str(depth))
@@ -96,16 +105,22 @@ class Network:
         return self._code[1]
 
     @torch.no_grad()
-    def pictures(self, content: Rgb, style: Rgb, strengths: Sequence[float]) -> Iterator[tuple[float, Rgb]]:
+    def pictures(
+        self, content: Rgb, style: Rgb, strengths: Sequence[float]
+    ) -> Iterator[tuple[float, Rgb]]:
         """A picture per strength."""
         photograph = torch.from_numpy(to_tensor(content))
         code = self.code(style)[0]
         for strength in strengths:
-            yield strength, to_levels(self._module(photograph, code, torch.full((1, 1), strength)).numpy())
+            yield (
+                strength,
+                to_levels(self._module(photograph, code, torch.full((1, 1), strength)).numpy()),
+            )
 
 
 class BundleLane:
-    """One runtime and precision of a bundle, at the tier of one depth; codes by the bundle's encoder."""
+    """One runtime and precision of a bundle, at the tier of one depth; codes by the bundle's
+    encoder."""
 
     size_multiple_px = 4
 
@@ -128,7 +143,9 @@ class BundleLane:
         self.fingerprint = fingerprint_of("bundle-1", self.name, *shas)
         self.parameters = 0
 
-    def pictures(self, content: Rgb, style: Rgb, strengths: Sequence[float]) -> Iterator[tuple[float, Rgb]]:
+    def pictures(
+        self, content: Rgb, style: Rgb, strengths: Sequence[float]
+    ) -> Iterator[tuple[float, Rgb]]:
         """A picture per strength."""
         picture = to_tensor(center_square(style, STYLE_ENCODER_SIDE_PX))
         codes = self._encoder.run({STYLE_IMAGE: picture})

@@ -1,8 +1,10 @@
-"""PCA knowledge distillation (Chiu and Gurari, CVPR 2022), MobileNet form: a small photorealistic peer.
+"""PCA knowledge distillation (Chiu and Gurari, CVPR 2022), MobileNet form: a small photorealistic
+peer.
 
-Features of four levels are whitened and colored (ZCA) from the deepest to the shallowest while they are
-decoded; what a 3x3 mean takes away from each level's input is added back as detail. The published
-smoothing of the result by a guided filter is left out: it belongs to photographs, not to paintings.
+Features of four levels are whitened and colored (ZCA) from the deepest to the shallowest while they
+are decoded; what a 3x3 mean takes away from each level's input is added back as detail. The
+published smoothing of the result by a guided filter is left out: it belongs to photographs, not to
+paintings.
 """
 
 from __future__ import annotations
@@ -15,9 +17,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from iast_export.artifacts import sha256_file
 from iast_export.errors import InputError
-from iast_export.images import Rgb, to_levels, to_tensor
+from iast_export.files.artifacts import sha256_file
+from iast_export.pictures.images import Rgb, to_levels, to_tensor
 from models.evaluation.methods import fingerprint_of
 from models.evaluation.transforms import whiten_and_color
 
@@ -32,12 +34,17 @@ _RIDGE = 1.0  # the published whitening adds the identity to both covariances
 
 
 class PcaKd:
-    """Encoder, four transforms, decoder. The strength blends each level's transform with its input."""
+    """Encoder, four transforms, decoder.
+
+    The strength blends each level's transform with its input.
+    """
 
     name = "pca-kd"
     size_multiple_px = 16
 
-    def __init__(self, weights: dict[str, Tensor], fingerprint: str, strengths: Sequence[float] = (0.5, 1.0)):
+    def __init__(
+        self, weights: dict[str, Tensor], fingerprint: str, strengths: Sequence[float] = (0.5, 1.0)
+    ):
         self._weights, self.fingerprint, self.strengths = weights, fingerprint, tuple(strengths)
         self.parameters = sum(w.numel() for k, w in weights.items() if "conv_aux" not in k)
 
@@ -57,7 +64,8 @@ class PcaKd:
         return cls(weights, fingerprint_of("pca-kd-1", sha256_file(path)))
 
     def encode(self, picture: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-        """Features of the four levels [1, C, H / 2^k, W / 2^k], and the detail of each level's input."""
+        """Features of the four levels [1, C, H / 2^k, W / 2^k], and the detail of each level's
+        input."""
         features, details, x = [], [], picture
         for level, layers in enumerate(_LEVELS):
             details.append(x - F.avg_pool2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), 3, 1))
@@ -75,7 +83,9 @@ class PcaKd:
         x = F.pad(x, (0, 1, 0, 1) if stride == 2 else (1, 1, 1, 1), mode="reflect")
         if kind == "full":
             return F.conv2d(x, self._weights[f"{prefix}/kernel"], bias, stride)
-        return F.conv2d(x, self._weights[f"{prefix}/depthwise_kernel"], bias, stride, groups=x.shape[1])
+        return F.conv2d(
+            x, self._weights[f"{prefix}/depthwise_kernel"], bias, stride, groups=x.shape[1]
+        )
 
     def decode(self, level: int, x: Tensor, detail: Tensor) -> Tensor:
         """The level's features back to the size of its input."""
@@ -91,7 +101,9 @@ class PcaKd:
         return F.conv2d(padded, self._weights[f"{prefix}/kernel"], self._weights[f"{prefix}/bias"])
 
     @torch.no_grad()
-    def pictures(self, content: Rgb, style: Rgb, strengths: Sequence[float]) -> Iterator[tuple[float, Rgb]]:
+    def pictures(
+        self, content: Rgb, style: Rgb, strengths: Sequence[float]
+    ) -> Iterator[tuple[float, Rgb]]:
         """A picture per strength."""
         targets, _ = self.encode(torch.from_numpy(to_tensor(style)))
         features, details = self.encode(torch.from_numpy(to_tensor(content)))

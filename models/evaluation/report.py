@@ -15,7 +15,8 @@ from models.evaluation.statistics import Interval, Matched, curve, dominates, ma
 
 # Published for IAST (Gatys, AdaIN, WCT beside it); marks, not results of ours.
 PUBLISHED = {"ssim": 0.79, "identity": 0.91}
-# The style distance that all are compared at, and per method the score there and the share of the curve won.
+# The style distance that all are compared at, and per method the score there and the share of the
+# curve won.
 Match = tuple[Interval, list[tuple[Matched, "float | None"]]]
 _COLUMNS = ("style", "ssim", "squeeze", "identity", "deformation")
 
@@ -32,14 +33,19 @@ class Row:
 
 
 def rows_of(judged: Sequence[Judged], artworks: np.ndarray | None) -> list[Row]:
-    """Means of every method and strength; FID-768 only over as many pictures as most methods have."""
+    """Means of every method and strength; FID-768 only over as many pictures as most methods
+    have."""
     most = max((len(f) for j in judged for f in j.features.values()), default=0)
     rows = []
     for method in judged:
         for strength in method.strengths:
             features = list(method.features.get(strength, {}).values())
             whole = artworks is not None and len(features) == most and most > 1
-            fid = frechet_distance(np.stack(features), artworks) if whole and artworks is not None else None
+            fid = (
+                frechet_distance(np.stack(features), artworks)
+                if whole and artworks is not None
+                else None
+            )
             means = {name: method.mean(strength, name) for name in _COLUMNS}
             rows.append(Row(method.name, strength, len(method.scores[strength]), means, fid))
     return rows
@@ -48,7 +54,8 @@ def rows_of(judged: Sequence[Judged], artworks: np.ndarray | None) -> list[Row]:
 def compare(
     judged: Sequence[Judged], ours: str, reference: str, score: str, photographs: Sequence[str]
 ) -> Match | None:
-    """Everything at the reference's style distance, on the named photographs; None if one is missing."""
+    """Everything at the reference's style distance, on the named photographs; None if one is
+    missing."""
     by_name = {j.name: j for j in judged}
     if ours not in by_name or reference not in by_name or len(photographs) < 2:
         return None
@@ -70,7 +77,9 @@ def compare(
     return target, list(zip(rows, shares, strict=True))
 
 
-def table_of_rows(rows: Sequence[Row], times: Mapping[str, float], parameters: Mapping[str, int]) -> str:
+def table_of_rows(
+    rows: Sequence[Row], times: Mapping[str, float], parameters: Mapping[str, int]
+) -> str:
     """Preservation and style side by side, a line per method and strength."""
     lines = [
         "| method | strength | style distance | SSIM | SqueezeNet | identity | deformation "
@@ -84,8 +93,12 @@ def table_of_rows(rows: Sequence[Row], times: Mapping[str, float], parameters: M
         first = row.method not in seen
         seen.add(row.method)
         time = f"{times[row.method]:.0f}" if first and row.method in times else ""
-        count = f"{parameters[row.method] / 1e6:.2f} M" if first and parameters.get(row.method) else ""
-        lines.append(f"| {row.method} | {row.strength:g} | {' | '.join(cells)} | {fid} | {time} | {count} |")
+        count = (
+            f"{parameters[row.method] / 1e6:.2f} M" if first and parameters.get(row.method) else ""
+        )
+        lines.append(
+            f"| {row.method} | {row.strength:g} | {' | '.join(cells)} | {fid} | {time} | {count} |"
+        )
     return "\n".join(lines)
 
 
@@ -103,8 +116,14 @@ def table_of_matches(found: Match, reference: str, score: str) -> str:
     for row, share in rows:
         value = str(row.value) if row.value else "does not reach it"
         value += ", at its weakest setting: a weaker one would keep more" if row.at_weakest else ""
-        gain = f"{row.gain.value:+.3f} ({row.gain.low:+.3f} to {row.gain.high:+.3f})" if row.gain else ""
-        lines.append(f"| {row.name} | {value} | {gain} | {'' if share is None else f'{share:.0%}'} |")
+        gain = (
+            f"{row.gain.value:+.3f} ({row.gain.low:+.3f} to {row.gain.high:+.3f})"
+            if row.gain
+            else ""
+        )
+        lines.append(
+            f"| {row.name} | {value} | {gain} | {'' if share is None else f'{share:.0%}'} |"
+        )
     own = rows[0][0].value
     if score in PUBLISHED and own:
         away = own.value - PUBLISHED[score]
@@ -112,11 +131,14 @@ def table_of_matches(found: Match, reference: str, score: str) -> str:
     return "\n".join(lines)
 
 
-def table_of_losses(judged: Sequence[Judged], pairs: Sequence[tuple[str, str]], strength: float) -> str:
+def table_of_losses(
+    judged: Sequence[Judged], pairs: Sequence[tuple[str, str]], strength: float
+) -> str:
     """How much worse the second network of each pair is, per score; positive is worse."""
     by_name = {j.name: j for j in judged}
     lines = [
-        f"Relative loss at strength {strength:g}, positive is worse (95 % interval over photographs):",
+        f"Relative loss at strength {strength:g}, positive is worse (95 % interval over "
+        "photographs):",
         "",
         f"| from | to | {' | '.join(LABELS[name] for name in _COLUMNS)} |",
         f"| --- | --- | {' | '.join('---:' for _ in _COLUMNS)} |",
@@ -125,7 +147,9 @@ def table_of_losses(judged: Sequence[Judged], pairs: Sequence[tuple[str, str]], 
         if first not in by_name or second not in by_name:
             continue
         found = [relative(by_name[first], by_name[second], name, strength) for name in _COLUMNS]
-        cells = ["" if f is None else f"{f.value:+.1%} ({f.low:+.1%} to {f.high:+.1%})" for f in found]
+        cells = [
+            "" if f is None else f"{f.value:+.1%} ({f.low:+.1%} to {f.high:+.1%})" for f in found
+        ]
         lines.append(f"| {first} | {second} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
@@ -144,7 +168,8 @@ class Findings:
 
     @property
     def ours(self) -> str:
-        """The network that all others are compared with: the student's deepest, or what stands for it."""
+        """The network that all others are compared with: the student's deepest, or what stands for
+        it."""
         names = [j.name for j in self.judged]
         own = [n for n in names if n.startswith("student")]
         return own[0] if own else names[-1]
@@ -157,15 +182,20 @@ class Findings:
         """Per score everything at the reference's style distance; the slowest's pictures apart."""
         groups = {"ssim": self.everyone, "squeeze": self.everyone}
         groups |= {"identity": self.people, "deformation": self.people}
-        found = {k: compare(self.judged, self.ours, self.reference, k, v) for k, v in groups.items()}
+        found = {
+            k: compare(self.judged, self.ours, self.reference, k, v) for k, v in groups.items()
+        }
         few = _on_fewest(self.judged)
         if few:
             names = sorted({key.split("+")[0] for key in few[0].scores[few[0].strengths[0]]})
-            found["ssim, pictures of the slowest"] = compare(few, self.ours, self.reference, "ssim", names)
+            found["ssim, pictures of the slowest"] = compare(
+                few, self.ours, self.reference, "ssim", names
+            )
         return {k: v for k, v in found.items() if v is not None}
 
     def losses(self) -> str:
-        """How much the student loses against the teacher, shallower against deeper, INT8 against FP32."""
+        """How much the student loses against the teacher, shallower against deeper, INT8 against
+        FP32."""
         names = [j.name for j in self.judged]
         pairs = [("teacher", self.ours)]
         pairs += [(self.ours, n) for n in names if n.startswith("student") and n != self.ours]
@@ -177,11 +207,16 @@ class Findings:
         facts = self.facts
         head = (
             f"{facts['pictures']} pictures of {facts['side_px']} px: {facts['photographs']} Kodak "
-            f"photographs and {facts['faces']} faces, each with some of {facts['artworks']} artworks; none "
-            f"trained anything. FID-768 to {facts['artworks_for_fid']} held-out artworks. Milliseconds on "
+            f"photographs and {facts['faces']} faces, each with some of {facts['artworks']} "
+            "artworks; none "
+            f"trained anything. FID-768 to {facts['artworks_for_fid']} held-out artworks. "
+            "Milliseconds on "
             "one thread, in turn, PyTorch but for bundle lanes."
         )
-        parts = [head, table_of_rows(self.rows(), self.times, {j.name: j.parameters for j in self.judged})]
+        parts = [
+            head,
+            table_of_rows(self.rows(), self.times, {j.name: j.parameters for j in self.judged}),
+        ]
         for name, found in self.matches().items():
             title = "On the pictures that the slowest method was judged on. " if "," in name else ""
             parts.append(title + table_of_matches(found, self.reference, name.split(",")[0]))
@@ -201,7 +236,8 @@ class Findings:
 
 
 def _on_fewest(judged: Sequence[Judged]) -> list[Judged]:
-    """Everything on the pairs of the method that was judged on the fewest, where there is such a one."""
+    """Everything on the pairs of the method that was judged on the fewest, where there is such a
+    one."""
     least = min(judged, key=lambda j: len(j.scores[j.strengths[0]]))
     keys = set(least.scores[least.strengths[0]])
     if all(len(j.scores[j.strengths[0]]) == len(keys) for j in judged):

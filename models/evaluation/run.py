@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from iast_export.images import Rgb
+from iast_export.pictures.images import Rgb
 from models.evaluation.judges import Judges, Store
 from models.evaluation.methods import Method, fingerprint_of, targets_of
 from models.evaluation.sample import Pair
@@ -23,7 +23,8 @@ _SHEET_ROWS = 8
 
 @dataclass(frozen=True)
 class Judged:
-    """A method's scores: per strength, pair and score; and Inception features by strength and pair."""
+    """A method's scores: per strength, pair and score; and Inception features by strength and
+    pair."""
 
     name: str
     strengths: tuple[float, ...]
@@ -49,7 +50,9 @@ def judge(
     `kept` is shown every picture that is made anew.
     """
     side_px = pairs[0].content.rgb.shape[0]
-    store = Store(cache, method.name, fingerprint_of(method.fingerprint, judges.fingerprint, str(side_px)))
+    store = Store(
+        cache, method.name, fingerprint_of(method.fingerprint, judges.fingerprint, str(side_px))
+    )
     targets = targets_of(method)
     bar = tqdm(pairs, desc=method.name, disable=bool(os.environ.get("CI")), mininterval=5)
     for pair in bar:
@@ -57,7 +60,9 @@ def judge(
         if not missing:
             continue
         # All strengths again: one of a sequence can rest on the ones before.
-        for strength, picture in method.pictures(pair.content.rgb, pair.style.rgb, method.strengths):
+        for strength, picture in method.pictures(
+            pair.content.rgb, pair.style.rgb, method.strengths
+        ):
             if strength not in missing:
                 continue
             styled = targets is None or pair.style.name in targets
@@ -67,12 +72,15 @@ def judge(
                 kept(strength, pair, picture)
     found = {s: {p.key: store.get(s, p.key) or {} for p in pairs} for s in method.strengths}
     keys = {p.key for p in pairs}
-    features = {s: {k: v for k, v in store.features(s).items() if k in keys} for s in method.strengths}
+    features = {
+        s: {k: v for k, v in store.features(s).items() if k in keys} for s in method.strengths
+    }
     return Judged(method.name, method.strengths, method.parameters, found, features)
 
 
 def fid_strengths(method: Method) -> tuple[float, ...]:
-    """Where FID is taken, which costs more than all other scores: at the strongest, and at a half."""
+    """Where FID is taken, which costs more than all other scores: at the strongest, and at a
+    half."""
     return tuple(s for s in method.strengths if s in (0.5, method.strengths[-1]))
 
 
@@ -95,7 +103,8 @@ def milliseconds(methods: Sequence[Method], pair: Pair, rounds: int = 5) -> dict
 
 
 def sheet(methods: Sequence[tuple[Method, float]], pairs: Sequence[Pair], path: Path) -> None:
-    """Photograph, artwork, then each method at its strength; names on top, a row for each of eight pairs.
+    """Photograph, artwork, then each method at its strength; names on top, a row for each of eight
+    pairs.
 
     Raises:
         OSError: the file can't be written.
@@ -118,6 +127,13 @@ def _caption(names: Sequence[str], pair: Pair) -> Rgb:
     strip = np.full((24, side * len(names), 3), 255, np.uint8)
     for i, name in enumerate(names):
         cv2.putText(
-            strip, name, (i * side + 4, 17), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (0, 0, 0), 1, cv2.LINE_AA
+            strip,
+            name,
+            (i * side + 4, 17),
+            cv2.FONT_HERSHEY_SIMPLEX,
+            0.45,
+            (0, 0, 0),
+            1,
+            cv2.LINE_AA,
         )
     return strip

@@ -1,4 +1,5 @@
-"""Which pictures are judged: photographs and faces that trained nothing, each with a few unseen artworks."""
+"""Which pictures are judged: photographs and faces that trained nothing, each with a few unseen
+artworks."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from iast_export.errors import InputError
-from iast_export.images import Rgb, center_square, load_image
+from iast_export.pictures.images import Rgb, center_square, load_image
 from models.data import test_artworks
 from models.face_measuring import Face, FaceDetector
 
@@ -46,7 +47,8 @@ class Sample:
     artworks: tuple[Picture, ...]
 
     def pairs(self) -> list[Pair]:
-        """Every photograph and face with the next three artworks in turn, so that all artworks take part."""
+        """Every photograph and face with the next three artworks in turn, so that all artworks
+        take part."""
         return [
             Pair(content, self.artworks[(i * ARTWORKS_PER_PHOTOGRAPH + k) % len(self.artworks)])
             for group in (self.photographs, self.faces)
@@ -55,15 +57,25 @@ class Sample:
         ]
 
     def few_pairs(self, count: int) -> list[Pair]:
-        """`count` of the pairs, of as many photographs and faces, for what takes minutes a picture."""
+        """`count` of the pairs, of as many photographs and faces, for what takes minutes a
+        picture."""
         found = self.pairs()
         each = len(found) // (len(self.photographs) + len(self.faces))
-        chosen = np.linspace(0, len(found) // each - 1, min(count, len(found) // each)).round().astype(int)
+        chosen = (
+            np.linspace(0, len(found) // each - 1, min(count, len(found) // each))
+            .round()
+            .astype(int)
+        )
         return [found[int(i) * each + number % each] for number, i in enumerate(chosen)]
 
 
 def draw_sample(
-    images: Path, side_px: int, photographs: int, faces: int, artworks: int, detector: FaceDetector | None
+    images: Path,
+    side_px: int,
+    photographs: int,
+    faces: int,
+    artworks: int,
+    detector: FaceDetector | None,
 ) -> Sample:
     """Kodak-24, faces that the detector finds, and held-out artworks, as squares of `side_px`.
 
@@ -83,7 +95,9 @@ def draw_sample(
     if people and not with_face:
         raise InputError("no face was found in the face set", "check the detector's weights")
     return Sample(
-        tuple(_picture(p, side_px) for p in kodak), with_face, tuple(_picture(p, side_px) for p in unseen)
+        tuple(_picture(p, side_px) for p in kodak),
+        with_face,
+        tuple(_picture(p, side_px) for p in unseen),
     )
 
 

@@ -1,4 +1,5 @@
-"""Curves of preservation against style, compared at equal style, with bootstrap intervals over photographs.
+"""Curves of preservation against style, compared at equal style, with bootstrap intervals over
+photographs.
 
 Doing nothing keeps the photograph whole, so no preservation score means anything without the style
 distance beside it: methods are compared where their style distances are equal.
@@ -35,7 +36,8 @@ class Interval:
 
 @dataclass(frozen=True)
 class Curve:
-    """Per photograph and strength the mean score over its artworks: [photographs, strengths] each."""
+    """Per photograph and strength the mean score over its artworks: [photographs, strengths]
+    each."""
 
     name: str
     strengths: tuple[float, ...]
@@ -78,7 +80,7 @@ def interval(values: Array, estimate: float) -> Interval:
 def at_style(style: Array, score: Array, target: float) -> float:
     """The score where a curve [strengths], weak to strong, comes to a style distance.
 
-    Linear between neighbouring strengths. A curve that is below the distance from the start gives
+    Linear between neighboring strengths. A curve that is below the distance from the start gives
     its weakest setting's score, which has more of the style than asked for; one that never comes
     down to it gives NaN.
     """
@@ -94,11 +96,13 @@ def at_style(style: Array, score: Array, target: float) -> float:
 
 @dataclass(frozen=True)
 class Matched:
-    """A method's score where its style distance equals the reference's; None: it does not get there.
+    """A method's score where its style distance equals the reference's; None: it does not get
+    there.
 
     Attributes:
         gain: ours minus this one, positive is better for ours.
-        at_weakest: its weakest setting already has more of the style, so that a weaker one would keep more.
+        at_weakest: its weakest setting already has more of the style, so that a weaker one would
+            keep more.
     """
 
     name: str
@@ -164,7 +168,8 @@ def dominates(ours: Curve, other: Curve, score: str, points: int = 9) -> float |
 
 
 def relative(first: Judged, second: Judged, score: str, strength: float) -> Interval | None:
-    """How much worse the second is, as a share of the first's score, at one strength; None if not judged.
+    """How much worse the second is, as a share of the first's score, at one strength; None if not
+    judged.
 
     Positive is worse. Resampled over photographs, on the pairs that both have.
     """

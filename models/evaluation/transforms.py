@@ -1,8 +1,8 @@
 """AdaIN and WCT: features of a photograph given an artwork's statistics, then decoded.
 
-Huang and Belongie, "Arbitrary Style Transfer in Real-time with Adaptive Instance Normalization", ICCV
-2017; Li et al., "Universal Style Transfer via Feature Transforms", NeurIPS 2017. Both blend the
-transformed features with the photograph's own by the strength, as published.
+Huang and Belongie, "Arbitrary Style Transfer in Real-time with Adaptive Instance Normalization",
+ICCV 2017; Li et al., "Universal Style Transfer via Feature Transforms", NeurIPS 2017. Both blend
+the transformed features with the photograph's own by the strength, as published.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from iast_export.artifacts import sha256_file
-from iast_export.images import Rgb, to_levels, to_tensor
+from iast_export.files.artifacts import sha256_file
+from iast_export.pictures.images import Rgb, to_levels, to_tensor
 from models.evaluation.coders import LEVELS, Coder, coder_files
 from models.evaluation.methods import fingerprint_of, parameter_count
 
@@ -42,8 +42,10 @@ def whiten_and_color(content: Tensor, style: Tensor, ridge: float = 0.0) -> Tens
     return colored.to(content.dtype).view_as(content)
 
 
-def _covariance(centred: Tensor, ridge: float) -> Tensor:
-    return centred @ centred.T / centred.shape[1] + ridge * torch.eye(len(centred), dtype=centred.dtype)
+def _covariance(centered: Tensor, ridge: float) -> Tensor:
+    return centered @ centered.T / centered.shape[1] + ridge * torch.eye(
+        len(centered), dtype=centered.dtype
+    )
 
 
 def _power(covariance: Tensor, exponent: float) -> Tensor:
@@ -54,11 +56,13 @@ def _power(covariance: Tensor, exponent: float) -> Tensor:
 
 
 class AdaIn:
-    """Adaptive instance normalisation between the encoder and the decoder of relu4_1."""
+    """Adaptive instance normalization between the encoder and the decoder of relu4_1."""
 
     name = "adain"
 
-    def __init__(self, coder: Coder, fingerprint: str, strengths: Sequence[float] = (0.25, 0.5, 0.75, 1.0)):
+    def __init__(
+        self, coder: Coder, fingerprint: str, strengths: Sequence[float] = (0.25, 0.5, 0.75, 1.0)
+    ):
         self.coder, self.fingerprint, self.strengths = coder, fingerprint, tuple(strengths)
         self.parameters = parameter_count(coder)
         self.size_multiple_px = 2 ** (coder.level - 1)
@@ -70,16 +74,21 @@ class AdaIn:
         return cls(Coder.load(folder, 4), fingerprint_of("adain-1", *files))
 
     @torch.no_grad()
-    def pictures(self, content: Rgb, style: Rgb, strengths: Sequence[float]) -> Iterator[tuple[float, Rgb]]:
+    def pictures(
+        self, content: Rgb, style: Rgb, strengths: Sequence[float]
+    ) -> Iterator[tuple[float, Rgb]]:
         """A picture per strength."""
-        own, of_style = (self.coder.encoder(torch.from_numpy(to_tensor(x))) for x in (content, style))
+        own, of_style = (
+            self.coder.encoder(torch.from_numpy(to_tensor(x))) for x in (content, style)
+        )
         styled = adain(own, of_style)
         for strength in strengths:
             yield strength, to_levels(self.coder.decoder(own + strength * (styled - own)).numpy())
 
 
 class Wct:
-    """Whitening and coloring from the deepest level to the shallowest, each on the picture before."""
+    """Whitening and coloring from the deepest level to the shallowest, each on the picture
+    before."""
 
     name = "wct"
 
@@ -101,7 +110,9 @@ class Wct:
         return cls([Coder.load(folder, level) for level in LEVELS], fingerprint_of("wct-1", *files))
 
     @torch.no_grad()
-    def pictures(self, content: Rgb, style: Rgb, strengths: Sequence[float]) -> Iterator[tuple[float, Rgb]]:
+    def pictures(
+        self, content: Rgb, style: Rgb, strengths: Sequence[float]
+    ) -> Iterator[tuple[float, Rgb]]:
         """A picture per strength."""
         artwork = torch.from_numpy(to_tensor(style))
         of_style = [coder.encoder(artwork) for coder in self.coders]
@@ -109,5 +120,7 @@ class Wct:
             x = torch.from_numpy(to_tensor(content))
             for coder, target in zip(self.coders, of_style, strict=True):
                 own = coder.encoder(x)
-                x = coder.decoder(own + strength * (whiten_and_color(own, target) - own)).clamp(0.0, 1.0)
+                x = coder.decoder(own + strength * (whiten_and_color(own, target) - own)).clamp(
+                    0.0, 1.0
+                )
             yield strength, to_levels(x.numpy())

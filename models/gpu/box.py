@@ -42,13 +42,17 @@ class TimeBox:
         if left < least_s:
             needed = self.spent_s + self.reserved_s + least_s
             raise UsageError(
-                f"a box of {self.seconds:.0f} s leaves {left:.0f} s to train: start and ending take the rest",
+                f"a box of {self.seconds:.0f} s leaves {left:.0f} s to train: start and ending "
+                "take the rest",
                 f"give --minutes {needed / 60.0 + 0.1:.1f} or more",
             )
         self._first, self._last, self._from = first, last, self.clock()
         self._length = left
 
     def position(self, step: int) -> float:
-        """Where the schedule stands by now; `last` once the time is over. The step doesn't matter."""
+        """Where the schedule stands by now; `last` once the time is over.
+
+        The step doesn't matter.
+        """
         share = (self.clock() - self._from) / self._length
         return self._first + (self._last - self._first) * share if share < 1.0 else self._last

@@ -8,9 +8,9 @@ from typing import Any
 import cv2
 import numpy as np
 
-from iast_export.artifacts import atomic_path
-from iast_export.checkpoint import save_checkpoint
-from iast_export.network import IAST
+from iast_export.files.artifacts import atomic_path
+from iast_export.network.checkpoint import save_checkpoint
+from iast_export.network.iast import IAST
 from models.card import card_of
 from models.gpu.packed import Pack
 from models.gpu.record import CHECKPOINT
@@ -24,7 +24,11 @@ def leave(trainer: Trainer, pack: Pack, folder: Path) -> None:
     """Writes the checkpoint, where the network is one that is released, and the sheet."""
     net = style_network(trainer.averaged(), trainer.objective.vgg)
     if isinstance(net, IAST):
-        training = {"recipe": pack.facts["recipe"], "steps": trainer.step, **trainer.facts["training"]}
+        training = {
+            "recipe": pack.facts["recipe"],
+            "steps": trainer.step,
+            **trainer.facts["training"],
+        }
         save_checkpoint(net, folder / CHECKPOINT, card_of(net, trainer.facts["data"], training, {}))
     leave_sheet(trainer, pack, folder, net)
 

@@ -3,8 +3,9 @@ r"""Packs what one training on a GPU needs: code, recipe, frozen networks and sh
     python -m models.gpu.pack --data DIR --out runs/gpu/pack
     python -m models.gpu.pack --data DIR --out runs/gpu/pack --resume runs/iast_gpu      (to go on)
 
-DIR holds images/, weights/ and images.csv. The pack is a folder, or one file if OUT ends in .tar; the
-same inputs give the same bytes. It runs where torch, numpy, OpenCV, safetensors and tqdm are installed.
+DIR holds images/, weights/ and images.csv. The pack is a folder, or one file if OUT ends in .tar;
+the same inputs give the same bytes. It runs where torch, numpy, OpenCV, safetensors and tqdm are
+installed.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ import torch
 from safetensors.torch import save as save_safetensors
 from torch import Tensor
 
-from iast_export.artifacts import json_bytes, read_bytes, sha256_bytes, write_atomic
 from iast_export.errors import IastExportError, InputError, UsageError
+from iast_export.files.artifacts import json_bytes, read_bytes, sha256_bytes, write_atomic
 from models.data import SHORT_SIDE_PX, training_files
 from models.face_crops import find_faces, listed_faces
 from models.gpu.packed import FACTS, SCHEMA_VERSION
@@ -57,7 +58,8 @@ def code() -> Files:
 
 @torch.no_grad()
 def half_error(net: DistilledVgg, samples: Sequence[np.ndarray]) -> float:
-    """What half precision of its weights changes a feature map by: the largest relative distance."""
+    """What half precision of its weights changes a feature map by: the largest relative
+    distance."""
     rounded = DistilledVgg()
     rounded.load_state_dict({k: v.half().float() for k, v in net.state_dict().items()})
     worst = 0.0
@@ -73,7 +75,10 @@ def vgg_file(weights: Path, samples: Sequence[np.ndarray]) -> bytes:
     error = half_error(net, samples)
     half = error <= _HALF_ERROR
     state: dict[str, Tensor] = {k: (v.half() if half else v) for k, v in net.state_dict().items()}
-    print(f"perceptual network: half precision changes features by {error:.1e}, {'kept' if half else 'not'}")
+    print(
+        f"perceptual network: half precision changes features by {error:.1e}, "
+        f"{'kept' if half else 'not'}"
+    )
     return save_safetensors(state)
 
 
@@ -106,14 +111,20 @@ def networks(args: Any, recipe: TrainingRecipe) -> Files:
         files |= {f"state/{name}": read_bytes(args.resume / name) for name in kept}
     elif args.init is not None:
         released = args.init.suffix == ".safetensors"
-        files[f"init{args.init.suffix}"] = read_bytes(args.init) if released else _average_of(args.init)
+        files[f"init{args.init.suffix}"] = (
+            read_bytes(args.init) if released else _average_of(args.init)
+        )
     return files
 
 
 def faces(args: Any, chosen: Sequence[Path]) -> Files:
     """The listing of faces in the chosen photographs: given, or found here."""
     images = args.data / "images"
-    found = listed_faces(args.faces) if args.faces else find_faces(images, args.data / "weights" / _DETECTOR)
+    found = (
+        listed_faces(args.faces)
+        if args.faces
+        else find_faces(images, args.data / "weights" / _DETECTOR)
+    )
     names = {path.relative_to(images).as_posix() for path in chosen}
     kept = {name: box for name, box in sorted(found.items()) if name in names}
     if not kept:
@@ -130,11 +141,16 @@ def chosen_files(images: Path, count: int | None) -> tuple[list[Path], list[Path
 
 
 def sheet_pictures(images: Path) -> list[Picture]:
-    """What sheets show: photographs, two faces where there are some, and artworks, none trained on."""
+    """What sheets show: photographs, two faces where there are some, and artworks, none trained
+    on."""
     contents, styles = sheet_files(images)
     contents = contents + sorted((images / "faces").glob("*/*.jpg"))[:2]
     return [
-        Picture(path.relative_to(images).as_posix(), kind, encoded(square(path, SHEET_PX), _SHEET_QUALITY))
+        Picture(
+            path.relative_to(images).as_posix(),
+            kind,
+            encoded(square(path, SHEET_PX), _SHEET_QUALITY),
+        )
         for kind, paths in (("sheet_photographs", contents), ("sheet_artworks", styles))
         for path in paths
     ]
@@ -167,9 +183,16 @@ def assembled(args: Any) -> Files:
     quality, made = photographs(images, contents, args.short_side_px, budget)
     print(f"photographs: WebP of quality {quality}, short side at most {args.short_side_px} px")
     files["pictures.bin"], rows = joined([*made, *fixed])
-    source = {"file": table.name, "sha256": sha256_bytes(read_bytes(table))} if table.is_file() else {}
+    source = (
+        {"file": table.name, "sha256": sha256_bytes(read_bytes(table))} if table.is_file() else {}
+    )
     files["listing.json"] = json_bytes(
-        {"quality": quality, "licences": source, "pictures": rows, "short_side_px": args.short_side_px}
+        {
+            "quality": quality,
+            "licences": source,
+            "pictures": rows,
+            "short_side_px": args.short_side_px,
+        }
     )
     return files
 
@@ -178,7 +201,9 @@ def _listed(files: Files, recipe: Path) -> bytes:
     rows = json.loads(files["listing.json"])["pictures"]
     counts = {kind: sum(row["kind"] == kind for row in rows) for kind in KINDS}
     counts["faces"] = len(json.loads(files["faces.json"])) if "faces.json" in files else 0
-    known = {name: {"bytes": len(data), "sha256": sha256_bytes(data)} for name, data in files.items()}
+    known = {
+        name: {"bytes": len(data), "sha256": sha256_bytes(data)} for name, data in files.items()
+    }
     return json_bytes(
         {"schema_version": SCHEMA_VERSION, "recipe": recipe.name, "counts": counts, "files": known}
     )
@@ -237,11 +262,15 @@ def pack(args: Any) -> None:
     total, limit = sum(map(len, files.values())), int(args.limit_mib * 2**20)
     if total > limit:
         raise UsageError(
-            f"the pack takes {total:,} bytes, {limit:,} are allowed", "take fewer with --photographs N"
+            f"the pack takes {total:,} bytes, {limit:,} are allowed",
+            "take fewer with --photographs N",
         )
     written = write(files, args.out)
     print(f"{json.loads(files[FACTS])['counts']}")
-    print(f"{args.out}: {written:,} bytes of {limit:,}. Next, there: python3 -m models.gpu.run --out OUT")
+    print(
+        f"{args.out}: {written:,} bytes of {limit:,}. Next, there: python3 -m models.gpu.run --out "
+        "OUT"
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -250,11 +279,17 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--data", type=Path, required=True, help="folder with images/ and weights/")
     parser.add_argument("--out", type=Path, required=True, help="a folder, or FILE.tar")
-    parser.add_argument("--recipe", type=Path, default=_ROOT / "models" / "recipes" / "iast_gpu.toml")
+    parser.add_argument(
+        "--recipe", type=Path, default=_ROOT / "models" / "recipes" / "iast_gpu.toml"
+    )
     parser.add_argument("--init", type=Path, help="weights.pt of a run, or a released .safetensors")
     parser.add_argument("--resume", type=Path, help="a run's folder, to go on with")
-    parser.add_argument("--teacher", type=Path, help="weights.pt of a teacher's run, to distil from")
-    parser.add_argument("--faces", type=Path, help="listing of models.face_crops; by default made here")
+    parser.add_argument(
+        "--teacher", type=Path, help="weights.pt of a teacher's run, to distil from"
+    )
+    parser.add_argument(
+        "--faces", type=Path, help="listing of models.face_crops; by default made here"
+    )
     parser.add_argument("--photographs", type=int, help="take so many; by default all")
     parser.add_argument("--short-side-px", type=int, default=SHORT_SIDE_PX)
     parser.add_argument("--limit-mib", type=float, default=LIMIT_MIB)

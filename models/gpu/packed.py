@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 
-from iast_export.artifacts import read_json, sha256_file
 from iast_export.errors import InputError
+from iast_export.files.artifacts import read_json, sha256_file
 from models.data import CropStore
 from models.face_crops import FaceStore, listed_faces
 from models.faces import LandmarkNetwork
@@ -68,7 +68,9 @@ class Pack:
     def helpers(self) -> Helpers:
         """The frozen networks that the recipe's losses look through."""
         vgg = DistilledVgg()
-        vgg.load_state_dict({k: v.float() for k, v in load_file(self.folder / "vgg.safetensors").items()})
+        vgg.load_state_dict(
+            {k: v.float() for k, v in load_file(self.folder / "vgg.safetensors").items()}
+        )
         teacher, landmarks = self.folder / "teacher.pt", self.folder / "landmarks.npz"
         return Helpers(
             vgg.eval().requires_grad_(False),
@@ -87,7 +89,11 @@ class Pack:
             return contents, styles, None
         boxes = listed_faces(listing)
         shown = [self.pictures["photographs"][name] for name in boxes]
-        return contents, styles, FaceStore.holding(shown, list(boxes.values()), self.recipe.crop_px, device)
+        return (
+            contents,
+            styles,
+            FaceStore.holding(shown, list(boxes.values()), self.recipe.crop_px, device),
+        )
 
     @property
     def start(self) -> Path | None:

@@ -1,7 +1,8 @@
-"""Pictures of a pack: shrunk, recompressed to fit, all in one file with a listing; read back as they were.
+"""Pictures of a pack: shrunk, recompressed to fit, all in one file with a listing; read back as
+they were.
 
-`pictures.bin` holds WebP after WebP; `listing.json` says where each lies, what it is for and its name
-in the data folder, by which `images.csv` states its source and licence.
+`pictures.bin` holds WebP after WebP; `listing.json` says where each lies, what it is for and its
+name in the data folder, by which `images.csv` states its source and licence.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from iast_export.artifacts import read_bytes, read_json
 from iast_export.errors import InputError, UsageError
+from iast_export.files.artifacts import read_bytes, read_json
 from models.data import read_rgb, scaled
 
 KINDS = ("photographs", "artworks", "sheet_photographs", "sheet_artworks")
@@ -65,7 +66,10 @@ def shrunk(path: Path, short_side_px: int) -> np.ndarray:
 
 def artworks(root: Path, files: Sequence[Path], short_side_px: int) -> list[Picture]:
     """The artworks, hardly compressed."""
-    return [Picture(_name(root, f), "artworks", encoded(shrunk(f, short_side_px), _ARTWORKS)) for f in files]
+    return [
+        Picture(_name(root, f), "artworks", encoded(shrunk(f, short_side_px), _ARTWORKS))
+        for f in files
+    ]
 
 
 def photographs(
@@ -82,13 +86,15 @@ def photographs(
         if estimate > 1.05 * budget_bytes:
             continue
         made = [
-            Picture(_name(root, f), "photographs", encoded(shrunk(f, short_side_px), quality)) for f in files
+            Picture(_name(root, f), "photographs", encoded(shrunk(f, short_side_px), quality))
+            for f in files
         ]
         if sum(len(picture.data) for picture in made) <= budget_bytes:
             return quality, made
     needed = int(estimate) >> 20
     raise UsageError(
-        f"{len(files)} photographs take {needed} MiB at the least quality, {budget_bytes >> 20} MiB are left",
+        f"{len(files)} photographs take {needed} MiB at the least quality, {budget_bytes >> 20} "
+        "MiB are left",
         "raise --limit-mib, or take fewer with --photographs N",
     )
 

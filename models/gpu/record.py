@@ -1,12 +1,13 @@
-"""What a run in a box did, as JSON: facts, timings, checkpoints, and the hash of each file it left."""
+"""What a run in a box did, as JSON: facts, timings, checkpoints, and the hash of each file it
+left."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-from iast_export.artifacts import read_json, sha256_file, write_json
 from iast_export.errors import InputError
+from iast_export.files.artifacts import read_json, sha256_file, write_json
 
 NAME = "run.json"
 SCHEMA_VERSION = 1
@@ -27,7 +28,9 @@ class Record:
         """Writes the state of things; `at` describes a new checkpoint."""
         if at is not None:
             self.body["checkpoints"].append(at)
-        files = {name: sha256_file(self.out / name) for name in RESULTS if (self.out / name).is_file()}
+        files = {
+            name: sha256_file(self.out / name) for name in RESULTS if (self.out / name).is_file()
+        }
         write_json(self.out / NAME, {**self.body, "status": status, "files": files})
 
 

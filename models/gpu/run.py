@@ -22,18 +22,28 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--pack", type=Path, default=Path(), help="the pack's folder; by default this one")
+    parser.add_argument(
+        "--pack", type=Path, default=Path(), help="the pack's folder; by default this one"
+    )
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--minutes", type=float, default=9.0, help="for all of it, start and ending included")
+    parser.add_argument(
+        "--minutes", type=float, default=9.0, help="for all of it, start and ending included"
+    )
     parser.add_argument("--device", default="cuda")
     parser.add_argument(
-        "--until", type=float, default=1.0, help="share of the schedule that ends with the box; below 1 to "
+        "--until", type=float, default=1.0, help="share of the schedule that ends with the box; "
+            "below 1 to "
         "leave the rest to a next run",
     )  # fmt: skip
     parser.add_argument(
-        "--again", type=float, default=0.5, help="where in the schedule a run that had ended goes on"
+        "--again",
+        type=float,
+        default=0.5,
+        help="where in the schedule a run that had ended goes on",
     )
-    parser.add_argument("--batch-divisor", type=int, default=1, help="smaller batches, to try it on a CPU")
+    parser.add_argument(
+        "--batch-divisor", type=int, default=1, help="smaller batches, to try it on a CPU"
+    )
     parser.add_argument("--file-limit-mib", type=float, default=16.0, help="for each file of OUT")
     parser.add_argument("--compile", action="store_true", help="compile the perceptual network")
     return parser

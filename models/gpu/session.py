@@ -47,15 +47,20 @@ def _device_name(device: torch.device) -> str:
 
 
 def divided(recipe: TrainingRecipe, divisor: int) -> TrainingRecipe:
-    """The recipe with fewer samples a step by a factor, two at least, and rows after fewer steps."""
+    """The recipe with fewer samples a step by a factor, two at least, and rows after fewer
+    steps."""
     if divisor == 1:
         return recipe
 
     def smaller(part: Any, faces: int) -> Any:
-        return replace(part, batch=max(2, part.batch // divisor), face_samples=max(1, faces // divisor))
+        return replace(
+            part, batch=max(2, part.batch // divisor), face_samples=max(1, faces // divisor)
+        )
 
     phases = tuple(smaller(p, p.face_samples or recipe.face_samples) for p in recipe.phases)
-    changes = {k: max(1, getattr(recipe, k) // divisor) for k in ("recalibrate_batches", "log_every")}
+    changes = {
+        k: max(1, getattr(recipe, k) // divisor) for k in ("recalibrate_batches", "log_every")
+    }
     made: TrainingRecipe = smaller(replace(recipe, phases=phases, **changes), recipe.face_samples)
     return made
 
@@ -75,7 +80,9 @@ class Session:
             UsageError: shares of the schedule out of order.
         """
         if not 0.0 <= args.again < args.until <= 1.0:
-            raise UsageError(f"--again {args.again} --until {args.until}", "give 0 <= again < until <= 1")
+            raise UsageError(
+                f"--again {args.again} --until {args.until}", "give 0 <= again < until <= 1"
+            )
         self.args, self.box, self.out = args, TimeBox(args.minutes * 60.0, begun), args.out
         self.device, self.pack, self.cut = _device(args.device), Pack(args.pack), False
         self.recipe = divided(self.pack.recipe, args.batch_divisor)
@@ -91,7 +98,8 @@ class Session:
         self.contents, self.styles, self.faces = self.pack.stores(self.device)
         print(
             f"{_device_name(self.device)}, torch {torch.__version__}: {self.pack.counts()}, "
-            f"{'goes on' if resumed else 'begins'} at step {self.trainer.step}, {self._percent()} of the "
+            f"{'goes on' if resumed else 'begins'} at step {self.trainer.step}, {self._percent()} "
+            "of the "
             f"schedule, ready after {self.box.spent_s:.0f} s",
             flush=True,
         )
@@ -111,7 +119,9 @@ class Session:
         if resumed and trainer.position >= self.args.until * self.recipe.steps:
             trainer.position = self.args.again * self.recipe.steps
         if not resumed and self.pack.init is not None:
-            print(f"{len(trainer.start_from(self.pack.init))} parameters from {self.pack.init.name}")
+            print(
+                f"{len(trainer.start_from(self.pack.init))} parameters from {self.pack.init.name}"
+            )
         trainer.facts = {
             "data": {kind: self.pack.counts()[kind] for kind in ("photographs", "artworks")},
             "training": {"device": _device_name(self.device), "pack": self.pack.sha256},
@@ -168,7 +178,8 @@ class Session:
         return seconds
 
     def _timed(self, start: int) -> float:
-        """Seconds that a step takes from `start` of the schedule on, after one that doesn't count."""
+        """Seconds that a step takes from `start` of the schedule on, after one that doesn't
+        count."""
         for count in (1, 1 if self.device.type == "cpu" else 5):
             started = self.box.clock()
             for _ in range(count):
@@ -193,7 +204,8 @@ class Session:
             share = max(0.0, min(last, bounds[i + 1]) - max(first, bounds[i])) / (last - first)
             phase = self.recipe.at(bounds[i])
             text.append(
-                f"{share * left / one:.0f} at {phase.crop_px} px x {phase.batch} ({1000 * one:.0f} ms)"
+                f"{share * left / one:.0f} at {phase.crop_px} px x {phase.batch} ({1000 * one:.0f} "
+                "ms)"
             )
         print(
             f"{left:.0f} s to train, {self.box.reserved_s:.0f} s kept for the end; "
@@ -220,7 +232,8 @@ class Session:
         }
 
     def _train(self, journal: Journal) -> None:
-        """Trains; after a loss that is not finite, from the last checkpoint on with other pictures."""
+        """Trains; after a loss that is not finite, from the last checkpoint on with other
+        pictures."""
         for _ in range(_RETREATS + 1):
             try:
                 self._watch(journal)
@@ -285,7 +298,9 @@ class Session:
             body["peak_memory_bytes"] = torch.cuda.max_memory_allocated(self.device)
         self.record.write("cut" if self.cut else "done")
         print(
-            f"{'cut' if self.cut else 'done'} after {self.box.spent_s:.0f} s of {self.box.seconds:.0f}: "
-            f"step {self.trainer.step}. Next, at home: python -m models.gpu.unpack --results OUT --run RUN",
+            f"{'cut' if self.cut else 'done'} after {self.box.spent_s:.0f} s of "
+            f"{self.box.seconds:.0f}: "
+            f"step {self.trainer.step}. Next, at home: python -m models.gpu.unpack --results OUT "
+            "--run RUN",
             flush=True,
         )

@@ -13,17 +13,17 @@ from typing import Any
 
 import torch
 
-from iast_export.artifacts import read_bytes, sha256_file, write_atomic
-from iast_export.checkpoint import load_checkpoint
 from iast_export.errors import IastExportError, InputError, UsageError
+from iast_export.files.artifacts import read_bytes, sha256_file, write_atomic
+from iast_export.network.checkpoint import load_checkpoint
 from models.gpu.record import CHECKPOINT, NAME, RESULTS, STATE, read_record
 
 
 def check(results: Path) -> dict[str, Any]:
     """The record of a run whose files are whole.
 
-    A run that was killed may have saved once more after its last record; then a state counts that is
-    whole by its own checksums and of a later step.
+    A run that was killed may have saved once more after its last record; then a state counts that
+    is whole by its own checksums and of a later step.
 
     Raises:
         InputError: a file is missing, altered or cut short.
@@ -60,7 +60,9 @@ def _step(run: Path) -> int:
         state = torch.load(run / STATE[0], map_location="cpu", weights_only=True)
         return int(state["step"])
     except Exception as error:  # whatever a damaged file makes the unpickler raise
-        raise InputError(f"{run / STATE[0]} can't be read: {error}", "copy the results again") from error
+        raise InputError(
+            f"{run / STATE[0]} can't be read: {error}", "copy the results again"
+        ) from error
 
 
 def _last_step(record: dict[str, Any]) -> int:
@@ -81,7 +83,9 @@ def unpack(results: Path, run: Path) -> None:
         if not (run / STATE[0]).is_file():
             raise UsageError(f"{run} exists and is no run", "give --run another folder")
         if _step(run) > step:
-            raise UsageError(f"{run} is at step {_step(run)}, the results at {step}", "give --run another")
+            raise UsageError(
+                f"{run} is at step {_step(run)}, the results at {step}", "give --run another"
+            )
     for name in (*RESULTS, NAME):
         if (results / name).is_file():
             write_atomic(run / name, read_bytes(results / name))
@@ -108,7 +112,10 @@ to go on on a GPU:
 or on a CPU, from its average, without a time box:
   python -m models.train --recipe RECIPE --init {run / STATE[0]} ...""")
     if record["status"] != "done":
-        print("it was cut: the learning rate has not ended its decay; going on is worth more than releasing")
+        print(
+            "it was cut: the learning rate has not ended its decay; going on is worth more than "
+            "releasing"
+        )
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -117,7 +124,9 @@ def main(argv: list[str] | None = None) -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--results", type=Path, required=True, help="what models.gpu.run left")
-    parser.add_argument("--run", type=Path, required=True, help="the run's folder, made or brought forward")
+    parser.add_argument(
+        "--run", type=Path, required=True, help="the run's folder, made or brought forward"
+    )
     args = parser.parse_args(argv)
     try:
         unpack(args.results, args.run)

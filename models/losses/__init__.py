@@ -1,8 +1,9 @@
-"""Losses of teacher and student, each a pure function with its equation and source; all dimensionless.
+"""Losses of teacher and student, each a pure function with its equation and source; all
+dimensionless.
 
 Features are divided by the target's own energy, so that layers of different scale weigh alike and
-the weights of a recipe mean the same on any perceptual network. Every function returns one value per
-sample, [N], unless it says otherwise.
+the weights of a recipe mean the same on any perceptual network. Every function returns one value
+per sample, [N], unless it says otherwise.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from models.losses.content import (
     single_layer_loss,
 )
 from models.losses.faces import geometric_loss, identity_loss, rigid_fit, semantic_loss
-from models.losses.features import Features, channel_normalised, gram, l2_normalised, moments
+from models.losses.features import Features, channel_normalized, gram, l2_normalized, moments
 from models.losses.image import out_of_range_loss, total_variation_loss
 from models.losses.schedule import style_factor
 from models.losses.style import GRAM_LAYERS, MOMENT_LAYERS, style_gram_loss, style_moment_loss
@@ -33,7 +34,7 @@ __all__ = [
     "PUBLISHED_LAYER",
     "Features",
     "attended_content_loss",
-    "channel_normalised",
+    "channel_normalized",
     "content_loss",
     "detail_loss",
     "discriminator_loss",
@@ -41,7 +42,7 @@ __all__ = [
     "geometric_loss",
     "gram",
     "identity_loss",
-    "l2_normalised",
+    "l2_normalized",
     "moments",
     "multi_scale_loss",
     "out_of_range_loss",

@@ -10,10 +10,12 @@ _EPS = 1e-6
 
 
 def rigid_fit(source: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-    """The rotation and translation that carry `source` onto `target` with least squared displacement.
+    """The rotation and translation that carry `source` onto `target` with least squared
+    displacement.
 
-    Closed form (orthogonal Procrustes in the plane, no scale, no mirror). With both sets centred,
-    theta = atan2(sum (x y' - y x'), sum (x x' + y y')), and t carries the centroids onto each other.
+    Closed form (orthogonal Procrustes in the plane, no scale, no mirror). With both sets centered,
+    theta = atan2(sum (x y' - y x'), sum (x x' + y y')), and t carries the centroids onto each
+    other.
 
     Args:
         source, target: points [N, P, 2], x to the right and y down, any unit.
@@ -22,14 +24,14 @@ def rigid_fit(source: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         Rotation matrices [N, 2, 2] and translations [N, 2], so that target ~ source R^T + t.
     """
     source, target = source.float(), target.float()
-    centre_s, centre_t = source.mean(1, keepdim=True), target.mean(1, keepdim=True)
-    s, t = source - centre_s, target - centre_t
+    center_s, center_t = source.mean(1, keepdim=True), target.mean(1, keepdim=True)
+    s, t = source - center_s, target - center_t
     along = (s * t).sum((1, 2))
     across = (s[..., 0] * t[..., 1] - s[..., 1] * t[..., 0]).sum(1)
     length = (along.square() + across.square() + _EPS**2).sqrt()
     cos, sin = along / length, across / length
     rotation = torch.stack([torch.stack([cos, -sin], -1), torch.stack([sin, cos], -1)], -2)
-    return rotation, (centre_t - centre_s @ rotation.transpose(1, 2))[:, 0]
+    return rotation, (center_t - center_s @ rotation.transpose(1, 2))[:, 0]
 
 
 def geometric_loss(result: Tensor, photograph: Tensor) -> Tensor:
@@ -52,8 +54,8 @@ def semantic_loss(result: Tensor, photograph: Tensor) -> Tensor:
     """Share [N] of the facial parts that left their own masks, mean over parts, in [0, 1].
 
     Per part 1 - 2 sum(R M) / (sum R^2 + sum M^2), the soft Dice distance (Milletari et al. 2016): a
-    part that strays outside its mask costs, and so does one that shrinks or vanishes. Parts that the
-    photograph does not show do not count.
+    part that strays outside its mask costs, and so does one that shrinks or vanishes. Parts that
+    the photograph does not show do not count.
 
     Args:
         result, photograph: masks of parts [N, K, H, W] in [0, 1], from a face-parsing network or
@@ -67,5 +69,8 @@ def semantic_loss(result: Tensor, photograph: Tensor) -> Tensor:
 
 
 def identity_loss(result: Tensor, photograph: Tensor) -> Tensor:
-    """1 - cosine similarity [N] of two faces' embeddings [N, D] (as in ArcFace's angular distance)."""
-    return 1.0 - F.cosine_similarity(result.float().flatten(1), photograph.float().flatten(1), dim=1)
+    """1 - cosine similarity [N] of two faces' embeddings [N, D] (as in ArcFace's angular
+    distance)."""
+    return 1.0 - F.cosine_similarity(
+        result.float().flatten(1), photograph.float().flatten(1), dim=1
+    )

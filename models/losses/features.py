@@ -1,4 +1,4 @@
-"""What the losses have in common: normalised features, moments and Gram matrices."""
+"""What the losses have in common: normalized features, moments and Gram matrices."""
 
 from __future__ import annotations
 
@@ -18,13 +18,17 @@ def moments(x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def gram(x: Tensor) -> Tensor:
-    """Gram matrix [N, C, C] of features [N, C, H, W], per position (Gatys et al. 2016, equation 3)."""
+    """Gram matrix [N, C, C] of features [N, C, H, W], per position (Gatys et al.
+
+    2016, equation 3).
+    """
     flat = x.float().flatten(2)
     return flat @ flat.transpose(1, 2) / flat.shape[2]
 
 
-def channel_normalised(x: Tensor) -> Tensor:
-    """Features with mean 0 and deviation 1 per channel and sample: structure without colour and contrast.
+def channel_normalized(x: Tensor) -> Tensor:
+    """Features with mean 0 and deviation 1 per channel and sample: structure without color and
+    contrast.
 
     Channels that hardly vary are held down by a hundredth of the mean energy under the root.
     """
@@ -35,14 +39,15 @@ def channel_normalised(x: Tensor) -> Tensor:
     return x * scale[:, :, None, None] - (mean * scale)[:, :, None, None]
 
 
-def l2_normalised(x: Tensor) -> Tensor:
+def l2_normalized(x: Tensor) -> Tensor:
     """Features [N, C, H, W] over their L2 norm per sample, so that every layer weighs alike."""
     x = x.float()
     return x / (x.square().sum((1, 2, 3), keepdim=True) + _EPS).sqrt()
 
 
 def _mean_and_variance(x: Tensor) -> tuple[Tensor, Tensor]:
-    # Centred on a constant per channel first: exact enough in float32 and several times faster than var().
+    # Centered on a constant per channel first: exact enough in float32 and several times
+    # faster than var().
     pivot = x[:, :, :1, :1].detach()
     shifted = x - pivot
     mean = shifted.mean((2, 3))

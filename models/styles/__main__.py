@@ -1,12 +1,13 @@
-"""Codes closer to a kind of art or to one artwork, and how much closer. The network itself stays as it is.
+"""Codes closer to a kind of art or to one artwork, and how much closer. The network itself stays as
+it is.
 
     python -m models.styles adapt --data ../shared/data --out runs/adapters.safetensors
     python -m models.styles refine --image painting.jpg --vgg 5SE.pt --out code.safetensors
     python -m models.styles measure --data ../shared/data --adapters runs/adapters.safetensors \\
         --out benchmarks/quality
 
-`--data` holds `images/` and `weights/`. `measure` makes the adapters itself where the file is missing or of
-another checkpoint.
+`--data` holds `images/` and `weights/`. `measure` makes the adapters itself where the file is
+missing or of another checkpoint.
 """
 
 from __future__ import annotations
@@ -17,16 +18,18 @@ from typing import Any
 
 import torch
 
-from iast_export.checkpoint import PACKAGED_CHECKPOINT
 from iast_export.errors import IastExportError
+from iast_export.network.checkpoint import PACKAGED_CHECKPOINT
 from models.styles.adapter import FOLDERS
 from models.styles.kit import VGG, Kit, crops_of, training_crops
 from models.styles.measure import Plan, measure
-from models.styles.optimise import Effort
+from models.styles.optimize import Effort
 from models.styles.report import write
 from models.styles.verbs import adapters_for, make_adapters, refine
 
-_ADAPTER_RATE = 1e-3  # of a head that every artwork of its kind shares; one code alone bears ten times that
+_ADAPTER_RATE = (
+    1e-3  # of a head that every artwork of its kind shares; one code alone bears ten times that
+)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -49,12 +52,22 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--photographs", help="folder of photographs; default: the packaged ones")
     one.add_argument("--steps", type=int, default=Effort().steps)
     one.add_argument("--seconds", type=float, default=60.0, help="stop earlier, at this much time")
-    gain = verbs.add_parser("measure", help="the gain of adapters and refined codes on unseen pictures")
+    gain = verbs.add_parser(
+        "measure", help="the gain of adapters and refined codes on unseen pictures"
+    )
     gain.add_argument("--data", type=Path, required=True, help="folder with images/ and weights/")
-    gain.add_argument("--adapters", type=Path, required=True, help="made here where missing or out of date")
-    gain.add_argument("--out", type=Path, required=True, help="folder for styles.md and styles.json")
-    gain.add_argument("--artworks", type=int, default=Plan().artworks, help="unseen ones of each kind")
-    gain.add_argument("--refined", type=int, default=Plan().refined, help="of these, with a refined code too")
+    gain.add_argument(
+        "--adapters", type=Path, required=True, help="made here where missing or out of date"
+    )
+    gain.add_argument(
+        "--out", type=Path, required=True, help="folder for styles.md and styles.json"
+    )
+    gain.add_argument(
+        "--artworks", type=int, default=Plan().artworks, help="unseen ones of each kind"
+    )
+    gain.add_argument(
+        "--refined", type=int, default=Plan().refined, help="of these, with a refined code too"
+    )
     gain.add_argument("--photographs", type=int, default=Plan().photographs, help="of Kodak-24")
     gain.add_argument("--refine-steps", type=int, default=Effort().steps)
     for verb in (adapt, gain):

@@ -11,14 +11,14 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from iast_export.artifacts import atomic_path
 from iast_export.errors import InputError
-from iast_export.network import IAST
+from iast_export.files.artifacts import atomic_path
+from iast_export.network.iast import IAST
 from models.data import STYLE_SETS, held_out, read_rgb
 
 FOLDERS: Mapping[str, str] = {
     "oil": "oil",
-    "flat-color": "reduced_colour",
+    "flat-color": "reduced_color",
     "japanese": "yamatoe_kaokore",
     "cartoon": "cartoon",
 }
@@ -40,8 +40,8 @@ class KindFiles:
 def files_of(images: Path, kind: str) -> KindFiles:
     """The artworks of a kind below `images/style`.
 
-    A kind that the network's training holds out whole (cartoons) is divided for its adapter: every third
-    file by name is unseen.
+    A kind that the network's training holds out whole (cartoons) is divided for its adapter: every
+    third file by name is unseen.
 
     Raises:
         InputError: an unknown kind, or a folder without artworks for both.
@@ -63,7 +63,8 @@ def files_of(images: Path, kind: str) -> KindFiles:
 
 
 class KindAdapter(nn.Module):
-    """Pooled features [N, P] -> what is added to the shared encoder's code [N, code_size]; at first zero."""
+    """Pooled features [N, P] -> what is added to the shared encoder's code [N, code_size]; at
+    first zero."""
 
     mean: Tensor
     deviation: Tensor
@@ -95,7 +96,8 @@ class KindAdapter(nn.Module):
 
 
 def adapted_code(net: IAST, adapter: KindAdapter | None, artworks: Tensor) -> Tensor:
-    """Codes [N, code_size] of artworks [N, 3, H, W]: the shared encoder's, and the kind's own part."""
+    """Codes [N, code_size] of artworks [N, 3, H, W]: the shared encoder's, and the kind's own
+    part."""
     encoder = net.style_encoder
     pooled = encoder.pooled(artworks)
     shared: Tensor = encoder.head(torch.relu(encoder.hidden(pooled)))
@@ -132,14 +134,17 @@ def load_adapters(path: Path, net: IAST, checkpoint_sha256: str) -> dict[str, Ki
     found = {}
     for kind in sorted({name.split("/")[0] for name in state}):
         own = {n.split("/", 1)[1]: t for n, t in state.items() if n.startswith(f"{kind}/")}
-        found[kind] = KindAdapter(own["down.weight"].shape[1], net.config.code_size, len(own["down.weight"]))
+        found[kind] = KindAdapter(
+            own["down.weight"].shape[1], net.config.code_size, len(own["down.weight"])
+        )
         found[kind].load_state_dict(own)
         found[kind].eval()
     return found
 
 
 def squares(files: Sequence[Path], side_px: int) -> Tensor:
-    """The middle squares of artworks, [N, 3, side_px, side_px] in [0, 1], as the encoder is served them."""
+    """The middle squares of artworks, [N, 3, side_px, side_px] in [0, 1], as the encoder is served
+    them."""
     made = []
     for file in files:
         rgb = read_rgb(file, side_px)

@@ -1,4 +1,5 @@
-"""What every verb needs: the released network, the perceptual network, and photographs to draw crops from."""
+"""What every verb needs: the released network, the perceptual network, and photographs to draw
+crops from."""
 
 from __future__ import annotations
 
@@ -11,16 +12,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from iast_export.artifacts import sha256_file
-from iast_export.checkpoint import load_checkpoint
 from iast_export.errors import InputError
-from iast_export.imagesets import load_set
-from iast_export.network import IAST
+from iast_export.files.artifacts import sha256_file
+from iast_export.network.checkpoint import load_checkpoint
+from iast_export.network.iast import IAST
+from iast_export.pictures.imagesets import load_set
 from iast_export.recipe import load_recipe
 from models.data import CropStore, training_files
 from models.perceptual import DistilledVgg
 from models.recipe import TrainingRecipe
-from models.styles.optimise import judging_recipe
+from models.styles.optimize import judging_recipe
 
 RECIPE = Path(__file__).parents[1] / "recipes" / "iast.toml"
 VGG = Path("weights") / "vgg19_16x_distilled" / "5SE.pt"
@@ -73,7 +74,9 @@ def training_crops(images: Path) -> CropStore:
     try:
         files = training_files(images)[0][::_EVERY]
     except FileNotFoundError as error:
-        raise InputError(str(error), "give the folder that holds images/content and images/style") from error
+        raise InputError(
+            str(error), "give the folder that holds images/content and images/style"
+        ) from error
     return CropStore(files, crop_px(), torch.device("cpu"))
 
 

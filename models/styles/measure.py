@@ -1,8 +1,9 @@
-"""How much an adapter or a refined code gains over the shared encoder, on pictures that trained nothing.
+"""How much an adapter or a refined code gains over the shared encoder, on pictures that trained
+nothing.
 
-The judge is the style distance, which trained nothing either. A lower distance is easily bought with a
-lower SSIM, so codes are compared twice: at full strength with both figures, and by the SSIM that each
-keeps where their style distances are equal.
+The judge is the style distance, which trained nothing either. A lower distance is easily bought
+with a lower SSIM, so codes are compared twice: at full strength with both figures, and by the SSIM
+that each keeps where their style distances are equal.
 """
 
 from __future__ import annotations
@@ -19,15 +20,15 @@ from torch import Tensor
 from tqdm import tqdm
 
 from iast_export.errors import InputError
-from iast_export.images import Rgb, center_square, load_image, to_levels, to_tensor
-from iast_export.metrics import ssim_content, style_statistics
-from iast_export.metrics.style import statistics_distance
-from iast_export.network import IAST
+from iast_export.metrics.fidelity import ssim_content
+from iast_export.metrics.style import statistics_distance, style_statistics
+from iast_export.network.iast import IAST
+from iast_export.pictures.images import Rgb, center_square, load_image, to_levels, to_tensor
 from iast_export.specs import STYLE_ENCODER_SIDE_PX
 from models.evaluation.statistics import Curve, Interval, interval, matched, resamples
 from models.styles.adapter import KindAdapter, adapted_code, files_of
 from models.styles.kit import Kit
-from models.styles.optimise import Effort, refined_code
+from models.styles.optimize import Effort, refined_code
 
 STRENGTHS = (0.5, 0.75, 1.0)
 ALL = "all kinds"
@@ -35,7 +36,8 @@ ALL = "all kinds"
 
 @dataclass(frozen=True)
 class Plan:
-    """How many unseen pictures are judged: artworks of each kind, of these refined ones, photographs."""
+    """How many unseen pictures are judged: artworks of each kind, of these refined ones,
+    photographs."""
 
     artworks: int = 6
     refined: int = 3
@@ -87,9 +89,11 @@ def measure(
     photographs = _squares(sorted((images / "content" / "kodak24").glob("*.jpg")), plan.photographs)
     if not photographs or min(plan.artworks, plan.refined) < 2:
         raise InputError(
-            f"{len(photographs)} photographs of Kodak-24, {plan.artworks} artworks and {plan.refined} "
+            f"{len(photographs)} photographs of Kodak-24, {plan.artworks} artworks and "
+            f"{plan.refined} "
             "refined ones are too few to judge by",
-            f"give a folder with {images / 'content' / 'kodak24'}, and at least 2 artworks of each kind",
+            f"give a folder with {images / 'content' / 'kodak24'}, and at least 2 artworks of each "
+            "kind",
         )
     found: dict[str, dict[str, Curve]] = {"adapter": {}, "refined": {}, "shared": {}}
     for kind in tqdm(adapters, disable=bool(os.environ.get("CI")), desc="kinds"):
@@ -100,7 +104,8 @@ def measure(
             shared = [adapted_code(kit.net, None, t) for t in tensors]
             adapted = [adapted_code(kit.net, adapters[kind], t) for t in tensors]
         refined = [
-            refined_code(kit.net, t, kit.contents, kit.recipe, kit.vgg, effort)[0] for t in tensors[:few]
+            refined_code(kit.net, t, kit.contents, kit.recipe, kit.vgg, effort)[0]
+            for t in tensors[:few]
         ]
         for name, codes in (("shared", shared), ("adapter", adapted), ("refined", refined)):
             found[name][kind] = curve_of(kit.net, name, codes, artworks, photographs)
@@ -139,9 +144,14 @@ def gain(kind: str, shared: Curve, own: Curve) -> Gain:
 
 
 def curve_of(
-    net: IAST, name: str, codes: Sequence[Tensor], artworks: Sequence[Rgb], photographs: Sequence[Rgb]
+    net: IAST,
+    name: str,
+    codes: Sequence[Tensor],
+    artworks: Sequence[Rgb],
+    photographs: Sequence[Rgb],
 ) -> Curve:
-    """Style distance and SSIM [artworks, strengths] of codes [1, code_size], means over the photographs."""
+    """Style distance and SSIM [artworks, strengths] of codes [1, code_size], means over the
+    photographs."""
     rows = [
         scores(net, code, artwork, photographs, STRENGTHS)
         for code, artwork in zip(codes, artworks, strict=False)
@@ -154,7 +164,8 @@ def curve_of(
 def scores(
     net: IAST, code: Tensor, artwork: Rgb, photographs: Sequence[Rgb], strengths: Sequence[float]
 ) -> NDArray[np.float64]:
-    """Style distance and SSIM of the deepest network's pictures, means over photographs: [strengths, 2]."""
+    """Style distance and SSIM of the deepest network's pictures, means over photographs:
+    [strengths, 2]."""
     module, reference = net.cut(net.depths[-1]), style_statistics(artwork)
     rows = []
     for strength in strengths:
@@ -173,7 +184,9 @@ def _rows(found: Curve, count: int) -> Curve:
 
 
 def _joined(curves: Sequence[Curve]) -> Curve:
-    style, score = (np.concatenate([getattr(c, name) for c in curves]) for name in ("style", "score"))
+    style, score = (
+        np.concatenate([getattr(c, name) for c in curves]) for name in ("style", "score")
+    )
     return Curve(curves[0].name, curves[0].strengths, style, score)
 
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-from iast_export.artifacts import read_json, write_atomic, write_json
 from iast_export.errors import InputError
+from iast_export.files.artifacts import read_json, write_atomic, write_json
 from models.evaluation.statistics import Interval
 from models.styles.measure import ALL, Gain, Measured
 
@@ -37,12 +37,18 @@ def markdown(found: Measured, steps: Mapping[str, int]) -> str:
     lines = [
         "# Adapters and refined codes beside the shared style encoder",
         "",
-        f"Up to {plan.artworks} artworks of each kind that trained nothing ({plan.refined} for refined "
-        f"codes), each on {plan.photographs} photographs of Kodak-24; deepest network, FP32, 256 px. "
-        "Style distance: `iast_export/metrics/style.py`, no trained weights; lower is closer. An adapter had "
-        f"{steps['adapter']} steps on the kind's training artworks, a refined code {steps['refined']} steps "
-        'on its artwork. "Closer by" is at full strength; the last column compares SSIM at the style '
-        "distance that the shared code has at strength 0.75. 95 % bootstrap intervals over artworks; above 0 "
+        f"Up to {plan.artworks} artworks of each kind that trained nothing ({plan.refined} for "
+        "refined "
+        f"codes), each on {plan.photographs} photographs of Kodak-24; deepest network, FP32, 256 "
+        "px. "
+        "Style distance: `iast_export/metrics/style.py`, no trained weights; lower is closer. An "
+        "adapter had "
+        f"{steps['adapter']} steps on the kind's training artworks, a refined code "
+        f"{steps['refined']} steps "
+        'on its artwork. "Closer by" is at full strength; the last column compares SSIM at the '
+        "style "
+        "distance that the shared code has at strength 0.75. 95 % bootstrap intervals over "
+        "artworks; above 0 "
         "is a gain.",
         "",
         _HEAD,
@@ -50,9 +56,14 @@ def markdown(found: Measured, steps: Mapping[str, int]) -> str:
     ]
     lines += [_line(gain) for gain in found.gains]
     used = [g.kind for g in found.gains if g.code == "adapter" and g.gains and g.kind != ALL]
-    lines += ["", f"Kinds whose adapter gains (whole interval above 0): {', '.join(used) or 'none'}.", ""]
     lines += [
-        f"Checkpoint: `{found.checkpoint_sha256[:16]}`. Written by `python -m models.styles measure`.",
+        "",
+        f"Kinds whose adapter gains (whole interval above 0): {', '.join(used) or 'none'}.",
+        "",
+    ]
+    lines += [
+        f"Checkpoint: `{found.checkpoint_sha256[:16]}`. Written by `python -m models.styles "
+        "measure`.",
         "",
     ]
     return "\n".join(lines)

@@ -8,12 +8,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from iast_export.artifacts import write_atomic
 from iast_export.errors import InputError
-from iast_export.images import Rgb, center_square, load_image, to_tensor
-from iast_export.imagesets import load_set
+from iast_export.files.artifacts import write_atomic
+from iast_export.network.safetensors_file import to_bytes
+from iast_export.pictures.images import Rgb, center_square, load_image, to_tensor
+from iast_export.pictures.imagesets import load_set
 from iast_export.recipe import load_recipe
-from iast_export.safetensors_file import to_bytes
 from iast_export.specs import STYLE_ENCODER_SIDE_PX
 from models.styles.adapter import (
     CHECKPOINT_KEY,
@@ -26,7 +26,7 @@ from models.styles.adapter import (
 )
 from models.styles.kit import Kit
 from models.styles.measure import scores
-from models.styles.optimise import Effort, fell, refined_code, trained_adapter
+from models.styles.optimize import Effort, fell, refined_code, trained_adapter
 
 _CODE = "style_code"
 
@@ -43,7 +43,9 @@ def make_adapters(
     changes = {}
     for kind in kinds:
         files = files_of(images, kind)
-        made[kind], losses = trained_adapter(kit.net, files, kit.contents, kit.recipe, kit.vgg, effort)
+        made[kind], losses = trained_adapter(
+            kit.net, files, kit.contents, kit.recipe, kit.vgg, effort
+        )
         changes[kind] = fell(losses)
     save_adapters(out, made, kit.checkpoint_sha256)
     return changes
@@ -59,7 +61,8 @@ def adapters_for(kit: Kit, images: Path, path: Path, effort: Effort) -> dict[str
 
 
 def refine(kit: Kit, image: Path, out: Path, effort: Effort) -> str:
-    """Improves the code of one picture and writes it for `iast-export style add --code`; what it gained.
+    """Improves the code of one picture and writes it for `iast-export style add --code`; what it
+    gained.
 
     Raises:
         InputError: the picture is unreadable, or a loss is not finite.
@@ -82,7 +85,9 @@ def refine(kit: Kit, image: Path, out: Path, effort: Effort) -> str:
 
 def save_code(path: Path, code: Tensor, checkpoint_sha256: str) -> None:
     """Writes a code [1, code_size] with the checkpoint that it belongs to."""
-    write_atomic(path, to_bytes({_CODE: code.detach().numpy()}, {CHECKPOINT_KEY: checkpoint_sha256}))
+    write_atomic(
+        path, to_bytes({_CODE: code.detach().numpy()}, {CHECKPOINT_KEY: checkpoint_sha256})
+    )
 
 
 def squares_of_set(name: str) -> list[Rgb]:

@@ -1,7 +1,8 @@
-"""Forged bundles, baselines and rules: small changes to genuine ones, with the exit codes they must end in.
+"""Forged bundles, baselines and rules: small changes to genuine ones, with the exit codes they must
+end in.
 
-Two sorts: those of `WRITTEN`, each with a thought behind it, and those of `generated`, which takes every
-field of every document.
+Two sorts: those of `WRITTEN`, each with a thought behind it, and those of `generated`, which takes
+every field of every document.
 """
 
 from tests.forgeries import figures, files, told

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from iast_export.artifacts import sha256_bytes
+from iast_export.files.artifacts import sha256_bytes
 from iast_export.gate.baseline import content_sha256
 
 DOCUMENTS = {
@@ -53,7 +53,9 @@ class Case:
         for part in rest:
             doc = doc[part]
         return next(
-            r for r in doc["rows"] if (r["runtime"], r["precision"], r["tier"]) == (runtime, precision, tier)
+            r
+            for r in doc["rows"]
+            if (r["runtime"], r["precision"], r["tier"]) == (runtime, precision, tier)
         )
 
     def entry(self, path: str) -> Json:
@@ -92,7 +94,8 @@ class Case:
 
 
 def _rehash(doc: Json, before: str, path: str, data: bytes) -> None:
-    """Rewrites hash and size of a file in a document: everywhere where its old hash or its path stands."""
+    """Rewrites hash and size of a file in a document: everywhere where its old hash or its path
+    stands."""
     if isinstance(doc, list):
         for one in doc:
             _rehash(one, before, path, data)

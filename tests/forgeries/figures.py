@@ -19,12 +19,16 @@ def twenty_times_slower_with_the_old_ratio(case: Case) -> None:
     row["median_ms"] = statistics.median(row["samples_ms"])
 
 
-def _samples(change: Callable[[list[float], list[float]], list[float]], where: str = "benchmark") -> Any:
+def _samples(
+    change: Callable[[list[float], list[float]], list[float]], where: str = "benchmark"
+) -> Any:
     """Other samples, with a median that follows."""
 
     def forge(case: Case) -> None:
         row = case.row(where)
-        row["samples_ms"] = change(row["samples_ms"], case.row(where, precision="fp32")["samples_ms"])
+        row["samples_ms"] = change(
+            row["samples_ms"], case.row(where, precision="fp32")["samples_ms"]
+        )
         row["median_ms"] = statistics.median(row["samples_ms"])
         if where.startswith("baseline"):
             case.seal()
@@ -151,7 +155,9 @@ many(
         "smaller pictures": _fidelity(
             lambda row: _keep(row, _renamed(row["pairs"], width_px=8, height_px=8))
         ),
-        "larger than the tier": _each(lambda row: _keep(row, _renamed(row["pairs"], width_px=4096))),
+        "larger than the tier": _each(
+            lambda row: _keep(row, _renamed(row["pairs"], width_px=4096))
+        ),
         "the best three times in every row": _each(lambda row: _keep(row, row["pairs"][-1:] * 3)),
         "a style without a hash in every row": _each(
             lambda row: _keep(row, _renamed(row["pairs"], style="oil"))
@@ -168,13 +174,17 @@ many(
         ),
         "those in their own shape dropped": _fidelity(lambda row: row.update(own_shape=None)),
         "squares told as own shapes": _fidelity(
-            lambda row: row["own_shape"].update(pairs=row["pairs"], psnr_db=row["psnr_db"], ssim=row["ssim"])
+            lambda row: row["own_shape"].update(
+                pairs=row["pairs"], psnr_db=row["psnr_db"], ssim=row["ssim"]
+            )
         ),
         "the best alone in its own shape": _fidelity(
             lambda row: _keep(row["own_shape"], row["own_shape"]["pairs"][-1:])
         ),
         "other scores of FP32": _fidelity(
-            lambda row: row["pairs"][0].update(reference=row["pairs"][0]["reference"] | {"ssim_content": 0.4})
+            lambda row: row["pairs"][0].update(
+                reference=row["pairs"][0]["reference"] | {"ssim_content": 0.4}
+            )
         ),
     },
 )
@@ -225,7 +235,9 @@ many(
         "an SSIM that its PSNR forbids": _pair(psnr_db=75.0, ssim=0.3),
         "equal pictures of SSIM 0.98": _pair(psnr_db=100.0),
         "equal pictures with other scores": _pair(psnr_db=100.0, ssim=1.0),
-        "a score without FP32's": _pair(scores={"ssim_content": 0.5, "style_distance": 1.0, "identity": 0.9}),
+        "a score without FP32's": _pair(
+            scores={"ssim_content": 0.5, "style_distance": 1.0, "identity": 0.9}
+        ),
         "a similarity above 1": _pair(scores={"ssim_content": 1.5, "style_distance": 1.0}),
         "a negative distance": _pair(scores={"ssim_content": 0.5, "style_distance": -1.0}),
         "no picture": _pair(width_px=0),
@@ -236,8 +248,12 @@ many(
     "a summary",
     {
         "p5 the mean": _fidelity(lambda row: row["psnr_db"].update(p5=row["psnr_db"]["mean"])),
-        "p5 the second worst": _fidelity(lambda row: row["psnr_db"].update(p5=row["pairs"][1]["psnr_db"])),
-        "a better mean": _fidelity(lambda row: row["psnr_db"].update(mean=row["psnr_db"]["mean"] + 0.01)),
+        "p5 the second worst": _fidelity(
+            lambda row: row["psnr_db"].update(p5=row["pairs"][1]["psnr_db"])
+        ),
+        "a better mean": _fidelity(
+            lambda row: row["psnr_db"].update(mean=row["psnr_db"]["mean"] + 0.01)
+        ),
         "a better SSIM": _fidelity(lambda row: row["ssim"].update(mean=1.0, p5=1.0)),
         "a smaller drop": _fidelity(lambda row: row["drop"].update(ssim_content=0.0)),
         "a drop of nothing judged": _fidelity(

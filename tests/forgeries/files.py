@@ -36,7 +36,9 @@ for _name in ("verify", "benchmark"):
             "a tier that is not there": rows_of(
                 _name, lambda rows: rows.append(rows[-1] | {"tier": "d9-9px"})
             ),
-            "renamed to another lane": rows_of(_name, lambda rows: rows[-1].update(precision="fp16")),
+            "renamed to another lane": rows_of(
+                _name, lambda rows: rows[-1].update(precision="fp16")
+            ),
         },
     )
 
@@ -49,7 +51,9 @@ def _swapped(one: str, two: str) -> Callable[[Case], None]:
 
     def forge(case: Case) -> None:
         first, second = case.data(one), case.data(two)
-        case.put(one, second + b"\xa2\x1f\x01x" if one.startswith("models/onnx") else second + b"\0")
+        case.put(
+            one, second + b"\xa2\x1f\x01x" if one.startswith("models/onnx") else second + b"\0"
+        )
         case.put(two, first + b"\xa2\x1f\x01y" if two.startswith("models/onnx") else first + b"\0")
         case.seal()
 
@@ -74,7 +78,9 @@ many(
         "LiteRT INT8 and FP32": _swapped("models/litert-int8.bin", "models/litert-fp32.bin"),
         "LiteRT FP16 and FP32": _swapped("models/litert-fp16.bin", "models/litert-fp32.bin"),
         "LiteRT INT8 and FP16": _swapped("models/litert-int8.bin", "models/litert-fp16.bin"),
-        "LiteRT INT8 and dynamic": _swapped("models/litert-int8.bin", "models/litert-dynamic_int8.bin"),
+        "LiteRT INT8 and dynamic": _swapped(
+            "models/litert-int8.bin", "models/litert-dynamic_int8.bin"
+        ),
         "ONNX and LiteRT": _swapped(_ONNX.format("fp32"), "models/litert-fp32.bin"),
         "encoder and network": _swapped("models/encoder.onnx", _ONNX.format("fp32")),
     },
@@ -83,11 +89,15 @@ many(
     (3,),
     "a file replaced, hashes rewritten",
     {
-        "INT8 by FP32": _replaced("models/litert-int8.bin", lambda case: case.data("models/litert-fp32.bin")),
+        "INT8 by FP32": _replaced(
+            "models/litert-int8.bin", lambda case: case.data("models/litert-fp32.bin")
+        ),
         "INT8 by FP32, in ONNX": _replaced(
             _ONNX.format("int8"), lambda case: case.data(_ONNX.format("fp32"))
         ),
-        "FP16 by FP32": _replaced("models/litert-fp16.bin", lambda case: case.data("models/litert-fp32.bin")),
+        "FP16 by FP32": _replaced(
+            "models/litert-fp16.bin", lambda case: case.data("models/litert-fp32.bin")
+        ),
         "by nothing": _replaced("models/litert-int8.bin", lambda case: b""),
         "by text": _replaced(_ONNX.format("int8"), lambda case: b"not a model at all"),
         "cut in half": _replaced(
@@ -100,17 +110,24 @@ many(
             "models/litert-int8.bin", lambda case: tflite_file("int8", {"d2-256px": 256})
         ),
         "the tiers' sides swapped": _replaced(
-            "models/litert-int8.bin", lambda case: tflite_file("int8", {"d2-256px": 512, "d1-512px": 256})
+            "models/litert-int8.bin",
+            lambda case: tflite_file("int8", {"d2-256px": 512, "d1-512px": 256}),
         ),
-        "a style of 7 bytes": _replaced("styles/ink.f32", lambda case: case.data("styles/ink.f32")[:7]),
+        "a style of 7 bytes": _replaced(
+            "styles/ink.f32", lambda case: case.data("styles/ink.f32")[:7]
+        ),
         "a style of no bytes": _replaced("styles/ink.f32", lambda case: b""),
         "a style of NaN": _replaced("styles/ink.f32", lambda case: b"\0\0\xc0\x7f" * 4),
-        "a golden picture by text": _replaced("golden/d2-256px-litert-int8.png", lambda case: b"picture"),
+        "a golden picture by text": _replaced(
+            "golden/d2-256px-litert-int8.png", lambda case: b"picture"
+        ),
         "a golden picture cut": _replaced(
-            "golden/d2-256px-litert-int8.png", lambda case: case.data("golden/d2-256px-litert-int8.png")[:10]
+            "golden/d2-256px-litert-int8.png",
+            lambda case: case.data("golden/d2-256px-litert-int8.png")[:10],
         ),
         "a golden picture of another size": _replaced(
-            "golden/d2-256px-litert-int8.png", lambda case: case.data("golden/d1-512px-litert-int8.png")
+            "golden/d2-256px-litert-int8.png",
+            lambda case: case.data("golden/d1-512px-litert-int8.png"),
         ),
     },
 )
@@ -142,12 +159,18 @@ many(
     (3,),
     "a file altered",
     {
-        "a bit of INT8": lambda case: case.files.update({"bundle/models/litert-int8.bin": b"\1" * 100}),
+        "a bit of INT8": lambda case: case.files.update(
+            {"bundle/models/litert-int8.bin": b"\1" * 100}
+        ),
         "bytes behind INT8's end": lambda case: case.files.update(
             {"bundle/models/litert-int8.bin": case.data("models/litert-int8.bin") + b"\0"}
         ),
-        "the size in the manifest": lambda case: case.entry("models/litert-int8.bin").update(bytes=1),
-        "the hash in the manifest": lambda case: case.entry("models/litert-int8.bin").update(sha256="0" * 64),
+        "the size in the manifest": lambda case: case.entry("models/litert-int8.bin").update(
+            bytes=1
+        ),
+        "the hash in the manifest": lambda case: case.entry("models/litert-int8.bin").update(
+            sha256="0" * 64
+        ),
         "a verify.json cut": lambda case: case.files.update(
             {"bundle/reports/verify.json": case.texts["bundle/reports/verify.json"][:-30]}
         ),
@@ -202,7 +225,9 @@ many(
         "a lane dropped": _golden(_drop_lane),
         "tolerance 255": _golden(lambda g: g["tolerance_levels"].update(litert=255)),
         "tolerance 2": _golden(lambda g: g["tolerance_levels"].update(litert=2)),
-        "tolerance 20 in ONNX Runtime": _golden(lambda g: g["tolerance_levels"].update(onnxruntime=20)),
+        "tolerance 20 in ONNX Runtime": _golden(
+            lambda g: g["tolerance_levels"].update(onnxruntime=20)
+        ),
         "a negative tolerance": _golden(lambda g: g["tolerance_levels"].update(litert=-1)),
         "no tolerance": _golden(lambda g: g["tolerance_levels"].pop("litert")),
         "no style": _golden(lambda g: g.update(strength=0.0)),
@@ -228,7 +253,9 @@ many(
         "a layout": _manifest(lambda m: m["io"][0].update(layout="NHWC")),
         "a value range": _manifest(lambda m: m["io"][0].update(value_range=[0.0, 255.0])),
         "no value range": _manifest(lambda m: m["io"][0].update(value_range=None)),
-        "an integer edge": _manifest(lambda m: m["io"][0].update(dtype="int8", scale=0.1, zero_point=0)),
+        "an integer edge": _manifest(
+            lambda m: m["io"][0].update(dtype="int8", scale=0.1, zero_point=0)
+        ),
         "an integer edge without scale": _manifest(lambda m: m["io"][0].update(dtype="int8")),
         "a signature": _manifest(lambda m: m["io"][-1].update(signature="d2_256px")),
     },
@@ -237,13 +264,18 @@ many(
     (3,),
     "the manifest",
     {
-        "a tier's side": _manifest(lambda m: m["tiers"][0].update(max_side_px=300, shape_px=[300, 300])),
+        "a tier's side": _manifest(
+            lambda m: m["tiers"][0].update(max_side_px=300, shape_px=[300, 300])
+        ),
         "a tier's depth": _manifest(lambda m: m["tiers"][0].update(depth=4)),
         "a tier's shape": _manifest(lambda m: m["tiers"][0].update(shape_px=[512, 512])),
         "a tier dropped": _manifest(lambda m: m["tiers"].pop()),
         "size multiple": _manifest(lambda m: m["network"].update(size_multiple_px=8)),
         "both size multiples": _manifest(
-            lambda m: (m["network"].update(size_multiple_px=8), m["preprocess"].update(size_multiple_px=8))
+            lambda m: (
+                m["network"].update(size_multiple_px=8),
+                m["preprocess"].update(size_multiple_px=8),
+            )
         ),
         "code shape": _manifest(lambda m: m["network"]["code_shapes"].update(style_code=[1, 5])),
         "code name": _manifest(lambda m: m["network"].update(code_shapes={"other": [1, 4]})),
@@ -255,8 +287,12 @@ many(
         "style side": _manifest(lambda m: m["preprocess"].update(style_side_px=128)),
         "no report": _manifest(lambda m: m["reports"].clear()),
         "a report not listed": _manifest(lambda m: m["reports"].pop("quantize")),
-        "a report elsewhere": _manifest(lambda m: m["reports"].update(verify="reports/benchmark.json")),
-        "a report that is not there": _manifest(lambda m: m["reports"].update(extra="reports/extra.json")),
+        "a report elsewhere": _manifest(
+            lambda m: m["reports"].update(verify="reports/benchmark.json")
+        ),
+        "a report that is not there": _manifest(
+            lambda m: m["reports"].update(extra="reports/extra.json")
+        ),
         "a path outside": _manifest(lambda m: m["files"][0].update(path="../models/x.onnx")),
         "a file twice": _manifest(lambda m: m["files"].append(m["files"][0])),
         "a file dropped": _manifest(lambda m: m["files"].pop(0)),

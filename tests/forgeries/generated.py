@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 from tests.forgeries.case import Case, Forgery, Json
 
-# Fields that nothing in a bundle can prove: another value of the same type passes, another type doesn't.
+# Fields that nothing in a bundle can prove: another value of the same type passes, another type
+# doesn't.
 FREE = re.compile(
     r"manifest\.(created_by|network\.name|styles\.0\.(category|title|licence|source)|golden\.0\.strength"
     r"|source\.(network|checkpoint_sha256|recipe_sha256|calibration_set|tool\..*))"
@@ -61,7 +62,13 @@ def _values(value: Json) -> Sequence[tuple[str, Json]]:
         return [*changed, ("true", True), ("a string", str(value)), ("huge", 10**400), *wrong]
     if isinstance(value, str):
         other = "f" * 64 if len(value) == 64 else f"{value}x"
-        return [("another", other), ("empty", ""), ("a number", 7), ("a surrogate", "\ud800"), *wrong]
+        return [
+            ("another", other),
+            ("empty", ""),
+            ("a number", 7),
+            ("a surrogate", "\ud800"),
+            *wrong,
+        ]
     return [("emptied", type(value)()), ("null", None), ("a number", 7), ("a string", "x")]
 
 

@@ -23,8 +23,12 @@ many(
             sha256=case.row("benchmark", precision="fp32")["sha256"]
         ),
         "quantize": rows_of("quantize", lambda rows: rows[0].update(sha256="7" * 64)),
-        "quantize, another path": rows_of("quantize", lambda rows: rows[0].update(path="models/other.bin")),
-        "quantize, another precision": rows_of("quantize", lambda rows: rows[0].update(precision="fp16")),
+        "quantize, another path": rows_of(
+            "quantize", lambda rows: rows[0].update(path="models/other.bin")
+        ),
+        "quantize, another precision": rows_of(
+            "quantize", lambda rows: rows[0].update(precision="fp16")
+        ),
         "quantize, nothing quantized": rows_of(
             "quantize", lambda rows: [r.update(quantized_ops={}) for r in rows]
         ),
@@ -32,7 +36,9 @@ many(
         "quantize, a row twice": rows_of("quantize", lambda rows: rows.append(rows[0])),
         "convert": rows_of("convert", lambda rows: rows[0].update(sha256="7" * 64)),
         "convert, other bytes": rows_of("convert", lambda rows: rows[0].update(file_bytes=7)),
-        "convert, other signatures": rows_of("convert", lambda rows: rows[0].update(signatures=["x"])),
+        "convert, other signatures": rows_of(
+            "convert", lambda rows: rows[0].update(signatures=["x"])
+        ),
     },
 )
 many((7,), "convert.json", {"a row dropped": rows_of("convert", list.pop)})
@@ -99,7 +105,9 @@ many(
         "not there": lambda case: case.files.update({"baseline.json": None}),
         "a null peak": _own("benchmark", peak_rss_bytes=None),
         "a row twice": _baseline(lambda b: b["verify"]["rows"].append(b["verify"]["rows"][0])),
-        "a timed row twice": _baseline(lambda b: b["benchmark"]["rows"].append(b["benchmark"]["rows"][0])),
+        "a timed row twice": _baseline(
+            lambda b: b["benchmark"]["rows"].append(b["benchmark"]["rows"][0])
+        ),
         "a row dropped": _baseline(lambda b: b["verify"]["rows"].pop()),
         "a timed row dropped": _baseline(lambda b: b["benchmark"]["rows"].pop()),
         "a file dropped": _baseline(lambda b: b["file_bytes"].pop("models/litert-int8.bin")),
@@ -203,7 +211,12 @@ def a_floor_for_a_lane_that_the_bundle_never_had(case: Case) -> None:
     manifest = case["manifest"]
     manifest["files"] = [one for one in manifest["files"] if one["path"] != path]
     manifest["io"] = [one for one in manifest["io"] if one["path"] != path]
-    for doc in (case["verify"], case["benchmark"], case["baseline"]["verify"], case["baseline"]["benchmark"]):
+    for doc in (
+        case["verify"],
+        case["benchmark"],
+        case["baseline"]["verify"],
+        case["baseline"]["benchmark"],
+    ):
         doc["rows"] = [one for one in doc["rows"] if one["precision"] != "fp16"]
     case["quantize"]["rows"] = [one for one in case["quantize"]["rows"] if one["path"] != path]
     case["baseline"]["file_bytes"].pop(path)

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """A STAND-IN for adb, not Android's: it plays one phone from the folder in STANDIN_PHONE.
 
-devices: lines of `serial state`. app: there when the app is installed. results/*.json: what the app writes.
+devices: lines of `serial state`. app: there when the app is installed. results/*.json: what the app
+writes.
 slow: number of looks before a result appears. log: every command, one per line.
 hangs: words of a command that never returns, nor does a child that holds its output.
 odd: bytes to print first. battery: other words of `dumpsys battery`.
@@ -48,7 +49,11 @@ elif command[0] == "pidof":
         sys.exit(1)
     print(4711)
 elif command[0] == "taskset":
-    print("taskset: failed to set" if (phone / "no-taskset").exists() else "pid 4711's new affinity mask: f0")
+    print(
+        "taskset: failed to set"
+        if (phone / "no-taskset").exists()
+        else "pid 4711's new affinity mask: f0"
+    )
 elif command[0] == "ls":
     left = int((phone / "slow").read_text()) if (phone / "slow").exists() else 0
     (phone / "slow").write_text(str(left - 1))
@@ -59,7 +64,9 @@ elif command[0] == "ls":
     print(command[1])
 elif command[:2] == ["dumpsys", "battery"]:
     level = (phone / "battery").read_text() if (phone / "battery").exists() else "81"
-    print(f"Current Battery Service state:\n  AC powered: false\n  level: {level}\n  temperature: 304")
+    print(
+        f"Current Battery Service state:\n  AC powered: false\n  level: {level}\n  temperature: 304"
+    )
 elif command[:2] == ["dumpsys", "thermalservice"]:
     print("IsStatusOverride: false\nThermal Status: 1")
 elif command[:2] == ["dumpsys", "power"]:

@@ -1,4 +1,5 @@
-"""`python -m benchmarks.trust.fuzz`: fuzzes, keeps findings as files, ends with 1 where there is one."""
+"""`python -m benchmarks.trust.fuzz`: fuzzes, keeps findings as files, ends with 1 where there is
+one."""
 
 from __future__ import annotations
 
@@ -80,7 +81,10 @@ class Findings:
             name = path.name.split("--", 1)[1]
 
             def fails(
-                trial: bytes, reader: str = reader, name: str = name, same: object = (outcome, where)
+                trial: bytes,
+                reader: str = reader,
+                name: str = name,
+                same: object = (outcome, where),
             ) -> bool:
                 ((_, found),) = run_cases([(reader, name, trial)], 1, self.limits)
                 return (found.outcome, found.where) == same
@@ -96,7 +100,9 @@ def table(names: Sequence[str], outcomes: Counter[tuple[str, str]]) -> str:
         row = [outcomes[name, column] for column in columns]
         lines.append(f"{name:<14}{sum(row):>8}" + "".join(f"{count:>19}" for count in row))
     sums = [sum(outcomes[name, column] for name in names) for column in columns]
-    return "\n".join([*lines, f"{'all':<14}{sum(sums):>8}" + "".join(f"{count:>19}" for count in sums)])
+    return "\n".join(
+        [*lines, f"{'all':<14}{sum(sums):>8}" + "".join(f"{count:>19}" for count in sums)]
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -126,7 +132,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.shrink:
         findings.shrink_all()
     for (reader, outcome, where), path in findings.files.items():
-        print(f"{findings.counts[reader, outcome, where]:>5} x {reader}: {outcome}: {where}\n        {path}")
+        print(
+            f"{findings.counts[reader, outcome, where]:>5} x {reader}: {outcome}: {where}\n        "
+            f"{path}"
+        )
     print(f"{sum(outcomes.values())} cases, {time.monotonic() - started:.0f} s")
     return 1 if findings.files else 0
 

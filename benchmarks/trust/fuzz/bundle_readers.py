@@ -1,4 +1,5 @@
-"""Readers of a bundle and of what it is held to: manifest, baseline, gate, whatever has a recorded hash."""
+"""Readers of a bundle and of what it is held to: manifest, baseline, gate, whatever has a recorded
+hash."""
 
 from __future__ import annotations
 
@@ -39,7 +40,7 @@ def small_bundle() -> Path:
 
 
 def _manifest(data: bytes, folder: Path, name: str) -> None:
-    from iast_export.reports import load_manifest
+    from iast_export.reports.manifest import load_manifest
 
     (folder / "manifest.json").write_bytes(data)
     manifest = load_manifest(folder)
@@ -71,7 +72,7 @@ def _baseline(data: bytes, folder: Path, name: str) -> None:
 def _gate(data: bytes, folder: Path, name: str) -> None:
     """A report or the manifest of a bundle is damaged; the gate must end in a verdict."""
     from iast_export.gate import gate
-    from iast_export.report import junit_xml, markdown_text
+    from iast_export.pages import junit_xml, markdown_text
 
     shutil.copytree(small_bundle() / "bundle", folder / "bundle")
     (folder / "bundle" / name.replace("--", "/")).write_bytes(data)
@@ -83,14 +84,19 @@ def _gate(data: bytes, folder: Path, name: str) -> None:
 
 def _gate_seeds() -> Seeds:
     names = ("manifest.json", "reports/verify.json", "reports/benchmark.json")
-    return {name.replace("/", "--"): (small_bundle() / "bundle" / name).read_bytes() for name in names}
+    return {
+        name.replace("/", "--"): (small_bundle() / "bundle" / name).read_bytes() for name in names
+    }
 
 
 def _recorded_seeds() -> Seeds:
-    from iast_export.reports import load_manifest
+    from iast_export.reports.manifest import load_manifest
 
     folder = small_bundle() / "bundle"
-    return {path.replace("/", "--"): (folder / path).read_bytes() for path in load_manifest(folder).hashes()}
+    return {
+        path.replace("/", "--"): (folder / path).read_bytes()
+        for path in load_manifest(folder).hashes()
+    }
 
 
 def _recorded(data: bytes, folder: Path, name: str) -> None:
@@ -109,13 +115,15 @@ def _recorded(data: bytes, folder: Path, name: str) -> None:
         _open(bundle, name.replace("--", "/"))
     except IastExportError as error:
         if error.exit_code != 3:
-            raise WrongResultError(f"an altered {name} ends in exit code {error.exit_code}") from error
+            raise WrongResultError(
+                f"an altered {name} ends in exit code {error.exit_code}"
+            ) from error
 
 
 def _open(bundle: Path, path: str) -> None:
-    from iast_export.inspection import inspect_bundle
-    from iast_export.reports import load_manifest
-    from iast_export.stylize import BundleEngine
+    from iast_export.bundle.inspection import inspect_bundle
+    from iast_export.reports.manifest import load_manifest
+    from iast_export.stylize.stylize import BundleEngine
 
     if path.startswith("golden/"):
         return

@@ -75,7 +75,9 @@ def judge(reader: str, name: str, data: bytes) -> Result:
 
 def _place(error: BaseException) -> str:
     """Type, and the last line of the package that it passed."""
-    frames = [one for one in traceback.extract_tb(error.__traceback__) if "iast_export" in one.filename]
+    frames = [
+        one for one in traceback.extract_tb(error.__traceback__) if "iast_export" in one.filename
+    ]
     last = frames[-1] if frames else None
     words = re.sub(r"'[^']*'|-?\b(nan|inf|\d[\d.e+-]*)\b", "_", str(error))[:80]
     where = f" in {Path(last.filename).name}:{last.name}" if last else f": {words}"

@@ -1,4 +1,5 @@
-"""Command lines, as a reader: words changed, dropped or added, in a folder that they can't leave."""
+"""Command lines, as a reader: words changed, dropped or added, in a folder that they can't
+leave."""
 
 from __future__ import annotations
 
@@ -107,8 +108,9 @@ def mutate_command(data: bytes, rng: Random, others: Sequence[bytes] = ()) -> by
 
 
 def _command(data: bytes, folder: Path, name: str) -> None:
-    """A command line in a folder of its own, which no word can leave; no build can begin on that recipe."""
-    from iast_export.cli import run
+    """A command line in a folder of its own, which no word can leave; no build can begin on that
+    recipe."""
+    from iast_export.cli.main import run
 
     words = [w.replace("/", "_") for w in data.decode("utf-8", "surrogateescape").split("\n")]
     if words[0] in ("build", "plan", *_STAGES):
@@ -147,7 +149,8 @@ def _terminal() -> Iterator[None]:
 
 def _command_seeds() -> Seeds:
     return {
-        f"{i:02d}-{line.split()[0]}": line.replace(" ", "\n").encode() for i, line in enumerate(_COMMANDS)
+        f"{i:02d}-{line.split()[0]}": line.replace(" ", "\n").encode()
+        for i, line in enumerate(_COMMANDS)
     }
 
 

@@ -10,12 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.trust.fuzz.seeds import MODELS
-from iast_export.calibrate import collect
-from iast_export.convert import convert_fp32
-from iast_export.export import export_tier, pseudo_photograph
-from iast_export.observers import observe_litert, observe_onnx
-from iast_export.quantize.litert import quantize_litert
-from iast_export.quantize.onnx_qdq import quantize_onnx, tensors_to_calibrate
+from iast_export.build.convert import convert_fp32
+from iast_export.build.export import export_tier, pseudo_photograph
+from iast_export.quantize.calibrate import collect
+from iast_export.quantize.litert.static import quantize_litert
+from iast_export.quantize.observers import observe_litert, observe_onnx
+from iast_export.quantize.onnx.qdq import quantize_onnx, tensors_to_calibrate
 from iast_export.specs import Tier
 
 

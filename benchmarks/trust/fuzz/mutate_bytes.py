@@ -7,7 +7,24 @@ from random import Random
 
 Mutator = Callable[[bytes, Random, Sequence[bytes]], bytes]
 
-NUMBERS = (0, 1, 2, 7, 8, 127, 128, 255, 256, 32767, 65535, 2**31 - 1, 2**31, 2**32 - 1, 2**63, 2**64 - 1)
+NUMBERS = (
+    0,
+    1,
+    2,
+    7,
+    8,
+    127,
+    128,
+    255,
+    256,
+    32767,
+    65535,
+    2**31 - 1,
+    2**31,
+    2**32 - 1,
+    2**63,
+    2**64 - 1,
+)
 
 
 def mutate_bytes(data: bytes, rng: Random, others: Sequence[bytes] = ()) -> bytes:
@@ -76,7 +93,10 @@ def _repeat(held: bytearray, rng: Random) -> bytearray:
 
 def _swap(held: bytearray, rng: Random) -> bytearray:
     one, other, size = _place(held, rng), _place(held, rng), rng.choice((1, 4, 16))
-    held[one : one + size], held[other : other + size] = held[other : other + size], held[one : one + size]
+    held[one : one + size], held[other : other + size] = (
+        held[other : other + size],
+        held[one : one + size],
+    )
     return held
 
 

@@ -22,7 +22,9 @@ def mutate_safetensors(data: bytes, rng: Random, others: Sequence[bytes] = ()) -
     if isinstance(header, dict) and rng.random() < 0.3:
         for value in header.values():
             if isinstance(value, dict) and "dtype" in value:
-                value["dtype"] = rng.choice(("F16", "BF16", "F8_E4M3", "F64", "I8", "BOOL", "C64", "x"))
+                value["dtype"] = rng.choice(
+                    ("F16", "BF16", "F8_E4M3", "F64", "I8", "BOOL", "C64", "x")
+                )
     text = json.dumps(header).encode("utf-8", "surrogatepass")
     return len(text).to_bytes(8, "little") + text + data[8 + size :]
 

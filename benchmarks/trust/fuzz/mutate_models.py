@@ -11,7 +11,25 @@ import numpy as np
 
 from benchmarks.trust.fuzz.mutate_bytes import mutate_bytes
 
-_WHOLE = (-(2**63), -(2**31), -100, -1, 0, 1, 2, 3, 7, 99, 127, 128, 255, 1000, 2**31 - 1, 2**40, 2**63 - 1)
+_WHOLE = (
+    -(2**63),
+    -(2**31),
+    -100,
+    -1,
+    0,
+    1,
+    2,
+    3,
+    7,
+    99,
+    127,
+    128,
+    255,
+    1000,
+    2**31 - 1,
+    2**40,
+    2**63 - 1,
+)
 _TEXTS = (
     "",
     "x",
@@ -50,7 +68,9 @@ def _messages(message: Any) -> Iterator[Any]:
 
 
 def _is_repeated(field: Any) -> bool:
-    return field.is_repeated if hasattr(field, "is_repeated") else field.label == field.LABEL_REPEATED
+    return (
+        field.is_repeated if hasattr(field, "is_repeated") else field.label == field.LABEL_REPEATED
+    )
 
 
 def _change_message(message: Any, rng: Random) -> None:
@@ -129,7 +149,9 @@ def _change_object(thing: Any, rng: Random) -> None:
     value = getattr(thing, name)
     if isinstance(value, (bool, int)):
         setattr(
-            thing, name, rng.choice(_WHOLE) if rng.random() < 0.5 else int(value) + rng.choice((-1, 1, 7))
+            thing,
+            name,
+            rng.choice(_WHOLE) if rng.random() < 0.5 else int(value) + rng.choice((-1, 1, 7)),
         )
     elif isinstance(value, float):
         setattr(thing, name, rng.choice((0.0, -1.0, 1e38, float("nan"))))
@@ -150,7 +172,11 @@ def _change_object(thing: Any, rng: Random) -> None:
         setattr(
             thing,
             name,
-            None if kind == 1 else changed[: rng.randint(0, len(changed))] if kind == 2 else changed,
+            None
+            if kind == 1
+            else changed[: rng.randint(0, len(changed))]
+            if kind == 2
+            else changed,
         )
     else:
         setattr(thing, name, None)

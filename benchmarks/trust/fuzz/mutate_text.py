@@ -79,12 +79,18 @@ def mutate_text(data: bytes, rng: Random, others: Sequence[bytes] = ()) -> bytes
     if kind == 0:
         return b"\xef\xbb\xbf" + data
     if kind == 1:
-        return data.decode("utf-8", "replace").encode(rng.choice(("utf-16", "utf-16-le", "utf-32", "cp037")))
+        return data.decode("utf-8", "replace").encode(
+            rng.choice(("utf-16", "utf-16-le", "utf-32", "cp037"))
+        )
     if kind == 2:
         return data.replace(b"\n", rng.choice((b"\r\n", b"\r", b"\x0b", b"\x00", b"")))
     if kind == 3:
         at = rng.randint(0, len(data))
-        return data[:at] + rng.choice((b"\xff", b"\xc0\x80", b"\xed\xa0\x80", b"\x00", b"\xf5")) + data[at:]
+        return (
+            data[:at]
+            + rng.choice((b"\xff", b"\xc0\x80", b"\xed\xa0\x80", b"\x00", b"\xf5"))
+            + data[at:]
+        )
     if kind == 4:
         depth = rng.choice((50, 1000, 20000, 200000))
         return rng.choice((b"[", b'{"a":', b"[{", b"(")) * depth
@@ -154,7 +160,8 @@ def mutate_json(data: bytes, rng: Random, others: Sequence[bytes] = ()) -> bytes
 
 
 def mutate_tree(tree: Any, rng: Random) -> Any:
-    """Plain values with one of them changed, dropped, doubled or added; in place where that can be."""
+    """Plain values with one of them changed, dropped, doubled or added; in place where that can
+    be."""
     places = list(_places(tree))
     if not places:
         return deepcopy(rng.choice(_VALUES))
@@ -163,8 +170,8 @@ def mutate_tree(tree: Any, rng: Random) -> Any:
     if kind == 0:
         del holder[key]
     elif kind == 1 and isinstance(holder, dict):
-        holder[rng.choice(("", "x", "__class__", "\ud800", "schema_version", "a" * 3000))] = deepcopy(
-            rng.choice(_VALUES)
+        holder[rng.choice(("", "x", "__class__", "\ud800", "schema_version", "a" * 3000))] = (
+            deepcopy(rng.choice(_VALUES))
         )
     elif kind == 2 and isinstance(holder, list):
         holder.append(holder[key])
@@ -181,7 +188,13 @@ def mutate_tree(tree: Any, rng: Random) -> Any:
 
 
 def _places(tree: Any) -> Iterator[tuple[Any, Any]]:
-    items = tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, list) else ()
+    items = (
+        tree.items()
+        if isinstance(tree, dict)
+        else enumerate(tree)
+        if isinstance(tree, list)
+        else ()
+    )
     for key, value in list(items):
         yield tree, key
         yield from _places(value)

@@ -59,7 +59,10 @@ class _Worker:
 
 
 def run_cases(
-    tasks: Iterable[Case | Given], workers: int, limits: Limits, until: Callable[[], bool] = lambda: False
+    tasks: Iterable[Case | Given],
+    workers: int,
+    limits: Limits,
+    until: Callable[[], bool] = lambda: False,
 ) -> Iterator[tuple[Case | Given, Result]]:
     """The results of all tasks, as they come; no new one begins once `until` says so."""
     queue, pool = iter(tasks), [_Worker() for _ in range(workers)]
@@ -72,9 +75,13 @@ def run_cases(
             ready = wait([worker.pipe for worker in busy], max(0.0, first - time.monotonic()))
             for n, worker in enumerate(pool):
                 task = worker.task
-                if task is None or (worker.pipe not in ready and time.monotonic() < worker.deadline):
+                if task is None or (
+                    worker.pipe not in ready and time.monotonic() < worker.deadline
+                ):
                     continue
-                result = _received(worker) if worker.pipe in ready else Result(HANG, "no answer in time")
+                result = (
+                    _received(worker) if worker.pipe in ready else Result(HANG, "no answer in time")
+                )
                 if result.outcome in (CRASH, HANG, MEMORY):
                     worker.end()
                     pool[n] = worker = _Worker()
@@ -114,7 +121,9 @@ def _serve(pipe: Connection) -> None:
         task, limit_bytes = pipe.recv()
         reader = task[0]
         try:
-            name, data = (task[1], task[2]) if isinstance(task[2], bytes) else draw(reader, task[1], task[2])
+            name, data = (
+                (task[1], task[2]) if isinstance(task[2], bytes) else draw(reader, task[1], task[2])
+            )
             _warm_up(reader)
         except Exception as error:  # a fault of the fuzzer's own, which the other side raises
             pipe.send(error)
@@ -142,7 +151,8 @@ def _warm_up(reader: str) -> None:
 
 
 def _bound_memory(more_bytes: int) -> None:
-    """A case may map so much more than there is now: what asks for all of it fails, and not the machine."""
+    """A case may map so much more than there is now: what asks for all of it fails, and not the
+    machine."""
     with open("/proc/self/statm") as stream:
         mapped = int(stream.read().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (mapped + more_bytes, resource.RLIM_INFINITY))

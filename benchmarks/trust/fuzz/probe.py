@@ -1,4 +1,7 @@
-"""A reader that misbehaves as it is told: what the fuzzer itself is tried with. No default run reads it."""
+"""A reader that misbehaves as it is told: what the fuzzer itself is tried with.
+
+No default run reads it.
+"""
 
 from __future__ import annotations
 

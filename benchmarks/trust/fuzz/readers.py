@@ -10,6 +10,11 @@ from benchmarks.trust.fuzz.reader import Reader
 
 READERS: Mapping[str, Reader] = {
     reader.name: reader
-    for reader in (*text_readers.READERS, *bundle_readers.READERS, *binary_readers.READERS, *commands.READERS)
+    for reader in (
+        *text_readers.READERS,
+        *bundle_readers.READERS,
+        *binary_readers.READERS,
+        *commands.READERS,
+    )
 }
 ALL: Mapping[str, Reader] = {**READERS, PROBE.name: PROBE}

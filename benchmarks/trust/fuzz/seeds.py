@@ -55,7 +55,9 @@ def pictures() -> dict[str, bytes]:
     for name, picture, options in kinds:
         held = io.BytesIO()
         picture.save(
-            held, {"jpg": "JPEG", "tif": "TIFF"}.get(name[-3:], name.rpartition(".")[2].upper()), **options
+            held,
+            {"jpg": "JPEG", "tif": "TIFF"}.get(name[-3:], name.rpartition(".")[2].upper()),
+            **options,
         )
         made[name] = held.getvalue()
     made["phone.heic"] = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(64)
@@ -66,23 +68,31 @@ def pictures() -> dict[str, bytes]:
 
 @cache
 def tensors() -> dict[str, bytes]:
-    """A tiny IAST as .safetensors, as .pt in both of torch's forms, and with tensors of odd kinds."""
+    """A tiny IAST as .safetensors, as .pt in both of torch's forms, and with tensors of odd
+    kinds."""
     import tempfile
 
     import torch
 
-    from iast_export.checkpoint import CARD_KEYS, save_checkpoint
-    from iast_export.network import IAST, NetworkConfig
+    from iast_export.network.checkpoint import CARD_KEYS, save_checkpoint
+    from iast_export.network.iast import IAST, NetworkConfig
 
     config = NetworkConfig(
-        width=8, stem_width=8, encoder_widths=(8, 8, 8, 8), encoder_hidden=8, blocks=1, mid_site_after=1
+        width=8,
+        stem_width=8,
+        encoder_widths=(8, 8, 8, 8),
+        encoder_hidden=8,
+        blocks=1,
+        mid_site_after=1,
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         net = IAST(config).eval()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "tiny.safetensors"
-        save_checkpoint(net, path, {key: {} if key in ("metrics", "training") else "x" for key in CARD_KEYS})
+        save_checkpoint(
+            net, path, {key: {} if key in ("metrics", "training") else "x" for key in CARD_KEYS}
+        )
         made = {
             "tiny.safetensors": path.read_bytes(),
             "tiny.card.toml": path.with_name("tiny.card.toml").read_bytes(),
@@ -109,7 +119,9 @@ def tensors() -> dict[str, bytes]:
         "parameter": torch.nn.Parameter(state[first]),
     }
     for name, value in odd.items():
-        made[f"{name}.pt"] = _torch_bytes({"config": body["config"], "state": {**state, first: value}}, False)
+        made[f"{name}.pt"] = _torch_bytes(
+            {"config": body["config"], "state": {**state, first: value}}, False
+        )
     made["only-state.pt"] = _torch_bytes(state, False)
     made["list.pt"] = _torch_bytes([1, 2, 3], False)
     return made
@@ -125,7 +137,8 @@ def _torch_bytes(body: Any, legacy: bool) -> bytes:
 
 @cache
 def code() -> bytes:
-    """A refined style code in a safetensors file that names its checkpoint, by the project's own writer."""
+    """A refined style code in a safetensors file that names its checkpoint, by the project's own
+    writer."""
     import tempfile
 
     import torch
@@ -152,13 +165,17 @@ def onnx_files() -> dict[str, bytes]:
         helper.make_node("Conv", ["b", "w2"], ["c"], pads=[1] * 4),
         helper.make_node("Sigmoid", ["c"], ["stylized"]),
     ]
-    initial = [numpy_helper.from_array(value.astype(np.float32), name) for name, value in held.items()]
+    initial = [
+        numpy_helper.from_array(value.astype(np.float32), name) for name, value in held.items()
+    ]
     edges = [
         helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 3, "height", "width"])
         for name in ("content", "stylized")
     ]
     options: dict[str, Any] = {"opset_imports": [helper.make_opsetid("", 18)], "ir_version": 8}
-    plain = helper.make_model(helper.make_graph(nodes, "x", edges[:1], edges[1:], initial), **options)
+    plain = helper.make_model(
+        helper.make_graph(nodes, "x", edges[:1], edges[1:], initial), **options
+    )
     branch = [
         helper.make_graph(
             [helper.make_node(kind, ["content"], [kind])],
@@ -171,15 +188,18 @@ def onnx_files() -> dict[str, bytes]:
     two = [
         helper.make_node("Size", ["content"], ["n"]),
         helper.make_node("Less", ["n", "limit"], ["small"]),
-        helper.make_node("If", ["small"], ["stylized"], then_branch=branch[0], else_branch=branch[1]),
+        helper.make_node(
+            "If", ["small"], ["stylized"], then_branch=branch[0], else_branch=branch[1]
+        ),
     ]
     limit = [numpy_helper.from_array(np.array(999, np.int64), "limit")]
     forked = helper.make_model(helper.make_graph(two, "x", edges[:1], edges[1:], limit), **options)
     for model in (plain, forked):
         onnx.checker.check_model(model)
-    return {"plain.onnx": plain.SerializeToString(), "branches.onnx": forked.SerializeToString()} | {
-        path.name: path.read_bytes() for path in sorted(MODELS.glob("*.onnx"))
-    }
+    return {
+        "plain.onnx": plain.SerializeToString(),
+        "branches.onnx": forked.SerializeToString(),
+    } | {path.name: path.read_bytes() for path in sorted(MODELS.glob("*.onnx"))}
 
 
 @cache

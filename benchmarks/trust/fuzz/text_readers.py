@@ -20,7 +20,7 @@ from benchmarks.trust.fuzz.reader import Reader, Seeds, always, require
 
 
 def _set(data: bytes, folder: Path, name: str) -> None:
-    from iast_export.imagesets import load_set
+    from iast_export.pictures.imagesets import load_set
 
     (folder / "picture.png").write_bytes(seeds.pictures()["rgb.png"])
     (folder / name).write_bytes(data)
@@ -31,14 +31,16 @@ def _set(data: bytes, folder: Path, name: str) -> None:
 
 
 def _set_seeds() -> Seeds:
-    from iast_export.artifacts import sha256_bytes
+    from iast_export.files.artifacts import sha256_bytes
 
     digest = sha256_bytes(seeds.pictures()["rgb.png"])
     facts = 'source = "drawn"\nlicence = "CC0"\n'
     return {
         "set.toml": (
-            f'name = "drawn"\n[[images]]\nid = "one"\nfile = "picture.png"\nsha256 = "{digest}"\n{facts}'
-            f'[[images]]\nid = "two"\nfile = "picture.png"\nsha256 = "{digest}"\n{facts}crop = [2, 2, 8, 8]\n'
+            'name = "drawn"\n[[images]]\nid = "one"\nfile = "picture.png"\nsha256 = '
+            f'"{digest}"\n{facts}'
+            f'[[images]]\nid = "two"\nfile = "picture.png"\nsha256 = "{digest}"\n{facts}crop = [2, '
+            "2, 8, 8]\n"
         ).encode()
     }
 
@@ -58,7 +60,9 @@ def _packaged(*names: str) -> Callable[[], Seeds]:
         folder = Path(recipe.__file__).parent / "data"
         root = folder.parent.parent
         return {
-            Path(name).name: next(p for p in (folder / name, root / name) if p.is_file()).read_bytes()
+            Path(name).name: next(
+                p for p in (folder / name, root / name) if p.is_file()
+            ).read_bytes()
             for name in names
         }
 
@@ -74,26 +78,19 @@ def _rules(data: bytes, folder: Path, name: str) -> None:
 
 def report_kinds() -> dict[str, Any]:
     """Every report that has a file of its own, by a file name."""
-    from iast_export import (
-        device_reports,
-        ladder_reports,
-        lane_reports,
-        plan_reports,
-        reports,
-        search_reports,
-    )
+    from iast_export.reports.benchmark import BenchmarkReport
+    from iast_export.reports.convert import ConvertReport
+    from iast_export.reports.device import DeviceResult
+    from iast_export.reports.ladder import LadderReport
+    from iast_export.reports.lanes import LanesReport
+    from iast_export.reports.plan import PlanReport
+    from iast_export.reports.quantize import QuantizeReport
+    from iast_export.reports.search import SearchReport, SearchState
+    from iast_export.reports.verify import VerifyReport
 
     kinds = (
-        reports.VerifyReport,
-        reports.BenchmarkReport,
-        reports.QuantizeReport,
-        reports.ConvertReport,
-        device_reports.DeviceResult,
-        ladder_reports.LadderReport,
-        lane_reports.LanesReport,
-        search_reports.SearchReport,
-        search_reports.SearchState,
-        plan_reports.PlanReport,
+        *(VerifyReport, BenchmarkReport, QuantizeReport, ConvertReport, DeviceResult),
+        *(LadderReport, LanesReport, SearchReport, SearchState, PlanReport),
     )
     return {f"{kind.__name__}.json": kind for kind in kinds}
 
@@ -107,12 +104,13 @@ def _report(data: bytes, folder: Path, name: str) -> None:
     found = report_kinds()[name].load(folder / name)
     found.save(folder / "again.json")
     require(
-        type(found).load(folder / "again.json") == found, "a report that is not read back as it was written"
+        type(found).load(folder / "again.json") == found,
+        "a report that is not read back as it was written",
     )
 
 
 def _stage_record(data: bytes, folder: Path, name: str) -> None:
-    from iast_export.artifacts import StageRecord, is_fresh
+    from iast_export.files.artifacts import StageRecord, is_fresh
 
     (folder / "outside.txt").write_text("kept")
     root = folder / "bundle"
@@ -127,7 +125,7 @@ def _stage_record(data: bytes, folder: Path, name: str) -> None:
 
 
 def _stage_record_seeds() -> Seeds:
-    from iast_export.artifacts import record
+    from iast_export.files.artifacts import record
 
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
@@ -137,7 +135,7 @@ def _stage_record_seeds() -> Seeds:
 
 
 def _ranges(data: bytes, folder: Path, name: str) -> None:
-    from iast_export.calibrate import load_ranges
+    from iast_export.quantize.calibrate import load_ranges
 
     (folder / name).write_bytes(data)
     for tensor, found in load_ranges(folder / name).items():
@@ -146,8 +144,8 @@ def _ranges(data: bytes, folder: Path, name: str) -> None:
 
 
 def _ranges_seeds() -> Seeds:
-    from iast_export.calibrate import save_ranges
-    from iast_export.ranges import Range
+    from iast_export.quantize.calibrate import save_ranges
+    from iast_export.quantize.ranges import Range
 
     with tempfile.TemporaryDirectory() as name:
         path = Path(name) / "ranges.json"
@@ -157,7 +155,7 @@ def _ranges_seeds() -> Seeds:
 
 
 def _equalization(data: bytes, folder: Path, name: str) -> None:
-    from iast_export.quantize.equalize import Equalization
+    from iast_export.quantize.equalize.factors import Equalization
 
     (folder / name).write_bytes(data)
     found = Equalization.load(folder / name)
@@ -170,8 +168,8 @@ def _equalization(data: bytes, folder: Path, name: str) -> None:
 
 
 def _equalization_seeds() -> Seeds:
-    from iast_export.quantize.equalize import Equalization, PairFactors
-    from iast_export.quantize.equalize_norms import NormFactors
+    from iast_export.quantize.equalize.factors import Equalization, PairFactors
+    from iast_export.quantize.equalize.norms import NormFactors
 
     made = Equalization(
         (PairFactors(("a" * 64, ""), ("b" * 64, "c" * 64), (2.0, 1.0), False),),
@@ -183,8 +181,8 @@ def _equalization_seeds() -> Seeds:
 
 
 def _plan_cache(data: bytes, folder: Path, name: str) -> None:
-    from iast_export.plan_reports import GroupMeasurement
-    from iast_export.planning import cache as measured
+    from iast_export.plan import cache as measured
+    from iast_export.reports.plan import GroupMeasurement
 
     place = folder / "iast-export" / "plan"
     place.mkdir(parents=True)
@@ -200,14 +198,15 @@ def _plan_cache(data: bytes, folder: Path, name: str) -> None:
 
 
 def _plan_cache_seeds() -> Seeds:
-    from iast_export.plan_reports import GroupMeasurement
+    from iast_export.reports.plan import GroupMeasurement
 
     return {"group.json": seeds.json_bytes(example(GroupMeasurement))}
 
 
 _SAID = {
     "devices": b"List of devices attached\nR58N\tdevice\n\n",
-    "battery": b"Current Battery Service state:\n  AC powered: false\n  level: 81\n  temperature: 304\n",
+    "battery": b"Current Battery Service state:\n  AC powered: false\n  level: 81\n  temperature: "
+    b"304\n",
     "thermalservice": b"IsStatusOverride: false\nThermal Status: 1\n",
     "power": b"POWER MANAGER (dumpsys power)\n  mWakefulness=Awake\n",
 }
@@ -223,9 +222,10 @@ esac
 
 
 def _adb(data: bytes, folder: Path, name: str) -> None:
-    """What a phone says through adb, and the result that it hands over: a stand-in on PATH plays it."""
+    """What a phone says through adb, and the result that it hands over: a stand-in on PATH plays
+    it."""
     from iast_export.device import adb
-    from iast_export.device_reports import DeviceResult
+    from iast_export.reports.device import DeviceResult
 
     shutil.copytree(small_bundle() / "bundle", folder / "bundle")
     for said, words in {**_adb_seeds(), name: data}.items():
@@ -236,15 +236,17 @@ def _adb(data: bytes, folder: Path, name: str) -> None:
     before = os.environ.get("PATH", "")
     os.environ["PATH"] = str(folder)
     try:
-        made = adb.bench(folder / "bundle", adb.BenchOptions("selftest", timeout_s=20.0, poll_s=0.01))
+        made = adb.bench(
+            folder / "bundle", adb.BenchOptions("selftest", timeout_s=20.0, poll_s=0.01)
+        )
     finally:
         os.environ["PATH"] = before
     require(bool(DeviceResult.load(made).selftest), "a result without rows")
 
 
 def _adb_seeds() -> Seeds:
-    from iast_export.artifacts import sha256_file
-    from iast_export.device_reports import DeviceResult
+    from iast_export.files.artifacts import sha256_file
+    from iast_export.reports.device import DeviceResult
 
     result = example(DeviceResult)
     digest = sha256_file(small_bundle() / "bundle" / "manifest.json")

@@ -36,7 +36,7 @@ class TileAxis(val lengthPx: Int, val tilePx: Int, val overlapPx: Int) {
 /**
  * Pictures beyond the largest tier, in overlapping tiles that are blended by integer weights.
  *
- * The network normalises by the statistics of what it sees, a tile: tones may differ from tile to tile
+ * The network normalizes by the statistics of what it sees, a tile: tones may differ from tile to tile
  * and from the same picture scaled down. The blend hides the seams, not that.
  */
 class Tiling(widthPx: Int, heightPx: Int, tilePx: Int, sizeMultiplePx: Int) {

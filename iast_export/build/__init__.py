@@ -1,0 +1,1 @@
+"""A build: what is asked for, the stages, and their order."""

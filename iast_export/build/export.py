@@ -1,0 +1,386 @@
+"""PyTorch → ONNX FP32: one file per tier, dynamic height and width, proved equal before it is
+kept."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import io
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+from onnx import helper
+from torch import Tensor, nn
+
+from iast_export.errors import InputError, ToolError
+from iast_export.formats.dispatch import merge_dispatch
+from iast_export.formats.onnx_graph import (
+    add_property,
+    check_model,
+    name_edges,
+    pool_initializers,
+    prune,
+    save_model,
+    stable_names,
+    strip,
+)
+from iast_export.forms import REWRITES, Rewrite, note, rewrite
+from iast_export.forms.batch_norms import fold_batch_norms
+from iast_export.network.adapters import StyleNetwork
+from iast_export.runtimes.onnx import open_onnx
+from iast_export.runtimes.parity import PARITY_TOLERANCE, parity_error
+from iast_export.runtimes.pytorch import TorchSession
+from iast_export.runtimes.session import Session
+from iast_export.specs import (
+    CONTENT,
+    SIZE_MULTIPLE_KEY,
+    STRENGTH,
+    STYLE_ENCODER_SIDE_PX,
+    STYLE_IMAGE,
+    STYLIZED,
+    Tier,
+)
+
+OPSET = 18
+_LARGEST_MINIMUM = 64
+_TRACED_STEPS = (8, 11)
+# The exporter lets an input and a tensor inside share a name; none inside begins like this.
+_EDGE = "edge."
+
+__all__ = [
+    "PARITY_TOLERANCE",
+    "export_style_encoder",
+    "export_tier",
+    "merge_dispatch",
+    "pseudo_photograph",
+]
+
+
+def export_tier(
+    network: StyleNetwork,
+    tier: Tier,
+    path: Path,
+    probes: Sequence[NDArray[np.float32]] = (),
+    rewrites: Sequence[Rewrite] = REWRITES,
+) -> float:
+    """Writes a tier's FP32 ONNX file.
+
+    Inputs `content` [1, 3, height, width] and the codes by name, output `stylized` of the content's
+    size; height and width are any multiples of `network.size_multiple_px` up to the tier's side.
+    Two exports of the same network are byte-identical.
+
+    Args:
+        network: cut to the tier's depth.
+        tier: depth and largest side.
+        path: written in one step, after every check.
+        probes: photographs [1, 3, H, W] in [0, 1] to compare on, besides generated pictures of the
+            smallest, largest and non-square sizes.
+        rewrites: to apply; fewer show what one gains.
+
+    Returns:
+        The largest `parity_error` over all probes.
+
+    Raises:
+        InputError: a probe that the tier does not take.
+        ToolError: the network can't be exported, or the file differs from PyTorch (`parity_error`).
+    """
+    module = network.cut(tier.depth).eval().requires_grad_(False)
+    codes = example_codes(network)
+    smallest_px = smallest_side_px(module, codes, network.size_multiple_px, tier.max_side_px)
+    for probe in probes:
+        _check_probe(probe, network.size_multiple_px, smallest_px, tier)
+    multiple = network.size_multiple_px
+    sides = [
+        multiple * min(max(k, smallest_px // multiple), tier.max_side_px // multiple)
+        for k in _TRACED_STEPS
+    ]
+    example = (torch.from_numpy(pseudo_photograph(sides[0], sides[1])), *codes.values())
+    axes = _dynamic_axes(multiple, smallest_px, tier.max_side_px)
+    shapes = (axes, *({} for _ in codes))
+    traced = fold_batch_norms(network.cut(tier.depth).eval().requires_grad_(False), *example)
+    model = _traced(traced, example, (CONTENT, *codes), (STYLIZED,), shapes, rewrites)
+    _annotate_sides(model)
+    add_property(model, SIZE_MULTIPLE_KEY, str(multiple))
+    generated = (
+        pseudo_photograph(*size)
+        for size in _probe_sizes_px(multiple, smallest_px, tier.max_side_px)
+    )
+    reference = TorchSession(module, tuple(codes))
+    feeds = {name: value.numpy() for name, value in codes.items()}
+    pictures = ({CONTENT: image, **feeds} for image in (*probes, *generated))
+    difference = _finish(model, path, reference, pictures, f"tier {tier.id}")
+    return difference
+
+
+class _EncoderWrapper(nn.Module):
+    """`encode_style` without the user's strength, as a module."""
+
+    def __init__(self, network: StyleNetwork) -> None:
+        super().__init__()
+        encoder = getattr(network, "style_encoder", None)
+        self.encoder = copy.deepcopy(encoder) if isinstance(encoder, nn.Module) else None
+        self.network = None if self.encoder is not None else network
+        self.names = tuple(name for name in network.code_shapes if name != STRENGTH)
+        self.kept = [i for i, name in enumerate(network.code_shapes) if name != STRENGTH]
+
+    def forward(self, style: Tensor) -> tuple[Tensor, ...]:
+        if self.encoder is not None:
+            result = self.encoder(style)
+            return tuple(result) if isinstance(result, (tuple, list)) else (result,)
+        assert self.network is not None
+        codes = self.network.encode_style(style)
+        return tuple(codes[i] for i in self.kept)
+
+
+def export_style_encoder(network: StyleNetwork, path: Path) -> float:
+    """Writes the FP32 ONNX style encoder: `style` [1, 3, 256, 256] to the codes by name, strength
+    left out.
+
+    Uses the network's `style_encoder` module where it has one, else its `encode_style`.
+
+    Returns:
+        The largest `parity_error`.
+
+    Raises:
+        ToolError: it can't be exported, or differs from PyTorch (`parity_error`).
+    """
+    module = _EncoderWrapper(network).eval()
+    side = STYLE_ENCODER_SIDE_PX
+    images = [
+        pseudo_photograph(side, side),
+        np.ascontiguousarray(pseudo_photograph(side, side)[:, ::-1, ::-1]),
+    ]
+    model = _traced(module, (torch.from_numpy(images[0]),), (STYLE_IMAGE,), module.names, ({},))
+    reference = TorchSession(module, (), image_name=STYLE_IMAGE, output_names=module.names)
+    return _finish(
+        model, path, reference, ({STYLE_IMAGE: image} for image in images), "the style encoder"
+    )
+
+
+def pseudo_photograph(height_px: int, width_px: int) -> NDArray[np.float32]:
+    """A picture [1, 3, H, W] in [0, 1] with slopes, edges and grain; always the same for a size."""
+    rows = np.linspace(0.0, 1.0, height_px, dtype=np.float32)[:, None]
+    columns = np.linspace(0.0, 1.0, width_px, dtype=np.float32)[None, :]
+    waves = [np.sin((3 + 2 * c) * rows + (5 - c) * columns * columns + c) for c in range(3)]
+    edges = ((rows * 5).astype(np.int32) + (columns * 7).astype(np.int32)) % 2
+    grain = np.random.default_rng(height_px * 10007 + width_px).normal(
+        0.0, 0.04, (3, height_px, width_px)
+    )
+    picture = 0.45 + 0.3 * np.stack(waves) + 0.2 * edges + grain
+    levels = np.floor(np.clip(picture, 0.0, 1.0) * 255.0 + 0.5)
+    return np.ascontiguousarray(levels[None].astype(np.float32) / np.float32(255.0))
+
+
+def example_codes(network: StyleNetwork) -> dict[str, Tensor]:
+    """The codes of a generated artwork, by name.
+
+    Raises:
+        InputError: `encode_style` and `code_shapes` don't agree.
+    """
+    side = STYLE_ENCODER_SIDE_PX
+    with torch.inference_mode(False), torch.no_grad():
+        codes = network.encode_style(torch.from_numpy(pseudo_photograph(side, side)))
+    shapes = [tuple(code.shape) for code in codes]
+    needed = [tuple(shape) for shape in network.code_shapes.values()]
+    if shapes != needed:
+        raise InputError(
+            f"encode_style returned shapes {shapes}, code_shapes says {needed}",
+            "return the codes in the order and the shapes of code_shapes",
+        )
+    return {
+        name: code.detach().float() for name, code in zip(network.code_shapes, codes, strict=True)
+    }
+
+
+def smallest_side_px(
+    module: nn.Module, codes: dict[str, Tensor], multiple_px: int, max_side_px: int
+) -> int:
+    """The smallest square that a cut network takes and gives back in its own size.
+
+    Raises:
+        ToolError: it takes none.
+    """
+    error: Exception | None = None
+    steps = min(max_side_px // multiple_px, _LARGEST_MINIMUM)
+    for side in (multiple_px * step for step in range(1, steps + 1)):
+        content = torch.from_numpy(pseudo_photograph(side, side))
+        try:
+            with torch.no_grad():
+                result = module(content, *codes.values())
+        except (RuntimeError, ValueError, IndexError) as caught:
+            error = caught
+            continue
+        if result.shape == content.shape and bool(torch.isfinite(result).all()):
+            return side
+    raise ToolError(
+        "the network returns no picture of the content's size at any square up to "
+        f"{steps * multiple_px} px" + (f": {error}" if error is not None else ""),
+        "check size_multiple_px, and that forward(content, *codes) keeps height and width",
+    )
+
+
+def _check_probe(
+    probe: NDArray[np.float32], multiple_px: int, smallest_px: int, tier: Tier
+) -> None:
+    sides = probe.shape[2:] if probe.ndim == 4 and probe.shape[:2] == (1, 3) else ()
+    fits = all(
+        side % multiple_px == 0 and smallest_px <= side <= tier.max_side_px for side in sides
+    )
+    if len(sides) != 2 or not fits:
+        raise InputError(
+            f"a probe of shape {probe.shape} does not suit tier {tier.id}",
+            f"give [1, 3, H, W] with sides in multiples of {multiple_px} from {smallest_px} px on",
+        )
+
+
+def _dynamic_axes(multiple_px: int, smallest_px: int, largest_px: int) -> dict[int, Any]:
+    limits = {"min": smallest_px // multiple_px, "max": largest_px // multiple_px}
+    if limits["min"] >= limits["max"]:
+        return {}
+    height, width = torch.export.Dim("h", **limits), torch.export.Dim("w", **limits)
+    return (
+        {2: multiple_px * height, 3: multiple_px * width}
+        if multiple_px > 1
+        else {2: height, 3: width}
+    )
+
+
+def _probe_sizes_px(multiple_px: int, smallest_px: int, largest_px: int) -> list[tuple[int, int]]:
+    """Boundary and non-square sizes, each a multiple."""
+    middle = max(smallest_px, largest_px * 5 // 8 // multiple_px * multiple_px)
+    sizes = [(smallest_px, smallest_px), (smallest_px, largest_px), (largest_px, middle)]
+    return [*sizes, (middle, smallest_px + multiple_px), (largest_px, largest_px)]
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps the exporter from printing, warning and logging."""
+    logger = logging.getLogger("torch")
+    level = logger.level
+    with (
+        warnings.catch_warnings(),
+        contextlib.redirect_stdout(io.StringIO()),
+        contextlib.redirect_stderr(io.StringIO()),
+    ):
+        warnings.simplefilter("ignore")
+        names = [name for name in logging.root.manager.loggerDict if name.startswith("torch")]
+        levels = {name: logging.getLogger(name).level for name in names}
+        for name in names:
+            logging.getLogger(name).setLevel(logging.ERROR)
+        logger.setLevel(logging.ERROR)
+        try:
+            yield
+        finally:
+            logger.setLevel(level)
+            for name, old in levels.items():
+                logging.getLogger(name).setLevel(old)
+
+
+def _traced(
+    module: nn.Module,
+    example: tuple[Tensor, ...],
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+    shapes: tuple[Any, ...],
+    rewrites: Sequence[Rewrite] = REWRITES,
+) -> onnx.ModelProto:
+    """The module as a clean ONNX model."""
+    arguments: dict[str, Any] = {
+        "dynamo": True,
+        "input_names": [_EDGE + name for name in inputs],
+        "output_names": [_EDGE + name for name in outputs],
+        "opset_version": OPSET,
+        "external_data": False,
+        "verbose": False,
+    }
+    if any(shapes):
+        arguments["dynamic_shapes"] = (shapes,) if isinstance(module, _EncoderWrapper) else shapes
+    try:
+        with _quiet(), torch.no_grad():
+            program = torch.onnx.export(module, example, **arguments)
+            model: onnx.ModelProto = program.model_proto  # type: ignore[union-attr]
+    except Exception as error:  # the exporter raises classes of many kinds
+        reason = " ".join(str(error).split())[:600]
+        raise ToolError(
+            f"the network can't be exported with dynamic height and width: {reason}",
+            "keep Python branches and sizes out of forward(); see torch.export's notes on dynamic "
+            "shapes",
+        ) from error
+    model = _clean(model, rewrites)
+    name_edges(model.graph, {_EDGE + name: name for name in (*inputs, *outputs)})
+    _check_edges(model, inputs, outputs)
+    return model
+
+
+def _clean(model: onnx.ModelProto, rewrites: Sequence[Rewrite]) -> onnx.ModelProto:
+    """Exact rewrites, and only what is computation: the same network gives the same bytes."""
+    strip(model)
+    model, fired = rewrite(model, rewrites)
+    note(model, fired)
+    pool_initializers(model.graph)
+    prune(model.graph)
+    stable_names(model.graph)
+    model.graph.name = "iast_export"
+    model.producer_name, model.producer_version = "iast-export", ""
+    kept = [item for item in model.opset_import if item.domain in ("", "ai.onnx")]
+    del model.opset_import[:]
+    model.opset_import.extend(kept)
+    return model
+
+
+def _check_edges(model: onnx.ModelProto, inputs: Sequence[str], outputs: Sequence[str]) -> None:
+    found = [item.name for item in model.graph.input], [item.name for item in model.graph.output]
+    if found != (list(inputs), list(outputs)):
+        raise ToolError(
+            f"the exported model has inputs {found[0]} and outputs {found[1]}, "
+            f"needed {list(inputs)} and {list(outputs)}",
+            "let forward(content, *codes) use every code and return one picture",
+        )
+
+
+def _annotate_sides(model: onnx.ModelProto) -> None:
+    """Says that the picture keeps its size: `height` and `width` at the input and the output."""
+    for item in (model.graph.input[0], model.graph.output[0]):
+        dims = item.type.tensor_type.shape.dim
+        sizes = [dim.dim_value for dim in dims] if len(dims) == 4 else []
+        is_picture = sizes[:2] == [1, 3]
+        if not is_picture or (item.name == CONTENT and any(sizes[2:])):
+            raise ToolError(
+                f"{item.name} was exported with shape "
+                f"{[dim.dim_param or dim.dim_value for dim in dims]}",
+                "the network fixes its size or batch: let it take [1, 3, H, W] of any height and "
+                "width",
+            )
+        shape: list[int | str] = [1, 3, "height", "width"]
+        item.CopyFrom(helper.make_tensor_value_info(item.name, onnx.TensorProto.FLOAT, shape))
+
+
+def _finish(
+    model: onnx.ModelProto, path: Path, reference: TorchSession, feeds: Any, what: str
+) -> float:
+    """Checks the model, compares it with PyTorch on every feed and writes it."""
+    check_model(model)
+    session = open_onnx(model.SerializeToString())
+    difference = max(_difference(reference, session, feed) for feed in feeds)
+    if not difference <= PARITY_TOLERANCE:
+        raise ToolError(
+            f"{what}: ONNX Runtime and PyTorch differ by {difference:.3g} of an output's scale, "
+            "more than "
+            f"{PARITY_TOLERANCE:.0e}",
+            "look for layers whose result depends on the size, or report the network",
+        )
+    save_model(model, path)
+    return difference
+
+
+def _difference(
+    reference: Session, session: Session, feed: dict[str, NDArray[np.float32]]
+) -> float:
+    return parity_error(reference.run(feed), session.run(feed))

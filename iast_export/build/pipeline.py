@@ -1,0 +1,87 @@
+"""The ordered stages of a build: skip what is fresh, make the rest, resume after any interruption.
+
+A stage is fresh when the hash of everything that decides its outputs equals the one on record and
+every output is still there, byte for byte. Outputs are written aside and renamed, and the record
+last of all, so a build killed at any point resumes and ends with the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from iast_export.build.outputs import planned_outputs
+from iast_export.build.request import Build, Request
+from iast_export.build.stages import STAGE_NAMES, STAGES, Stage
+from iast_export.bundle.claims import claim, working
+from iast_export.errors import InputError
+from iast_export.files.artifacts import StageRecord, is_fresh, record, remove_made, stage_key
+
+__all__ = ["STAGES", "STAGE_NAMES", "Build", "Request", "StageResult", "run_stages"]
+
+
+@dataclass(frozen=True)
+class StageResult:
+    """Whether a stage ran, and what stands after it."""
+
+    stage: str
+    ran: bool
+    outputs: tuple[Path, ...]
+
+
+def run_stages(build: Build, only: str | None = None) -> list[StageResult]:
+    """Runs every stage in order, or the one named `only`, skipping what is fresh.
+
+    Raises:
+        InputError: `only` needs a stage whose outputs are missing, stale or altered, or a file that
+            no build made is in the way.
+        IastExportError: whatever a stage raises; what earlier stages made stays.
+    """
+    build.check()
+    if not build.root.is_dir():
+        _require_earlier(build, only)
+    with working(build.root, make=True):
+        _require_earlier(build, only)
+        claim(build.root, planned_outputs(build))
+        return [_run(build, stage) for stage in STAGES if only in (None, stage.name)]
+
+
+def _require_earlier(build: Build, only: str | None) -> None:
+    if only is not None:
+        for stage in STAGES[: STAGE_NAMES.index(only)]:
+            _require_fresh(build, stage, only)
+
+
+def _run(build: Build, stage: Stage) -> StageResult:
+    key = stage_key(stage.name, stage.params(build), stage.inputs(build))
+    if not is_fresh(build.root, stage.name, key):
+        before = StageRecord.load(build.root, stage.name)
+        outputs = stage.run(build)
+        _remove_superseded(build.root, before, outputs)
+        record(build.root, stage.name, key, outputs)
+        return StageResult(stage.name, True, tuple(outputs))
+    found = StageRecord.load(build.root, stage.name)
+    names = sorted(found.outputs) if found else []
+    return StageResult(stage.name, False, tuple(build.root / name for name in names))
+
+
+def _require_fresh(build: Build, stage: Stage, wanted: str) -> None:
+    try:
+        fresh = is_fresh(
+            build.root, stage.name, stage_key(stage.name, stage.params(build), stage.inputs(build))
+        )
+    except InputError:
+        fresh = False
+    if not fresh:
+        raise InputError(
+            f"`{wanted}` needs the outputs of `{stage.name}`, missing, stale or altered in "
+            f"{build.root}",
+            f"run `iast-export {stage.name}` with the same options first, or `iast-export build`",
+        )
+
+
+def _remove_superseded(root: Path, before: StageRecord | None, outputs: Sequence[Path]) -> None:
+    kept = {path.relative_to(root).as_posix() for path in outputs}
+    made = before.outputs if before else {}
+    remove_made(root, {name: digest for name, digest in made.items() if name not in kept})

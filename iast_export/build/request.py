@@ -1,0 +1,254 @@
+"""A build: what is asked for, and what is loaded for it, each thing once."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from iast_export.bundle import writing as bundle
+from iast_export.bundle.sealed import Seals
+from iast_export.bundle.styles import Style, encoded_styles, packaged_styles
+from iast_export.environment import versions
+from iast_export.errors import InputError
+from iast_export.files.artifacts import Progress, no_progress, sha256_bytes, sha256_file
+from iast_export.files.notes import note
+from iast_export.files.paths import check_folders, check_inputs_apart
+from iast_export.network.adapters import PACKAGED, load_network
+from iast_export.pictures.images import Rgb
+from iast_export.pictures.imagesets import ImageSet, check_disjoint, in_words, load_set, spread
+from iast_export.quantize.calibrate import check_enough
+from iast_export.recipe import Recipe, load_recipe
+from iast_export.reports.base import MANIFEST_NAME
+from iast_export.reports.manifest import NetworkFacts, SourceFacts, ToolFacts, load_manifest
+from iast_export.specs import Tier, check_plan
+
+if TYPE_CHECKING:
+    from iast_export.network.adapters import StyleNetwork
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a build is asked for.
+
+    Attributes:
+        out: the bundle's folder.
+        recipe: every choice; its calibration set is overridden by `calibration`.
+        network: `module:factory`.
+        checkpoint: None: the factory's own default.
+        calibration: a set's name, a set file or a folder; None: the recipe's.
+        styles: a folder of style pictures; None: the packaged codes, or drawn pictures.
+        recipe_file: where `recipe` was read from, if it was a file.
+    """
+
+    out: Path
+    recipe: Recipe
+    network: str = PACKAGED
+    checkpoint: Path | None = None
+    calibration: str | None = None
+    styles: Path | None = None
+    recipe_file: Path | None = None
+
+    @staticmethod
+    def of_options(
+        out: Path,
+        recipe: Path | None,
+        network: str | None,
+        checkpoint: Path | None,
+        calibration: str | None,
+        styles: Path | None,
+    ) -> Request:
+        """A request as commands take it: without a recipe the packaged one, fitted to a network of
+        one's own.
+
+        Raises:
+            RecipeError: a recipe that can't be used.
+            InputError: a network that can't be loaded.
+        """
+        chosen = load_recipe(recipe)
+        if recipe is None and network is not None and network != PACKAGED:
+            own = load_network(network, checkpoint)
+            chosen = chosen.fitted(own.depths, own.size_multiple_px)
+        return Request(out, chosen, network or PACKAGED, checkpoint, calibration, styles, recipe)
+
+
+@dataclass
+class Build:
+    """A request and what is loaded for it, each thing once and only when a stage needs it."""
+
+    request: Request
+    progress: Progress = field(default=no_progress)
+
+    @property
+    def root(self) -> Path:
+        return self.request.out
+
+    @property
+    def recipe(self) -> Recipe:
+        return self.request.recipe
+
+    @property
+    def models(self) -> Path:
+        return self.root / "models"
+
+    @cached_property
+    def network(self) -> StyleNetwork:
+        return load_network(self.request.network, self.request.checkpoint)
+
+    @property
+    def tiers(self) -> tuple[Tier, ...]:
+        return self.recipe.plan
+
+    @cached_property
+    def checkpoint_file(self) -> Path | None:
+        """The file that the weights come from; None for a network that has none."""
+        if self.request.checkpoint is not None:
+            return self.request.checkpoint
+        if self.request.network == PACKAGED:
+            from iast_export.network.checkpoint import PACKAGED_CHECKPOINT
+
+            return PACKAGED_CHECKPOINT
+        return None
+
+    @cached_property
+    def network_source(self) -> Path | None:
+        """The file that defines the network's class, where it has one."""
+        source = inspect.getsourcefile(type(self.network))
+        return Path(source) if source else None
+
+    @cached_property
+    def network_sha256(self) -> str:
+        """Hash of the checkpoint and of the source that defines the network."""
+        parts = [p for p in (self.checkpoint_file, self.network_source) if p is not None]
+        return sha256_bytes("".join(sha256_file(p) for p in parts).encode())
+
+    @cached_property
+    def styles(self) -> list[Style]:
+        """All styles of the bundle: packaged, or encoded from pictures."""
+        packaged = self.request.network == PACKAGED and self.request.checkpoint is None
+        if packaged and self.request.styles is None and self.checkpoint_file is not None:
+            return packaged_styles(sha256_file(self.checkpoint_file))
+        return encoded_styles(self.network, self.request.styles)
+
+    @cached_property
+    def calibration_set(self) -> ImageSet:
+        """The pictures that may calibrate; what is left out of a folder is said."""
+        chosen = self.recipe.calibration
+        found = load_set(self.request.calibration or chosen.set, chosen.max_pairs)
+        if found.skipped or found.found > len(found):
+            use = f"{len(found)} of {found.found} pictures are used, spread over the folder"
+            note("calibration", f"calibration set {found.name}: {use}{in_words(found.skipped)}")
+        return found
+
+    @cached_property
+    def evaluation_set(self) -> ImageSet:
+        """The evaluation pictures, none of which calibrates.
+
+        Raises:
+            InputError: a picture is in both sets.
+        """
+        found = load_set(self.recipe.verify.set, self.recipe.verify.images)
+        check_disjoint(self.calibration_set, found)
+        return found
+
+    def check(self) -> None:
+        """Refuses what can't become a bundle before anything is made.
+
+        Raises:
+            RecipeError: a depth plan that the network can't serve.
+            UsageError: an input that lies where the build writes.
+            InputError: a network, checkpoint, picture set or style that can't be used, or a folder
+                of the bundle that leads elsewhere.
+        """
+        check_folders(self.root)
+        check_inputs_apart(self.root, self.inputs())
+        check_plan(self.recipe.plan, self.network.depths, self.network.size_multiple_px)
+        check_enough(
+            self.calibration_set.name,
+            len(self.calibration_set),
+            in_words(self.calibration_set.skipped),
+        )
+        self.evaluation_pictures()
+        if not any(s.held_out for s in self.styles) or all(s.held_out for s in self.styles):
+            raise InputError(
+                "styles are needed both for calibration and for evaluation",
+                "give at least three styles",
+            )
+
+    def inputs(self) -> list[Path]:
+        """Files and folders of the user's that decide the build, none of which it may touch."""
+        asked, recipe = self.request, self.recipe
+        named = [asked.checkpoint, asked.recipe_file, asked.styles, self.network_source]
+        named += [
+            Path(one) for one in (recipe.verify.perceptual_weights, recipe.bundle.landmarks) if one
+        ]
+        for spec, found in (
+            (asked.calibration or recipe.calibration.set, self.calibration_set),
+            (recipe.verify.set, self.evaluation_set),
+        ):
+            named += [Path(spec)] if Path(spec).exists() else []
+            named += [entry.path for entry in found.entries]
+        if asked.styles is not None and asked.styles.is_dir():
+            named += asked.styles.iterdir()
+        return [path for path in named if path is not None]
+
+    def evaluation_pictures(self) -> list[tuple[str, Rgb]]:
+        """Id and RGB of the pictures that fidelity is judged on."""
+        found, wanted = self.evaluation_set, self.recipe.verify.images
+        if len(found) < wanted:
+            raise InputError(
+                f"the set {found.name} holds {len(found)} pictures, the recipe asks for {wanted}"
+                f"{in_words(found.skipped)}",
+                "add pictures, or lower [verify] images",
+            )
+        return [(found.entries[i].id, found[i]) for i in spread(len(found), wanted)]
+
+    @property
+    def facts(self) -> bundle.BundleFacts:
+        shapes = {name: tuple(shape) for name, shape in self.network.code_shapes.items()}
+        network = NetworkFacts(
+            name=type(self.network).__name__,
+            code_shapes=shapes,
+            size_multiple_px=self.network.size_multiple_px,
+        )
+        source = SourceFacts(
+            network=self.request.network,
+            checkpoint_sha256=sha256_file(self.checkpoint_file) if self.checkpoint_file else None,
+            recipe_sha256=self.recipe.sha256,
+            calibration_set=self.calibration_set.name,
+            calibration_set_sha256=self.calibration_set.sha256,
+            tool=ToolFacts(versions=versions()),
+        )
+        own = self.recipe.bundle.landmarks
+        landmarks = Path(own) if own else None
+        return bundle.BundleFacts(
+            self.recipe.name, network, self.tiers, self.styles, source, landmarks
+        )
+
+
+def seals_of(build: Build) -> Seals:
+    """What the files of a finished bundle, or of an unfinished build, must hash to; models are held
+    to it.
+
+    Raises:
+        InputError: the bundle was made from another recipe, checkpoint or network, or a model was
+            altered.
+    """
+    recorded = Seals.of_build(build.root)
+    if not (build.root / MANIFEST_NAME).is_file():
+        recorded.check_present()
+        return recorded
+    manifest = load_manifest(build.root)
+    checkpoint = sha256_file(build.checkpoint_file) if build.checkpoint_file else None
+    asked = (build.recipe.sha256, checkpoint, build.request.network)
+    source = manifest.source
+    if asked != (source.recipe_sha256, source.checkpoint_sha256, source.network):
+        raise InputError(
+            f"{build.root} was made from another recipe, checkpoint or network",
+            "give the options that it was built with: --recipe, --checkpoint, --network, --styles",
+        )
+    sealed = Seals.of_bundle(build.root, manifest)
+    sealed.check_present()
+    return Seals(build.root, {**recorded.sha256, **sealed.sha256}, sealed.source)

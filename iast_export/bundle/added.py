@@ -1,0 +1,63 @@
+"""Whether what `verify --ladder`, `lanes`, `search` or a phone added to a bundle later is of its
+files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from iast_export.bundle.belonging import other_files, other_styles
+from iast_export.errors import InputError
+from iast_export.files.artifacts import sha256_file
+from iast_export.reports.base import MANIFEST_NAME
+from iast_export.reports.device import DeviceResult
+from iast_export.reports.ladder import LadderReport
+from iast_export.reports.lanes import LanesReport
+from iast_export.reports.manifest import Manifest
+from iast_export.reports.search import SearchReport
+
+Added = LadderReport | LanesReport | SearchReport
+
+
+def added_strangers(manifest: Manifest, report: Added) -> list[str]:
+    """As `belonging.strangers`, of a report that was added."""
+    if isinstance(report, LadderReport):
+        return list(_ladder(report, manifest))
+    if isinstance(report, LanesReport):
+        return list(_lanes(report, manifest))
+    return list(_search(report, manifest))
+
+
+def check_result_belongs(folder: Path, result: DeviceResult) -> None:
+    """Refuses a phone's result of another bundle than the one in `folder`.
+
+    Raises:
+        InputError: it names another manifest.
+    """
+    found = sha256_file(folder / MANIFEST_NAME)
+    if result.bundle.manifest_sha256 != found:
+        raise InputError(
+            f"the result is of a bundle whose manifest is {result.bundle.manifest_sha256[:16]}, "
+            f"{folder} has {found[:16]}",
+            "build the app with this bundle (copyBundle), install it and run it again",
+        )
+
+
+def _ladder(report: LadderReport, manifest: Manifest) -> Iterator[str]:
+    yield from other_files(manifest, report.files)
+    yield from other_styles(manifest, report.styles)
+
+
+def _lanes(report: LanesReport, manifest: Manifest) -> Iterator[str]:
+    held = {entry.sha256 for entry in manifest.files}
+    yield from (f"an FP32 file {one[:12]}" for one in report.fp32_sha256 if one not in held)
+    shipped = {
+        row.path: row.sha256 for row in report.rows if row.shipped and row.path and row.sha256
+    }
+    yield from other_files(manifest, shipped)
+
+
+def _search(report: SearchReport, manifest: Manifest) -> Iterator[str]:
+    held = {entry.sha256 for entry in manifest.files}
+    if report.fp32_sha256 not in held:
+        yield f"an FP32 file {report.fp32_sha256[:12]}"

@@ -1,0 +1,1 @@
+"""Files, paths and texts: read within limits, written whole or not at all."""

@@ -1,0 +1,1 @@
+"""ONNX and TFLite files: read, checked, written. No torch."""

@@ -1,0 +1,109 @@
+"""`rewrites.large_kernels` for PyTorch, before LiteRT's converter: convolutions over blocks of
+pixels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from iast_export.forms.large_kernels import MOST_INPUTS, SMALLEST_KERNEL, best_block
+
+_UNFOLDED = 2
+
+
+@dataclass(frozen=True)
+class BlockConv:
+    """A convolution whose result, pixel-shuffled by `block`, is another one's.
+
+    Attributes:
+        args: of `F.conv2d`.
+        block: of the pixel shuffle.
+    """
+
+    args: tuple[Any, ...]
+    block: int
+
+
+def in_blocks(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+) -> BlockConv | None:
+    """The convolution over blocks that is faster than `F.conv2d` of the same arguments, or None.
+
+    Shapes are fixed here, so only whole blocks are taken and nothing is cut off.
+    """
+    pads = _pair(padding)
+    if _pair(stride) != (1, 1) or _pair(dilation) != (1, 1) or groups != 1 or pads is None:
+        return None
+    kernel = (int(weight.shape[2]), int(weight.shape[3]))
+    sides = [
+        int(side) + 2 * pad - k + 1 for side, pad, k in zip(x.shape[2:], pads, kernel, strict=True)
+    ]
+    if int(weight.shape[1]) <= MOST_INPUTS and min(kernel) >= SMALLEST_KERNEL:
+        return _unfolded(x, weight, bias, kernel, pads)
+    block = best_block(len(weight), kernel)
+    if block == 1 or any(side % block for side in sides):
+        return None
+    return BlockConv((x, block_weight(weight, block), _repeated(bias, block), block, pads), block)
+
+
+def _unfolded(
+    x: Tensor, weight: Tensor, bias: Tensor | None, kernel: tuple[int, int], pads: tuple[int, int]
+) -> BlockConv | None:
+    if any(side % _UNFOLDED for side in (*x.shape[2:], *pads)) or not all(
+        k % _UNFOLDED for k in kernel
+    ):
+        return None
+    wide = unfold_weight(block_weight(weight, _UNFOLDED), _UNFOLDED)
+    halves = (pads[0] // _UNFOLDED, pads[1] // _UNFOLDED)
+    return BlockConv((unfold(x, _UNFOLDED), wide, _repeated(bias, _UNFOLDED), 1, halves), _UNFOLDED)
+
+
+def block_weight(weight: Tensor, block: int) -> Tensor:
+    """As `large_kernels.block_weight`."""
+    outputs, inputs, height, width = weight.shape
+    last = block - 1
+    moved = [F.pad(weight, (c, last - c, r, last - r)) for r in range(block) for c in range(block)]
+    return torch.stack(moved, 1).reshape(
+        outputs * block * block, inputs, height + last, width + last
+    )
+
+
+def unfold_weight(weight: Tensor, block: int) -> Tensor:
+    """As `large_kernels.unfold_weight`."""
+    outputs, inputs, height, width = weight.shape
+    places = weight.reshape(outputs, inputs, height // block, block, width // block, block)
+    moved = places.permute(0, 3, 5, 1, 2, 4)
+    return moved.reshape(outputs, block * block * inputs, height // block, width // block)
+
+
+def unfold(x: Tensor, block: int) -> Tensor:
+    """Blocks side by side, [N, b * b * C, H / b, W / b], moved channels last, as LiteRT holds
+    pictures."""
+    n, c, h, w = x.shape
+    blocks = x.permute(0, 2, 3, 1).reshape(n, h // block, block, w // block, block, c)
+    moved = blocks.permute(0, 1, 3, 2, 4, 5).reshape(n, h // block, w // block, block * block * c)
+    return moved.permute(0, 3, 1, 2)
+
+
+def _repeated(bias: Tensor | None, block: int) -> Tensor | None:
+    """Each value block * block times, joined: the converter folds that, and would leave a
+    broadcast."""
+    return None if bias is None else torch.stack([bias] * (block * block), 1).reshape(-1)
+
+
+def _pair(value: Any) -> tuple[int, int] | None:
+    """Height and width of a setting; None for words such as "same"."""
+    if isinstance(value, str):
+        return None
+    pair = (value, value) if isinstance(value, int) else tuple(int(v) for v in value)
+    return (pair[0], pair[-1])

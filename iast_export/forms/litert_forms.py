@@ -1,0 +1,160 @@
+"""The forms that operators take on their way from PyTorch to LiteRT, and why.
+
+Each is equal in exact arithmetic to what it stands for, whose plain lowering leaves the fast
+kernels.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+from iast_export.forms.block_kernels import in_blocks
+from iast_export.specs import CONTENT, Tier
+
+if TYPE_CHECKING:
+    from iast_export.network.adapters import StyleNetwork
+
+
+@dataclass(frozen=True)
+class Form:
+    """A form of an operator; `name` as in reports, `reason` one sentence, what it gains."""
+
+    name: str
+    reason: str
+
+
+FORMS: tuple[Form, ...] = (
+    Form(
+        "edge-pads",
+        "XNNPACK takes slices and concatenations of a picture's edges, but neither MIRROR_PAD nor "
+        "GATHER_ND.",
+    ),
+    Form(
+        "pixel-shuffle",
+        "With the channels sorted for it, a pixel shuffle is one operator, which XNNPACK and GPUs "
+        "take.",
+    ),
+    Form(
+        "mean-by-rows",
+        "Short sums keep float32's digits in a mean of a whole picture.",
+    ),
+    Form(
+        "large-kernels",
+        "Over blocks of pixels a large kernel of few inputs or outputs keeps all of its machine "
+        "kernel busy.",
+    ),
+)
+
+
+class LiteRtForms(TorchFunctionMode):
+    """While active, operators are traced in the forms of `FORMS`; `counts` tells how often, by
+    name."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._convolutions: dict[int, tuple[Tensor, tuple[Any, ...], dict[str, Any]]] = {}
+        self.counts: Counter[str] = Counter()
+
+    def __torch_function__(
+        self,
+        func: Any,
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        kwargs = kwargs or {}
+        if func is F.pixel_shuffle:
+            self.counts["pixel-shuffle"] += 1
+            return self._pixel_shuffle(*args, **kwargs)
+        if func is F.pad and _is_mirror(*args, **kwargs):
+            self.counts["edge-pads"] += 1
+            return _mirror_pad(*args, **kwargs)
+        if func is Tensor.mean and _is_spatial_mean(*args, **kwargs):
+            self.counts["mean-by-rows"] += 1
+            return _mean_by_rows(
+                args[0], bool(kwargs.get("keepdim", args[2] if len(args) > 2 else False))
+            )
+        blocks = in_blocks(*args, **kwargs) if func is F.conv2d else None
+        if blocks is not None:
+            self.counts["large-kernels"] += 1
+            return self._pixel_shuffle(self._convolve(blocks.args, {}), blocks.block)
+        return self._convolve(args, kwargs) if func is F.conv2d else func(*args, **kwargs)
+
+    def _convolve(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
+        """The convolution, remembered for a pixel shuffle behind it."""
+        result = F.conv2d(*args, **kwargs)
+        self._convolutions[id(result)] = (result, args, kwargs)
+        return result
+
+    def _pixel_shuffle(self, x: Tensor, upscale_factor: int) -> Tensor:
+        r, (n, c, h, w) = upscale_factor, x.shape
+        if id(x) in self._convolutions:
+            _, args, kwargs = self._convolutions[id(x)]
+            sorted_x = _block_ordered_conv(r, *args, **kwargs).permute(0, 2, 3, 1)
+        else:
+            sorted_x = x.permute(0, 2, 3, 1).reshape(n, h * w, c // r**2, r * r).transpose(2, 3)
+        blocks = sorted_x.reshape(n, h, w, r, r, c // r**2).permute(0, 1, 3, 2, 4, 5)
+        return blocks.reshape(n, h * r, w * r, c // r**2).permute(0, 3, 1, 2)
+
+
+def _is_spatial_mean(x: Tensor, dim: Any = None, keepdim: bool = False, **kwargs: Any) -> bool:
+    return (
+        x.dim() == 4
+        and isinstance(dim, (tuple, list))
+        and tuple(dim) in ((2, 3), (-2, -1))
+        and not kwargs
+    )
+
+
+def _mean_by_rows(x: Tensor, keepdim: bool) -> Tensor:
+    """The spatial mean, first along rows: short sums keep float32's digits in a naive summation."""
+    rows = x.mean(3, keepdim=True).mean(2, keepdim=True)
+    return rows if keepdim else rows.flatten(1)
+
+
+def _block_ordered_conv(
+    r: int, x: Tensor, weight: Tensor, bias: Tensor | None = None, *args: Any, **kwargs: Any
+) -> Tensor:
+    """The convolution with output channels ordered (row, column, channel) instead of channel
+    first."""
+    c, (_, i, kh, kw) = weight.shape[0] // r**2, weight.shape
+    weight = weight.reshape(c, r * r, i, kh, kw).transpose(0, 1).reshape(c * r * r, i, kh, kw)
+    if bias is not None:
+        bias = bias.reshape(c, r * r).transpose(0, 1).reshape(c * r * r)
+    return F.conv2d(x, weight, bias, *args, **kwargs)
+
+
+def _is_mirror(
+    x: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None
+) -> bool:
+    return mode in ("reflect", "replicate") and x.dim() == 4 and len(pad) == 4 and min(pad) >= 0
+
+
+def _mirror_pad(
+    x: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None
+) -> Tensor:
+    step = 1 if mode == "reflect" else 0
+    for dim, before, after in ((2, pad[2], pad[3]), (3, pad[0], pad[1])):
+        last = x.shape[dim] - 1
+        head = [x.narrow(dim, i * step, 1) for i in range(before, 0, -1)]
+        tail = [x.narrow(dim, last - i * step, 1) for i in range(1, after + 1)]
+        if head or tail:
+            x = torch.cat([*head, x, *tail], dim)
+    return x
+
+
+def count_forms(network: StyleNetwork, tier: Tier) -> Counter[str]:
+    """In how many places a tier is traced in each form, by name; run on shapes alone."""
+    module = network.cut(tier.depth).to("meta")
+    shapes = {CONTENT: (1, 3, *tier.shape_px), **network.code_shapes}
+    with LiteRtForms() as forms, torch.no_grad():
+        module(*[torch.empty(shape, device="meta") for shape in shapes.values()])
+    return Counter(forms.counts)

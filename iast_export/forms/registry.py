@@ -1,0 +1,121 @@
+"""All rewrites of an exported FP32 graph, in the order in which they are tried."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import onnx
+
+from iast_export.formats.onnx_graph import add_property
+from iast_export.forms.adaptive_normalization import fuse_adaptive_normalization
+from iast_export.forms.affine import fold_affine
+from iast_export.forms.edge_pads import fold_edge_pads
+from iast_export.forms.edit import Rewritten
+from iast_export.forms.hard_swish import fuse_hard_swish
+from iast_export.forms.large_kernels import block_large_kernels
+from iast_export.forms.narrow_heads import split_narrow_heads
+from iast_export.forms.upsampling import fold_upsampling
+
+_NOTE = "rewrites"
+
+
+@dataclass(frozen=True)
+class Rewrite:
+    """An exact rewrite.
+
+    Attributes:
+        name: as in reports.
+        reason: one sentence, what it gains.
+        apply: a rewritten copy of a model, and where; what it does not recognize stays as it is.
+    """
+
+    name: str
+    reason: str
+    apply: Callable[[onnx.ModelProto], Rewritten]
+
+    def find(self, model: onnx.ModelProto) -> tuple[str, ...]:
+        """First outputs of the operators that it would replace."""
+        return self.apply(model).places
+
+
+@dataclass(frozen=True)
+class Fired:
+    """What a rewrite did to one model; `places` as in `Rewritten`."""
+
+    rewrite: Rewrite
+    places: tuple[str, ...]
+
+
+# Hard swish comes first: its division by 6 would be folded into the next convolution.
+REWRITES: tuple[Rewrite, ...] = (
+    Rewrite(
+        "hard-swish",
+        "HardSwish is one operator, which stays in integers, where its written-out form is four in "
+        "float.",
+        fuse_hard_swish,
+    ),
+    Rewrite(
+        "fold-affine",
+        "Scales and shifts per channel cost nothing inside a convolution, and two conversions "
+        "beside it.",
+        fold_affine,
+    ),
+    Rewrite(
+        "edge-pads",
+        "Pad moves a picture once, where slices and a concatenation move it several times.",
+        fold_edge_pads,
+    ),
+    Rewrite(
+        "upsampling",
+        "A 3x3 convolution behind nearest x2 reads four different values of nine, so that four "
+        "products do.",
+        fold_upsampling,
+    ),
+    Rewrite(
+        "adaptive-normalization",
+        "InstanceNormalization is one kernel, where the written-out form reads the picture seven "
+        "times.",
+        fuse_adaptive_normalization,
+    ),
+    Rewrite(
+        "narrow-heads",
+        "A 1x1 convolution of one or two outputs computes 16, rows times matrices only those "
+        "needed.",
+        split_narrow_heads,
+    ),
+    Rewrite(
+        "large-kernels",
+        "A large kernel of a few outputs computes 16; over blocks of pixels all of them are "
+        "needed.",
+        block_large_kernels,
+    ),
+)
+
+
+def rewrite(
+    model: onnx.ModelProto, rewrites: Sequence[Rewrite] = REWRITES
+) -> tuple[onnx.ModelProto, list[Fired]]:
+    """A rewritten copy of a model, and what fired where, in the order of `rewrites`."""
+    fired = []
+    for one in rewrites:
+        made = one.apply(model)
+        model = made.model
+        if made.places:
+            fired.append(Fired(one, made.places))
+    return model, fired
+
+
+def note(model: onnx.ModelProto, fired: Sequence[Fired]) -> None:
+    """Says in a model's metadata which rewrites it went through and in how many places, in
+    place."""
+    counts = {one.rewrite.name: len(one.places) for one in fired}
+    add_property(model, _NOTE, json.dumps(counts))
+
+
+def noted(model: onnx.ModelProto) -> dict[str, int]:
+    """Places by the name of each rewrite that `note` told of; empty for a model of another
+    origin."""
+    found = {item.key: item.value for item in model.metadata_props}
+    return {str(name): int(count) for name, count in json.loads(found.get(_NOTE, "{}")).items()}

@@ -1,0 +1,1 @@
+"""Lanes: one runtime, precision and tier each; timed, judged, and one chosen."""

@@ -1,0 +1,145 @@
+"""Benchmark: latency against FP32 of the same runtime, peak memory and size of every lane.
+
+All precisions of one runtime at one tier run in turn in one process (A B B A), so that what slows
+the machine down weighs on all of them alike. Memory comes from a fresh process per lane.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from iast_export.environment import machine_fingerprint, usable_cores, versions
+from iast_export.errors import CannotJudgeError
+from iast_export.files.artifacts import Progress, no_progress, sha256_file
+from iast_export.lanes.lane import Feeds, Lane, measure_peak_rss_bytes, timed_run
+from iast_export.lanes.timing import Samples, interleave, ratio_interval
+from iast_export.pictures.images import Rgb, center_square, to_tensor
+from iast_export.reports.benchmark import BenchmarkReport, BenchmarkRow, Ratio
+
+
+@dataclass(frozen=True)
+class BenchmarkOptions:
+    """How to measure.
+
+    Attributes:
+        threads: of each session.
+        warmup: runs of each lane before any counts.
+        blocks: blocks per runtime and tier; each gives every lane two samples.
+        budget_s: time for the counted runs of one runtime at one tier; where a run is slow, fewer
+            blocks are measured, but never fewer than `min_blocks`. None: all blocks everywhere.
+        min_blocks: see `budget_s`.
+        memory: whether to measure peak memory, in processes of its own.
+    """
+
+    threads: int = 1
+    warmup: int = 3
+    blocks: int = 15
+    budget_s: float | None = 6.0
+    min_blocks: int = 5
+    memory: bool = True
+
+
+def benchmark(
+    lanes: Sequence[Lane],
+    content: Rgb,
+    feeds: Feeds,
+    options: BenchmarkOptions | None = None,
+    progress: Progress = no_progress,
+) -> BenchmarkReport:
+    """A row per lane: raw samples, median, P90 where the samples allow it, ratio to FP32, memory,
+    size.
+
+    Args:
+        lanes: what to measure; ratios need the FP32 lane of the same runtime and tier.
+        content: a photograph, uint8 [H, W, 3], cut to each tier's square.
+        feeds: every style input of the cut network, by name.
+        options: how to measure.
+        progress: told after every lane.
+
+    Raises:
+        CannotJudgeError: there is no lane.
+        InputError: a file is missing.
+        ToolError: a runtime failed.
+    """
+    if not lanes:
+        raise CannotJudgeError("there is nothing to benchmark", "give at least one lane")
+    used = options or BenchmarkOptions()
+    memory = _memory(lanes, feeds, used, progress)
+    rows: dict[Lane, BenchmarkRow] = {}
+    for runtime, tier in dict.fromkeys((lane.runtime, lane.tier) for lane in lanes):
+        group = [lane for lane in lanes if (lane.runtime, lane.tier) == (runtime, tier)]
+        progress("benchmark", len(rows), len(lanes))
+        rows.update(_measure(group, center_square(content, tier.max_side_px), feeds, used, memory))
+    progress("benchmark", len(rows), len(lanes))
+    ordered = tuple(rows[lane] for lane in lanes)
+    return BenchmarkReport(machine=machine_fingerprint(), versions=versions(), rows=ordered)
+
+
+def _measure(
+    group: Sequence[Lane],
+    content: Rgb,
+    feeds: Feeds,
+    options: BenchmarkOptions,
+    memory: Mapping[Lane, int],
+) -> dict[Lane, BenchmarkRow]:
+    tensor = to_tensor(content)
+    runs: dict[str, Callable[[], object]] = {
+        lane.precision: timed_run(lane.open(options.threads), tensor, feeds) for lane in group
+    }
+    samples = interleave(
+        runs,
+        options.warmup,
+        options.blocks,
+        budget_s=options.budget_s,
+        min_blocks=options.min_blocks,
+    )
+    base = samples.get("fp32")
+    return {
+        lane: _row(lane, samples[lane.precision], base, options.threads, memory.get(lane))
+        for lane in group
+    }
+
+
+def _row(
+    lane: Lane, samples: Samples, base: Samples | None, threads: int, peak_rss_bytes: int | None
+) -> BenchmarkRow:
+    ratio = None
+    if base is not None and lane.precision != "fp32":
+        found = ratio_interval(base, samples)
+        ratio = Ratio(value=found.value, low=found.low, high=found.high)
+    return BenchmarkRow(
+        runtime=lane.runtime,
+        precision=lane.precision,
+        tier=lane.tier.id,
+        sha256=sha256_file(lane.path),
+        threads=threads,
+        median_ms=samples.median_ms,
+        p90_ms=samples.p90_ms,
+        samples_ms=samples.samples_ms,
+        warmup_ms=samples.warmup_ms,
+        ratio_to_fp32=ratio,
+        peak_rss_bytes=peak_rss_bytes,
+        file_bytes=lane.path.stat().st_size,
+    )
+
+
+def _memory(
+    lanes: Sequence[Lane], feeds: Feeds, options: BenchmarkOptions, progress: Progress
+) -> dict[Lane, int]:
+    """Peak memory per lane; done before any timing, as many processes at once as there are
+    cores."""
+    if not options.memory:
+        return {}
+    shapes = {name: value.shape for name, value in feeds.items()}
+    peaks: dict[Lane, int] = {}
+    with ThreadPoolExecutor(max_workers=usable_cores()) as pool:
+        jobs = {
+            lane: pool.submit(measure_peak_rss_bytes, lane, shapes, options.threads)
+            for lane in lanes
+        }
+        for lane, job in jobs.items():
+            peaks[lane] = job.result()
+            progress("memory", len(peaks), len(lanes))
+    return peaks

@@ -1,0 +1,208 @@
+"""The one rule for which precision a bundle uses where nobody chose one, and what is against the
+others."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from iast_export.bundle.belonging import load_own
+from iast_export.bundle.sealed import Seals
+from iast_export.reports.base import BENCHMARK_PATH, PSNR_CAP_DB, VERIFY_PATH
+from iast_export.reports.benchmark import BenchmarkReport, BenchmarkRow
+from iast_export.reports.manifest import Manifest, load_manifest
+from iast_export.reports.verify import Drop, VerifyReport, VerifyRow
+from iast_export.specs import Precision, Runtime
+
+MAX_DROP = 0.02
+FLOOR_DB = 33.0
+DEFAULT_RULE = (
+    "The default lane of a runtime and tier is the fastest whose speed over FP32 is proven (its "
+    "interval "
+    f"lies above 1), whose mean PSNR to FP32 is {FLOOR_DB:.0f} dB or more and whose judged scores "
+    "all drop "
+    f"by at most {MAX_DROP:.0%}, unless it computes exactly what FP32 does; of lanes whose "
+    "intervals reach "
+    "that of the fastest, the closest to FP32; FP32 where no lane is proven faster."
+)
+MAX_PADDING_LOSS_DB = 1.0
+SHAPE_RULE = (
+    "A picture that is not its tier's square goes to LiteRT, which pads it, only where pictures in "
+    "their own "
+    f"shape were found at most {MAX_PADDING_LOSS_DB:.0f} dB further from FP32 than squares; else "
+    "to ONNX "
+    "Runtime, which pads by less than a multiple of the network's."
+)
+_RUNTIMES = {"onnxruntime": "ONNX Runtime", "litert": "LiteRT"}
+_PRECISIONS = {"fp32": "FP32", "fp16": "FP16", "dynamic_int8": "dynamic INT8", "int8": "INT8"}
+
+
+def default_lanes(
+    benchmark: BenchmarkReport, verified: VerifyReport
+) -> dict[tuple[Runtime, str], Precision]:
+    """The default precision of each runtime and tier id, by `DEFAULT_RULE`."""
+    judged = {(row.runtime, row.precision, row.tier): row for row in verified.rows}
+    defaults: dict[tuple[Runtime, str], Precision] = {}
+    for runtime, tier in dict.fromkeys((row.runtime, row.tier) for row in benchmark.rows):
+        fit: list[tuple[BenchmarkRow, float]] = []
+        for row in benchmark.rows:
+            found = judged.get((row.runtime, row.precision, row.tier))
+            proven = row.ratio_to_fp32 is not None and row.ratio_to_fp32.low > 1.0
+            if (
+                (row.runtime, row.tier) == (runtime, tier)
+                and found
+                and proven
+                and not _damage(found)
+            ):
+                fit.append((row, found.psnr_db.mean))
+        defaults[runtime, tier] = _fastest(fit) if fit else "fp32"
+    return defaults
+
+
+def load_defaults(
+    folder: Path, manifest: Manifest | None = None
+) -> dict[tuple[Runtime, str], Precision]:
+    """`default_lanes` of a bundle, by its reports; `manifest` is the bundle's, where it is loaded
+    already.
+
+    Raises:
+        InputError: a report is missing, altered or of other files.
+    """
+    return default_lanes(*_own_reports(folder, manifest or load_manifest(folder)))
+
+
+def load_warnings(folder: Path) -> list[str]:
+    """`lane_warnings` of a bundle, by its reports.
+
+    Raises:
+        InputError: a report is missing, altered or of other files.
+    """
+    return lane_warnings(*_own_reports(folder, load_manifest(folder)))
+
+
+def _own_reports(folder: Path, manifest: Manifest) -> tuple[BenchmarkReport, VerifyReport]:
+    return (
+        load_own(BenchmarkReport, folder / BENCHMARK_PATH, manifest),
+        load_own(VerifyReport, folder / VERIFY_PATH, manifest),
+    )
+
+
+def load_hops(folder: Path) -> list[str]:
+    """A line for each file of a bundle that LiteRT's GPU delegate would not run whole, and why.
+
+    Raises:
+        InputError: the manifest or a file is missing or altered.
+    """
+    from iast_export.runtimes.gpu_operators import left_to_cpu, list_kinds
+
+    lines, manifest = [], load_manifest(folder)
+    seals = Seals.of_bundle(folder, manifest)
+    for entry in manifest.files:
+        off = [key for key, ways in entry.accelerators.items() if "gpu" not in ways]
+        if off:
+            path = folder / entry.path
+            kinds = Counter(
+                (one.operator, one.reason) for one in left_to_cpu(seals.read(path), path)[off[0]]
+            )
+            where = "" if len(off) == len(entry.signatures) else f" at {', '.join(off)}"
+            what = f"{entry.path} is not known to run whole on a GPU{where}"
+            lines.append(f"{what}: {list_kinds(kinds)} would hop to the CPU")
+    return lines
+
+
+def padding_fault(verified: VerifyReport | None, precision: Precision, tier: str) -> str | None:
+    """Why LiteRT should not pad a picture at a tier, by `SHAPE_RULE`; None where it may.
+
+    What was not measured, or stands in no report that can be read, is against it.
+    """
+    key, rows = ("litert", precision, tier), verified.rows if verified else ()
+    row = next((one for one in rows if (one.runtime, one.precision, one.tier) == key), None)
+    if row is None or row.own_shape is None:
+        return "what that loses was not measured"
+    if not _loses_by_padding(row):
+        return None
+    kept, squares = row.own_shape.psnr_db.mean, row.psnr_db.mean
+    return f"such pictures were {kept:.1f} dB from FP32 where squares were {squares:.1f} dB"
+
+
+def shape_warning(verified: VerifyReport) -> str | None:
+    """A line where LiteRT loses by padding pictures that are not square, with the precisions that
+    do."""
+    rows = [row for row in verified.rows if row.runtime == "litert" and _loses_by_padding(row)]
+    means = [row.own_shape.psnr_db.mean for row in rows if row.own_shape]
+    if not means:
+        return None
+    losing = ", ".join(_PRECISIONS[name] for name in dict.fromkeys(row.precision for row in rows))
+    return (
+        f"LiteRT pads pictures that are not square and is then {min(means):.1f} to "
+        f"{max(means):.1f} dB from "
+        f"FP32 in {losing} (mean by lane; less where edges differ from the rest): `iast-export "
+        "stylize` "
+        "takes ONNX Runtime for them where it would compute so"
+    )
+
+
+def _loses_by_padding(row: VerifyRow) -> bool:
+    shaped = row.own_shape
+    return shaped is not None and shaped.psnr_db.mean < row.psnr_db.mean - MAX_PADDING_LOSS_DB
+
+
+def lane_warnings(benchmark: BenchmarkReport, verified: VerifyReport) -> list[str]:
+    """A line for each lane that is slower than FP32 or loses its picture, and for INT8 that gains
+    nothing."""
+    judged = {(row.runtime, row.precision, row.tier): row for row in verified.rows}
+    defaults = default_lanes(benchmark, verified)
+    lines = []
+    for row in benchmark.rows:
+        found = judged.get((row.runtime, row.precision, row.tier))
+        faults = [*_slowness(row), *(_damage(found) if found else [])]
+        if row.precision != "fp32" and faults:
+            chosen = _PRECISIONS[defaults[row.runtime, row.tier]]
+            what = f"{_PRECISIONS[row.precision]} in {_RUNTIMES[row.runtime]} at {row.tier}"
+            lines.append(f"{what} {' and '.join(faults)}: {chosen} is the default there")
+    shape = shape_warning(verified)
+    return [*lines, shape] if shape else lines
+
+
+def _slowness(row: BenchmarkRow) -> list[str]:
+    ratio = row.ratio_to_fp32
+    if ratio is None or ratio.low > 1.0:
+        return []
+    if ratio.high < 1.0:
+        return [f"takes {100 * (1 / ratio.value - 1):.1f}% longer than FP32"]
+    return (
+        []
+        if row.precision == "fp16"
+        else [f"is not proven faster, {ratio.value:.2f}x the speed of FP32"]
+    )
+
+
+def _damage(row: VerifyRow) -> list[str]:
+    """What keeps a lane from being a default, whatever its speed."""
+    faults = []
+    if row.psnr_db.mean >= PSNR_CAP_DB:
+        faults.append("computes nothing in integers")
+    if row.psnr_db.mean < FLOOR_DB:
+        faults.append(f"is {row.psnr_db.mean:.1f} dB from FP32, below {FLOOR_DB:.0f} dB")
+    worst = _worst_drop(row.drop)
+    if worst[0] > MAX_DROP:
+        faults.append(f"has {worst[1]} {worst[0]:.1%} worse")
+    return faults
+
+
+def _worst_drop(drop: Drop) -> tuple[float, str]:
+    named = (
+        (drop.ssim_content, "SSIM to the photograph"),
+        (drop.style_distance, "style distance"),
+        (drop.lpips_content, "perceptual distance"),
+        (drop.identity, "identity"),
+    )
+    return max((score, name) for score, name in named if score is not None)
+
+
+def _fastest(fit: Sequence[tuple[BenchmarkRow, float]]) -> Precision:
+    ratios = [(row.precision, row.ratio_to_fp32, psnr_db) for row, psnr_db in fit]
+    low = max((ratio for _, ratio, _ in ratios if ratio), key=lambda ratio: ratio.value).low
+    as_fast = [(psnr_db, name) for name, ratio, psnr_db in ratios if ratio and ratio.high >= low]
+    return max(as_fast)[1]

@@ -1,0 +1,166 @@
+"""A finished bundle's golden pictures, drawn again by LiteRT on the CPU or on a GPU, strict.
+
+No times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from iast_export.bundle.sealed import Seals, read_sealed
+from iast_export.bundle.styles import unpack
+from iast_export.errors import CannotJudgeError, InputError, UsageError
+from iast_export.files.artifacts import Progress, no_progress
+from iast_export.metrics.fidelity import psnr_db
+from iast_export.pictures.images import Rgb, pad_to, to_tensor
+from iast_export.pictures.picture_reader import read_picture
+from iast_export.reports.manifest import GoldenEntry, Manifest, load_manifest
+from iast_export.runtimes.gpu import open_gpu
+from iast_export.runtimes.half_floats import Overflow, find_overflows
+from iast_export.runtimes.litert import open_litert
+from iast_export.runtimes.session import Array, stylize_rgb
+from iast_export.specs import CONTENT, STRENGTH, Accelerator, Precision, Tier
+
+
+@dataclass(frozen=True)
+class GoldenOutcome:
+    """One golden picture against what was drawn: the largest difference in 8-bit levels, and
+    PSNR."""
+
+    tier: str
+    precision: Precision
+    accelerator: Accelerator
+    worst_levels: int
+    tolerance_levels: int
+    psnr_db: float
+
+    @property
+    def passed(self) -> bool:
+        """Whether the difference is one that another machine may show."""
+        return self.worst_levels <= self.tolerance_levels
+
+
+def check_goldens(
+    folder: Path,
+    accelerator: Accelerator,
+    tiers: Sequence[str] = (),
+    progress: Progress = no_progress,
+) -> list[GoldenOutcome]:
+    """Every LiteRT picture of the bundle drawn again, tier by tier; all tiers where none is named.
+
+    Raises:
+        UsageError: no such tier.
+        CannotJudgeError: the bundle promises no picture there.
+        InputError: a file is missing or altered, or the result holds NaN.
+        ToolError: there is no GPU, a file does not run whole on it, or it fails.
+    """
+    manifest = load_manifest(folder)
+    known = [tier.id for tier in manifest.tiers]
+    unknown = [tier for tier in tiers if tier not in known]
+    if unknown:
+        raise UsageError(f"the bundle has no tier {unknown[0]!r}", f"choose of {', '.join(known)}")
+    jobs = [
+        (golden, precision)
+        for golden in manifest.golden
+        if not tiers or golden.tier in tiers
+        for runtime, precision in golden.lanes()
+        if runtime == "litert"
+    ]
+    if not jobs:
+        raise CannotJudgeError(
+            f"{folder} holds no golden picture of LiteRT", "build the bundle again"
+        )
+    outcomes = []
+    for n, (golden, precision) in enumerate(jobs):
+        progress(f"golden {golden.tier} {precision} on the {accelerator}", n, len(jobs))
+        outcomes.append(_outcome(folder, manifest, golden, precision, accelerator))
+    progress("goldens", len(jobs), len(jobs))
+    return outcomes
+
+
+def fp16_overflows(folder: Path, tiers: Sequence[str] = ()) -> dict[str, tuple[Overflow, ...]]:
+    """Tier -> what would overflow in a GPU's FP16 on its golden photograph; asked of the CPU, in
+    FP32.
+
+    Raises:
+        InputError: a file is missing or altered.
+        ToolError: LiteRT fails.
+    """
+    manifest = load_manifest(folder)
+    found = {}
+    for golden in manifest.golden:
+        if not tiers or golden.tier in tiers:
+            data, tier, feeds = _lane(folder, manifest, golden, "fp32")
+            content = pad_to(_picture(folder, golden, golden.content), *tier.shape_px)
+            fed = {CONTENT: to_tensor(content), **feeds}
+            found[tier.id] = find_overflows(data, tier.signature, [fed])
+    return found
+
+
+def _outcome(
+    folder: Path,
+    manifest: Manifest,
+    golden: GoldenEntry,
+    precision: Precision,
+    accelerator: Accelerator,
+) -> GoldenOutcome:
+    wanted = _picture(folder, golden, golden.outputs[f"litert-{precision}"])
+    drawn = _draw(folder, manifest, golden, precision, accelerator)
+    on_cpu = golden.tolerance_levels["litert"]
+    return GoldenOutcome(
+        golden.tier,
+        precision,
+        accelerator,
+        int(np.abs(drawn.astype(np.int16) - wanted).max()),
+        golden.gpu_tolerance_levels.get(precision, on_cpu) if accelerator == "gpu" else on_cpu,
+        psnr_db(drawn, wanted),
+    )
+
+
+def _draw(
+    folder: Path,
+    manifest: Manifest,
+    golden: GoldenEntry,
+    precision: Precision,
+    accelerator: Accelerator,
+) -> Rgb:
+    data, tier, feeds = _lane(folder, manifest, golden, precision)
+    content = _picture(folder, golden, golden.content)
+    if accelerator == "cpu":
+        return stylize_rgb(
+            open_litert(data, tier.signature), content, feeds, fixed_shape_px=tier.shape_px
+        )
+    with open_gpu(data, tier.signature, where=f"{folder} in {precision}") as session:
+        return stylize_rgb(session, content, feeds, fixed_shape_px=tier.shape_px)
+
+
+def _lane(
+    folder: Path, manifest: Manifest, golden: GoldenEntry, precision: Precision
+) -> tuple[bytes, Tier, dict[str, Array]]:
+    """File, tier and style inputs of a golden picture."""
+    entry = next(
+        (
+            f
+            for f in manifest.files
+            if (f.role, f.runtime, f.precision) == ("transfer", "litert", precision)
+        ),
+        None,
+    )
+    if entry is None:
+        raise InputError(f"{folder} has no LiteRT model in {precision}", "build the bundle again")
+    seals = Seals.of_bundle(folder, manifest)
+    data = seals.read(folder / entry.path)
+    tier = next(Tier(t.depth, t.max_side_px) for t in manifest.tiers if t.id == golden.tier)
+    style = next(s for s in manifest.styles if s.id == golden.style)
+    code = seals.read(folder / style.path)
+    codes = unpack(code, manifest.network.code_shapes, folder / style.path)
+    given = {STRENGTH: np.full((1, 1), golden.strength, np.float32)}
+    return data, tier, {**codes, **(given if STRENGTH in manifest.network.code_shapes else {})}
+
+
+def _picture(folder: Path, golden: GoldenEntry, path: str) -> Rgb:
+    return read_picture(read_sealed(folder / path, golden.sha256[path]), str(folder / path))

@@ -1,0 +1,186 @@
+"""Lanes: every way a bundle can run a tier (runtime, precision, file), to be verified and timed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from iast_export.bundle.sealed import Seals, read_sealed
+from iast_export.environment import peak_rss_bytes
+from iast_export.errors import InputError, ToolError
+from iast_export.files.apart import call_apart
+from iast_export.files.artifacts import read_bytes
+from iast_export.pictures.images import Rgb
+from iast_export.runtimes.litert import LiteRtSession, open_litert
+from iast_export.runtimes.onnx import OnnxSession, open_onnx
+from iast_export.runtimes.session import Session, stylize_rgb
+from iast_export.specs import (
+    CONTENT,
+    ONNX_PRECISIONS,
+    PRECISIONS,
+    Precision,
+    Runtime,
+    Tier,
+    onnx_name,
+    tflite_name,
+)
+
+Feeds = Mapping[str, NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class Lane:
+    """One tier in one runtime and precision, and the file that holds it.
+
+    Attributes:
+        sha256: of the file of a bundle or build; None of one that its opener has just written.
+    """
+
+    runtime: Runtime
+    precision: Precision
+    tier: Tier
+    path: Path
+    sha256: str | None = None
+
+    @property
+    def label(self) -> str:
+        """For example `litert int8 d4-256px`."""
+        return f"{self.runtime} {self.precision} {self.tier.id}"
+
+    def open(self, threads: int = 1) -> Session:
+        """A session over the lane's file.
+
+        Raises:
+            InputError: the file or the signature is missing, or the file was altered.
+            ToolError: the runtime refuses the file.
+        """
+        if self.runtime == "litert":
+            return open_litert(self.read(), self.tier.signature, threads, self.path)
+        return open_onnx(self.read(), threads, where=self.path)
+
+    def open_onnx(self, options: Any) -> OnnxSession:
+        """As `open`, under other options than `onnx_session_options`."""
+        return open_onnx(self.read(), where=self.path, options=options)
+
+    def read(self) -> bytes:
+        """The file's bytes.
+
+        Raises:
+            InputError: missing or altered.
+        """
+        return read_sealed(self.path, self.sha256) if self.sha256 else read_bytes(self.path)
+
+    def stylize(
+        self, session: Session, rgb: Rgb, feeds: Feeds, multiple_px: int | None = None
+    ) -> Rgb:
+        """The stylized picture: of a square of the tier's side, which needs no padding in any
+        runtime.
+
+        Args:
+            session: from `open`.
+            rgb: uint8 [side, side, 3].
+            feeds: every style input by name.
+            multiple_px: the network's size multiple, to take pictures of any shape within the tier
+                as `stylize` does: ONNX Runtime pads to the next multiple, LiteRT to the square.
+
+        Raises:
+            InputError: another size, or the result holds NaN.
+            ToolError: the runtime failed.
+        """
+        if multiple_px is not None and self.runtime == "onnxruntime":
+            return stylize_rgb(session, rgb, feeds, multiple_px=multiple_px)
+        if multiple_px is None and rgb.shape[:2] != self.tier.shape_px:
+            raise InputError(
+                f"{self.label} was given {rgb.shape[1]}x{rgb.shape[0]} px",
+                "scale the picture to the tier first",
+            )
+        return stylize_rgb(session, rgb, feeds, fixed_shape_px=self.tier.shape_px)
+
+
+def find_lanes(models: Path, name: str, tiers: Sequence[Tier], seals: Seals) -> list[Lane]:
+    """Every transfer lane of a bundle, tier by tier, FP32 first in each runtime.
+
+    Args:
+        models: the folder of the files.
+        name: of the bundle.
+        tiers: those to find lanes of.
+        seals: what the files must hash to; each is held to it whenever it is opened.
+
+    Raises:
+        InputError: a file is missing, or nothing vouches for it.
+    """
+
+    def lane(runtime: Runtime, precision: Precision, tier: Tier, file_name: str) -> Lane:
+        path = models / file_name
+        if not path.is_file():
+            raise InputError(
+                f"{path} is missing", "run `iast-export build`, which makes what is missing"
+            )
+        return Lane(runtime, precision, tier, path, seals.expected(path))
+
+    lanes = []
+    for tier in tiers:
+        lanes += [
+            lane("onnxruntime", one, tier, onnx_name(name, tier, one)) for one in ONNX_PRECISIONS
+        ]
+        lanes += [lane("litert", one, tier, tflite_name(name, one)) for one in PRECISIONS]
+    return lanes
+
+
+def timed_run(session: Session, content: NDArray[np.float32], feeds: Feeds) -> Callable[[], object]:
+    """A call that runs the bare model once on feeds laid out beforehand.
+
+    Args:
+        session: an open lane.
+        content: float32 [1, 3, H, W].
+        feeds: every style input by name.
+    """
+    everything = {CONTENT: np.ascontiguousarray(content), **feeds}
+    if isinstance(session, LiteRtSession):
+        litert, prepared = session, session.prepared(everything)
+        return lambda: litert.invoke(prepared)
+    return lambda: session.run(everything)
+
+
+def measure_peak_rss_bytes(
+    lane: Lane, feed_shapes: Mapping[str, Sequence[int]], threads: int = 1
+) -> int:
+    """Peak resident memory of a fresh process that loads the lane and runs it once, Python
+    included.
+
+    Raises:
+        ToolError: the process failed.
+    """
+    job = {
+        "runtime": lane.runtime,
+        "precision": lane.precision,
+        "depth": lane.tier.depth,
+        "max_side_px": lane.tier.max_side_px,
+        "path": str(lane.path.absolute()),
+        "feed_shapes": {name: list(shape) for name, shape in feed_shapes.items()},
+        "sha256": lane.sha256,
+        "threads": threads,
+    }
+    try:
+        return int(call_apart("iast_export.lanes.lane:peak_of_lane", {"job": job}, lane.label))
+    except (InputError, ToolError) as error:
+        raise ToolError(
+            f"the memory of {lane.label} can't be measured: {' '.join(error.message.split())}",
+            "run the model by itself with `iast-export stylize` to see why",
+        ) from error
+
+
+def peak_of_lane(job: Mapping[str, Any]) -> int:
+    """Peak memory of this process once it has loaded a lane and run it once; for a process of its
+    own."""
+    tier = Tier(job["depth"], job["max_side_px"])
+    lane = Lane(job["runtime"], job["precision"], tier, Path(job["path"]), job["sha256"])
+    feeds = {name: np.full(shape, 0.5, np.float32) for name, shape in job["feed_shapes"].items()}
+    content = np.full((1, 3, *tier.shape_px), 0.5, np.float32)
+    timed_run(lane.open(job["threads"]), content, feeds)()
+    return peak_rss_bytes()

@@ -1,0 +1,1 @@
+"""The network: its protocol, the packaged one, checkpoints and subnetworks."""

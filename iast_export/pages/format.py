@@ -1,0 +1,59 @@
+"""Numbers as people read them; the reports themselves keep raw values."""
+
+from __future__ import annotations
+
+from iast_export.reports.benchmark import Ratio
+
+RUNTIME_NAMES = {"onnxruntime": "ONNX Runtime", "litert": "LiteRT"}
+PRECISION_NAMES = {
+    "fp32": "FP32",
+    "fp16": "FP16",
+    "weight_only_int8": "weight-only INT8",
+    "dynamic_int8": "dynamic INT8",
+    "int8": "INT8",
+    "int16x8": "16x8",
+    "mixed": "searched mixed",
+    "ceiling": "ceiling",
+}
+
+
+def milliseconds(value: float | None) -> str:
+    """Three digits and the unit; a dash where there is no value."""
+    return "–" if value is None else f"{value:.3g} ms" if value < 1000 else f"{value:,.0f} ms"
+
+
+def size(count: int | None) -> str:
+    """Bytes as kB or MB with three digits; a dash where there is no value."""
+    if count is None:
+        return "–"
+    return f"{count / 1e6:.3g} MB" if count >= 1e6 else f"{count / 1e3:.3g} kB"
+
+
+def ratio(value: Ratio | None) -> str:
+    """For example `3.3× (3.1 to 3.4)`; a dash where there is no value."""
+    return "–" if value is None else f"{value.value:.2f}× ({value.low:.2f} to {value.high:.2f})"
+
+
+def decibels(value: float) -> str:
+    """One decimal and the unit."""
+    return f"{value:.1f} dB"
+
+
+def percent(share: float | None) -> str:
+    """A signed share in percent, two decimals; a dash where there is no value."""
+    return "–" if share is None else f"{100 * share:+.2f} %"
+
+
+def score(value: float) -> str:
+    """Four decimals."""
+    return f"{value:.4f}"
+
+
+def runtime_name(runtime: str) -> str:
+    """The runtime as its makers write it."""
+    return RUNTIME_NAMES.get(runtime, runtime)
+
+
+def precision_name(precision: str) -> str:
+    """The precision as people write it."""
+    return PRECISION_NAMES.get(precision, precision)

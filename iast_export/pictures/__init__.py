@@ -1,0 +1,1 @@
+"""Pictures: read in every format, scaled, padded, cut, and sets of them."""

@@ -1,0 +1,101 @@
+"""Colors as they were meant: from the profile in a picture's file to sRGB, by Little CMS (in
+Pillow)."""
+
+from __future__ import annotations
+
+import io
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageCms
+
+from iast_export.files.notes import note
+
+Levels = npt.NDArray[np.uint8]
+_SPACES = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK", "LAB": "Lab"}
+_GRID_LEVELS = 18
+# A profile that moves no color of the grid by more than this is sRGB under another name.
+_SAME_LEVELS = 1
+
+
+class UnusableProfile(Exception):  # noqa: N818 - caught and turned into a note
+    """A profile that can't be applied; its text says why."""
+
+
+def to_srgb(picture: Image.Image | Levels, mode: str, profile: bytes | None, name: str) -> Levels:
+    """A picture of 8 bits as levels of sRGB: [H, W, 3], or [H, W] where gray needs no conversion.
+
+    Without a profile gray and RGB count as sRGB. A profile that can't be applied is named and left
+    out. CMYK without a usable one becomes 255 - ink per channel, which is said too.
+
+    Args:
+        picture: without alpha; a large array that needs no conversion is not copied.
+        mode: of its colors: L, RGB, CMYK or LAB.
+        profile: the ICC profile in the file.
+        name: of the picture, for notes.
+    """
+    transform = None
+    if profile:
+        try:
+            transform = _transform(profile, mode)
+        except UnusableProfile as error:
+            note("profile", f"{name}: its color profile is left out: {error}")
+    if transform is None and mode == "LAB":
+        transform = _lab()
+    if transform is None and mode in ("L", "RGB"):
+        return np.asarray(picture)
+    image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture, mode)
+    if transform is None:
+        note("cmyk", f"{name}: CMYK without a usable color profile, its colors are a guess")
+        return np.asarray(image.convert("RGB"))
+    return np.asarray(_applied(image, transform))
+
+
+def _applied(image: Image.Image, transform: ImageCms.ImageCmsTransform) -> Image.Image:
+    made = ImageCms.applyTransform(image, transform)
+    assert made is not None  # only `inPlace` returns none
+    return made
+
+
+@lru_cache(maxsize=8)
+def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
+    """To sRGB; None for a profile that is sRGB itself.
+
+    Raises:
+        UnusableProfile: broken, or of another color space than the picture.
+    """
+    try:
+        opened = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        space = str(opened.profile.xcolor_space).strip()
+    except (ImageCms.PyCMSError, OSError, ValueError) as error:
+        raise UnusableProfile("it is damaged") from error
+    if space != _SPACES[mode]:
+        raise UnusableProfile(f"it is for {space}, the picture is {_SPACES[mode]}")
+    try:
+        transform = ImageCms.buildTransform(opened, _srgb(), mode, "RGB")
+    except (ImageCms.PyCMSError, ValueError) as error:
+        raise UnusableProfile(f"Little CMS refuses it ({error})") from error
+    return None if mode in ("L", "RGB") and _is_srgb(transform, mode) else transform
+
+
+def _is_srgb(transform: ImageCms.ImageCmsTransform, mode: str) -> bool:
+    levels = np.linspace(0, 255, _GRID_LEVELS).round().astype(np.uint8)
+    grid: Any = np.stack(np.meshgrid(levels, levels, levels, indexing="ij"), -1).reshape(1, -1, 3)
+    if mode == "L":
+        levels = np.arange(256, dtype=np.uint8)
+        grid = np.repeat(levels[None, :, None], 3, axis=2)
+    given = Image.fromarray(np.ascontiguousarray(grid[:, :, 0] if mode == "L" else grid))
+    moved = np.asarray(_applied(given, transform)).astype(np.int16) - grid
+    return bool(np.abs(moved).max() <= _SAME_LEVELS)
+
+
+@lru_cache(maxsize=1)
+def _srgb() -> Any:
+    return ImageCms.createProfile("sRGB")
+
+
+@lru_cache(maxsize=1)
+def _lab() -> ImageCms.ImageCmsTransform:
+    return ImageCms.buildTransform(ImageCms.createProfile("LAB"), _srgb(), "LAB", "RGB")

@@ -1,0 +1,78 @@
+"""The resize that a bundle names `area_down_linear_up`: exact in integers, rounded once.
+
+Each axis by itself: where it shrinks or stays, an output pixel is the area average of what it
+covers; where it grows, the linear interpolation between pixel centers, the border repeated. No
+float takes part, so the Android core gives the same levels (tests/testdata/resize_cases.json).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from iast_export.errors import InputError
+
+Rgb = NDArray[np.uint8]
+Sums = NDArray[np.int64]
+_LARGEST_AREA_PX = 2**44  # twice 255 times the product of two axes' weights stays within 63 bits
+
+
+def resize(rgb: Rgb, height_px: int, width_px: int) -> Rgb:
+    """`rgb` [H, W, 3] at another size: floor((2 S + D) / (2 D)), S the weighted sum, D the weights'
+    total.
+
+    Raises:
+        InputError: a size below 1 px, an empty picture, or sizes whose sums leave 64 bits.
+    """
+    if height_px < 1 or width_px < 1 or rgb.size == 0:
+        raise InputError(
+            f"{rgb.shape[1]}x{rgb.shape[0]} px can't be scaled to {width_px}x{height_px} px",
+            "both sizes must be at least 1 px",
+        )
+    if rgb.shape[:2] == (height_px, width_px):
+        return rgb.copy()
+    total_down, total_across = _total(rgb.shape[0], height_px), _total(rgb.shape[1], width_px)
+    if total_down * total_across > _LARGEST_AREA_PX:
+        raise InputError(
+            f"{rgb.shape[1]}x{rgb.shape[0]} px are too many to scale", "use a smaller picture"
+        )
+    sums = _along_rows(rgb.astype(np.int64), height_px)
+    sums = _along_rows(sums.transpose(1, 0, 2), width_px).transpose(1, 0, 2)
+    total = total_down * total_across
+    return np.ascontiguousarray(((2 * sums + total) // (2 * total)).astype(np.uint8))
+
+
+def _total(size: int, count: int) -> int:
+    return size if count <= size else 2 * count
+
+
+def _along_rows(values: Sums, count: int) -> Sums:
+    """Weighted sums [count, ...] along the first axis."""
+    return _areas(values, count) if count <= len(values) else _interpolated(values, count)
+
+
+def _areas(values: Sums, count: int) -> Sums:
+    """Sum over [i * size / count, (i + 1) * size / count), in units of 1 / count of a pixel.
+
+    Differences of the integral of `values`, which is linear within a pixel and so exact at
+    fractions.
+    """
+    size = len(values)
+    integral = np.zeros((size + 1, *values.shape[1:]), np.int64)
+    np.cumsum(values, axis=0, out=integral[1:])
+    whole, part = np.divmod(np.arange(count + 1, dtype=np.int64) * size, count)
+    inside = values[np.minimum(whole, size - 1)] * part.reshape(-1, *[1] * (values.ndim - 1))
+    result: Sums = np.diff(integral[whole] * count + inside, axis=0)
+    return result
+
+
+def _interpolated(values: Sums, count: int) -> Sums:
+    """Linear between centers, in units of 1 / (2 * count); positions beyond the border repeat
+    it."""
+    size = len(values)
+    center = (2 * np.arange(count, dtype=np.int64) + 1) * size - count
+    below, part = np.divmod(center, 2 * count)
+    part = part.reshape(-1, *[1] * (values.ndim - 1))
+    low, high = np.clip(below, 0, size - 1), np.clip(below + 1, 0, size - 1)
+    result: Sums = values[low] * (2 * count - part) + values[high] * part
+    return result

@@ -1,0 +1,81 @@
+"""The FP32 files of a tier that the plan reads: a build's own where they are fresh, else made and
+kept."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+from iast_export.build.request import Build
+from iast_export.build.stages import STAGES
+from iast_export.environment import versions
+from iast_export.files.artifacts import is_fresh, stage_key
+from iast_export.plan.cache import cache_dir
+from iast_export.plan.rewrites import LISTS
+from iast_export.specs import Runtime, Tier, onnx_name, tflite_name
+
+_KEPT = 8
+_KEY = re.compile("[0-9a-f]{64}")  # no other name is one of ours
+
+
+def fp32_files(build: Build, tier: Tier) -> dict[Runtime, Path]:
+    """The exported and the converted FP32 file of a tier, written as `export` and `convert` write
+    them.
+
+    Raises:
+        InputError: a checkpoint or the cache can't be read or written.
+        ToolError: the network can't be exported or converted.
+    """
+    made: dict[Runtime, Path] = {}
+    if _is_fresh(build, "export"):
+        made["onnxruntime"] = build.models / onnx_name(build.recipe.name, tier, "fp32")
+    if _is_fresh(build, "convert"):
+        made["litert"] = build.models / tflite_name(build.recipe.name, "fp32")
+    return made if len(made) == 2 else {**_cached(build, tier, made), **made}
+
+
+def _is_fresh(build: Build, name: str) -> bool:
+    stage = next(stage for stage in STAGES if stage.name == name)
+    if not build.root.is_dir():
+        return False
+    return is_fresh(build.root, name, stage_key(name, stage.params(build), stage.inputs(build)))
+
+
+def _cached(build: Build, tier: Tier, made: dict[Runtime, Path]) -> dict[Runtime, Path]:
+    from iast_export.build.convert import convert_fp32
+    from iast_export.build.export import export_tier
+
+    params = {
+        "network": build.request.network,
+        "network_sha256": build.network_sha256,
+        "tier": tier.id,
+        "versions": versions(),
+        "rewrites": [one.name for names in LISTS.values() for one in names],
+    }
+    inputs = [build.checkpoint_file] if build.checkpoint_file else []
+    folder = cache_dir() / "exports" / stage_key("plan", params, inputs)
+    found: dict[Runtime, Path] = {
+        "onnxruntime": folder / "fp32.onnx",
+        "litert": folder / "fp32.tflite",
+    }
+    if "onnxruntime" not in made and not found["onnxruntime"].is_file():
+        build.progress("export FP32", 0, 2)
+        export_tier(build.network, tier, found["onnxruntime"])
+    if "litert" not in made and not found["litert"].is_file():
+        build.progress("export FP32", 1, 2)
+        convert_fp32(build.network, [tier], found["litert"])
+    build.progress("export FP32", 2, 2)
+    _forget_oldest(folder)
+    return found
+
+
+def _forget_oldest(newest: Path) -> None:
+    """Keeps a handful of exports: each is some megabytes, and made again in seconds."""
+    others = [
+        path for path in newest.parent.iterdir() if _KEY.fullmatch(path.name) and path != newest
+    ]
+    others = [path for path in others if path.is_dir() and not path.is_symlink()]
+    others.sort(key=lambda path: path.stat().st_mtime, reverse=True)
+    for path in others[_KEPT - 1 :]:
+        shutil.rmtree(path, ignore_errors=True)

@@ -1,0 +1,104 @@
+"""One form of both runtimes' graphs, in which operator groups are found: types, shapes, who reads
+what.
+
+Shapes are [N, C, H, W] whichever the runtime's layout, and constants are left out: an operator's
+inputs are what is computed or fed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from iast_export.specs import Runtime
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Op:
+    """An operator.
+
+    Attributes:
+        name: its first output.
+        type: as ONNX calls it, in both runtimes.
+        inputs: computed or fed tensors that it reads, constants left out.
+        outputs: tensors that it writes.
+        position: in the runtime's own graph.
+        integer: the exporter computes it in integers.
+        weight: of a convolution or product: (outputs, inputs per group, kernel height, kernel
+            width).
+        groups: of a convolution.
+        stride: of a convolution.
+        mode: what tells two uses of a type apart: `reflect` of a pad, `channels` of a
+            concatenation.
+        detail: everything else that decides its cost, as text.
+    """
+
+    name: str
+    type: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    position: int
+    integer: bool
+    weight: Shape = ()
+    groups: int = 1
+    stride: int = 1
+    mode: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Network:
+    """A tier's graph in one runtime, every size known."""
+
+    runtime: Runtime
+    ops: tuple[Op, ...]
+    shapes: Mapping[str, Shape]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+    @cached_property
+    def producers(self) -> dict[str, Op]:
+        """Who writes each tensor."""
+        return {name: op for op in self.ops for name in op.outputs}
+
+    @cached_property
+    def readers(self) -> dict[str, list[Op]]:
+        """Who reads each tensor."""
+        found: dict[str, list[Op]] = {}
+        for op in self.ops:
+            for name in dict.fromkeys(op.inputs):
+                found.setdefault(name, []).append(op)
+        return found
+
+    def only_reader(self, name: str) -> Op | None:
+        """The one operator that reads a tensor; None if there are several or it is an output."""
+        found = self.readers.get(name, [])
+        return found[0] if len(found) == 1 and name not in self.outputs else None
+
+    def is_vector(self, name: str) -> bool:
+        """Whether a tensor is a code or a statistic: at most one side above 1, or expanded from
+        such."""
+        maker = self.producers.get(name)
+        if maker is not None and maker.type == "Expand" and maker.inputs:
+            return self.is_vector(maker.inputs[0])
+        return sum(side > 1 for side in self.shapes.get(name, ())) <= 1
+
+    def is_map(self, name: str) -> bool:
+        """Whether a tensor has values per pixel."""
+        return not self.is_vector(name)
+
+    def size(self, name: str) -> int:
+        """How many values a tensor holds."""
+        return math.prod(self.shapes.get(name, ()))
+
+    def macs(self, op: Op) -> int:
+        """Multiply-adds of a convolution or product; 0 of anything else."""
+        if not op.weight:
+            return 0
+        if op.type == "ConvTranspose":
+            return self.size(op.inputs[0]) * op.weight[0] * math.prod(op.weight[2:]) // op.groups
+        return self.size(op.name) * math.prod(op.weight[1:])

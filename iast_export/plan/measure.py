@@ -1,0 +1,202 @@
+"""The micro-benchmark of a group: FP32 and INT8 of it alone, in turn, kept in the cache.
+
+With one thread the clock is the thread's own processor time, so that another process's turn on the
+core does not count; with several it is the wall's.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from iast_export import __version__
+from iast_export.environment import machine_fingerprint, versions
+from iast_export.errors import ToolError
+from iast_export.files.artifacts import json_bytes, sha256_bytes
+from iast_export.lanes.timing import Samples, interleave
+from iast_export.plan import cache, litert_micro, onnx_micro
+from iast_export.plan.graph import Network
+from iast_export.plan.groups import Group
+from iast_export.reports.plan import GroupMeasurement, Int8Facts, Int8Kernel
+from iast_export.specs import Runtime
+
+Mode = Literal["cached", "again", "no"]
+_METHOD = 3
+_TOOLS = {"onnxruntime": ("onnxruntime", "onnx"), "litert": ("ai-edge-litert", "ai-edge-quantizer")}
+
+
+@dataclass(frozen=True)
+class MeasureOptions:
+    """How groups are measured.
+
+    Attributes:
+        mode: "cached" measures what the cache lacks, "again" everything, "no" nothing.
+        threads: of the runtimes.
+        warmup, blocks: see `timing.interleave`.
+        budget_s: about as long a group may take.
+    """
+
+    mode: Mode = "cached"
+    threads: int = 1
+    warmup: int = 2
+    blocks: int = 40
+    budget_s: float = 0.6
+
+
+@dataclass(frozen=True)
+class Found:
+    """What is known of a group in INT8, and its times; None: not measured, or INT8 does not run."""
+
+    int8: Int8Facts
+    fp32: Samples | None = None
+    quantized: Samples | None = None
+
+
+@dataclass(frozen=True)
+class _Micro:
+    """A group as two models, each opened on demand."""
+
+    facts: Int8Facts
+    fp32: Callable[[], Callable[[], object]]
+    int8: Callable[[], Callable[[], object]] | None
+
+
+def signature(network: Network, group: Group) -> str:
+    """What decides a group's cost, as text: equal groups of one graph, or of two, have the same."""
+    inputs, outputs = onnx_micro.edges(network, group)
+    own = {name: f"in{i}" for i, name in enumerate(inputs)}
+    for i, op in enumerate(group.ops):
+        own.update({name: f"t{i}.{k}" for k, name in enumerate(op.outputs)})
+    parts = [f"{group.kind}|{group.role}"]
+    parts += [f"{own[name]}:{network.shapes[name]}" for name in (*inputs, *outputs)]
+    for op in group.ops:
+        read = " ".join(own[name] for name in op.inputs)
+        parts.append(
+            f"{op.type}({read}){network.shapes.get(op.name)}{op.weight}{op.groups}{op.integer}{op.detail}"
+        )
+    if network.runtime == "onnxruntime":
+        layouts = onnx_micro.integer_layouts(network, group)
+        blocked = [name for names in onnx_micro.blocked_edges(network, group) for name in names]
+        parts.append(
+            f"{sorted(own[n] for n, last in layouts.items() if last)} "
+            f"{sorted(own[n] for n in blocked)}"
+        )
+    return "\n".join(parts)
+
+
+def cache_key(network: Network, group: Group, threads: int) -> str:
+    """A hash of the machine, the runtime's versions, the threads and the group's `signature`."""
+    return key_of(network.runtime, threads, signature(network, group))
+
+
+def key_of(runtime: Runtime, threads: int, what: str) -> str:
+    """A hash of the machine, the runtime's versions, the threads and what is measured."""
+    installed = versions()
+    body: dict[str, Any] = {
+        "machine": machine_fingerprint(),
+        "versions": {name: installed.get(name, "") for name in _TOOLS[runtime]},
+        "iast-export": __version__,
+        "method": _METHOD,
+        "runtime": runtime,
+        "threads": threads,
+        "signature": what,
+    }
+    return sha256_bytes(json_bytes(body))
+
+
+def look_at(model: Any, network: Network, group: Group, options: MeasureOptions) -> Found:
+    """What INT8 makes of a group and, unless the mode is "no", its times: from the cache or
+    measured now.
+
+    Raises:
+        InputError: the cache can't be written.
+        ToolError: the runtime refuses the group in FP32.
+    """
+    if options.mode == "no":
+        return Found(_micro(model, network, group, options.threads).facts)
+    key = cache_key(network, group, options.threads)
+    found = cache.load(key, GroupMeasurement) if options.mode == "cached" else None
+    if found is None:
+        found = _measure(key, _micro(model, network, group, options.threads), options)
+        cache.save(found)
+    quantized = None if found.int8_blocks_ms is None else Samples((), found.int8_blocks_ms)
+    return Found(found.int8, Samples((), found.fp32_blocks_ms), quantized)
+
+
+def _measure(key: str, micro: _Micro, options: MeasureOptions) -> GroupMeasurement:
+    runs = {"fp32": micro.fp32()}
+    if micro.int8 is not None:
+        runs["int8"] = micro.int8()
+    samples = _timed(runs, options)
+    return GroupMeasurement(
+        key=key,
+        int8=micro.facts,
+        fp32_blocks_ms=samples["fp32"].blocks_ms,
+        int8_blocks_ms=samples["int8"].blocks_ms if "int8" in samples else None,
+    )
+
+
+def measured_alone(run: Callable[[], object], options: MeasureOptions) -> Samples:
+    """Times of one thing."""
+    return _timed({"alone": run}, options)["alone"]
+
+
+def _timed(runs: Mapping[str, Callable[[], object]], options: MeasureOptions) -> dict[str, Samples]:
+    return interleave(
+        runs,
+        options.warmup,
+        options.blocks,
+        budget_s=options.budget_s,
+        min_blocks=5,
+        clock_ns=time.thread_time_ns if options.threads == 1 else time.perf_counter_ns,
+    )
+
+
+def _micro(model: Any, network: Network, group: Group, threads: int) -> _Micro:
+    if network.runtime == "onnxruntime":
+        return _onnx(model, network, group, threads)
+    return _litert(model, network, group, threads)
+
+
+def _onnx(model: Any, network: Network, group: Group, threads: int) -> _Micro:
+    def fp32() -> Callable[[], object]:
+        return onnx_micro.timed(onnx_micro.fp32_model(model, network, group), threads)
+
+    try:
+        quantized = onnx_micro.int8_model(model, network, group)
+        operators = onnx_micro.int8_operators(quantized)
+        run = onnx_micro.timed(quantized, threads)
+        run()
+    except (ToolError, RuntimeError) as error:
+        return _Micro(_refused(error), fp32, None)
+    converts = {"DequantizeLinear", "QuantizeLinear"} & set(operators)
+    integers = [name for name in operators if name.startswith("QLinear")]
+    kernel: Int8Kernel = "integer" if not converts else "mixed" if integers else "float"
+    shown = {name: count for name, count in operators.items() if name != "Transpose"} or operators
+    return _Micro(Int8Facts(kernel=kernel, operators=shown), fp32, lambda: run)
+
+
+def _litert(model: Any, network: Network, group: Group, threads: int) -> _Micro:
+    data = litert_micro.fp32_model(model, network, group)
+
+    def fp32() -> Callable[[], object]:
+        return litert_micro.timed(data, threads)
+
+    try:
+        quantized = litert_micro.int8_model(data)
+        operators, taken = litert_micro.int8_operators(quantized)
+        run = litert_micro.timed(quantized, threads)
+    except ToolError as error:
+        return _Micro(_refused(error), fp32, None)
+    floats = sum(count for name, count in operators.items() if name.endswith(" in float"))
+    total = sum(operators.values())
+    kernel: Int8Kernel = "integer" if not floats else "mixed" if floats < total else "float"
+    facts = Int8Facts(kernel=kernel, operators=operators, not_delegated=len(taken.not_taken))
+    return _Micro(facts, fp32, lambda: run)
+
+
+def _refused(error: Exception) -> Int8Facts:
+    words = getattr(error, "message", str(error))
+    return Int8Facts(kernel="refused", operators={}, refusal=" ".join(str(words).split())[:300])

@@ -1,0 +1,1 @@
+"""INT8 for LiteRT: which operators, their scales, the file."""

@@ -1,0 +1,187 @@
+"""Other weights in a TFLite model: learned for INT8, scaled so that channels are alike, dense for
+groups."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from iast_export.formats import tflite_file as tf
+from iast_export.formats import tflite_write as tw
+from iast_export.formats.onnx_graph import Array
+from iast_export.forms.grouped import dense_weight
+from iast_export.quantize.equalize.factors import Equalization
+from iast_export.quantize.litert.plan import (
+    filter_axes,
+    form_of,
+    group_count,
+    integer_operators,
+    result_name,
+)
+from iast_export.quantize.onnx.layers import with_learned
+
+
+def replace_filters(
+    model: tf.Model, filters: Mapping[str, Array], in_float: Collection[str] = ()
+) -> None:
+    """Puts learned weights in the place of the FP32 ones that they are known by, in place.
+
+    Args:
+        filters: float32 [I, kH, kW] by `filter_key`.
+        in_float: results of convolutions asked to stay in float. A weight that any convolution
+            computes with in float, asked or unasked, stays as it is in every signature.
+    """
+    done = {
+        int(graph.tensors[int(op.inputs[1])].buffer)
+        for graph in (model.subgraphs if filters else [])
+        for op in _float_convolutions(model, graph, in_float)
+    }
+    for graph in model.subgraphs:
+        for op in graph.operators if filters else []:
+            axes = filter_axes(tf.op_name(model, op))
+            tensor = graph.tensors[int(op.inputs[1])] if axes else None
+            if tensor is None or int(tensor.buffer) in done or tf.dtype_name(tensor) != "float32":
+                continue
+            data = tf.buffer_bytes(model, tensor)
+            if data:
+                own = np.frombuffer(data, np.float32).reshape(tensor.shape).transpose(axes)
+                learned = np.ascontiguousarray(
+                    with_learned(own, filters).transpose(np.argsort(axes))
+                )
+                model.buffers[int(tensor.buffer)].data = learned.reshape(-1).view(np.uint8)
+                done.add(int(tensor.buffer))
+
+
+def _float_convolutions(
+    model: tf.Model, graph: tf.Graph, in_float: Collection[str]
+) -> Iterator[Any]:
+    """The convolutions of a signature that `integer_operators` leaves in float."""
+    chosen = integer_operators(model, graph, in_float=in_float)
+    for n, op in enumerate(graph.operators):
+        if n not in chosen and filter_axes(tf.op_name(model, op)):
+            yield op
+
+
+def densify_litert(model: tf.Model, mark: str = "") -> None:
+    """Writes grouped convolutions as dense ones where `form_of` says so, in place.
+
+    A weight that signatures share is still stored once.
+
+    Args:
+        mark: how the names of the results begin that are computed in integers.
+    """
+    made: dict[tuple[int, int], int] = {}
+    for graph in model.subgraphs:
+        for op in graph.operators:
+            if not result_name(graph, op).startswith(mark) or form_of(model, graph, op) != "dense":
+                continue
+            tensor, groups = graph.tensors[int(op.inputs[1])], group_count(model, graph, op)
+            axes = filter_axes(tf.op_name(model, op))
+            held = np.frombuffer(tf.buffer_bytes(model, tensor), np.float32).reshape(tensor.shape)
+            dense = dense_weight(held.transpose(axes), groups).transpose(0, 2, 3, 1)
+            key = int(tensor.buffer), groups
+            if key not in made:
+                made[key] = _new_buffer(model, dense)
+            _read_weight(graph, op, 1, made[key], "dense", dense.shape)
+            _as_convolution(model, op)
+
+
+def _as_convolution(model: tf.Model, op: Any) -> None:
+    """Makes a depthwise convolution, whose weight was replaced, a CONV_2D; in place."""
+    if tf.op_name(model, op) == "CONV_2D":
+        return
+    schema, given = tf.schema(), op.builtinOptions
+    options = schema.Conv2DOptionsT()
+    for field in (
+        "padding",
+        "strideW",
+        "strideH",
+        "fusedActivationFunction",
+        "dilationWFactor",
+        "dilationHFactor",
+    ):
+        setattr(options, field, getattr(given, field))
+    op.opcodeIndex = tw.operator_code(model, "CONV_2D")
+    op.builtinOptions, op.builtinOptionsType = options, schema.BuiltinOptions.Conv2DOptions
+
+
+def equalize_litert(model: tf.Model, factors: Equalization) -> int:
+    """Applies factors to every signature of an FP32 model, in place; what signatures share stays
+    shared.
+
+    Returns:
+        How many pairs and convolutions were changed: those whose filters the model holds, all of
+        them.
+    """
+    layers = [one for graph in model.subgraphs for one in _constant_convolutions(model, graph)]
+    chosen = factors.among(weight for _, _, _, weight in layers) if factors else factors
+    replaced: dict[tuple[int, int], int] = {}
+    for graph, op, order, weight in layers if chosen else []:
+        tensors = [graph.tensors[int(t)] for t in op.inputs[1:] if int(t) >= 0]
+        bias = (
+            np.frombuffer(tf.buffer_bytes(model, tensors[1]), np.float32)
+            if len(tensors) > 1
+            else None
+        )
+        made = chosen.changed(weight, bias)
+        for place, value in enumerate(made or ()):
+            if value is None:
+                continue
+            new = value.transpose(np.argsort(order)) if place == 0 else value
+            key = int(tensors[place].buffer), int(tensors[0].buffer)
+            if key not in replaced:
+                replaced[key] = _new_buffer(model, new)
+            _read_weight(graph, op, place + 1, replaced[key], "equalized")
+    return len(chosen.pairs) + len(chosen.norms)
+
+
+def _constant_convolutions(
+    model: tf.Model, graph: tf.Graph
+) -> Iterator[tuple[tf.Graph, Any, tuple[int, ...], Array]]:
+    """Graph, operator, how its weight is transposed to [O, I, kH, kW], and that, of each
+    convolution."""
+    for op in graph.operators:
+        order = filter_axes(tf.op_name(model, op))
+        if not order:
+            continue
+        constants = [graph.tensors[int(t)] for t in op.inputs[1:] if int(t) >= 0]
+        if all(tf.buffer_bytes(model, one) for one in constants):
+            held = np.frombuffer(tf.buffer_bytes(model, constants[0]), np.float32)
+            yield graph, op, order, held.reshape(constants[0].shape).transpose(order)
+
+
+def write_equalized_litert(source: Path, target: Path, factors: Equalization) -> None:
+    """Writes an FP32 file with factors applied, all tensors of values by the same names."""
+    model = tf.read_model(source)
+    equalize_litert(model, factors)
+    target.write_bytes(tw.serialize(model))
+
+
+def _read_weight(
+    graph: tf.Graph,
+    op: Any,
+    place: int,
+    buffer: int,
+    suffix: str,
+    shape: Sequence[int] | None = None,
+) -> None:
+    """Gives an operator a constant of its own, like the one that it reads at `place` but for its
+    values."""
+    tensor = deepcopy(graph.tensors[int(op.inputs[place])])
+    tensor.name, tensor.buffer = f"{tf.text(tensor.name)}_{suffix}", buffer
+    if shape is not None:
+        tensor.shape, tensor.shapeSignature = list(shape), None
+    graph.tensors.append(tensor)
+    op.inputs[place] = len(graph.tensors) - 1
+
+
+def _new_buffer(model: tf.Model, value: Array) -> int:
+    """Adds a constant and returns the index of its buffer."""
+    buffer = tf.schema().BufferT()
+    buffer.data = np.ascontiguousarray(value, np.float32).reshape(-1).view(np.uint8)
+    model.buffers.append(buffer)
+    return len(model.buffers) - 1

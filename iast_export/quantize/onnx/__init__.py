@@ -1,0 +1,1 @@
+"""INT8 for ONNX Runtime: which operators, their scales, the file."""

@@ -1,0 +1,365 @@
+"""Writes a planned ONNX graph in INT8, operator by operator, as ONNX Runtime runs it best."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper
+
+from iast_export.formats.onnx_graph import Array, attribute, pool_initializers, prune
+from iast_export.quantize.onnx.layers import (
+    UINT8_LEVELS,
+    Emitter,
+    Parameters,
+    dequantize_once,
+    hard_swish,
+    keep_float,
+    keep_layout,
+    narrow_output,
+    pixels_last_order,
+    quantize_weight,
+    shuffle_pixels_last,
+    widen_input,
+    widened_outputs,
+)
+from iast_export.quantize.onnx.picture import (
+    PictureBlocks,
+    picture_blocks,
+    place_pixels,
+    repeat_outputs,
+    step_by_columns,
+    widen_kernel,
+)
+from iast_export.quantize.onnx.plan import CLAMPS, Plan, moved_inputs
+
+_SMALLEST_SHUFFLED = 8
+
+
+def own_weights(graph: onnx.GraphProto) -> None:
+    """Gives every dequantized int8 weight a zero point of its own, and its own bytes; in place.
+
+    Where two share one, ONNX Runtime fails to load the model under session.x64quantprecision: it
+    names the unsigned form after the signed one and finds the name taken the second time.
+    """
+    values = {item.name: item for item in graph.initializer}
+    seen: set[str] = set()
+    for node in graph.node:
+        if node.op_type != "DequantizeLinear" or len(node.input) < 3:
+            continue
+        weight, zero_point = values.get(node.input[0]), values.get(node.input[2])
+        if weight is None or zero_point is None or weight.data_type != onnx.TensorProto.INT8:
+            continue
+        if weight.name in seen:
+            node.input[0] = _copied(graph, weight, f"{node.output[0]}_weight")
+        if zero_point.name in seen:
+            node.input[2] = _copied(graph, zero_point, f"{node.input[0]}_zero_point")
+        seen.update((node.input[0], node.input[2]))
+
+
+def _copied(graph: onnx.GraphProto, constant: onnx.TensorProto, name: str) -> str:
+    copy = onnx.TensorProto()
+    copy.CopyFrom(constant)
+    copy.name = name
+    graph.initializer.append(copy)
+    return name
+
+
+class Writer:
+    """Writes the graph of a plan, operator by operator."""
+
+    def __init__(
+        self, graph: onnx.GraphProto, plan: Plan, parameters: Mapping[str, Parameters]
+    ) -> None:
+        self.graph, self.plan, self.index = graph, plan, plan.index
+        self.parameters = parameters
+        # ONNX Runtime moves and convolves uint16 in float, so nothing is laid out for integer
+        # kernels.
+        self.has_kernels = all(one.levels == UINT8_LEVELS for one in parameters.values())
+        self.emitter = Emitter()
+        self.dequantized: set[str] = set()
+        self.shuffled: dict[str, tuple[int, int]] = {}
+        self.widened: dict[str, int] = {}
+        self.pictures: dict[str, tuple[PictureBlocks, onnx.NodeProto]] = {}
+
+    def write(self, source: onnx.ModelProto) -> onnx.ModelProto:
+        for item in self.graph.input:
+            if item.name in self.plan.roots:
+                self._quantize(item.name, item.name)
+        for node in self.graph.node:
+            self._write(node)
+        constants = {**self.index.constants, **self.emitter.constants}
+        used = {name for node in self.emitter.nodes for name in node.input}
+        graph = helper.make_graph(
+            self.emitter.nodes,
+            self.graph.name,
+            self.graph.input,
+            self.graph.output,
+            [
+                numpy_helper.from_array(value, name)
+                for name, value in constants.items()
+                if name in used
+            ],
+        )
+        prune(graph)
+        pool_initializers(graph)
+        own_weights(graph)
+        return helper.make_model(
+            graph, opset_imports=source.opset_import, ir_version=source.ir_version
+        )
+
+    def _write(self, node: onnx.NodeProto) -> None:
+        if not self.plan.is_integer(node):
+            self._write_float(node)
+        elif node.op_type == "Conv":
+            self._write_convolution(node)
+        elif node.op_type in CLAMPS:
+            self._write_clamp(node)
+        elif node.op_type == "Add":
+            self._copy(
+                node, [self._dequantize(name) for name in node.input], self._result_name(node)
+            )
+            self._quantize_result(node)
+        elif node.op_type == "HardSwish":
+            x = self._dequantize(node.input[0])
+            hard_swish(self.emitter, x, self._result_name(node))
+            self._quantize_result(node)
+        elif node.op_type == "Concat":
+            self._write_joined(node)
+        else:
+            self._write_movement(node)
+
+    def _copy(self, node: onnx.NodeProto, inputs: list[str], output: str) -> None:
+        copy = onnx.NodeProto()
+        copy.CopyFrom(node)
+        copy.input[:], copy.output[:], copy.name = inputs, [output, *node.output[1:]], output
+        self.emitter.nodes.append(copy)
+
+    def _write_float(self, node: onnx.NodeProto) -> None:
+        result, inputs = node.output[0], [self._float(name) for name in node.input]
+        if node.op_type == "Shape" and self._made_in_integers(node.input[0]):
+            inputs = [f"{node.input[0]}_q"]  # the same sides, and nothing is dequantized for them
+        if result in self.plan.roots and self._convolution(result) is not None:
+            self._copy(node, inputs, f"{result}_in_float")
+            keep_float(self.emitter, f"{result}_in_float", result)
+        else:
+            self._copy(node, inputs, result)
+        for name in node.output:
+            if name in self.plan.roots:
+                self._quantize(name, name)
+
+    def _float(self, name: str) -> str:
+        """A tensor for a float operator: as it was made, or dequantized where integers made it."""
+        if not self._made_in_integers(name) or name not in self.plan.root_of:
+            return name
+        return self._dequantize_fenced(name) if name in self.plan.roots else self._dequantize(name)
+
+    def _made_in_integers(self, name: str) -> bool:
+        producer = self.index.producer(name)
+        return producer is not None and self.plan.is_integer(producer)
+
+    def _dequantize_fenced(self, name: str) -> str:
+        """A convolution's result for float operators, behind a fence (`keep_layout`)."""
+        fenced = f"{name}_fenced"
+        if self._convolution(name) is None:
+            return self._dequantize(name)
+        if fenced not in self.dequantized:
+            keep_layout(self.emitter, f"{name}_q", f"{fenced}_q")
+            self.plan.root_of[fenced] = self.plan.root_of[name]
+            self.dequantized.add(fenced)
+            self._dequantize(fenced)
+            if self._float_readers(name) > 1:
+                dequantize_once(self.emitter, f"{fenced}_dq", f"{fenced}_q", f"{fenced}_once")
+        return f"{fenced}_{'once' if self._float_readers(name) > 1 else 'dq'}"
+
+    def _float_readers(self, name: str) -> int:
+        """How many float operators read a tensor's values."""
+        readers = self.index.consumers.get(name, [])
+        return sum(not self.plan.is_integer(node) and node.op_type != "Shape" for node in readers)
+
+    def _quantize(self, root: str, source: str) -> None:
+        """Writes a root in integers; surplus channels are cut off there."""
+        scale, zero_point = self.emitter.parameters(root, self.parameters[root])
+        wide = root in self.widened
+        output = f"{root}_q_wide" if wide else f"{root}_q"
+        self.emitter.node("QuantizeLinear", [source, scale, zero_point], output)
+        if wide:
+            narrow_output(self.emitter, output, f"{root}_q", self.widened[root])
+
+    def _quantize_as(self, name: str, root: str, source: str) -> None:
+        scale, zero_point = self.emitter.parameters(root, self.parameters[root])
+        self.emitter.node("QuantizeLinear", [source, scale, zero_point], f"{name}_q")
+
+    def _dequantize(self, name: str, output: str | None = None) -> str:
+        result = output or f"{name}_dq"
+        if result not in self.dequantized:
+            root = self.plan.root_of[name]
+            scale, zero_point = self.emitter.parameters(root, self.parameters[root])
+            self.emitter.node("DequantizeLinear", [f"{name}_q", scale, zero_point], result)
+            self.dequantized.add(result)
+        return result
+
+    def _finish(self, name: str) -> None:
+        """A graph output that integers made is given in float."""
+        if name in self.index.outputs:
+            self._dequantize(name, name)
+
+    def _is_root(self, node: onnx.NodeProto) -> bool:
+        return node.output[0] in self.plan.roots
+
+    def _result_name(self, node: onnx.NodeProto) -> str:
+        return f"{node.output[0]}_float" if self._is_root(node) else node.output[0]
+
+    def _quantize_result(self, node: onnx.NodeProto) -> None:
+        if self._is_root(node):
+            self._quantize(node.output[0], self._result_name(node))
+            self._finish(node.output[0])
+
+    def _write_clamp(self, node: onnx.NodeProto) -> None:
+        """Quantizes a clamped tensor; the clamp itself only where the levels reach beyond its
+        bounds."""
+        result, source = node.output[0], node.input[0]
+        root, parameters = self.plan.roots[result], self.parameters[result]
+        lowest = -parameters.zero_point * float(parameters.scale)
+        highest = (parameters.levels - parameters.zero_point) * float(parameters.scale)
+        below = root.low is not None and lowest < root.low
+        if below or (root.high is not None and highest > root.high * (1 + 1e-6)):
+            self._copy(node, list(node.input), f"{result}_float")
+            source = f"{result}_float"
+        self._quantize(result, source)
+        self._finish(result)
+
+    def _write_movement(self, node: onnx.NodeProto) -> None:
+        moved = set(moved_inputs(node))
+        source, result = node.input[0], node.output[0]
+        if not self.has_kernels:
+            inputs = [self._dequantize(name) if name in moved else name for name in node.input]
+            self._copy(node, inputs, f"{result}_moved")
+            self._quantize_as(result, self.plan.root_of[result], f"{result}_moved")
+        elif source in self.pictures:
+            form, convolution = self.pictures[source]
+            read, shrunk_px = f"{convolution.input[0]}_q", self._shrunk_px(convolution)
+            place_pixels(self.emitter, f"{source}_q", f"{result}_q", form, read, shrunk_px)
+        elif source in self.shuffled:
+            channels, block = self.shuffled[source]
+            shuffle_pixels_last(self.emitter, f"{source}_q", f"{result}_q", channels, block)
+        else:
+            inputs = [f"{name}_q" if name in moved else name for name in node.input]
+            if node.op_type == "Resize":  # channels last it takes ten times as long
+                inputs[0] = keep_layout(self.emitter, inputs[0], f"{result}_source")
+            self._copy(node, inputs, f"{result}_q")
+        self._finish(result)
+
+    def _write_joined(self, node: onnx.NodeProto) -> None:
+        """Joins integers as they are or, where scales differ, so that ONNX Runtime requantizes
+        them."""
+        result, root = node.output[0], self.plan.root_of[node.output[0]]
+        parts = list(node.input)
+        for i, name in enumerate(parts):
+            if not self._made_in_integers(name) and self.plan.root_of.get(name) != root:
+                parts[i] = f"{result}_part_{i}"
+                self._quantize_as(parts[i], root, name)
+                self.plan.root_of[parts[i]] = root
+        if self.has_kernels and all(self.plan.root_of[part] == root for part in parts):
+            self._copy(node, [f"{part}_q" for part in parts], f"{result}_q")
+        else:
+            self._copy(node, [self._dequantize(part) for part in parts], f"{result}_moved")
+            self._quantize_as(result, root, f"{result}_moved")
+        self._finish(result)
+
+    def _convolution(self, root: str) -> onnx.NodeProto | None:
+        """The convolution that made a (clamped) root."""
+        node = self.index.producer(root)
+        if node is not None and node.op_type in CLAMPS:
+            node = self.index.producer(node.input[0])
+        return node if node is not None and node.op_type == "Conv" else None
+
+    def _shuffle_block(self, result: str) -> int:
+        """Block size of the pixel shuffle that alone reads a convolution's result, or 0."""
+        reader = self.index.only_consumer(result)
+        if reader is None or reader.op_type != "DepthToSpace" or not self.plan.is_integer(reader):
+            return 0
+        return (
+            int(attribute(reader, "blocksize", 0))
+            if attribute(reader, "mode", "DCR") == "CRD"
+            else 0
+        )
+
+    def _shrunk_px(self, node: onnx.NodeProto) -> int:
+        """How much narrower a convolution's result is than its input."""
+        pads = list(attribute(node, "pads", [])) or [0, 0, 0, 0]
+        return int(self.index.constants[node.input[1]].shape[3]) - 1 - int(pads[1]) - int(pads[3])
+
+    def _write_convolution(self, node: onnx.NodeProto) -> None:
+        emitter, name, result = self.emitter, node.output[0], self._clamped(node)
+        weight = self.index.constants[node.input[1]]
+        given = self.index.constant(node, 2)
+        bias = np.zeros(len(weight), np.float32) if given is None else given
+        x = self.parameters[self.plan.root_of[node.input[0]]]
+        source, added = f"{node.input[0]}_q", 0
+        if self.has_kernels and attribute(node, "group", 1) == 1:
+            source, added = widen_input(emitter, source, name, weight.shape[1], x.typed_zero_point)
+        int8, scales, int32 = quantize_weight(weight, bias, x.scale)
+        int8 = np.pad(int8, ((0, 0), (0, added), (0, 0), (0, 0)))
+        made, int8, scales, int32 = self._arrange_outputs(node, result, int8, scales, int32)
+        kind = "int8" if int8.shape == weight.shape else "wide"
+        inputs = [self._dequantized_input(source, node.input[0], added)]
+        inputs.append(self._parameter(f"{node.input[1]}_{kind}", int8, scales))
+        if given is not None:
+            inputs.append(
+                self._parameter(f"{name}_bias", int32, (scales * x.scale).astype(np.float32))
+            )
+        self._copy(made, inputs, self._result_name(node))
+        self._quantize_result(node)
+
+    def _arrange_outputs(
+        self, node: onnx.NodeProto, result: str, int8: Array, scales: Array, int32: Array
+    ) -> tuple[onnx.NodeProto, Array, Array, Array]:
+        """A convolution with its outputs as the kernel and the movement behind it want them."""
+        if not self.has_kernels or attribute(node, "group", 1) > 1:
+            return node, int8, scales, int32
+        channels, block = len(int8), self._shuffle_block(result)
+        form = picture_blocks(node, channels, block) if block else None
+        if form is not None:
+            self.pictures[result] = form, node
+            made = step_by_columns(node, int8.shape[2:], form)
+            return (
+                made,
+                widen_kernel(int8, form),
+                repeat_outputs(scales, form),
+                repeat_outputs(int32, form),
+            )
+        if block and channels // (block * block) >= _SMALLEST_SHUFFLED:
+            self.shuffled[result] = (channels, block)
+            order = pixels_last_order(channels, block)
+            int8, scales, int32 = int8[order], scales[order], int32[order]
+        extra = widened_outputs(channels) - channels
+        if extra:
+            self.widened[result] = channels
+        int8 = np.pad(int8, ((0, extra), (0, 0), (0, 0), (0, 0)))
+        return node, int8, np.pad(scales, (0, extra), mode="edge"), np.pad(int32, (0, extra))
+
+    def _clamped(self, node: onnx.NodeProto) -> str:
+        reader = self.index.only_consumer(node.output[0])
+        return str((node if self._is_root(node) or reader is None else reader).output[0])
+
+    def _dequantized_input(self, source: str, name: str, added: int) -> str:
+        if not added:
+            return self._dequantize(name)
+        root = self.plan.root_of[name]
+        scale, zero_point = self.emitter.parameters(root, self.parameters[root])
+        return self.emitter.node("DequantizeLinear", [source, scale, zero_point], f"{source}_dq")
+
+    def _parameter(self, name: str, values: Array, scales: Array) -> str:
+        """A dequantized constant, with a name of its own where several convolutions share it."""
+        if name in self.emitter.constants:
+            name = f"{name}_{len(self.emitter.nodes)}"
+        constants = [
+            self.emitter.constant(name, values),
+            self.emitter.constant(f"{name}_scale", scales),
+        ]
+        constants.append(
+            self.emitter.constant(f"{name}_zero_point", np.zeros(len(scales), values.dtype))
+        )
+        return self.emitter.node("DequantizeLinear", constants, f"{name}_dq", axis=0)

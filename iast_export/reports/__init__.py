@@ -1,0 +1,1 @@
+"""The reports and the manifest: every JSON file that outlives a run."""

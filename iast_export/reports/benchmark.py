@@ -1,0 +1,58 @@
+"""The report of `bench`: how fast each lane is, and how much faster than FP32."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from iast_export.files.paths import MANIFEST_NAME as MANIFEST_NAME
+from iast_export.reports.base import Milliseconds, Model, Positive, Report, Sha256
+from iast_export.specs import Precision, Runtime
+
+
+class Ratio(Model):
+    """FP32 time over this time, with its bootstrap interval: above 1 is faster than FP32."""
+
+    value: Annotated[float, Field(gt=0)]
+    low: Annotated[float, Field(gt=0)]
+    high: Annotated[float, Field(gt=0)]
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if not self.low <= self.value <= self.high:
+            raise ValueError(
+                f"a ratio of {self.value} lies outside its interval {self.low}..{self.high}"
+            )
+        return self
+
+
+class BenchmarkRow(Model):
+    """Speed, memory and size of one model at one tier; `sha256` is of its file.
+
+    `p90_ms` is None where the samples are too few for it; `ratio_to_fp32` is None for FP32 itself
+    and where FP32 was not measured; `warmup_ms` is kept apart and enters no figure.
+    """
+
+    runtime: Runtime
+    precision: Precision
+    tier: str
+    sha256: Sha256
+    threads: Positive
+    median_ms: Milliseconds
+    p90_ms: Milliseconds | None = None
+    samples_ms: tuple[Milliseconds, ...] = Field(min_length=1)
+    warmup_ms: tuple[Milliseconds, ...] = ()
+    ratio_to_fp32: Ratio | None = None
+    peak_rss_bytes: Positive | None = None
+    file_bytes: Positive
+
+
+class BenchmarkReport(Report):
+    """reports/benchmark.json; `machine` is `environment.machine_fingerprint()`."""
+
+    made_by = "bench"
+    schema_version: Literal[2] = 2
+    machine: dict[str, str | int | list[str]]
+    versions: dict[str, str] = Field(default_factory=dict)
+    rows: tuple[BenchmarkRow, ...] = Field(min_length=1)

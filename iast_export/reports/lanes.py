@@ -1,0 +1,91 @@
+"""Every lane of every tier side by side: reports/lanes.json."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal, Self, get_args
+
+from pydantic import Field, model_validator
+
+from iast_export.reports.base import (
+    Milliseconds,
+    Model,
+    Positive,
+    RelativePath,
+    Report,
+    SetFacts,
+    Sha256,
+)
+from iast_export.reports.benchmark import Ratio
+from iast_export.reports.verify import Drop, Spread
+from iast_export.specs import Runtime
+
+LANES_PATH = "reports/lanes.json"
+
+LaneKind = Literal[
+    "fp32", "fp16", "weight_only_int8", "dynamic_int8", "int8", "int16x8", "mixed", "ceiling"
+]
+LANE_KINDS: tuple[LaneKind, ...] = get_args(LaneKind)
+
+
+class LaneRow(Model):
+    """A lane of a tier, measured, or the reason why it is not.
+
+    Attributes:
+        path: of its file inside the bundle's folder; None where there is none.
+        sha256: of that file.
+        shipped: whether the manifest lists it. Only shipped lanes can be a default.
+        computes: what the runtime really does with its convolutions, asked of the runtime.
+        not_run: why there are no figures; empty where there are.
+        samples_ms: the counted runs of `median_ms`.
+        ratio_to_fp32: to FP32 of the same runtime, timed in turn; None for FP32 itself.
+        psnr_db, drop: to ONNX FP32; None for that itself and for a ceiling, whose pictures mean
+            nothing.
+        convolution_share: of ONNX Runtime's INT8, the share of its time that its convolutions take;
+            were all else free, it would be faster by the inverse.
+        on_front: no other lane of the tier is both faster and closer.
+    """
+
+    runtime: Runtime
+    tier: str
+    lane: LaneKind
+    path: RelativePath | None = None
+    sha256: Sha256 | None = None
+    shipped: bool
+    computes: str = ""
+    not_run: str = ""
+    median_ms: Milliseconds | None = None
+    samples_ms: tuple[Milliseconds, ...] = ()
+    ratio_to_fp32: Ratio | None = None
+    psnr_db: Spread | None = None
+    drop: Drop | None = None
+    file_bytes: Positive | None = None
+    convolution_share: Annotated[float, Field(gt=0, le=1)] | None = None
+    is_default: bool = False
+    on_front: bool = False
+
+    @model_validator(mode="after")
+    def _measured_or_said_why(self) -> Self:
+        if bool(self.not_run) == (self.median_ms is not None):
+            raise ValueError("a lane has figures, or a reason why not")
+        if (self.path is None) != (self.sha256 is None):
+            raise ValueError("a file and its sha256 come together")
+        if (self.is_default or self.on_front) and (self.lane == "ceiling" or self.not_run):
+            raise ValueError("a ceiling or a lane that does not run is no default and on no front")
+        if self.is_default and not self.shipped:
+            raise ValueError("a default lane is one of the bundle")
+        return self
+
+
+class LanesReport(Report):
+    """All lanes of the tiers asked for; `fp32_sha256` are the FP32 files that they were made
+    from."""
+
+    made_by: ClassVar[str] = "lanes"
+    schema_version: Literal[2] = 2
+    machine: dict[str, str | int | list[str]]
+    versions: dict[str, str] = Field(default_factory=dict)
+    threads: Positive
+    set: SetFacts
+    rule: str
+    fp32_sha256: tuple[Sha256, ...]
+    rows: Annotated[tuple[LaneRow, ...], Field(min_length=1)]

@@ -1,0 +1,52 @@
+"""The report of `quantize`: what is INT8 in each file, what is not, and why."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from iast_export.files.paths import MANIFEST_NAME as MANIFEST_NAME
+from iast_export.reports.base import Count, Model, Positive, RelativePath, Report, SetFacts, Sha256
+from iast_export.specs import Precision, Runtime
+
+
+class QuantizeRow(Model):
+    """What quantization did to one file, of that `sha256`. `islands` are the operators left float
+    on purpose.
+
+    For LiteRT `delegated` counts per signature the operators that XNNPACK takes, `not_delegated`
+    names those that it leaves to the built-in kernels. `rewrites` counts, for ONNX, the places that
+    each exact rewrite changed in the FP32 file.
+    """
+
+    path: RelativePath
+    sha256: Sha256
+    runtime: Runtime
+    precision: Precision
+    tier: str | None = None
+    quantized_ops: dict[str, Count]
+    islands: tuple[str, ...] = ()
+    delegated: dict[str, Count] = Field(default_factory=dict)
+    not_delegated: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    rewrites: dict[str, Count] = Field(default_factory=dict)
+
+
+class CalibratedOn(Model):
+    """Which pictures calibrated: of `found` ones, how many at each tier, and what was left out and
+    why."""
+
+    found: Positive
+    used: dict[str, Positive]
+    skipped: dict[str, str] = Field(default_factory=dict)
+
+
+class QuantizeReport(Report):
+    """reports/quantize.json; `set` holds the pictures that were chosen, at most one per pair."""
+
+    made_by = "quantize"
+    schema_version: Literal[2] = 2
+    method: str
+    set: SetFacts
+    calibrated: CalibratedOn | None = None
+    rows: tuple[QuantizeRow, ...] = Field(min_length=1)

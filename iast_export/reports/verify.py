@@ -1,0 +1,126 @@
+"""The report of `verify`: how far each lane is from the FP32 reference."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from iast_export.files.paths import MANIFEST_NAME as MANIFEST_NAME
+from iast_export.reports.base import (
+    PSNR_CAP_DB,
+    Model,
+    Positive,
+    Report,
+    SetFacts,
+    Sha256,
+    Share,
+    Side,
+    Similarity,
+)
+from iast_export.specs import Precision, Runtime
+
+
+class Spread(Model):
+    """Mean and 5th percentile over the images of a row."""
+
+    mean: float
+    p5: float
+
+
+class Drop(Model):
+    """Relative loss of the task scores against FP32; positive is worse. None: not judged."""
+
+    ssim_content: float
+    style_distance: float
+    lpips_content: float | None = None
+    identity: float | None = None
+
+
+class TaskScores(Model):
+    """Scores of one stylized picture; None where not judged."""
+
+    ssim_content: Similarity
+    style_distance: Share
+    lpips_content: Share | None = None
+    identity: Similarity | None = None
+
+
+class PairScore(Model):
+    """Raw figures of one content and style pair at one size: all that the row's summaries follow
+    from.
+
+    `scores` are those of the row's own picture, `reference` those of FP32's.
+    """
+
+    content: str
+    style: str
+    width_px: Side
+    height_px: Side
+    psnr_db: Annotated[float, Field(ge=0, le=PSNR_CAP_DB)]
+    ssim: Similarity
+    scores: TaskScores
+    reference: TaskScores
+
+    @property
+    def key(self) -> tuple[str, str, int, int]:
+        """What was judged."""
+        return self.content, self.style, self.width_px, self.height_px
+
+
+class Figures(Model):
+    """Fidelity and score drops over some pictures, from `pairs`.
+
+    `not_judged` gives, for each score of `drop` that is None, the reason.
+    """
+
+    images: Positive
+    psnr_db: Spread
+    ssim: Spread
+    drop: Drop
+    not_judged: dict[str, str] = Field(default_factory=dict)
+    pairs: tuple[PairScore, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _explains_gaps(self) -> Self:
+        gaps = {name for name in ("lpips_content", "identity") if getattr(self.drop, name) is None}
+        if gaps != set(self.not_judged):
+            raise ValueError(
+                f"not_judged must explain exactly {sorted(gaps)}, found {sorted(self.not_judged)}"
+            )
+        return self
+
+
+class VerifyRow(Figures):
+    """Figures of one model at one tier: over squares of the tier's side, which no runtime pads.
+
+    `own_shape` are those over pictures that keep their aspect ratio, which LiteRT pads to the
+    square; None where no picture of the set is other than square. `sha256` is of the model's file,
+    `reference_sha256` of the ONNX FP32 file that it was compared with.
+    """
+
+    runtime: Runtime
+    precision: Precision
+    tier: str
+    sha256: Sha256
+    reference_sha256: Sha256
+    own_shape: Figures | None = None
+
+    def parts(self) -> tuple[Figures, ...]:
+        """The figures for squares, then those for own shapes where there are any."""
+        return (self, self.own_shape) if self.own_shape else (self,)
+
+    def keys(self) -> tuple[set[tuple[str, str, int, int]], ...]:
+        """What was judged, part by part."""
+        return tuple({pair.key for pair in part.pairs} for part in self.parts())
+
+
+class VerifyReport(Report):
+    """reports/verify.json; `styles` are the SHA-256 of the codes of every style that was judged
+    in."""
+
+    made_by = "verify"
+    schema_version: Literal[2] = 2
+    set: SetFacts
+    styles: dict[str, Sha256]
+    rows: tuple[VerifyRow, ...] = Field(min_length=1)

@@ -1,0 +1,1 @@
+"""The runtimes behind one Protocol, and LiteRT's GPU delegate."""

@@ -1,0 +1,1 @@
+"""Pictures through a bundle, and styles added to one."""

@@ -1,0 +1,463 @@
+"""Pictures from a bundle: the tier by resolution, any runtime and precision, many at once."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from iast_export.bundle.belonging import load_own
+from iast_export.bundle.claims import made_files
+from iast_export.bundle.sealed import Seals
+from iast_export.bundle.styles import Codes, style_id, unpack
+from iast_export.errors import InputError, UsageError
+from iast_export.files.artifacts import Progress, no_progress
+from iast_export.files.notes import note
+from iast_export.files.paths import check_not_overwriting
+from iast_export.lanes.default_lane import load_defaults, padding_fault
+from iast_export.pictures.images import (
+    Rgb,
+    center_square,
+    fit_longest_side,
+    fit_size,
+    load_image,
+    save_png,
+    sheet,
+    to_tensor,
+)
+from iast_export.pictures.tiling import run_tiled, tile_axes
+from iast_export.reports.base import VERIFY_PATH
+from iast_export.reports.manifest import FileEntry, Manifest, load_manifest
+from iast_export.reports.verify import VerifyReport
+from iast_export.runtimes.litert import open_litert
+from iast_export.runtimes.onnx import open_onnx
+from iast_export.runtimes.session import Session, stylize_rgb
+from iast_export.specs import (
+    STRENGTH,
+    STYLE_ENCODER_SIDE_PX,
+    STYLE_IMAGE,
+    Accelerator,
+    Precision,
+    Runtime,
+    Tier,
+    select_tier,
+)
+
+Oversize = Literal["refuse", "scale_down", "tile"]
+_THUMBNAIL_PX = 256
+_SHEET = "sheet.png"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One stylized picture that was written; `reason` says why this runtime, where it isn't the
+    usual one."""
+
+    path: Path
+    content: str
+    style: str
+    tier: str
+    runtime: Runtime
+    precision: Precision
+    reason: str = ""
+
+
+class Engines(Protocol):
+    """What `stylize` takes pictures from: one engine for all, or one chosen by the picture."""
+
+    folder: Path
+    tiers: list[Tier]
+
+    def style_codes(self, style: str) -> tuple[str, Codes]:
+        """See `BundleEngine.style_codes`."""
+        ...
+
+    def engine_for(self, rgb: Rgb, oversize: Oversize) -> tuple[BundleEngine, str]:
+        """The engine for a picture, and why it is not the usual one ("" where it is)."""
+        ...
+
+
+class BundleEngine:
+    """The transfer models of one bundle in one runtime and precision, opened when first needed.
+
+    Without a precision each tier has its default lane (`default_lane`), by the bundle's reports.
+
+    Raises:
+        InputError: the folder is no bundle, any model in it is altered, or a file that is used is
+            missing.
+        UsageError: the bundle has no such lane.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        runtime: Runtime,
+        precision: Precision | None = None,
+        threads: int = 1,
+        accelerator: Accelerator = "cpu",
+    ) -> None:
+        if accelerator == "gpu" and runtime != "litert":
+            raise UsageError(
+                f"no GPU computes for {runtime} here", "use --runtime litert, or the CPU"
+            )
+        self.folder, self.runtime, self.threads = folder, runtime, threads
+        self.accelerator = accelerator
+        self.manifest: Manifest = load_manifest(folder)
+        self._seals = Seals.of_bundle(folder, self.manifest)
+        self._seals.check_present()
+        self.tiers = [Tier(t.depth, t.max_side_px) for t in self.manifest.tiers]
+        self.code_shapes = self.manifest.network.code_shapes
+        self._precisions = self._chosen(precision)
+        self._lanes = {tier.id: self._files(self.precision(tier)) for tier in self.tiers}
+        self._sessions: dict[str, Session] = {}
+
+    def engine_for(self, rgb: Rgb, oversize: Oversize) -> tuple[BundleEngine, str]:
+        """Itself, whatever the picture; a note says so where that pads the picture and loses by
+        it."""
+        fault = self.padding_fault(rgb, oversize)
+        if fault:
+            note("padded", f"{fault}; --runtime onnxruntime does not pad it")
+        return self, ""
+
+    def padding_fault(self, rgb: Rgb, oversize: Oversize) -> str | None:
+        """What is against this runtime's padding of a picture; None where it is fine, or not
+        padded so."""
+        tier, height, width = self.seen(rgb, oversize)
+        sides = tier.shape_px
+        if self.runtime != "litert" or (height, width) == sides:
+            return None
+        fault = padding_fault(self._verified, self.precision(tier), tier.id)
+        shown = f"LiteRT pads a picture of {width}x{height} px to {sides[1]}x{sides[0]} px"
+        return f"{shown}: {fault}" if fault else None
+
+    @cached_property
+    def _verified(self) -> VerifyReport | None:
+        try:
+            return load_own(VerifyReport, self.folder / VERIFY_PATH, self.manifest)
+        except InputError:
+            return None
+
+    def seen(self, rgb: Rgb, oversize: Oversize) -> tuple[Tier, int, int]:
+        """The tier, height and width at which the network sees a picture, or its tiles.
+
+        Raises:
+            InputError: larger than the largest tier, and `oversize` is "refuse".
+        """
+        height, width = rgb.shape[:2]
+        largest = self.tiers[-1]
+        if oversize == "refuse" or max(height, width) <= largest.max_side_px:
+            return select_tier(self.tiers, width, height), height, width
+        if oversize == "scale_down":
+            height, width = fit_size(height, width, largest.max_side_px)
+            return largest, height, width
+        multiple = self.manifest.network.size_multiple_px
+        down, across = tile_axes(height, width, largest.max_side_px, multiple)
+        return largest, down.size_px, across.size_px
+
+    def precision(self, tier: Tier) -> Precision:
+        """The precision that a tier is computed in."""
+        return self._precisions[tier.id]
+
+    def _chosen(self, precision: Precision | None) -> dict[str, Precision]:
+        if precision is not None:
+            return {tier.id: precision for tier in self.tiers}
+        try:
+            defaults = load_defaults(self.folder, self.manifest)
+        except InputError as error:
+            raise InputError(
+                f"the default precision is unknown: {error.message}",
+                "name a precision (--precision), or build the bundle again",
+            ) from error
+        return {tier.id: defaults.get((self.runtime, tier.id), "fp32") for tier in self.tiers}
+
+    def _files(self, precision: Precision) -> list[FileEntry]:
+        transfers = [f for f in self.manifest.files if f.role == "transfer"]
+        found = [f for f in transfers if (f.runtime, f.precision) == (self.runtime, precision)]
+        if not found:
+            known = sorted({f"{f.runtime} {f.precision}" for f in transfers})
+            raise UsageError(
+                f"{self.folder} has no {self.runtime} model in {precision}",
+                f"choose one of: {', '.join(known)}",
+            )
+        return found
+
+    def session(self, tier: Tier) -> Session:
+        """The session that serves a tier."""
+        if tier.id not in self._sessions:
+            lane = self._lanes[tier.id]
+            if self.runtime == "litert":
+                self._sessions[tier.id] = self._open_litert(lane[0], tier)
+            else:
+                entry = next(f for f in lane if f.tier == tier.id)
+                data, path = self._opened(entry)
+                self._sessions[tier.id] = open_onnx(data, self.threads, where=path)
+        return self._sessions[tier.id]
+
+    def _open_litert(self, entry: FileEntry, tier: Tier) -> Session:
+        data, path = self._opened(entry)
+        if self.accelerator == "cpu":
+            return open_litert(data, tier.signature, self.threads, path)
+        from iast_export.runtimes.gpu import open_gpu
+
+        return open_gpu(data, tier.signature, where=path)
+
+    def stylize(
+        self, rgb: Rgb, codes: Codes, strength: float = 1.0, oversize: Oversize = "refuse"
+    ) -> tuple[Rgb, Tier]:
+        """The picture in the style, and the tier that its resolution chose.
+
+        Args:
+            rgb: [H, W, 3] uint8.
+            codes: of the style.
+            strength: from 0 (the photograph) to 1.
+            oversize: what to do with a picture beyond the largest tier. "scale_down" returns a
+                smaller one; "tile" keeps the size, each tile normalized by its own statistics.
+
+        Raises:
+            InputError: the picture is larger than the largest tier, and `oversize` is "refuse".
+            UsageError: a strength other than 1 on a network that takes none.
+        """
+        largest = self.tiers[-1]
+        if oversize != "refuse" and max(rgb.shape[:2]) > largest.max_side_px:
+            if oversize == "scale_down":
+                return self._once(
+                    fit_longest_side(rgb, largest.max_side_px), codes, strength, largest
+                )
+            multiple = self.manifest.network.size_multiple_px
+            made, _ = run_tiled(
+                rgb,
+                largest.max_side_px,
+                multiple,
+                lambda tile: self._once(tile, codes, strength, largest)[0],
+            )
+            return made, largest
+        return self._once(rgb, codes, strength, select_tier(self.tiers, rgb.shape[1], rgb.shape[0]))
+
+    def _once(self, rgb: Rgb, codes: Codes, strength: float, tier: Tier) -> tuple[Rgb, Tier]:
+        feeds: dict[str, NDArray[Any]] = dict(codes)
+        if STRENGTH in self.code_shapes:
+            feeds[STRENGTH] = np.full((1, 1), strength, np.float32)
+        elif strength != 1.0:
+            raise UsageError("this network takes no strength", "leave --strength out")
+        if self.runtime == "litert":
+            return stylize_rgb(self.session(tier), rgb, feeds, fixed_shape_px=tier.shape_px), tier
+        multiple = self.manifest.network.size_multiple_px
+        return stylize_rgb(self.session(tier), rgb, feeds, multiple_px=multiple), tier
+
+    def style_codes(self, style: str) -> tuple[str, Codes]:
+        """Id and codes of a style of the bundle, or of a picture (a path), encoded by the bundle.
+
+        Raises:
+            UsageError: neither a style's id nor a file.
+            InputError: the picture is unreadable, or a file of the bundle is altered.
+        """
+        entry = next((s for s in self.manifest.styles if s.id == style), None)
+        if entry is not None:
+            path = self.folder / entry.path
+            return entry.id, unpack(self._seals.read(path), self.code_shapes, path)
+        if not Path(style).is_file():
+            known = ", ".join(s.id for s in self.manifest.styles)
+            raise UsageError(
+                f"{style!r} is neither a style of the bundle nor a picture", f"styles: {known}"
+            )
+        return style_id(Path(style)), self.encode(load_image(Path(style)))
+
+    def encode(self, rgb: Rgb) -> Codes:
+        """Codes of an artwork [H, W, 3] by the bundle's style encoder, from its middle square.
+
+        Raises:
+            UsageError: the bundle has no style encoder.
+            InputError: the encoder's file is missing or altered.
+        """
+        picture = to_tensor(center_square(rgb, STYLE_ENCODER_SIDE_PX))
+        return self._encoder().run({STYLE_IMAGE: picture})
+
+    def _encoder(self) -> Session:
+        entry = next(
+            (
+                f
+                for f in self.manifest.files
+                if (f.role, f.runtime) == ("style_encoder", self.runtime)
+            ),
+            None,
+        )
+        if entry is None:
+            raise UsageError(
+                "this bundle has no style encoder", "choose one of its ready-made styles"
+            )
+        data, path = self._opened(entry)
+        return (
+            open_litert(data, where=path)
+            if self.runtime == "litert"
+            else open_onnx(data, where=path)
+        )
+
+    def _opened(self, entry: FileEntry) -> tuple[bytes, Path]:
+        path = self.folder / entry.path
+        return self._seals.read(path), path
+
+
+class ChosenByShape:
+    """LiteRT, and ONNX Runtime for pictures that LiteRT would pad to their loss
+    (`default_lane.SHAPE_RULE`).
+
+    Raises:
+        InputError, UsageError: see `BundleEngine`.
+    """
+
+    def __init__(self, folder: Path, precision: Precision | None = None, threads: int = 1) -> None:
+        self.usual = BundleEngine(folder, "litert", precision, threads)
+        self.folder, self.tiers = folder, self.usual.tiers
+        self._precision, self._threads = precision, threads
+
+    @cached_property
+    def other(self) -> BundleEngine | None:
+        """ONNX Runtime's engine, made when a picture needs it; None where the bundle has no such
+        model."""
+        known = lanes_of(self.usual.manifest).get("onnxruntime", [])
+        served = bool(known) if self._precision is None else self._precision in known
+        return (
+            BundleEngine(self.folder, "onnxruntime", self._precision, self._threads)
+            if served
+            else None
+        )
+
+    def style_codes(self, style: str) -> tuple[str, Codes]:
+        """See `BundleEngine.style_codes`."""
+        return self.usual.style_codes(style)
+
+    def engine_for(self, rgb: Rgb, oversize: Oversize) -> tuple[BundleEngine, str]:
+        """The engine for a picture, and why it is not LiteRT's."""
+        fault = self.usual.padding_fault(rgb, oversize)
+        if fault is None:
+            return self.usual, ""
+        if self.other is None:
+            note("padded", f"{fault}; the bundle has no model of this precision for ONNX Runtime")
+            return self.usual, ""
+        note("runtime", f"{fault}: ONNX Runtime draws it instead")
+        return self.other, fault
+
+
+def stylize(
+    engine: Engines,
+    contents: Sequence[Path],
+    styles: Sequence[str],
+    out: Path,
+    *,
+    strength: float = 1.0,
+    oversize: Oversize = "refuse",
+    progress: Progress = no_progress,
+) -> list[Picture]:
+    """Writes every content in every style as PNG, and `sheet.png` with all of them.
+
+    Args:
+        strength: from 0 (the photograph) to 1.
+        oversize: what to do with pictures beyond the largest tier, see `BundleEngine.stylize`.
+
+    Raises:
+        UsageError: a strength outside [0, 1], two inputs of one name, two results that would be one
+            file, or a result that would replace an input or a file of the bundle.
+        InputError: a picture that is unreadable or too large; nothing is written then.
+    """
+    if not 0.0 <= strength <= 1.0:
+        raise UsageError(
+            f"--strength {strength} is outside 0..1", "0 keeps the photograph, 1 is the full style"
+        )
+    names = _named(contents, styles)
+    paths = _result_paths(out, contents, names)
+    kept = chain(contents, map(Path, styles), made_files(engine.folder))
+    check_not_overwriting([*paths.values(), out / _SHEET], kept)
+    pictures = {path: _load(path, engine.tiers, oversize) for path in contents}
+    codes = [engine.style_codes(style) for style in styles]
+    written: list[Picture] = []
+    rows: list[list[Rgb]] = []
+    for content, rgb in pictures.items():
+        chosen, reason = engine.engine_for(rgb, oversize)
+        row = [rgb]
+        for name, code in codes:
+            progress("stylize", len(written), len(paths))
+            image, tier = chosen.stylize(rgb, code, strength, oversize)
+            path = paths[content, name]
+            save_png(path, image)
+            lane = chosen.runtime, chosen.precision(tier)
+            written.append(Picture(path, content.stem, name, tier.id, *lane, reason))
+            row.append(image)
+        rows.append(row)
+    progress("stylize", len(written), len(written))
+    _save_sheet(out / _SHEET, rows, [path.stem for path in contents], names)
+    return written
+
+
+def _named(contents: Sequence[Path], styles: Sequence[str]) -> list[str]:
+    """The name of each style, in the way `BundleEngine.style_codes` makes it.
+
+    Raises:
+        UsageError: two of the contents or of the styles have one name; says which.
+    """
+    names = [style_id(Path(style)) if Path(style).is_file() else style for style in styles]
+    for given, found in (([str(c) for c in contents], [c.stem for c in contents]), (styles, names)):
+        first: dict[str, str] = {}
+        for text, name in zip(given, found, strict=True):
+            # Case and composed accents tell no files apart on macOS and Windows.
+            key = unicodedata.normalize("NFC", name).casefold()
+            if key in first:
+                raise UsageError(
+                    f"{first[key]} and {text} share one name, {name!r}",
+                    "rename one, or run them apart",
+                )
+            first[key] = text
+    return names
+
+
+def _result_paths(
+    out: Path, contents: Sequence[Path], names: Sequence[str]
+) -> dict[tuple[Path, str], Path]:
+    """Where each content in each style is written.
+
+    Raises:
+        UsageError: two would be one file, such as `a` in `b--c` and `a--b` in `c`.
+    """
+    paths = {
+        (content, name): out / f"{content.stem}--{name}.png"
+        for content in contents
+        for name in names
+    }
+    files = Counter(paths.values())
+    twice = next((path for path, count in files.items() if count > 1), None)
+    if twice is not None:
+        raise UsageError(f"two pictures would be {twice}", "rename an input, or run them apart")
+    return paths
+
+
+def _load(path: Path, tiers: Sequence[Tier], oversize: Oversize) -> Rgb:
+    rgb = load_image(path)
+    if oversize == "refuse":
+        select_tier(tiers, rgb.shape[1], rgb.shape[0])
+    return rgb
+
+
+def _save_sheet(path: Path, rows: list[list[Rgb]], contents: list[str], styles: list[str]) -> None:
+    small = [[_thumbnail(image) for image in row] for row in rows]
+    labels = [[content, *styles] for content in contents]
+    save_png(path, sheet(small, labels))
+
+
+def _thumbnail(rgb: Rgb) -> Rgb:
+    return fit_longest_side(rgb, _THUMBNAIL_PX) if max(rgb.shape[:2]) > _THUMBNAIL_PX else rgb
+
+
+def lanes_of(manifest: Manifest) -> Mapping[str, list[str]]:
+    """Precisions of the transfer models by runtime."""
+    lanes: dict[str, list[str]] = {}
+    for entry in manifest.files:
+        if entry.role == "transfer" and entry.precision not in lanes.setdefault(entry.runtime, []):
+            lanes[entry.runtime].append(entry.precision)
+    return lanes

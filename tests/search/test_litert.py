@@ -1,0 +1,93 @@
+"""The search over LiteRT: its own groups and files, the same budgets, the same end in time."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from iast_export.formats import tflite_file as tf
+from iast_export.lanes.verify import EvaluationPair, Scorers
+from iast_export.metrics.style import style_statistics
+from iast_export.reports.base import SetFacts
+from iast_export.reports.search import SearchReport, search_name, state_name
+from iast_export.runtimes.litert import open_litert
+from iast_export.search import LiteRtSubject, Options, TimingOptions, parse_budgets, search
+from iast_export.specs import CONTENT, Tier
+from tests.litert_cases import TIERS, converted, feeds, ranges
+from tests.tiny_networks import tiny_onnx
+
+TIER: Tier = TIERS[0]
+KEY = "0" * 64
+FACTS = SetFacts(name="drawn", sha256=KEY, images=4)
+
+
+@pytest.fixture(scope="module")
+def subject() -> LiteRtSubject:
+    network, fp32, _ = converted()
+    fed = {name: value for name, value in feeds(network, 32).items() if name != CONTENT}
+    pictures = np.random.default_rng(3).integers(0, 256, (4, 8, 8, 3), np.uint8)
+    pairs = [
+        EvaluationPair(f"drawn{i}", "none", np.kron(one, np.ones((4, 4, 1), np.uint8)), fed,
+                       style_statistics(np.kron(one, np.ones((4, 4, 1), np.uint8))))
+        for i, one in enumerate(pictures)
+    ]  # fmt: skip
+    reference = tiny_onnx("iast", TIER.depth, TIER.max_side_px)
+    return LiteRtSubject(fp32, reference, TIER, ranges()[TIER.signature], pairs, Scorers())
+
+
+def ticking() -> TimingOptions:
+    """A clock by which everything takes the same time, so that decibels alone rank."""
+    ticks = itertools.count(step=1000)
+    return TimingOptions(warmup=1, blocks=3, clock_ns=lambda: next(ticks))
+
+
+def weight_types(path: Path) -> list[str]:
+    model = tf.read_model(path)
+    graph = model.subgraphs[0]
+    convolutions = [op for op in graph.operators if tf.op_name(model, op) == "CONV_2D"]
+    return [tf.dtype_name(graph.tensors[int(op.inputs[1])]) for op in convolutions]
+
+
+def test_a_met_search_writes_one_signature_that_is_as_the_report_says(
+    subject: LiteRtSubject, tmp_path: Path
+) -> None:
+    report = search(
+        subject, parse_budgets(["psnr_db>=20"]), FACTS, KEY, tmp_path, "mixed.tflite",
+        Options(60.0, ticking()),
+    )  # fmt: skip
+    assert (report.verdict, report.runtime) == ("met", "litert")
+    assert SearchReport.load(tmp_path / search_name("litert")) == report
+    got = {row.name: row.precision for row in report.groups if "CONV_2D" in row.name}
+    wanted = {"fp32": "float32", "int8": "int8"}
+    assert weight_types(tmp_path / "mixed.tflite") == [wanted[one] for one in got.values()]
+    assert open_litert(tmp_path / "mixed.tflite", TIER.signature).content_shape_px == TIER.shape_px
+    again = search(
+        subject,
+        parse_budgets(["psnr_db>=20"]),
+        FACTS,
+        KEY,
+        tmp_path,
+        "mixed.tflite",
+        Options(60.0, ticking()),
+    )
+    assert again.measured_now == 0 and again.groups == report.groups
+
+
+def test_a_budget_that_can_not_be_met_ends_in_its_time_and_goes_on_when_run_again(
+    subject: LiteRtSubject, tmp_path: Path
+) -> None:
+    impossible = parse_budgets(["psnr_db>=99.9", "latency_ms<=0.000001"])
+    first = search(
+        subject, impossible, FACTS, KEY, tmp_path, "mixed.tflite", Options(1e-6, ticking())
+    )
+    assert first.verdict == "out of time" and not first.complete and first.measured_now == 2
+    assert not all(one.holds for one in first.budgets)
+    assert (tmp_path / "mixed.tflite").is_file() and (tmp_path / state_name("litert")).is_file()
+    second = search(
+        subject, impossible, FACTS, KEY, tmp_path, "mixed.tflite", Options(60.0, ticking())
+    )
+    assert second.verdict == "not met" and second.complete
+    assert second.measured == first.measured + second.measured_now > first.measured
