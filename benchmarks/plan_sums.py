@@ -57,7 +57,7 @@ def compare(build: Build, tier: Tier, options: MeasureOptions, blocks: int = 15)
     sums: dict[tuple[str, str], float | None] = {}
     for plan in report.runtimes:
         sums[plan.runtime, "fp32"], sums[plan.runtime, "int8"] = plan.fp32_ms, plan.planned_ms
-    found = find_lanes(build.models, build.recipe.name, [tier], seals_of(build))
+    found = find_lanes(build.layout, [tier], seals_of(build))
     lanes = [lane for lane in found if lane.precision in _PRECISIONS]
     _, rgb = build.evaluation_pictures()[0]
     content = to_tensor(center_square(rgb, tier.max_side_px))

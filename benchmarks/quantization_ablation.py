@@ -20,7 +20,6 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +27,8 @@ from numpy.typing import NDArray
 
 from benchmarks.quantization.calibrated import Calibrated, Calibrator
 from iast_export.build.request import Build, Request
-from iast_export.build.stages import evaluation_pairs
+from iast_export.build.samples import evaluation_pairs
+from iast_export.bundle.layout import Layout
 from iast_export.cli.console import progress_bar
 from iast_export.environment import machine_fingerprint, versions
 from iast_export.errors import IastExportError, InputError, UsageError
@@ -37,12 +37,13 @@ from iast_export.lanes.lane import Lane
 from iast_export.lanes.verify import verify
 from iast_export.network.adapters import PACKAGED
 from iast_export.pages.format import runtime_name
+from iast_export.quantize.learned import Learned, of_signatures
 from iast_export.quantize.litert.static import quantize_litert
 from iast_export.quantize.onnx.qdq import quantize_onnx
-from iast_export.quantize.rounding import Adjustment, adjust_onnx, bias_shifts, learn_filters
+from iast_export.quantize.rounding import bias_shifts, learn_filters
 from iast_export.reports.base import SetFacts
 from iast_export.reports.verify import VerifyRow
-from iast_export.specs import RUNTIMES, Runtime, Tier, onnx_name
+from iast_export.specs import RUNTIMES, Runtime, Tier
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ class Row:
     seconds: float
 
 
-Learned = tuple[dict[str, NDArray[Any]], float]
+Filters = tuple[dict[str, NDArray[Any]], float]
 
 
 def ablate(
@@ -159,7 +160,7 @@ def ablate(
     return rows
 
 
-def _learned(tiers: Sequence[Calibrated], centered: bool) -> Learned:
+def _learned(tiers: Sequence[Calibrated], centered: bool) -> Filters:
     started = time.perf_counter()
     filters = learn_filters([(one.layers, one.moments) for one in tiers], centered)
     return filters, time.perf_counter() - started
@@ -170,12 +171,12 @@ def _judged(
     found: Mapping[str, Calibrated],
     runtime: Runtime,
     variants: Sequence[Variant],
-    learned: Mapping[tuple[str, bool], Learned],
+    learned: Mapping[tuple[str, bool], Filters],
     bundle: Path,
 ) -> list[Row]:
     """The rows of one tier in one runtime, against the bundle's FP32 in ONNX Runtime."""
     tier = next(iter(found.values())).tier
-    fp32 = bundle / "models" / onnx_name(build.recipe.name, tier, "fp32")
+    fp32 = Layout(bundle, build.recipe.name).onnx(tier, "fp32")
     lanes, seconds = [Lane("onnxruntime", "fp32", tier, fp32)], []
     with tempfile.TemporaryDirectory() as folder:
         for number, variant in enumerate(variants):
@@ -192,7 +193,7 @@ def _judged(
 
 
 def _write(
-    build: Build, one: Calibrated, runtime: Runtime, variant: Variant, learned: Learned, path: Path
+    build: Build, one: Calibrated, runtime: Runtime, variant: Variant, learned: Filters, path: Path
 ) -> float:
     """Writes a variant's INT8 file; the seconds that it takes from the FP32 file on."""
     started, share = time.perf_counter(), variant.share or build.recipe.calibration.percentile
@@ -200,13 +201,11 @@ def _write(
     ranges, trim_sums = one.ranges(runtime, variant.method, share), variant.trim_sums
     if runtime == "onnxruntime":
         shifts = bias_shifts(one.layers, one.moments, filters) if variant.bias_correction else {}
-        adjust = partial(adjust_onnx, adjustment=Adjustment(filters, shifts))
-        quantize_onnx(one.fp32[runtime], ranges, path, adjust, trim_sums)
+        quantize_onnx(one.fp32[runtime], Learned(ranges, filters, shifts, trim_sums), path)
     else:
         by_signature = {one.tier.signature: ranges}
-        quantize_litert(
-            one.fp32[runtime], "int8", by_signature, path, trim_sums=trim_sums, filters=filters
-        )
+        learned = of_signatures(by_signature, filters, trim_sums)
+        quantize_litert(one.fp32[runtime], "int8", learned, path)
     observing = one.moments_s if variant.learned or variant.bias_correction else 0.0
     return time.perf_counter() - started + one.histogram_s[runtime] + observing + learning_s
 

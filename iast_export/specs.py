@@ -1,5 +1,4 @@
-"""Names and small facts that every stage shares: tiers, precisions, file names, the selection
-rule."""
+"""Names and small facts that every stage shares: tiers, precisions, the selection rule."""
 
 from __future__ import annotations
 
@@ -12,7 +11,7 @@ from iast_export.errors import InputError, RecipeError
 Runtime = Literal["onnxruntime", "litert"]
 Precision = Literal["fp32", "fp16", "dynamic_int8", "int8"]
 Role = Literal["transfer", "dispatch", "style_encoder", "landmarks"]
-Layout = Literal["NCHW", "NHWC", "NC", "other"]
+EdgeLayout = Literal["NCHW", "NHWC", "NC", "other"]
 
 Accelerator = Literal["cpu", "gpu"]
 
@@ -72,26 +71,6 @@ class Tier:
     def shape_px(self) -> tuple[int, int]:
         """Height and width of the fixed-shape form."""
         return self.max_side_px, self.max_side_px
-
-
-def onnx_name(name: str, tier: Tier, precision: Precision) -> str:
-    """File name of a tier's ONNX model."""
-    return f"{name}-{tier.id}-{precision}.onnx"
-
-
-def dispatch_name(name: str, precision: Precision) -> str:
-    """File name of the ONNX model that holds all tiers."""
-    return f"{name}-dispatch-{precision}.onnx"
-
-
-def landmarks_name(name: str) -> str:
-    """File name of the facial landmark model, where a bundle has one."""
-    return f"{name}-landmarks68-fp32.onnx"
-
-
-def tflite_name(name: str, precision: Precision) -> str:
-    """File name of the TFLite model that holds all tiers as signatures."""
-    return f"{name}-{precision}.tflite"
 
 
 def check_facts(depths: Sequence[int], size_multiple_px: int) -> None:
@@ -170,7 +149,7 @@ def select_tier(tiers: Sequence[Tier], width_px: int, height_px: int) -> Tier:
     )
 
 
-def edge_layout(name: str, rank: int, in_litert: bool) -> Layout:
+def edge_layout(name: str, rank: int, in_litert: bool) -> EdgeLayout:
     """How the numbers of a model's input or output are laid out."""
     if name in IMAGE_NAMES:
         return "NHWC" if in_litert else "NCHW"

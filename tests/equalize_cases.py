@@ -13,13 +13,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from iast_export.build.convert import convert_fp32
-from iast_export.build.export import export_tier, pseudo_photograph
+from iast_export.build.export import export_tier
+from iast_export.build.tracing import pseudo_photograph
 from iast_export.quantize.calibrate import collect
 from iast_export.quantize.equalize.factors import (
     Equalization,
     learn_equalization,
     write_equalized_onnx,
 )
+from iast_export.quantize.learned import Learned, of_signatures
 from iast_export.quantize.litert.static import quantize_litert
 from iast_export.quantize.litert.weights import write_equalized_litert
 from iast_export.quantize.observers import observe_litert, observe_onnx
@@ -143,7 +145,7 @@ class Network:
 
 @dataclass(frozen=True)
 class Files:
-    """FP32 and INT8 of a network in both runtimes; ONNX by tier.
+    """FP32, prepared and INT8 of a network in both runtimes; ONNX by tier.
 
     Attributes:
         ranges: of the first tier, by runtime.
@@ -153,8 +155,10 @@ class Files:
     """
 
     onnx: dict[Tier, Path]
+    prepared_onnx: dict[Tier, Path]
     onnx_int8: dict[Tier, Path]
     litert: Path
+    prepared_litert: Path
     litert_int8: Path
     factors: Equalization
     ranges: dict[str, dict[str, Range]]
@@ -181,10 +185,10 @@ def write_files(network: Network, folder: Path, equalize: bool = True) -> Files:
         write_equalized_onnx(onnx[tier], equal_onnx[tier], factors)
         observe = observe_onnx(equal_onnx[tier], tensors_to_calibrate(equal_onnx[tier]))
         seen_in_onnx[tier] = collect(observe, [FEEDS])
-        quantize_onnx(onnx[tier], seen_in_onnx[tier], int8[tier], factors=factors)
+        quantize_onnx(equal_onnx[tier], Learned(seen_in_onnx[tier]), int8[tier])
     write_equalized_litert(litert, equal, factors)
     found = {t.signature: collect(observe_litert(equal, t.signature), [FEEDS]) for t in tiers}
-    quantize_litert(litert, "int8", found, litert_int8, factors=factors)
+    quantize_litert(equal, "int8", of_signatures(found), litert_int8)
     first = tiers[0]
     wanted = open_onnx(onnx[first]).run(FEEDS)[STYLIZED]
 
@@ -200,7 +204,8 @@ def write_files(network: Network, folder: Path, equalize: bool = True) -> Files:
     made = pictures(int8[first], litert_int8)
     db = {runtime: psnr_db(wanted, one) for runtime, one in made.items()}
     ranges = {"onnxruntime": seen_in_onnx[first], "litert": found[first.signature]}
-    return Files(onnx, int8, litert, litert_int8, factors, ranges, wanted, changed, db)
+    files = (onnx, equal_onnx, int8, litert, equal, litert_int8)
+    return Files(*files, factors, ranges, wanted, changed, db)
 
 
 def psnr_db(wanted: np.ndarray, got: np.ndarray) -> float:

@@ -8,11 +8,14 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+import torch
+import torch.nn.functional as F
 
 from iast_export.build import convert
 from iast_export.formats import tflite_file
 from iast_export.network.iast import IAST
 from iast_export.quantize.calibrate import collect
+from iast_export.quantize.learned import of_signatures
 from iast_export.quantize.litert import static as litert
 from iast_export.quantize.observers import observe_litert
 from iast_export.quantize.ranges import Range
@@ -23,15 +26,29 @@ TIERS = (Tier(2, 32), Tier(1, 48))
 
 
 def feeds(network: object, side_px: int, seed: int = 0) -> dict[str, np.ndarray]:
-    codes = network.encode_style(convert._picture(64, 64, seed + 50))  # type: ignore[attr-defined]
+    codes = network.encode_style(picture(64, 64, seed + 50))  # type: ignore[attr-defined]
     names = network.code_shapes  # type: ignore[attr-defined]
     named = {name: c.detach().numpy() for name, c in zip(names, codes, strict=True)}
-    return {CONTENT: convert._picture(side_px, side_px, seed).numpy(), **named}
+    return {CONTENT: picture(side_px, side_px, seed).numpy(), **named}
+
+
+def picture(height_px: int, width_px: int, seed: int) -> torch.Tensor:
+    """A smooth random picture with some noise [1, 3, H, W] in [0, 1]."""
+    generator = torch.Generator().manual_seed(seed)
+    coarse = torch.rand(1, 3, 8, 8, generator=generator)
+    smooth = F.interpolate(coarse, (height_px, width_px), mode="bilinear", align_corners=False)
+    noise = torch.rand(1, 3, height_px, width_px, generator=generator)
+    return (0.85 * smooth + 0.15 * noise).clamp(0.0, 1.0)
 
 
 @functools.cache
 def folder() -> Path:
     return Path(tempfile.mkdtemp(prefix="litert-cases-"))
+
+
+def operators(path: Path, signature: str) -> dict[str, int]:
+    """How often each operator occurs in a signature of a file."""
+    return tflite_file.operator_counts(tflite_file.read_model(path))[signature]
 
 
 @functools.cache
@@ -72,5 +89,5 @@ def quantized(precision: str, edges: str = "float32") -> tuple[Path, litert.Lite
     """The quantized form of `converted`."""
     _, path, _ = converted()
     out = folder() / f"tiny-{precision}-{edges}.tflite"
-    given = ranges() if precision == "int8" else None
+    given = of_signatures(ranges()) if precision == "int8" else None
     return out, litert.quantize_litert(path, precision, given, out, edges)  # type: ignore[arg-type]

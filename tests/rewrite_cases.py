@@ -12,6 +12,7 @@ import onnxruntime as ort
 from onnx import TensorProto, helper, numpy_helper
 
 from iast_export.forms import Rewritten
+from iast_export.quantize.learned import Learned
 from iast_export.quantize.onnx.qdq import QuantizeSummary, quantize_onnx, tensors_to_calibrate
 
 Constants = dict[str, np.ndarray]
@@ -113,7 +114,7 @@ def int8_of(
     in dB."""
     fp32, int8 = folder / "fp32.onnx", folder / "int8.onnx"
     onnx.save(model, str(fp32))
-    summary = quantize_onnx(fp32, seen(model, tensors_to_calibrate(fp32), feeds), int8)
+    summary = quantize_onnx(fp32, Learned(seen(model, tensors_to_calibrate(fp32), feeds)), int8)
     quantized = onnx.load(str(int8))
     wanted, got = run(model, feeds), run(quantized, feeds)
     noise = float(np.mean((wanted - got).astype(np.float64) ** 2))

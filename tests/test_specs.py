@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from iast_export.errors import InputError, RecipeError
-from iast_export.specs import Tier, check_plan, dispatch_name, onnx_name, select_tier, tflite_name
+from iast_export.specs import Tier, check_plan, select_tier
 
 CASES: list[dict[str, Any]] = json.loads(
     (Path(__file__).parent / "testdata" / "tier_cases.json").read_text(encoding="utf-8")
@@ -77,9 +77,6 @@ def test_the_default_plan_is_accepted() -> None:
     check_plan(DEFAULT, (1, 2, 3, 4), 4)
 
 
-def test_names_say_network_tier_and_precision() -> None:
+def test_a_tier_is_named_by_its_depth_and_side() -> None:
     tier = Tier(3, 384)
     assert (tier.id, tier.signature, tier.shape_px) == ("d3-384px", "d3_384px", (384, 384))
-    assert onnx_name("iast", tier, "int8") == "iast-d3-384px-int8.onnx"
-    assert dispatch_name("iast", "fp32") == "iast-dispatch-fp32.onnx"
-    assert tflite_name("iast", "dynamic_int8") == "iast-dynamic_int8.tflite"

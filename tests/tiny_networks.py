@@ -14,8 +14,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from iast_export.bundle.layout import Layout
 from iast_export.network.iast import IAST, NetworkConfig
-from iast_export.specs import Tier, onnx_name
+from iast_export.specs import Tier
 
 TINY_CONFIG = NetworkConfig(
     width=8,
@@ -188,14 +189,14 @@ def tiny_onnx(kind: str, depth: int, max_side_px: int) -> Path:
     from iast_export.build.export import export_tier
 
     tier = Tier(depth, max_side_px)
-    path = _folder() / onnx_name(kind, tier, "fp32")
+    path = Layout(_folder(), kind).onnx(tier, "fp32")
     export_tier(tiny_iast() if kind == "iast" else tiny_adain_factory(None), tier, path)
     return path
 
 
 def tiny_codes(kind: str) -> dict[str, NDArray[np.float32]]:
     """Codes of a generated artwork for a tiny network, by name."""
-    from iast_export.build.export import example_codes
+    from iast_export.build.tracing import example_codes
 
     network = tiny_iast() if kind == "iast" else tiny_adain_factory(None)
     return {name: code.numpy() for name, code in example_codes(network).items()}

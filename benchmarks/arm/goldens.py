@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.arm.emulate import Job, Outputs
+from iast_export.bundle.layout import Layout
 from iast_export.bundle.styles import unpack
 from iast_export.errors import InputError
 from iast_export.pictures.images import load_image
@@ -18,7 +19,7 @@ from iast_export.reports.manifest import GoldenEntry, Manifest
 from iast_export.runtimes.litert import LiteRtSession, open_litert
 from iast_export.runtimes.onnx import open_onnx
 from iast_export.runtimes.session import Session, stylize_rgb
-from iast_export.specs import STRENGTH, Precision, Runtime, Tier, onnx_name, tflite_name
+from iast_export.specs import STRENGTH, Precision, Runtime, Tier
 
 RUNTIMES: tuple[Runtime, ...] = ("litert", "onnxruntime")
 
@@ -97,11 +98,11 @@ def _case(
     content, feeds = load_image(bundle / golden.content), _style(bundle, manifest, golden)
     multiple = manifest.preprocess.size_multiple_px
     if runtime == "litert":
-        path = bundle / "models" / tflite_name(manifest.name, precision)
+        path = Layout(bundle, manifest.name).tflite(precision)
         session = _Recorder(open_litert(path, tier.signature))
         stylize_rgb(session, content, feeds, fixed_shape_px=tier.shape_px)
     else:
-        path = bundle / "models" / onnx_name(manifest.name, tier, precision)
+        path = Layout(bundle, manifest.name).onnx(tier, precision)
         session = _Recorder(open_onnx(path))
         stylize_rgb(session, content, feeds, multiple_px=multiple)
     file = folder / f"{tier.id}-{runtime}-{precision}.npz"

@@ -138,33 +138,32 @@ def _named(job: Job) -> bytearray:
 
 
 def ours_onnx(job: Job) -> None:
-    """iast-export for ONNX Runtime: what its stages `calibrate` and `quantize` do."""
-    from functools import partial
-
+    """iast-export for ONNX Runtime: what its stages from `prepare` to `quantize` do."""
+    from iast_export.quantize.learned import Learned
     from iast_export.quantize.onnx.qdq import quantize_onnx
-    from iast_export.quantize.rounding import Adjustment, adjust_onnx
 
-    ranges, factors, filters = _learned(job)
-    adjust = partial(adjust_onnx, adjustment=Adjustment(filters))
-    quantize_onnx(Path(job["reference"]), ranges, Path(job["out"]), adjust, factors=factors)
+    prepared, ranges, _, filters = _learned(job)
+    quantize_onnx(prepared, Learned(ranges, filters), Path(job["out"]))
 
 
 def ours_litert(job: Job) -> None:
-    """iast-export for LiteRT: what its stages `calibrate` and `quantize` do."""
+    """iast-export for LiteRT: what its stages from `prepare` to `quantize` do."""
+    from iast_export.quantize.learned import of_signatures
     from iast_export.quantize.litert.static import quantize_litert
     from iast_export.quantize.litert.weights import write_equalized_litert
     from iast_export.quantize.observers import observe_litert
 
-    _, factors, filters = _learned(job)
+    _, _, factors, filters = _learned(job)
     fp32, signature, out = Path(job["fp32"]), job["signature"], Path(job["out"])
     equalized = out.with_suffix(".equalized.tflite")
     write_equalized_litert(fp32, equalized, factors)
     ranges = _ranges(observe_litert(equalized, signature), job)
-    quantize_litert(fp32, "int8", {signature: ranges}, out, filters=filters, factors=factors)
+    quantize_litert(equalized, "int8", of_signatures({signature: ranges}, filters), out)
 
 
-def _learned(job: Job) -> tuple[Any, Any, Any]:
-    """Ranges of the FP32 ONNX file, and factors and rounded weights, which serve both runtimes."""
+def _learned(job: Job) -> tuple[Path, Any, Any, Any]:
+    """The prepared ONNX file and its ranges, and factors and rounded weights, which serve both
+    runtimes."""
     from itertools import islice
 
     from iast_export.quantize.equalize import factors as equalize
@@ -179,7 +178,7 @@ def _learned(job: Job) -> tuple[Any, Any, Any]:
     ranges = _ranges(observe_onnx(equalized, tensors_to_calibrate(equalized)), job)
     layers = integer_layers(equalized, ranges)
     filters = learn_filters([(layers, observe_patches(equalized, layers, feeds(job), 1))], False)
-    return ranges, factors, filters
+    return equalized, ranges, factors, filters
 
 
 def _ranges(observe: Any, job: Job) -> Any:

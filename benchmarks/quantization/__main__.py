@@ -30,6 +30,7 @@ from iast_export.lanes.lane import Lane
 from iast_export.lanes.verify import EvaluationPair, verify
 from iast_export.network.checkpoint import PACKAGED_CHECKPOINT
 from iast_export.quantize.calibrate import calibrate_tier, pairs_at, save_ranges, tier_feeds
+from iast_export.quantize.learned import Learned
 from iast_export.quantize.observers import observe_onnx
 from iast_export.quantize.onnx.qdq import quantize_onnx, tensors_to_calibrate
 from iast_export.quantize.ranges import method_of
@@ -69,7 +70,7 @@ def make(build: Build, net: Any, tier: Tier, folder: Path) -> Pair:
         observe, feeds, method_of(chosen.method, chosen.percentile), pairs, tier.id
     )
     save_ranges(folder / "ranges.json", ranges, {"method": chosen.method, "pairs": pairs})
-    quantize_onnx(fp32, ranges, int8)
+    quantize_onnx(fp32, Learned(ranges), int8)
     return Pair(fp32, int8)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from benchmarks.quantization.equalize import factors_by_weights
 from iast_export.build.request import Build
+from iast_export.bundle.layout import Layout
 from iast_export.bundle.styles import feeds_of
 from iast_export.errors import InputError
 from iast_export.formats import tflite_file as tf
@@ -26,7 +27,7 @@ from iast_export.quantize.observers import Feeds, Observe, observe_litert, obser
 from iast_export.quantize.onnx.qdq import tensors_to_calibrate
 from iast_export.quantize.patches import Layer, Moments, integer_layers, observe_patches
 from iast_export.quantize.ranges import Histogram, Range, method_of, minmax
-from iast_export.specs import Runtime, Tier, onnx_name, tflite_name
+from iast_export.specs import Runtime, Tier
 
 
 @dataclass
@@ -61,7 +62,8 @@ class Calibrator:
     """
 
     def __init__(self, build: Build, bundle: Path, folder: Path) -> None:
-        self.build, self.bundle, self.folder = build, bundle, folder
+        self.build, self.folder = build, folder
+        self.layout = Layout(bundle, build.recipe.name)
         styles = [style for style in build.styles if not style.held_out]
         self.codes = [feeds_of(style, build.network.code_shapes) for style in styles]
 
@@ -123,7 +125,7 @@ class Calibrator:
         return learn_equalization([(fp32, self.feeds("channels", tier))])
 
     def _fp32(self, tier: Tier) -> Path:
-        return _existing(self.bundle / "models" / onnx_name(self.build.recipe.name, tier, "fp32"))
+        return _existing(self.layout.onnx(tier, "fp32"))
 
     def _onnx(self, tier: Tier, factors: str, equalization: Equalization) -> Path:
         if not equalization:
@@ -134,7 +136,7 @@ class Calibrator:
 
     def _litert(self, tier: Tier, factors: str, equalization: Equalization) -> Path:
         path = self.folder / f"{tier.id}-{factors}.tflite"
-        fp32 = _existing(self.bundle / "models" / tflite_name(self.build.recipe.name, "fp32"))
+        fp32 = _existing(self.layout.tflite("fp32"))
         path.write_bytes(tw.serialize(tf.extract_signature(tf.read_model(fp32), tier.signature)))
         if equalization:
             write_equalized_litert(path, path, equalization)

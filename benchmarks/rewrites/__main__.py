@@ -28,7 +28,8 @@ from torch import Tensor, nn
 
 from benchmarks.rewrites.cases import CASES, Case, Chain
 from iast_export.build.convert import convert_fp32
-from iast_export.build.export import export_tier, pseudo_photograph
+from iast_export.build.export import export_tier
+from iast_export.build.tracing import pseudo_photograph
 from iast_export.environment import machine_fingerprint, versions
 from iast_export.errors import IastExportError, InputError
 from iast_export.files.artifacts import write_atomic, write_json
@@ -36,6 +37,7 @@ from iast_export.forms import REWRITES, Rewrite
 from iast_export.lanes.timing import Interval, interleave, ratio_interval
 from iast_export.quantize.calibrate import collect
 from iast_export.quantize.equalize.factors import learn_equalization, write_equalized_onnx
+from iast_export.quantize.learned import Learned, of_signatures
 from iast_export.quantize.litert.static import quantize_litert
 from iast_export.quantize.litert.weights import write_equalized_litert
 from iast_export.quantize.observers import observe_litert, observe_onnx
@@ -106,7 +108,7 @@ def onnx_files(
     factors = learn_equalization([(fp32, [feeds])])
     write_equalized_onnx(fp32, equal, factors)
     ranges = collect(observe_onnx(equal, tensors_to_calibrate(equal)), [feeds])
-    quantize_onnx(fp32, ranges, int8, factors=factors)
+    quantize_onnx(equal, Learned(ranges), int8)
     return fp32, int8
 
 
@@ -119,7 +121,7 @@ def litert_files(network: Network, folder: Path, feeds: Feeds) -> tuple[Path, Pa
     factors = learn_equalization([(exported, [feeds])])
     write_equalized_litert(fp32, equal, factors)
     ranges = collect(observe_litert(equal, tier.signature), [feeds])
-    quantize_litert(fp32, "int8", {tier.signature: ranges}, int8, factors=factors)
+    quantize_litert(equal, "int8", of_signatures({tier.signature: ranges}), int8)
     return fp32, int8
 
 

@@ -7,7 +7,6 @@ edges are NHWC and named as in the ONNX files.
 from __future__ import annotations
 
 import os
-import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
@@ -16,19 +15,30 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from iast_export.errors import ToolError
-from iast_export.files.artifacts import Progress, atomic_path, no_progress
+from iast_export.build.request import Build
+from iast_export.build.stage import Stage
+from iast_export.build.tracing import (
+    StyleEncoderModule,
+    checked_parity,
+    example_codes,
+    pseudo_artwork,
+    pseudo_photograph,
+    traced_params,
+)
+from iast_export.files.artifacts import Progress, atomic_path, no_progress, sha256_file
 from iast_export.formats import tflite_file, tflite_write
 from iast_export.forms import tflite_forms
 from iast_export.forms.batch_norms import fold_batch_norms
 from iast_export.forms.litert_forms import LiteRtForms
+from iast_export.quantize.litert.delegation import delegation
+from iast_export.reports.base import CONVERT_PATH
+from iast_export.reports.convert import ConvertReport, ConvertRow
 from iast_export.runtimes.litert import open_litert
-from iast_export.runtimes.parity import PARITY_TOLERANCE, parity_error
+from iast_export.runtimes.pytorch import TorchSession
 from iast_export.runtimes.session import IMAGE_NAMES
-from iast_export.specs import CONTENT, STRENGTH, STYLE_ENCODER_SIDE_PX, STYLE_IMAGE, STYLIZED, Tier
+from iast_export.specs import CONTENT, STYLE_IMAGE, STYLIZED, Role, Tier
 
 if TYPE_CHECKING:
     from iast_export.network.adapters import StyleNetwork
@@ -38,25 +48,20 @@ STYLE_SIGNATURE = "style_encoder"
 
 @dataclass(frozen=True)
 class ConvertSummary:
-    """What a conversion made; `size_ratio` is file bytes over the largest signature alone.
+    """What a conversion made.
 
-    `max_difference` is the `parity_error` per signature.
-    `rewrites` counts, over all signatures, the places that were traced in each of
-    `litert_forms.FORMS`.
+    Attributes:
+        largest_alone_bytes: of a file with the largest signature alone.
+        max_difference: the `parity_error` per signature.
+        rewrites: over all signatures, the places that were traced in each of `litert_forms.FORMS`.
     """
 
-    path: str
     file_bytes: int
     largest_alone_bytes: int
-    size_ratio: float
     unique_weight_bytes: int
     shared_weight_bytes: int
-    signature_weight_bytes: Mapping[str, int]
     max_difference: Mapping[str, float]
-    operators: Mapping[str, Mapping[str, int]]
     rewrites: Mapping[str, int]
-    convert_s: float
-    check_s: float
 
 
 class _Nhwc(nn.Module):
@@ -80,20 +85,6 @@ class _Nhwc(nn.Module):
         results = (result,) if isinstance(result, Tensor) else tuple(result)
         named = zip(self._outputs, results, strict=True)
         return {name: _nhwc(name, value) for name, value in named}
-
-
-class _Encoder(nn.Module):
-    """A network's style encoder as a module: [1, 3, H, W] -> the codes except `strength`."""
-
-    def __init__(self, network: StyleNetwork) -> None:
-        super().__init__()
-        if isinstance(network, nn.Module):
-            self.network = network
-        self._encode, self._names = network.encode_style, tuple(network.code_shapes)
-
-    def forward(self, style: Tensor) -> tuple[Tensor, ...]:
-        codes = self._encode(style)
-        return tuple(c for name, c in zip(self._names, codes, strict=True) if name != STRENGTH)
 
 
 @dataclass(frozen=True)
@@ -121,12 +112,10 @@ def convert_fp32(
         ToolError: the converter failed, a signature differs from PyTorch (`parity_error`), or a
             constant changed.
     """
-    codes = network.encode_style(_picture(STYLE_ENCODER_SIDE_PX, STYLE_ENCODER_SIDE_PX, seed=1))
-    named = {name: c.detach() for name, c in zip(network.code_shapes, codes, strict=True)}
-    entries = []
-    for n, tier in enumerate(tiers):
+    codes, entries = example_codes(network), []
+    for tier in tiers:
         module = network.cut(tier.depth).eval().requires_grad_(False)
-        inputs = {CONTENT: _picture(*tier.shape_px, seed=2 + n), **named}
+        inputs = {CONTENT: torch.from_numpy(pseudo_photograph(*tier.shape_px)), **codes}
         folded = fold_batch_norms(
             network.cut(tier.depth).eval().requires_grad_(False), *inputs.values()
         )
@@ -142,15 +131,13 @@ def convert_style_encoder(
     Raises:
         ToolError: the converter failed or the result differs from PyTorch (`parity_error`).
     """
-    names = tuple(name for name in network.code_shapes if name != STRENGTH)
-    picture = _picture(STYLE_ENCODER_SIDE_PX, STYLE_ENCODER_SIDE_PX, seed=1)
-    encoder = _Encoder(network).eval()
-    entry = _Entry(STYLE_SIGNATURE, encoder, encoder, {STYLE_IMAGE: picture}, names)
+    picture = torch.from_numpy(pseudo_artwork())
+    encoder = StyleEncoderModule(network).eval()
+    entry = _Entry(STYLE_SIGNATURE, encoder, encoder, {STYLE_IMAGE: picture}, encoder.names)
     return _convert([entry], path, progress)
 
 
 def _convert(entries: Sequence[_Entry], path: Path, progress: Progress) -> ConvertSummary:
-    started = time.perf_counter()
     progress("convert to LiteRT", 0, len(entries) + 1)
     data, rewrites = _run_converter(entries)
     raw = tflite_file.parse(data)
@@ -160,7 +147,6 @@ def _convert(entries: Sequence[_Entry], path: Path, progress: Progress) -> Conve
     data = tflite_write.serialize(model)
     written = tflite_file.parse(data)
     tflite_write.check_constants(raw, written)
-    converted = time.perf_counter()
     differences: dict[str, float] = {}
     with atomic_path(path) as temporary:
         temporary.write_bytes(data)
@@ -173,18 +159,12 @@ def _convert(entries: Sequence[_Entry], path: Path, progress: Progress) -> Conve
     ]
     count = tflite_file.count_bytes(written)
     return ConvertSummary(
-        path=path.name,
         file_bytes=len(data),
         largest_alone_bytes=max(alone),
-        size_ratio=len(data) / max(alone),
         unique_weight_bytes=count.unique_weight_bytes,
         shared_weight_bytes=count.shared_weight_bytes,
-        signature_weight_bytes=count.signature_weight_bytes,
         max_difference=differences,
-        operators=tflite_file.operator_counts(written),
         rewrites=dict(sorted(rewrites.items())),
-        convert_s=converted - started,
-        check_s=time.perf_counter() - converted,
     )
 
 
@@ -215,34 +195,50 @@ def _nhwc(name: str, value: Tensor) -> Tensor:
 
 
 def _check_parity(path: Path, entry: _Entry) -> float:
-    """`parity_error` of a signature against its own module.
-
-    Raises:
-        ToolError: it is above the tolerance or not a number.
-    """
+    """`checked_parity` of a signature against its own module."""
+    image, *codes = entry.inputs
+    reference = TorchSession(entry.module, codes, image_name=image, output_names=entry.outputs)
+    feeds = {name: value.numpy() for name, value in entry.inputs.items()}
     with tflite_file.quiet_tools():
-        session = open_litert(path, entry.key)
-        feeds = {name: value.numpy() for name, value in entry.inputs.items()}
-        got = session.run(feeds)
-    with torch.inference_mode():
-        result = entry.module(*entry.inputs.values())
-    wanted = (result,) if isinstance(result, Tensor) else tuple(result)
-    named = zip(entry.outputs, wanted, strict=True)
-    worst = parity_error({name: value.numpy() for name, value in named}, got)
-    if not worst <= PARITY_TOLERANCE:
-        raise ToolError(
-            f"signature {entry.key} differs from PyTorch by {worst:.2e} of an output's scale, "
-            f"allowed {PARITY_TOLERANCE:.0e}",
-            "check the network's values for overflow and its operators for unsupported modes",
-        )
-    return worst
+        got = open_litert(path, entry.key).run(feeds)
+    return checked_parity(f"signature {entry.key}", reference.run(feeds), got)
 
 
-def _picture(height_px: int, width_px: int, seed: int) -> Tensor:
-    """A smooth random picture with some noise [1, 3, H, W] in [0, 1], the same for the same
-    seed."""
-    generator = torch.Generator().manual_seed(seed)
-    coarse = torch.rand(1, 3, 8, 8, generator=generator)
-    smooth = F.interpolate(coarse, (height_px, width_px), mode="bilinear", align_corners=False)
-    noise = torch.rand(1, 3, height_px, width_px, generator=generator)
-    return (0.85 * smooth + 0.15 * noise).clamp(0.0, 1.0)
+def _outputs(build: Build) -> list[Path]:
+    encoder = build.layout.style_encoder("litert")
+    return [build.layout.tflite("fp32"), encoder, build.root / CONVERT_PATH]
+
+
+def _run(build: Build) -> None:
+    transfer, encoder, report = _outputs(build)
+    made = convert_fp32(build.network, build.tiers, transfer, build.progress)
+    encoding = convert_style_encoder(build.network, encoder, build.progress)
+    rows = (
+        _row(build.layout.relative(transfer), transfer, "transfer", made),
+        _row(build.layout.relative(encoder), encoder, "style_encoder", encoding),
+    )
+    ConvertReport(rows=rows).save(report)
+
+
+def _row(name: str, path: Path, role: Role, made: ConvertSummary) -> ConvertRow:
+    taken = delegation(path)
+    return ConvertRow.model_validate(
+        {
+            "path": name,
+            "sha256": sha256_file(path),
+            "precision": "fp32",
+            "role": role,
+            "signatures": tuple(made.max_difference),
+            "file_bytes": made.file_bytes,
+            "unique_bytes": made.unique_weight_bytes,
+            "shared_bytes": made.shared_weight_bytes,
+            "largest_alone_bytes": made.largest_alone_bytes,
+            "parity": dict(made.max_difference),
+            "delegated": {k: v.operators - len(v.not_taken) for k, v in taken.items()},
+            "not_delegated": {k: len(v.not_taken) for k, v in taken.items()},
+            "rewrites": dict(made.rewrites),
+        }
+    )
+
+
+STAGE = Stage("convert", traced_params, lambda build: build.checkpoint_files, _outputs, _run)

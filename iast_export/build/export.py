@@ -4,7 +4,6 @@ kept."""
 from __future__ import annotations
 
 import contextlib
-import copy
 import io
 import logging
 import warnings
@@ -19,6 +18,16 @@ from numpy.typing import NDArray
 from onnx import helper
 from torch import Tensor, nn
 
+from iast_export.build.request import Build
+from iast_export.build.stage import Stage
+from iast_export.build.tracing import (
+    StyleEncoderModule,
+    checked_parity,
+    example_codes,
+    pseudo_artwork,
+    pseudo_photograph,
+    traced_params,
+)
 from iast_export.errors import InputError, ToolError
 from iast_export.formats.dispatch import merge_dispatch
 from iast_export.formats.onnx_graph import (
@@ -34,15 +43,12 @@ from iast_export.formats.onnx_graph import (
 from iast_export.forms import REWRITES, Rewrite, note, rewrite
 from iast_export.forms.batch_norms import fold_batch_norms
 from iast_export.network.adapters import StyleNetwork
+from iast_export.pictures.images import center_square, to_tensor
 from iast_export.runtimes.onnx import open_onnx
-from iast_export.runtimes.parity import PARITY_TOLERANCE, parity_error
 from iast_export.runtimes.pytorch import TorchSession
-from iast_export.runtimes.session import Session
 from iast_export.specs import (
     CONTENT,
     SIZE_MULTIPLE_KEY,
-    STRENGTH,
-    STYLE_ENCODER_SIDE_PX,
     STYLE_IMAGE,
     STYLIZED,
     Tier,
@@ -53,14 +59,6 @@ _LARGEST_MINIMUM = 64
 _TRACED_STEPS = (8, 11)
 # The exporter lets an input and a tensor inside share a name; none inside begins like this.
 _EDGE = "edge."
-
-__all__ = [
-    "PARITY_TOLERANCE",
-    "export_style_encoder",
-    "export_tier",
-    "merge_dispatch",
-    "pseudo_photograph",
-]
 
 
 def export_tier(
@@ -119,26 +117,6 @@ def export_tier(
     return difference
 
 
-class _EncoderWrapper(nn.Module):
-    """`encode_style` without the user's strength, as a module."""
-
-    def __init__(self, network: StyleNetwork) -> None:
-        super().__init__()
-        encoder = getattr(network, "style_encoder", None)
-        self.encoder = copy.deepcopy(encoder) if isinstance(encoder, nn.Module) else None
-        self.network = None if self.encoder is not None else network
-        self.names = tuple(name for name in network.code_shapes if name != STRENGTH)
-        self.kept = [i for i, name in enumerate(network.code_shapes) if name != STRENGTH]
-
-    def forward(self, style: Tensor) -> tuple[Tensor, ...]:
-        if self.encoder is not None:
-            result = self.encoder(style)
-            return tuple(result) if isinstance(result, (tuple, list)) else (result,)
-        assert self.network is not None
-        codes = self.network.encode_style(style)
-        return tuple(codes[i] for i in self.kept)
-
-
 def export_style_encoder(network: StyleNetwork, path: Path) -> float:
     """Writes the FP32 ONNX style encoder: `style` [1, 3, 256, 256] to the codes by name, strength
     left out.
@@ -151,52 +129,13 @@ def export_style_encoder(network: StyleNetwork, path: Path) -> float:
     Raises:
         ToolError: it can't be exported, or differs from PyTorch (`parity_error`).
     """
-    module = _EncoderWrapper(network).eval()
-    side = STYLE_ENCODER_SIDE_PX
-    images = [
-        pseudo_photograph(side, side),
-        np.ascontiguousarray(pseudo_photograph(side, side)[:, ::-1, ::-1]),
-    ]
+    module = StyleEncoderModule(network).eval()
+    images = [pseudo_artwork(), np.ascontiguousarray(pseudo_artwork()[:, ::-1, ::-1])]
     model = _traced(module, (torch.from_numpy(images[0]),), (STYLE_IMAGE,), module.names, ({},))
     reference = TorchSession(module, (), image_name=STYLE_IMAGE, output_names=module.names)
     return _finish(
         model, path, reference, ({STYLE_IMAGE: image} for image in images), "the style encoder"
     )
-
-
-def pseudo_photograph(height_px: int, width_px: int) -> NDArray[np.float32]:
-    """A picture [1, 3, H, W] in [0, 1] with slopes, edges and grain; always the same for a size."""
-    rows = np.linspace(0.0, 1.0, height_px, dtype=np.float32)[:, None]
-    columns = np.linspace(0.0, 1.0, width_px, dtype=np.float32)[None, :]
-    waves = [np.sin((3 + 2 * c) * rows + (5 - c) * columns * columns + c) for c in range(3)]
-    edges = ((rows * 5).astype(np.int32) + (columns * 7).astype(np.int32)) % 2
-    grain = np.random.default_rng(height_px * 10007 + width_px).normal(
-        0.0, 0.04, (3, height_px, width_px)
-    )
-    picture = 0.45 + 0.3 * np.stack(waves) + 0.2 * edges + grain
-    levels = np.floor(np.clip(picture, 0.0, 1.0) * 255.0 + 0.5)
-    return np.ascontiguousarray(levels[None].astype(np.float32) / np.float32(255.0))
-
-
-def example_codes(network: StyleNetwork) -> dict[str, Tensor]:
-    """The codes of a generated artwork, by name.
-
-    Raises:
-        InputError: `encode_style` and `code_shapes` don't agree.
-    """
-    side = STYLE_ENCODER_SIDE_PX
-    with torch.inference_mode(False), torch.no_grad():
-        codes = network.encode_style(torch.from_numpy(pseudo_photograph(side, side)))
-    shapes = [tuple(code.shape) for code in codes]
-    needed = [tuple(shape) for shape in network.code_shapes.values()]
-    if shapes != needed:
-        raise InputError(
-            f"encode_style returned shapes {shapes}, code_shapes says {needed}",
-            "return the codes in the order and the shapes of code_shapes",
-        )
-    return {
-        name: code.detach().float() for name, code in zip(network.code_shapes, codes, strict=True)
-    }
 
 
 def smallest_side_px(
@@ -301,7 +240,9 @@ def _traced(
         "verbose": False,
     }
     if any(shapes):
-        arguments["dynamic_shapes"] = (shapes,) if isinstance(module, _EncoderWrapper) else shapes
+        arguments["dynamic_shapes"] = (
+            (shapes,) if isinstance(module, StyleEncoderModule) else shapes
+        )
     try:
         with _quiet(), torch.no_grad():
             program = torch.onnx.export(module, example, **arguments)
@@ -368,19 +309,34 @@ def _finish(
     """Checks the model, compares it with PyTorch on every feed and writes it."""
     check_model(model)
     session = open_onnx(model.SerializeToString())
-    difference = max(_difference(reference, session, feed) for feed in feeds)
-    if not difference <= PARITY_TOLERANCE:
-        raise ToolError(
-            f"{what}: ONNX Runtime and PyTorch differ by {difference:.3g} of an output's scale, "
-            "more than "
-            f"{PARITY_TOLERANCE:.0e}",
-            "look for layers whose result depends on the size, or report the network",
-        )
+    differences = [checked_parity(what, reference.run(feed), session.run(feed)) for feed in feeds]
     save_model(model, path)
-    return difference
+    return max(differences)
 
 
-def _difference(
-    reference: Session, session: Session, feed: dict[str, NDArray[np.float32]]
-) -> float:
-    return parity_error(reference.run(feed), session.run(feed))
+def _outputs(build: Build) -> list[Path]:
+    layout = build.layout
+    dispatch, encoder = layout.dispatch("fp32"), layout.style_encoder("onnxruntime")
+    return [*build.onnx_fp32, dispatch, encoder]
+
+
+def _run(build: Build) -> None:
+    probes, tiers, paths = _probes(build), build.tiers, build.onnx_fp32
+    for i, (tier, path) in enumerate(zip(tiers, paths, strict=True)):
+        build.progress("export ONNX", i, len(paths))
+        export_tier(build.network, tier, path, probes)
+    build.progress("export ONNX", len(paths), len(paths))
+    merge_dispatch(list(zip(tiers, paths, strict=True)), build.layout.dispatch("fp32"))
+    export_style_encoder(build.network, build.layout.style_encoder("onnxruntime"))
+
+
+def _probes(build: Build) -> list[NDArray[np.float32]]:
+    """Two photographs, one upright and one wide, in sizes that every tier takes."""
+    smallest, multiple = build.tiers[0].max_side_px, build.network.size_multiple_px
+    upright, wide = (center_square(rgb, smallest) for _, rgb in build.evaluation_pictures()[:2])
+    narrow, low = (max(multiple, smallest * n // 4 // multiple * multiple) for n in (3, 2))
+    parts = (upright[:, :narrow], wide[:low])
+    return [to_tensor(np.ascontiguousarray(part)) for part in parts]
+
+
+STAGE = Stage("export", traced_params, lambda build: build.checkpoint_files, _outputs, _run)

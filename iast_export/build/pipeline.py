@@ -7,27 +7,64 @@ last of all, so a build killed at any point resumes and ends with the same bytes
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from iast_export.build.outputs import planned_outputs
+from iast_export.build import (
+    bench,
+    bundle,
+    calibrate,
+    convert,
+    export,
+    learn,
+    prepare,
+    quantize,
+    verify,
+)
 from iast_export.build.request import Build, Request
-from iast_export.build.stages import STAGE_NAMES, STAGES, Stage
+from iast_export.build.stage import Stage
 from iast_export.bundle.claims import claim, working
 from iast_export.errors import InputError
-from iast_export.files.artifacts import StageRecord, is_fresh, record, remove_made, stage_key
+from iast_export.files.artifacts import StageRecord, is_fresh, record, remove_made
 
-__all__ = ["STAGES", "STAGE_NAMES", "Build", "Request", "StageResult", "run_stages"]
+STAGES: tuple[Stage, ...] = (
+    export.STAGE,
+    convert.STAGE,
+    prepare.STAGE,
+    calibrate.STAGE,
+    learn.STAGE,
+    quantize.STAGE,
+    verify.STAGE,
+    bench.STAGE,
+    bundle.STAGE,
+)
+STAGE_NAMES: tuple[str, ...] = tuple(stage.name for stage in STAGES)
+__all__ = [
+    "STAGES",
+    "STAGE_NAMES",
+    "Build",
+    "Request",
+    "StageResult",
+    "planned_outputs",
+    "run_stages",
+]
 
 
 @dataclass(frozen=True)
 class StageResult:
-    """Whether a stage ran, and what stands after it."""
+    """Whether a stage ran, what stands after it, and how long that took, checks included."""
 
     stage: str
     ran: bool
     outputs: tuple[Path, ...]
+    seconds: float
+
+
+def planned_outputs(build: Build) -> list[Path]:
+    """The outputs of all stages of a build."""
+    return [path for stage in STAGES for path in stage.outputs(build)]
 
 
 def run_stages(build: Build, only: str | None = None) -> list[StageResult]:
@@ -54,23 +91,20 @@ def _require_earlier(build: Build, only: str | None) -> None:
 
 
 def _run(build: Build, stage: Stage) -> StageResult:
-    key = stage_key(stage.name, stage.params(build), stage.inputs(build))
-    if not is_fresh(build.root, stage.name, key):
+    start = time.perf_counter()
+    key, outputs = stage.key(build), stage.outputs(build)
+    stale = not is_fresh(build.root, stage.name, key)
+    if stale:
         before = StageRecord.load(build.root, stage.name)
-        outputs = stage.run(build)
+        stage.run(build)
         _remove_superseded(build.root, before, outputs)
         record(build.root, stage.name, key, outputs)
-        return StageResult(stage.name, True, tuple(outputs))
-    found = StageRecord.load(build.root, stage.name)
-    names = sorted(found.outputs) if found else []
-    return StageResult(stage.name, False, tuple(build.root / name for name in names))
+    return StageResult(stage.name, stale, tuple(outputs), time.perf_counter() - start)
 
 
 def _require_fresh(build: Build, stage: Stage, wanted: str) -> None:
     try:
-        fresh = is_fresh(
-            build.root, stage.name, stage_key(stage.name, stage.params(build), stage.inputs(build))
-        )
+        fresh = is_fresh(build.root, stage.name, stage.key(build))
     except InputError:
         fresh = False
     if not fresh:

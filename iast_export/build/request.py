@@ -8,14 +8,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from iast_export.bundle import writing as bundle
+from iast_export.bundle.facts import BundleFacts
+from iast_export.bundle.layout import Layout
 from iast_export.bundle.sealed import Seals
-from iast_export.bundle.styles import Style, encoded_styles, packaged_styles
+from iast_export.bundle.styles import Style, encoded_styles, packaged_styles, styles_sha256
 from iast_export.environment import versions
 from iast_export.errors import InputError
 from iast_export.files.artifacts import Progress, no_progress, sha256_bytes, sha256_file
 from iast_export.files.notes import note
 from iast_export.files.paths import check_folders, check_inputs_apart
+from iast_export.lanes.lane import Lane, find_lanes
 from iast_export.network.adapters import PACKAGED, load_network
 from iast_export.pictures.images import Rgb
 from iast_export.pictures.imagesets import ImageSet, check_disjoint, in_words, load_set, spread
@@ -89,9 +91,25 @@ class Build:
     def recipe(self) -> Recipe:
         return self.request.recipe
 
+    @cached_property
+    def layout(self) -> Layout:
+        """Where its files lie."""
+        return Layout(self.root, self.recipe.name)
+
     @property
-    def models(self) -> Path:
-        return self.root / "models"
+    def onnx_fp32(self) -> list[Path]:
+        """The exported file of each tier."""
+        return [self.layout.onnx(tier, "fp32") for tier in self.tiers]
+
+    @property
+    def fp32_files(self) -> list[Path]:
+        """What every other model is made from: the exported files and the converted one."""
+        return [*self.onnx_fp32, self.layout.tflite("fp32")]
+
+    @property
+    def lanes(self) -> list[Lane]:
+        """Every lane of all tiers, held to what their stages recorded."""
+        return find_lanes(self.layout, self.tiers, Seals.of_build(self.root))
 
     @cached_property
     def network(self) -> StyleNetwork:
@@ -112,6 +130,11 @@ class Build:
             return PACKAGED_CHECKPOINT
         return None
 
+    @property
+    def checkpoint_files(self) -> list[Path]:
+        """The checkpoint, as the list of files that it is to a stage."""
+        return [self.checkpoint_file] if self.checkpoint_file else []
+
     @cached_property
     def network_source(self) -> Path | None:
         """The file that defines the network's class, where it has one."""
@@ -131,6 +154,11 @@ class Build:
         if packaged and self.request.styles is None and self.checkpoint_file is not None:
             return packaged_styles(sha256_file(self.checkpoint_file))
         return encoded_styles(self.network, self.request.styles)
+
+    @property
+    def styles_sha256(self) -> str:
+        """Hash of the names, roles and codes of all styles."""
+        return styles_sha256(self.styles, self.network.code_shapes)
 
     @cached_property
     def calibration_set(self) -> ImageSet:
@@ -206,7 +234,8 @@ class Build:
         return [(found.entries[i].id, found[i]) for i in spread(len(found), wanted)]
 
     @property
-    def facts(self) -> bundle.BundleFacts:
+    def facts(self) -> BundleFacts:
+        """What the manifest says of the build."""
         shapes = {name: tuple(shape) for name, shape in self.network.code_shapes.items()}
         network = NetworkFacts(
             name=type(self.network).__name__,
@@ -223,9 +252,7 @@ class Build:
         )
         own = self.recipe.bundle.landmarks
         landmarks = Path(own) if own else None
-        return bundle.BundleFacts(
-            self.recipe.name, network, self.tiers, self.styles, source, landmarks
-        )
+        return BundleFacts(network, self.tiers, self.styles, source, landmarks)
 
 
 def seals_of(build: Build) -> Seals:

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from iast_export.bundle.layout import Layout
 from iast_export.errors import InputError
-from iast_export.files.artifacts import sha256_bytes
+from iast_export.files.artifacts import sha256_bytes, write_atomic
 from iast_export.files.notes import note
 from iast_export.files.toml_text import parse_toml
 from iast_export.metrics.style import style_statistics
@@ -186,6 +187,21 @@ def pack(codes: Codes, code_shapes: Mapping[str, tuple[int, ...]]) -> bytes:
     endian."""
     names = sorted(name for name in code_shapes if name != STRENGTH)
     return b"".join(np.ascontiguousarray(codes[name], "<f4").tobytes() for name in names)
+
+
+def write_styles(
+    layout: Layout, styles: Sequence[Style], code_shapes: Mapping[str, tuple[int, ...]]
+) -> None:
+    """Writes every style's codes."""
+    for style in styles:
+        write_atomic(layout.codes(style.id), pack(style.codes, code_shapes))
+
+
+def styles_sha256(styles: Sequence[Style], code_shapes: Mapping[str, tuple[int, ...]]) -> str:
+    """Hash of the names, roles and codes of styles."""
+    packed = [pack(style.codes, code_shapes) for style in styles]
+    names = "".join(f"{style.id} {style.held_out}\n" for style in styles)
+    return sha256_bytes(names.encode() + b"".join(packed))
 
 
 def unpack(data: bytes, code_shapes: Mapping[str, Sequence[int]], where: object) -> Codes:

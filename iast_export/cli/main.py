@@ -186,15 +186,18 @@ def _run_stages(request: Any, only: str | None, verbose: bool, as_json: bool) ->
             {
                 r.stage: {
                     "ran": r.ran,
+                    "seconds": round(r.seconds, 1),
                     "outputs": [p.relative_to(request.out).as_posix() for p in r.outputs],
                 }
                 for r in results
             }
         )
         return
-    for result in results:
-        word = "made" if result.ran else "fresh"
-        console.say(f"{result.stage:<10} {word}, {len(result.outputs)} files")
+    rows = [
+        (r.stage, "made" if r.ran else "fresh", str(len(r.outputs)), f"{r.seconds:.1f} s")
+        for r in results
+    ]
+    console.table(f"{request.out}", ("stage", "", "files", "time"), rows)
 
 
 @app.command()
@@ -250,7 +253,9 @@ def _summary(folder: Path) -> None:
 _STAGE_HELP = {
     "export": "ONNX FP32: one model per tier, the dispatching model, the style encoder.",
     "convert": "TFLite FP32: one file, one fixed-shape signature per tier, weights shared.",
+    "prepare": "The FP32 files that INT8 is made of: channels that share a scale are made alike.",
     "calibrate": "Activation ranges per tier and runtime, from photographs x styles.",
+    "learn": "Weights rounded for the least error of each layer; biases, where asked.",
     "quantize": "INT8 in both runtimes, and FP16 and dynamic INT8 in LiteRT.",
     "bench": "Latency against FP32 of the same runtime, interleaved; memory; size.",
     "bundle": "Styles, golden pictures, manifest and HTML report.",

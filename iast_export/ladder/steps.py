@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from iast_export.bundle.layout import Layout
 from iast_export.bundle.sealed import Seals
 from iast_export.errors import IastExportError, InputError, ToolError
 from iast_export.files.artifacts import sha256_file
@@ -17,7 +18,7 @@ from iast_export.runtimes.litert import LiteRtSession, litert_interpreter, open_
 from iast_export.runtimes.onnx import onnx_session_options, open_onnx
 from iast_export.runtimes.pytorch import TorchSession
 from iast_export.runtimes.session import Session
-from iast_export.specs import Tier, onnx_name, tflite_name
+from iast_export.specs import Tier
 
 if TYPE_CHECKING:
     from iast_export.network.adapters import StyleNetwork
@@ -82,9 +83,9 @@ def openers(
     folder: Path, manifest: Manifest, source: Source, tier: Tier, threads: int = 1
 ) -> dict[Step, Open]:
     """How each step of a tier is opened, in the ladder's order."""
-    name, models, seals = manifest.name, folder / "models", Seals.of_bundle(folder, manifest)
-    onnx32, onnx8 = (models / onnx_name(name, tier, p) for p in ("fp32", "int8"))
-    lite32, lite8 = (models / tflite_name(name, p) for p in ("fp32", "int8"))
+    layout, seals = Layout(folder, manifest.name), Seals.of_bundle(folder, manifest)
+    onnx32, onnx8 = layout.onnx(tier, "fp32"), layout.onnx(tier, "int8")
+    lite32, lite8 = layout.tflite("fp32"), layout.tflite("int8")
     return {
         "pytorch": lambda: _open_torch(source, tier),
         "onnx_fp32": lambda: _open_onnx(seals, onnx32, threads, optimize=True),

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from iast_export.bundle.layout import Layout
 from iast_export.bundle.sealed import Seals, read_sealed
 from iast_export.environment import peak_rss_bytes
 from iast_export.errors import InputError, ToolError
@@ -23,11 +24,10 @@ from iast_export.specs import (
     CONTENT,
     ONNX_PRECISIONS,
     PRECISIONS,
+    RUNTIMES,
     Precision,
     Runtime,
     Tier,
-    onnx_name,
-    tflite_name,
 )
 
 Feeds = Mapping[str, NDArray[np.float32]]
@@ -102,34 +102,34 @@ class Lane:
         return stylize_rgb(session, rgb, feeds, fixed_shape_px=self.tier.shape_px)
 
 
-def find_lanes(models: Path, name: str, tiers: Sequence[Tier], seals: Seals) -> list[Lane]:
+def find_lanes(layout: Layout, tiers: Sequence[Tier], seals: Seals) -> list[Lane]:
     """Every transfer lane of a bundle, tier by tier, FP32 first in each runtime.
 
     Args:
-        models: the folder of the files.
-        name: of the bundle.
+        layout: where the files lie.
         tiers: those to find lanes of.
         seals: what the files must hash to; each is held to it whenever it is opened.
 
     Raises:
         InputError: a file is missing, or nothing vouches for it.
     """
+    return [
+        _found(layout, runtime, precision, tier, seals)
+        for tier in tiers
+        for runtime in RUNTIMES
+        for precision in (ONNX_PRECISIONS if runtime == "onnxruntime" else PRECISIONS)
+    ]
 
-    def lane(runtime: Runtime, precision: Precision, tier: Tier, file_name: str) -> Lane:
-        path = models / file_name
-        if not path.is_file():
-            raise InputError(
-                f"{path} is missing", "run `iast-export build`, which makes what is missing"
-            )
-        return Lane(runtime, precision, tier, path, seals.expected(path))
 
-    lanes = []
-    for tier in tiers:
-        lanes += [
-            lane("onnxruntime", one, tier, onnx_name(name, tier, one)) for one in ONNX_PRECISIONS
-        ]
-        lanes += [lane("litert", one, tier, tflite_name(name, one)) for one in PRECISIONS]
-    return lanes
+def _found(
+    layout: Layout, runtime: Runtime, precision: Precision, tier: Tier, seals: Seals
+) -> Lane:
+    path = layout.transfer(runtime, precision, tier)
+    if not path.is_file():
+        raise InputError(
+            f"{path} is missing", "run `iast-export build`, which makes what is missing"
+        )
+    return Lane(runtime, precision, tier, path, seals.expected(path))
 
 
 def timed_run(session: Session, content: NDArray[np.float32], feeds: Feeds) -> Callable[[], object]:

@@ -7,13 +7,14 @@ import re
 import shutil
 from pathlib import Path
 
+from iast_export.build import convert, export
 from iast_export.build.request import Build
-from iast_export.build.stages import STAGES
+from iast_export.build.stage import Stage
 from iast_export.environment import versions
 from iast_export.files.artifacts import is_fresh, stage_key
 from iast_export.plan.cache import cache_dir
 from iast_export.plan.rewrites import LISTS
-from iast_export.specs import Runtime, Tier, onnx_name, tflite_name
+from iast_export.specs import Runtime, Tier
 
 _KEPT = 8
 _KEY = re.compile("[0-9a-f]{64}")  # no other name is one of ours
@@ -28,24 +29,18 @@ def fp32_files(build: Build, tier: Tier) -> dict[Runtime, Path]:
         ToolError: the network can't be exported or converted.
     """
     made: dict[Runtime, Path] = {}
-    if _is_fresh(build, "export"):
-        made["onnxruntime"] = build.models / onnx_name(build.recipe.name, tier, "fp32")
-    if _is_fresh(build, "convert"):
-        made["litert"] = build.models / tflite_name(build.recipe.name, "fp32")
+    if _is_fresh(build, export.STAGE):
+        made["onnxruntime"] = build.layout.onnx(tier, "fp32")
+    if _is_fresh(build, convert.STAGE):
+        made["litert"] = build.layout.tflite("fp32")
     return made if len(made) == 2 else {**_cached(build, tier, made), **made}
 
 
-def _is_fresh(build: Build, name: str) -> bool:
-    stage = next(stage for stage in STAGES if stage.name == name)
-    if not build.root.is_dir():
-        return False
-    return is_fresh(build.root, name, stage_key(name, stage.params(build), stage.inputs(build)))
+def _is_fresh(build: Build, stage: Stage) -> bool:
+    return build.root.is_dir() and is_fresh(build.root, stage.name, stage.key(build))
 
 
 def _cached(build: Build, tier: Tier, made: dict[Runtime, Path]) -> dict[Runtime, Path]:
-    from iast_export.build.convert import convert_fp32
-    from iast_export.build.export import export_tier
-
     params = {
         "network": build.request.network,
         "network_sha256": build.network_sha256,
@@ -61,10 +56,10 @@ def _cached(build: Build, tier: Tier, made: dict[Runtime, Path]) -> dict[Runtime
     }
     if "onnxruntime" not in made and not found["onnxruntime"].is_file():
         build.progress("export FP32", 0, 2)
-        export_tier(build.network, tier, found["onnxruntime"])
+        export.export_tier(build.network, tier, found["onnxruntime"])
     if "litert" not in made and not found["litert"].is_file():
         build.progress("export FP32", 1, 2)
-        convert_fp32(build.network, [tier], found["litert"])
+        convert.convert_fp32(build.network, [tier], found["litert"])
     build.progress("export FP32", 2, 2)
     _forget_oldest(folder)
     return found

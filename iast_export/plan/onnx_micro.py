@@ -29,6 +29,7 @@ from iast_export.plan.graph import Network, Op
 from iast_export.plan.groups import CLAMPS, CONVOLUTIONS, Group
 from iast_export.plan.onnx_naive import naive_int8
 from iast_export.plan.stand_ins import BEFORE, BEHIND, stand_before, stand_behind
+from iast_export.quantize.learned import Learned
 from iast_export.quantize.onnx.plan import MOVEMENTS
 from iast_export.quantize.onnx.qdq import quantize_onnx, runtime_operators, tensors_to_calibrate
 from iast_export.runtimes.onnx import onnx_session_options, open_onnx
@@ -174,8 +175,8 @@ def _as_exported(alone: onnx.ModelProto, multiple_px: int, main: Op) -> onnx.Mod
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder) / "fp32.onnx", Path(folder) / "int8.onnx"
         onnx.save(source_model, str(source))
-        ranges = dict.fromkeys(tensors_to_calibrate(source), _Range())
-        if not quantize_onnx(source, ranges, target).quantized_ops:
+        learned = Learned(dict.fromkeys(tensors_to_calibrate(source), _Range()))
+        if not quantize_onnx(source, learned, target).quantized_ops:
             raise ToolError(f"the exporter leaves {main.name} in float alone", "report the network")
         return onnx.load(str(target))
 

@@ -22,7 +22,7 @@ from iast_export.forms.edit import conv_bias
 from iast_export.quantize.observers import Feeds, observe_onnx
 from iast_export.quantize.onnx.layers import Parameters
 from iast_export.quantize.onnx.plan import is_depthwise, make_plan
-from iast_export.quantize.onnx.qdq import settled_parameters
+from iast_export.quantize.onnx.qdq import left_in_float, settled_parameters
 from iast_export.quantize.ranges import RangeLike
 
 POSITIONS = 2048
@@ -116,8 +116,9 @@ def integer_layers(
     Raises:
         InputError: the file can't be read, or a range is missing.
     """
-    graph = load_model(fp32_path).graph
-    plan = make_plan(graph)
+    model = load_model(fp32_path)
+    graph, kept = model.graph, left_in_float(model)
+    plan = make_plan(graph, kept)
     parameters = settled_parameters(graph, plan, ranges, trim_sums)
     layers: list[Layer] = []
     for node in graph.node:

@@ -15,12 +15,9 @@ output channel, the mean of INT8 less the mean of float.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 
 import numpy as np
-import onnx
 from numpy.typing import NDArray
-from onnx import numpy_helper
 
 from iast_export.formats.onnx_graph import Array
 from iast_export.quantize.onnx.layers import (
@@ -33,20 +30,6 @@ from iast_export.quantize.patches import Layer, Moments
 
 _DAMPING = 0.01
 _SETTLED = 1e-3  # a weight this near to a level stays there; the largest of a channel always is
-
-
-@dataclass(frozen=True)
-class Adjustment:
-    """What calibration changes in a network before it is quantized.
-
-    Attributes:
-        filters: float32 [I, kH, kW] on the grid of their levels, by `filter_key` of the equalized
-            FP32 ones.
-        shifts: float32 [O], added to a convolution's bias, by the convolution's output.
-    """
-
-    filters: Mapping[str, Array] = field(default_factory=dict)
-    shifts: Mapping[str, Array] = field(default_factory=dict)
 
 
 def learn_filters(
@@ -135,26 +118,3 @@ def bias_shifts(
         before = shifts.get(layer.output, shift[:0])  # of the groups before this one
         shifts[layer.output] = np.concatenate([before, shift])
     return shifts
-
-
-def adjust_onnx(graph: onnx.GraphProto, adjustment: Adjustment) -> None:
-    """Puts learned weights and corrected biases into an FP32 graph, in place."""
-    values = {item.name: item for item in graph.initializer}
-    for node in graph.node:
-        if node.op_type != "Conv" or node.input[1] not in values:
-            continue
-        weight = numpy_helper.to_array(values[node.input[1]])
-        shift = adjustment.shifts.get(node.output[0])
-        if shift is not None:
-            given = node.input[2] if len(node.input) > 2 else ""
-            bias = numpy_helper.to_array(values[given]) + shift if given else shift
-            name = f"{node.output[0]}_corrected_bias"
-            graph.initializer.append(numpy_helper.from_array(bias.astype(np.float32), name))
-            node.input[:] = [*node.input[:2], name]
-        learned = with_learned(weight, adjustment.filters)
-        if not np.array_equal(learned, weight):
-            name = f"{node.input[1]}_rounded"
-            if name not in values:
-                graph.initializer.append(numpy_helper.from_array(learned, name))
-                values[name] = graph.initializer[-1]
-            node.input[1] = name

@@ -14,7 +14,15 @@ from pydantic import Field, model_validator
 from iast_export.errors import InputError
 from iast_export.files.paths import MANIFEST_NAME as MANIFEST_NAME
 from iast_export.reports.base import Count, Model, Positive, RelativePath, Report, Sha256
-from iast_export.specs import PRECISIONS, RUNTIMES, Accelerator, Layout, Precision, Role, Runtime
+from iast_export.specs import (
+    PRECISIONS,
+    RUNTIMES,
+    Accelerator,
+    EdgeLayout,
+    Precision,
+    Role,
+    Runtime,
+)
 
 LaneKey = tuple[Runtime, Precision, str]
 _LANES: dict[str, tuple[Runtime, Precision]] = {
@@ -90,7 +98,7 @@ class IoEntry(Model):
     direction: Literal["input", "output"]
     name: str
     dtype: Literal["float32", "int8", "uint8"]
-    layout: Layout
+    layout: EdgeLayout
     shape: tuple[Positive | str, ...]
     scale: Annotated[float, Field(gt=0)] | None = None
     zero_point: int | None = None

@@ -16,7 +16,7 @@ from iast_export.reports.base import (
     SetFacts,
     Sha256,
 )
-from iast_export.specs import Runtime, Tier
+from iast_export.specs import Runtime
 
 SEARCH_NAMES: Mapping[Runtime, str] = {"onnxruntime": "search.json", "litert": "search-litert.json"}
 _STATE_NAMES: Mapping[Runtime, str] = {
@@ -38,13 +38,6 @@ def search_name(runtime: Runtime) -> str:
 def state_name(runtime: Runtime) -> str:
     """File name of a runtime's state."""
     return _STATE_NAMES[runtime]
-
-
-def mixed_name(name: str, tier: Tier, runtime: Runtime) -> str:
-    """File name of the model that a search chose."""
-    return f"{name}-{tier.id}-" + (
-        "mixed.onnx" if runtime == "onnxruntime" else "litert-mixed.tflite"
-    )
 
 
 class Candidate(Model):

@@ -3,31 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
+from iast_export.build.learn import load_learned
 from iast_export.build.request import Build, seals_of
-from iast_export.build.stages import (
-    build_scorers,
-    evaluation_pairs,
-    factors_path,
-    learn_adjustments,
-    ranges_path,
-    styles_sha256,
-)
+from iast_export.build.samples import evaluation_facts, evaluation_pairs, open_scorers
 from iast_export.bundle.claims import working
+from iast_export.bundle.sealed import Seals
 from iast_export.environment import machine_fingerprint, versions
 from iast_export.errors import InputError, UsageError
 from iast_export.files.artifacts import stage_key
 from iast_export.files.paths import check_folders, check_inputs_apart
 from iast_export.lanes.verify import EvaluationPair
-from iast_export.quantize.calibrate import load_ranges
-from iast_export.quantize.equalize.factors import Equalization
-from iast_export.quantize.rounding import adjust_onnx
-from iast_export.reports.base import SetFacts
-from iast_export.reports.search import SearchReport, mixed_name
+from iast_export.reports.search import SearchReport
 from iast_export.search import Budget, LiteRtSubject, OnnxSubject, Options, Subject, search
-from iast_export.specs import Runtime, Tier, onnx_name, tflite_name
+from iast_export.specs import Runtime, Tier
 
 
 def search_build(
@@ -71,7 +61,7 @@ def _search_build(
         "quantize": build.recipe.quantize.model_dump(mode="json"),
         "verify": build.recipe.verify.model_dump(mode="json"),
         "set_sha256": build.evaluation_set.sha256,
-        "styles": styles_sha256(build),
+        "styles": build.styles_sha256,
         "timing": [options.timing.threads, options.timing.warmup, options.timing.blocks],
         "versions": versions(),
         "machine": machine_fingerprint(),
@@ -79,12 +69,10 @@ def _search_build(
     return search(
         subject,
         budgets,
-        SetFacts(
-            name=build.evaluation_set.name, sha256=build.evaluation_set.sha256, images=len(pairs)
-        ),
+        evaluation_facts(build),
         stage_key("search", params, [*inputs, *([Path(weights)] if weights else [])]),
-        out or build.root / "search" / tier.id,
-        mixed_name(build.recipe.name, tier, runtime),
+        out or build.layout.search(tier),
+        build.layout.mixed(runtime, tier).name,
         options,
         build.progress,
     )
@@ -94,28 +82,17 @@ def _subject(
     build: Build, tier: Tier, runtime: Runtime, pairs: Sequence[EvaluationPair]
 ) -> tuple[Subject, list[Path]]:
     """What is searched, and the files that decide its figures."""
-    name, trim_sums = build.recipe.name, build.recipe.quantize.trim_sums
-    reference, ranges = build.models / onnx_name(name, tier, "fp32"), _ranges(build, tier, runtime)
-    seals = seals_of(build)
-    for path in (reference, ranges, factors_path(build)):
-        seals.check(path)
-    judges = (pairs, build_scorers(build))
-    factors, inputs = (
-        Equalization.load(factors_path(build)),
-        [reference, ranges, factors_path(build)],
-    )
+    layout, seals = build.layout, seals_of(build)
+    reference, fp32 = layout.onnx(tier, "fp32"), layout.transfer(runtime, "fp32", tier)
+    prepared = layout.prepared(runtime, tier)
+    inputs = [reference, fp32, prepared, layout.ranges(runtime, tier), layout.learned]
+    for path in inputs:
+        _check(seals, path)
+    learned, judges = load_learned(build, runtime)[tier], (pairs, open_scorers(build))
     if runtime == "onnxruntime":
-        adjustment = learn_adjustments(build)[0][build.tiers.index(tier)]
-        adjust = partial(adjust_onnx, adjustment=adjustment)
-        found = load_ranges(ranges)
-        return OnnxSubject(reference, tier, found, *judges, adjust, trim_sums, factors), inputs
-    fp32 = build.models / tflite_name(name, "fp32")
-    seals.check(fp32)
-    filters, edges = learn_adjustments(build)[1], build.recipe.quantize.edges
-    made = LiteRtSubject(
-        fp32, reference, tier, load_ranges(ranges), *judges, filters, edges, trim_sums, factors
-    )
-    return made, [fp32, *inputs]
+        return OnnxSubject(fp32, prepared, tier, learned, *judges), inputs
+    edges = build.recipe.quantize.edges
+    return LiteRtSubject(fp32, prepared, reference, tier, learned, *judges, edges), inputs
 
 
 def _tier(build: Build, tier_id: str) -> Tier:
@@ -125,10 +102,9 @@ def _tier(build: Build, tier_id: str) -> Tier:
     return known[tier_id]
 
 
-def _ranges(build: Build, tier: Tier, runtime: Runtime) -> Path:
-    path = ranges_path(build, runtime, tier)
+def _check(seals: Seals, path: Path) -> None:
     if not path.is_file():
         raise InputError(
-            f"{path} is missing", "run `iast-export build`, or its stages up to `calibrate`"
+            f"{path} is missing", "run `iast-export build`, or its stages up to `learn`"
         )
-    return path
+    seals.check(path)

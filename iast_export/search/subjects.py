@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import ClassVar, Protocol
 
-import onnx
-
 from iast_export.formats import tflite_file as tf
 from iast_export.formats import tflite_write as tw
-from iast_export.formats.onnx_graph import Array
 from iast_export.lanes.lane import Lane
 from iast_export.lanes.verify import EvaluationPair, Scorers
-from iast_export.quantize.equalize.factors import Equalization
+from iast_export.quantize.learned import Learned
 from iast_export.quantize.litert.groups import litert_groups
 from iast_export.quantize.litert.static import Edges, quantize_litert
 from iast_export.quantize.onnx.groups import OperatorGroup
 from iast_export.quantize.onnx.qdq import operator_groups, quantize_onnx
-from iast_export.quantize.ranges import RangeLike
 from iast_export.specs import Runtime, Tier
 
 
@@ -76,22 +72,20 @@ class Subject(Protocol):
 
 @dataclass(frozen=True)
 class OnnxSubject:
-    """A tier's ONNX FP32 file and its ranges.
+    """A tier's ONNX FP32 file, and what the build's own INT8 file was made of.
 
     Attributes:
-        adjust, trim_sums, factors: as the build's own INT8 file was made; see `quantize_onnx`.
+        prepared, learned: see `quantize_onnx`.
     """
 
     runtime: ClassVar[Runtime] = "onnxruntime"
     suffix: ClassVar[str] = ".onnx"
     fp32: Path
+    prepared: Path
     tier: Tier
-    ranges: Mapping[str, RangeLike]
+    learned: Learned
     pairs: Sequence[EvaluationPair]
     scorers: Scorers
-    adjust: Callable[[onnx.GraphProto], None] | None = None
-    trim_sums: bool = True
-    factors: Equalization | None = None
 
     @property
     def reference(self) -> Lane:
@@ -105,49 +99,39 @@ class OnnxSubject:
         if {group.name for group in self.groups} <= set(in_float):
             path.write_bytes(self.fp32.read_bytes())
         else:
-            quantize_onnx(
-                self.fp32,
-                self.ranges,
-                path,
-                self.adjust,
-                self.trim_sums,
-                in_float,
-                factors=self.factors,
-            )
+            quantize_onnx(self.prepared, self.learned, path, in_float)
 
 
 @dataclass(frozen=True)
 class LiteRtSubject:
-    """A tier's signature of the TFLite FP32 file and its ranges; candidates hold this signature
-    alone.
+    """A tier's signature of the TFLite FP32 file, and what the build's own INT8 file was made of.
+
+    Candidates hold this signature alone.
 
     Attributes:
         onnx_fp32: the tier's ONNX FP32 file, whose pictures are the reference.
-        filters, edges, trim_sums, factors: as the build's own INT8 file was made; see
-            `quantize_litert`.
+        prepared, learned, edges: see `quantize_litert`.
     """
 
     runtime: ClassVar[Runtime] = "litert"
     suffix: ClassVar[str] = ".tflite"
     fp32: Path
+    prepared: Path
     onnx_fp32: Path
     tier: Tier
-    ranges: Mapping[str, RangeLike]
+    learned: Learned
     pairs: Sequence[EvaluationPair]
     scorers: Scorers
-    filters: Mapping[str, Array] = field(default_factory=dict)
     edges: Edges = "float32"
-    trim_sums: bool = True
-    factors: Equalization | None = None
 
     @property
     def reference(self) -> Lane:
         return Lane("onnxruntime", "fp32", self.tier, self.onnx_fp32)
 
     @cached_property
-    def alone(self) -> bytes:
-        """The tier's signature in FP32 as a file of its own."""
-        return one_signature(self.fp32, self.tier.signature)
+    def source(self) -> bytes:
+        """The tier's prepared signature as a file of its own."""
+        return one_signature(self.prepared, self.tier.signature)
 
     @cached_property
     def groups(self) -> tuple[OperatorGroup, ...]:
@@ -155,22 +139,13 @@ class LiteRtSubject:
 
     def write(self, in_float: Collection[str], path: Path) -> None:
         if {group.name for group in self.groups} <= set(in_float):
-            path.write_bytes(self.alone)
+            path.write_bytes(one_signature(self.fp32, self.tier.signature))
             return
         with tempfile.TemporaryDirectory() as folder:
-            source = Path(folder) / self.fp32.name
-            source.write_bytes(self.alone)
-            quantize_litert(
-                source,
-                "int8",
-                {self.tier.signature: self.ranges},
-                path,
-                self.edges,
-                trim_sums=self.trim_sums,
-                filters=self.filters,
-                in_float=in_float,
-                factors=self.factors,
-            )
+            source = Path(folder) / self.prepared.name
+            source.write_bytes(self.source)
+            learned = {self.tier.signature: self.learned}
+            quantize_litert(source, "int8", learned, path, self.edges, in_float=in_float)
 
 
 def one_signature(path: Path, signature: str) -> bytes:

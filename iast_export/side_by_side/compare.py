@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from iast_export.build.request import Build, seals_of
-from iast_export.build.stages import build_scorers, evaluation_pairs
+from iast_export.build.samples import evaluation_facts, evaluation_pairs, open_scorers
 from iast_export.bundle.claims import working
 from iast_export.bundle.sealed import Seals
 from iast_export.environment import machine_fingerprint, versions
@@ -28,7 +28,7 @@ from iast_export.side_by_side.measure import (
     onnx_convolution_share,
     time_lanes,
 )
-from iast_export.specs import CONTENT, Tier, onnx_name, tflite_name
+from iast_export.specs import CONTENT, Tier
 
 Timed = Mapping[str, tuple[Samples, Samples]]
 
@@ -49,21 +49,17 @@ def compare_lanes(build: Build, tier_ids: Sequence[str], options: TimingOptions)
 
 
 def _compare(build: Build, tiers: Sequence[Tier], options: TimingOptions) -> LanesReport:
-    name = build.recipe.name
-    fp32 = [build.models / tflite_name(name, "fp32")]
-    fp32 += [build.models / onnx_name(name, tier, "fp32") for tier in tiers]
+    layout = build.layout
+    fp32 = [layout.tflite("fp32"), *(layout.onnx(tier, "fp32") for tier in tiers)]
     seals = seals_of(build)
     for path in fp32:
         seals.check(path)
-    pairs = evaluation_pairs(build)
     rows = [row for tier in tiers for row in _compare_tier(build, tier, seals, options)]
     report = LanesReport(
         machine=machine_fingerprint(),
         versions=versions(),
         threads=options.threads,
-        set=SetFacts(
-            name=build.evaluation_set.name, sha256=build.evaluation_set.sha256, images=len(pairs)
-        ),
+        set=evaluation_facts(build),
         rule=DEFAULT_RULE,
         fp32_sha256=tuple(sha256_file(path) for path in fp32),
         rows=tuple(rows),
@@ -81,7 +77,7 @@ def _tiers(build: Build, tier_ids: Sequence[str]) -> list[Tier]:
 
 
 def _compare_tier(build: Build, tier: Tier, seals: Seals, options: TimingOptions) -> list[LaneRow]:
-    pairs, scorers = evaluation_pairs(build), build_scorers(build)
+    pairs, scorers = evaluation_pairs(build), open_scorers(build)
     content = to_tensor(center_square(pairs[0].rgb, tier.max_side_px))
     entrants = enter_lanes(build, tier, seals, {CONTENT: content, **pairs[0].feeds})
     running = [one for one in entrants if not one.not_run]

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from iast_export.build.request import Build
-from iast_export.build.stages import factors_path, ranges_path
 from iast_export.bundle.claims import claim
 from iast_export.bundle.sealed import Seals
 from iast_export.errors import InputError, ToolError
@@ -19,15 +18,14 @@ from iast_export.formats import tflite_file as tf
 from iast_export.formats.onnx_graph import Array
 from iast_export.lanes.lane import Lane, find_lanes, measure_peak_rss_bytes
 from iast_export.quantize.calibrate import load_ranges
-from iast_export.quantize.equalize.factors import Equalization
+from iast_export.quantize.learned import Learned, of_signatures
 from iast_export.quantize.litert import lanes as litert_lanes
 from iast_export.quantize.onnx import lanes as onnx_lanes
 from iast_export.quantize.onnx.qdq import quantize_onnx
 from iast_export.reports.lanes import LANE_KINDS, LaneKind
-from iast_export.reports.search import SearchReport, mixed_name, search_name
-from iast_export.specs import RUNTIMES, Runtime, Tier, onnx_name, tflite_name
+from iast_export.reports.search import SearchReport, search_name
+from iast_export.specs import RUNTIMES, Runtime, Tier
 
-LANES_DIR = "lanes"
 _NEVER_REFUSED = ("CONV_2D", "ADD", "CONCATENATION", "SLICE", "RESHAPE", "TRANSPOSE")
 Write = Callable[[Path], None]
 
@@ -85,7 +83,7 @@ def enter_lanes(
     """
     shipped = [
         Entrant(lane.precision, lane, True, _work(lane))
-        for lane in find_lanes(build.models, build.recipe.name, [tier], seals)
+        for lane in find_lanes(build.layout, [tier], seals)
     ]
     entrants = []
     for runtime in RUNTIMES:
@@ -109,57 +107,45 @@ def _recipes(
 
 
 def _onnx_recipes(build: Build, tier: Tier, feeds: Mapping[str, Array]) -> list[Recipe]:
-    name, trim_sums = build.recipe.name, build.recipe.quantize.trim_sums
-    fp32, ranges = (
-        build.models / onnx_name(name, tier, "fp32"),
-        ranges_path(build, "onnxruntime", tier),
-    )
-    folder, factors = build.root / LANES_DIR, factors_path(build)
+    layout, trim_sums = build.layout, build.recipe.quantize.trim_sums
+    fp32, ranges = layout.onnx(tier, "fp32"), layout.ranges("onnxruntime", tier)
+    prepared = layout.prepared("onnxruntime", tier)
 
     def recipe(kind: LaneKind, write: Write, *more: Path, **params: Any) -> Recipe:
-        return Recipe(
-            kind,
-            "onnxruntime",
-            folder / f"{name}-{tier.id}-{kind}.onnx",
-            write,
-            [fp32, *more],
-            params,
-        )
+        path = layout.lane("onnxruntime", kind, tier)
+        return Recipe(kind, "onnxruntime", path, write, [fp32, *more], params)
 
     def int16x8(path: Path) -> None:
-        made = Equalization.load(factors)
-        found = load_ranges(ranges)
-        quantize_onnx(fp32, found, path, trim_sums=trim_sums, activations="uint16", factors=made)
+        learned = Learned(load_ranges(ranges), trim_sums=trim_sums)
+        quantize_onnx(prepared, learned, path, activations="uint16")
 
     return [
         recipe("fp16", partial(onnx_lanes.write_fp16, fp32)),
         recipe("weight_only_int8", partial(onnx_lanes.write_weight_only_int8, fp32)),
         recipe("dynamic_int8", partial(onnx_lanes.write_dynamic_int8, fp32)),
-        recipe("int16x8", int16x8, ranges, factors, trim_sums=trim_sums),
+        recipe("int16x8", int16x8, prepared, ranges, trim_sums=trim_sums),
         recipe("ceiling", partial(onnx_lanes.write_ceiling, fp32, feeds)),
     ]
 
 
 def _litert_recipes(build: Build, feeds: Mapping[str, Array]) -> list[Recipe]:
     """Files with every tier as a signature, as in the bundle, so that bytes compare."""
-    name, trim_sums = build.recipe.name, build.recipe.quantize.trim_sums
-    fp32, folder = build.models / tflite_name(name, "fp32"), build.root / LANES_DIR
-    ranges = {tier: ranges_path(build, "litert", tier) for tier in build.tiers}
-    factors = factors_path(build)
+    layout, trim_sums = build.layout, build.recipe.quantize.trim_sums
+    fp32, prepared = layout.tflite("fp32"), layout.prepared("litert", build.tiers[0])
+    ranges = {tier: layout.ranges("litert", tier) for tier in build.tiers}
 
     def recipe(kind: LaneKind, write: Write, *more: Path, **params: Any) -> Recipe:
-        return Recipe(
-            kind, "litert", folder / f"{name}-{kind}.tflite", write, [fp32, *more], params
-        )
+        path = layout.lane("litert", kind, build.tiers[0])
+        return Recipe(kind, "litert", path, write, [fp32, *more], params)
 
     def int16x8(path: Path) -> None:
         found = {tier.signature: load_ranges(one) for tier, one in ranges.items()}
-        litert_lanes.write_int16x8(fp32, found, path, trim_sums, Equalization.load(factors))
+        litert_lanes.write_int16x8(prepared, of_signatures(found, trim_sums=trim_sums), path)
 
     codes = {key: value.shape for key, value in feeds.items() if key != "content"}
     return [
         recipe("weight_only_int8", partial(litert_lanes.write_weight_only_int8, fp32)),
-        recipe("int16x8", int16x8, *ranges.values(), factors, trim_sums=trim_sums),
+        recipe("int16x8", int16x8, prepared, *ranges.values(), trim_sums=trim_sums),
         recipe("ceiling", partial(write_litert_ceiling, fp32, build.tiers[0], codes)),
     ]
 
@@ -202,7 +188,7 @@ def _made(build: Build, tier: Tier, recipe: Recipe, feeds: Mapping[str, Array]) 
     lane = Lane(recipe.runtime, "int8", tier, recipe.path)
     build.progress(f"make {recipe.path.name}", 0, 1)
     try:
-        write_if_stale(build.root / LANES_DIR, recipe)
+        write_if_stale(build.layout.lanes, recipe)
         shapes = {name: value.shape for name, value in feeds.items() if name != "content"}
         lane = replace(lane, sha256=sha256_file(lane.path))
         measure_peak_rss_bytes(lane, shapes)
@@ -233,15 +219,13 @@ def write_if_stale(folder: Path, recipe: Recipe) -> bool:
 
 def _searched(build: Build, tier: Tier, runtime: Runtime) -> Entrant:
     """What `search` chose, where it was of the FP32 file that the build holds now."""
-    name, folder = build.recipe.name, build.root / "search" / tier.id
-    lane = Lane(runtime, "int8", tier, folder / mixed_name(name, tier, runtime))
+    folder = build.layout.search(tier)
+    lane = Lane(runtime, "int8", tier, build.layout.mixed(runtime, tier))
     if not (folder / search_name(runtime)).is_file() or not lane.path.is_file():
         asked = f"iast-export search DIR --tier {tier.id} --runtime {runtime} --budget ..."
         return Entrant("mixed", lane, False, not_run=f"not searched yet: {asked}")
     report = SearchReport.load(folder / search_name(runtime))
-    fp32 = build.models / (
-        onnx_name(name, tier, "fp32") if runtime == "onnxruntime" else tflite_name(name, "fp32")
-    )
+    fp32 = build.layout.transfer(runtime, "fp32", tier)
     if report.fp32_sha256 != sha256_file(fp32) or report.sha256 != sha256_file(lane.path):
         return Entrant("mixed", lane, False, not_run="searched over other files: search again")
     lane = replace(lane, sha256=report.sha256)

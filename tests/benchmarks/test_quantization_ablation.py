@@ -13,7 +13,6 @@ from iast_export.build.convert import convert_fp32
 from iast_export.build.export import export_tier
 from iast_export.build.pipeline import Request
 from iast_export.build.request import Build
-from iast_export.specs import onnx_name, tflite_name
 
 
 def test_every_switch_has_a_row_at_both_ends_of_the_plan(
@@ -21,14 +20,9 @@ def test_every_switch_has_a_row_at_both_ends_of_the_plan(
 ) -> None:
     build = Build(replace(small_request, out=tmp_path))
     ends = (build.tiers[0], build.tiers[-1])
-    (tmp_path / "models").mkdir()
     for tier in ends:
-        export_tier(
-            build.network, tier, tmp_path / "models" / onnx_name(build.recipe.name, tier, "fp32")
-        )
-    convert_fp32(
-        build.network, build.tiers, tmp_path / "models" / tflite_name(build.recipe.name, "fp32")
-    )
+        export_tier(build.network, tier, build.layout.onnx(tier, "fp32"))
+    convert_fp32(build.network, build.tiers, build.layout.tflite("fp32"))
     chosen = [VARIANTS[2], VARIANTS[4], VARIANTS[-1]]
     rows = ablate(build, tmp_path, chosen)
     assert [(row.tier, row.runtime, row.variant) for row in rows] == [

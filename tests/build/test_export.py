@@ -10,13 +10,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from iast_export.build import export
+from iast_export.build import tracing
 from iast_export.build.export import (
     export_style_encoder,
     export_tier,
-    pseudo_photograph,
     smallest_side_px,
 )
+from iast_export.build.tracing import example_codes, pseudo_photograph
 from iast_export.errors import InputError, ToolError
 from iast_export.forms import noted
 from iast_export.runtimes.onnx import open_onnx
@@ -89,7 +89,7 @@ def test_the_style_encoder_gives_the_codes_without_strength(kind: str, tmp_path:
 
 def test_the_smallest_side_is_found_by_running() -> None:
     network = tiny_iast()
-    codes = export.example_codes(network)
+    codes = example_codes(network)
     assert smallest_side_px(network.cut(1), codes, 4, 32) == 8
 
 
@@ -169,7 +169,7 @@ def test_a_tensor_inside_never_has_the_name_of_an_input_or_output(tmp_path: Path
     ("module", "reason"),
     [
         (_FixedSize(), "fixes its size"),
-        (_Branching(), "differ by"),
+        (_Branching(), "differs from PyTorch by"),
         (_Deciding(), "can't be exported"),
     ],
 )
@@ -196,7 +196,7 @@ def test_codes_that_disagree_with_their_shapes_are_refused(tmp_path: Path) -> No
 def test_a_difference_above_the_tolerance_is_a_tool_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(export, "PARITY_TOLERANCE", -1.0)
-    with pytest.raises(ToolError, match="differ by"):
+    monkeypatch.setattr(tracing, "PARITY_TOLERANCE", -1.0)
+    with pytest.raises(ToolError, match="differs from PyTorch by"):
         export_style_encoder(tiny_adain_factory(None), tmp_path / "x.onnx")
     assert not list(tmp_path.iterdir())

@@ -15,8 +15,14 @@ import pytest
 import torch
 
 from benchmarks.trust.kills import plant, state
-from iast_export.build.outputs import planned_outputs
-from iast_export.build.pipeline import STAGE_NAMES, Build, Request, _remove_superseded, run_stages
+from iast_export.build.pipeline import (
+    STAGE_NAMES,
+    Build,
+    Request,
+    _remove_superseded,
+    planned_outputs,
+    run_stages,
+)
 from iast_export.errors import InputError, RecipeError, UsageError
 from iast_export.files.artifacts import StageRecord, sha256_file
 from iast_export.metrics.perceptual import expected_shapes
@@ -126,7 +132,7 @@ def _outputs(root: Path, stage: str) -> Mapping[str, str]:
 
 DYING = """
 import os, signal, sys
-from iast_export import artifacts
+from iast_export.files import artifacts
 left, take_place = int(sys.argv[1]), artifacts._take_place
 def dying(*paths):
     global left
@@ -135,7 +141,7 @@ def dying(*paths):
         os.kill(os.getpid(), signal.SIGKILL)
     take_place(*paths)
 artifacts._take_place = dying
-from iast_export.cli import run
+from iast_export.cli.main import run
 sys.exit(run(sys.argv[2:]))
 """
 

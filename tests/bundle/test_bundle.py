@@ -11,9 +11,10 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from iast_export.build import bundle
 from iast_export.build.pipeline import Build, Request
-from iast_export.build.stages import _bundle
-from iast_export.bundle.writing import model_paths, write_landmarks
+from iast_export.bundle.landmarks import write_landmarks
+from iast_export.bundle.layout import Layout
 from iast_export.errors import InputError
 from iast_export.pictures.images import load_image
 from iast_export.reports.manifest import load_manifest
@@ -43,7 +44,7 @@ def test_a_landmark_network_of_ones_own_is_carried_and_listed(
     recipe = small_request.recipe.model_copy(
         update={"bundle": small_request.recipe.bundle.model_copy(update={"landmarks": str(own)})}
     )
-    _bundle(Build(replace(small_request, out=bundle_copy, recipe=recipe)))
+    bundle.STAGE.run(Build(replace(small_request, out=bundle_copy, recipe=recipe)))
     manifest = load_manifest(bundle_copy)
     entry = next(file for file in manifest.files if file.role == "landmarks")
     assert (bundle_copy / entry.path).read_bytes() == own.read_bytes()
@@ -61,14 +62,13 @@ def test_a_landmark_network_of_other_edges_is_refused(
         landmark_model(tmp_path / "points.onnx", count=10),
     ):
         with pytest.raises(InputError, match="68 points"):
-            write_landmarks(tmp_path, replace(facts, landmarks=path))
+            write_landmarks(Layout(tmp_path, "a"), replace(facts, landmarks=path))
     with pytest.raises(InputError):
-        write_landmarks(tmp_path, replace(facts, landmarks=tmp_path / "missing.onnx"))
+        write_landmarks(Layout(tmp_path, "a"), replace(facts, landmarks=tmp_path / "missing.onnx"))
     (tmp_path / "broken.onnx").write_bytes(b"no model")
     with pytest.raises(InputError, match="no ONNX model"):
-        write_landmarks(tmp_path, replace(facts, landmarks=tmp_path / "broken.onnx"))
+        write_landmarks(Layout(tmp_path, "a"), replace(facts, landmarks=tmp_path / "broken.onnx"))
     assert not (tmp_path / "models").exists()
-    assert len(model_paths("a", facts.tiers, True)) == len(model_paths("a", facts.tiers)) + 1
 
 
 def test_every_file_that_an_app_loads_has_its_hash(small_bundle: Path) -> None:

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from iast_export.build.outputs import planned_outputs
-from iast_export.build.pipeline import Build, Request
+from iast_export.build.pipeline import Build, Request, planned_outputs
 from iast_export.bundle.claims import claim, made_files, working
 from iast_export.errors import InputError
 from iast_export.files.artifacts import record, write_atomic

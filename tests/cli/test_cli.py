@@ -43,8 +43,8 @@ def test_every_verb_has_help_with_an_example(verb: str, capsys: pytest.CaptureFi
 
 def test_the_documented_verbs_are_all_there() -> None:
     needed = (
-        "build plan export calibrate quantize convert verify bench bundle gate stylize "
-        "inspect doctor"
+        "build plan export convert prepare calibrate learn quantize verify bench bundle gate "
+        "stylize inspect doctor"
     )
     assert set(needed.split()) <= set(app.commands)
 

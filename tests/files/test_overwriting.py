@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from iast_export.bundle.layout import Layout
 from iast_export.bundle.sealed import Seals
 from iast_export.cli.main import run
 from iast_export.files.artifacts import sha256_file
@@ -136,8 +137,6 @@ def test_a_stray_module_beside_the_caller_is_not_run_where_memory_is_measured(
     (tmp_path / "numpy.py").write_text("raise SystemExit('the stray module was run')")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(Path(lanes.__file__).parents[2]))
-    lane = find_lanes(
-        small_bundle / "models", "tiny", [Tier(1, 64)], Seals.of_bundle(small_bundle)
-    )[0]
+    lane = find_lanes(Layout(small_bundle, "tiny"), [Tier(1, 64)], Seals.of_bundle(small_bundle))[0]
     shapes = load_manifest(small_bundle).network.code_shapes
     assert measure_peak_rss_bytes(lane, shapes) > 0 and "numpy" in sys.modules

@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 import pytest
 
-from iast_export.build.export import pseudo_photograph
+from iast_export.build.tracing import pseudo_photograph
 from iast_export.errors import InputError, ToolError
 from iast_export.formats.dispatch import merge_dispatch
 from iast_export.runtimes.onnx import open_onnx

@@ -13,23 +13,26 @@ import torch.nn.functional as F
 from onnx import helper
 
 from iast_export.build.convert import convert_fp32
-from iast_export.build.export import export_tier, pseudo_photograph
+from iast_export.build.export import export_tier
+from iast_export.build.tracing import pseudo_photograph
 from iast_export.formats import tflite_file as tf
 from iast_export.formats.onnx_graph import attribute, index_graph, load_model
 from iast_export.forms import Rewritten
 from iast_export.forms.grouped import dense_weight, form_in_litert, pays_in_onnx
 from iast_export.quantize.calibrate import collect
-from iast_export.quantize.equalize.factors import learn_factors
+from iast_export.quantize.equalize.factors import learn_factors, write_equalized_onnx
 from iast_export.quantize.equalize.pairs import find_pairs
+from iast_export.quantize.learned import Learned, of_signatures
 from iast_export.quantize.litert import static as litert
 from iast_export.quantize.litert.groups import litert_groups
 from iast_export.quantize.litert.static import quantize_litert
+from iast_export.quantize.litert.weights import write_equalized_litert
 from iast_export.quantize.observers import observe_onnx
 from iast_export.quantize.onnx import qdq as onnx_qdq
 from iast_export.quantize.onnx.layers import quantize_weight, with_learned
 from iast_export.quantize.onnx.qdq import operator_groups, quantize_onnx, tensors_to_calibrate
 from iast_export.quantize.patches import integer_layers, observe_patches
-from iast_export.quantize.rounding import Adjustment, adjust_onnx, bias_shifts, learn_filters
+from iast_export.quantize.rounding import bias_shifts, learn_filters
 from iast_export.runtimes.litert import open_litert
 from iast_export.runtimes.onnx import open_onnx
 from iast_export.specs import CONTENT, STYLIZED, Tier
@@ -147,12 +150,12 @@ def as_is(model: onnx.ModelProto, kept: object = ()) -> Rewritten:
 
 def test_onnx_int8_is_that_of_the_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """ONNX Runtime computes groups in integers too, only slowly."""
-    summary = quantize_onnx(onnx_fp32(), onnx_ranges(), tmp_path / "dense.onnx")
+    summary = quantize_onnx(onnx_fp32(), Learned(onnx_ranges()), tmp_path / "dense.onnx")
     assert summary.runtime_ops["QLinearConv"] == 6 and not summary.islands
     dense = load_model(tmp_path / "dense.onnx").graph
     assert {attribute(node, "group", 1) for node in dense.node if node.op_type == "Conv"} == {1}
     monkeypatch.setattr(onnx_qdq, "dense_groups", as_is)
-    quantize_onnx(onnx_fp32(), onnx_ranges(), tmp_path / "groups.onnx")
+    quantize_onnx(onnx_fp32(), Learned(onnx_ranges()), tmp_path / "groups.onnx")
     pictures = [
         open_onnx(tmp_path / f"{name}.onnx").run(FEEDS)[STYLIZED] for name in ("dense", "groups")
     ]
@@ -161,10 +164,10 @@ def test_onnx_int8_is_that_of_the_groups(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_litert_int8_is_that_of_the_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path, ranges = litert_fp32()
-    summary = quantize_litert(path, "int8", ranges, tmp_path / "dense.tflite")
+    summary = quantize_litert(path, "int8", of_signatures(ranges), tmp_path / "dense.tflite")
     assert {ops["CONV_2D"] for ops in summary.quantized_ops.values()} == {6} and not summary.islands
     monkeypatch.setattr(litert, "densify_litert", lambda model, mark: None)
-    grouped = quantize_litert(path, "int8", ranges, tmp_path / "groups.tflite")
+    grouped = quantize_litert(path, "int8", of_signatures(ranges), tmp_path / "groups.tflite")
     assert grouped.quantized_ops[TIERS[0].signature]["DEPTHWISE_CONV_2D"] == 1
     pictures = [
         open_litert(tmp_path / f"{name}.tflite", TIERS[0].signature).run(FEEDS)[STYLIZED]
@@ -175,7 +178,7 @@ def test_litert_int8_is_that_of_the_groups(tmp_path: Path, monkeypatch: pytest.M
 
 def test_dense_weights_are_stored_once_for_all_signatures(tmp_path: Path) -> None:
     path, ranges = litert_fp32()
-    quantize_litert(path, "int8", ranges, tmp_path / "shared.tflite")
+    quantize_litert(path, "int8", of_signatures(ranges), tmp_path / "shared.tflite")
     stored = [
         [b for _, b, _ in convolutions(tmp_path / "shared.tflite", t.signature)] for t in TIERS
     ]
@@ -186,9 +189,8 @@ def test_learned_levels_of_every_group_reach_both_runtimes(tmp_path: Path) -> No
     layers, filters = integer_layers(onnx_fp32(), onnx_ranges()), learned()
     assert [len(layer.weight) for layer in layers].count(2) == 16  # of a depthwise layer's channels
     path, ranges = litert_fp32()
-    quantize_litert(path, "int8", ranges, tmp_path / "learned.tflite", filters=filters)
-    adjust = functools.partial(adjust_onnx, adjustment=Adjustment(filters))
-    quantize_onnx(onnx_fp32(), onnx_ranges(), tmp_path / "learned.onnx", adjust)
+    quantize_litert(path, "int8", of_signatures(ranges, filters), tmp_path / "learned.tflite")
+    quantize_onnx(onnx_fp32(), Learned(onnx_ranges(), filters), tmp_path / "learned.onnx")
     constants = index_graph(load_model(tmp_path / "learned.onnx").graph).constants.values()
     in_onnx = {one.tobytes() for weight in constants if weight.ndim == 4 for one in weight}
     held = convolutions(tmp_path / "learned.tflite", TIERS[0].signature)
@@ -213,8 +215,11 @@ def test_channels_of_groups_are_made_alike_before_they_are_dense(tmp_path: Path)
         unlike[pair.between] = np.array([100.0] + [1.0] * (outputs - 1))
     factors = learn_factors([(graph, unlike)])
     path, ranges = litert_fp32()
-    quantize_litert(path, "int8", ranges, tmp_path / "alike.tflite", factors=factors)
-    quantize_onnx(onnx_fp32(), onnx_ranges(), tmp_path / "alike.onnx", factors=factors)
+    prepared, equal = tmp_path / "prepared.tflite", tmp_path / "prepared.onnx"
+    write_equalized_litert(path, prepared, factors)
+    quantize_litert(prepared, "int8", of_signatures(ranges), tmp_path / "alike.tflite")
+    write_equalized_onnx(onnx_fp32(), equal, factors)
+    quantize_onnx(equal, Learned(onnx_ranges()), tmp_path / "alike.onnx")
     held = convolutions(tmp_path / "alike.tflite", TIERS[0].signature)
     in_litert = {one.tobytes() for _, _, weight in held for one in weight}
     constants = index_graph(load_model(tmp_path / "alike.onnx").graph).constants.values()
@@ -231,7 +236,9 @@ def test_channels_of_groups_are_made_alike_before_they_are_dense(tmp_path: Path)
 
 
 def test_sixteen_bits_keep_the_groups_that_float_is_fast_at(tmp_path: Path) -> None:
-    quantize_onnx(onnx_fp32(), onnx_ranges(), tmp_path / "uint16.onnx", activations="uint16")
+    quantize_onnx(
+        onnx_fp32(), Learned(onnx_ranges()), tmp_path / "uint16.onnx", activations="uint16"
+    )
     graph = load_model(tmp_path / "uint16.onnx").graph
     groups = [attribute(node, "group", 1) for node in graph.node if node.op_type == "Conv"]
     assert groups.count(4) == groups.count(16) == 1
@@ -254,13 +261,17 @@ def test_the_corrected_biases_of_all_groups_stand_in_order() -> None:
 def test_groups_can_be_asked_to_stay_in_float(position: int, tmp_path: Path) -> None:
     path, ranges = litert_fp32()
     asked = operator_groups(onnx_fp32())[position].name
-    made = quantize_onnx(onnx_fp32(), onnx_ranges(), tmp_path / "mixed.onnx", in_float=[asked])
+    made = quantize_onnx(
+        onnx_fp32(), Learned(onnx_ranges()), tmp_path / "mixed.onnx", in_float=[asked]
+    )
     assert made.runtime_ops["QLinearConv"] == 5 and "asked to stay in float" in "\n".join(
         made.islands
     )
     key = TIERS[0].signature
     name = litert_groups(path, key)[position].name
-    mixed = quantize_litert(path, "int8", ranges, tmp_path / "mixed.tflite", in_float=[name])
+    mixed = quantize_litert(
+        path, "int8", of_signatures(ranges), tmp_path / "mixed.tflite", in_float=[name]
+    )
     assert "asked to stay in float" in mixed.islands.values()
     assert [one.dtype.name for _, _, one in convolutions(tmp_path / "mixed.tflite", key)].count(
         "float32"

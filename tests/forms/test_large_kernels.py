@@ -19,6 +19,7 @@ from iast_export.forms.large_kernels import (
     machine_cost,
     unfold_shallow_kernels,
 )
+from iast_export.quantize.learned import Learned
 from iast_export.quantize.onnx.qdq import quantize_onnx
 from iast_export.specs import SIZE_MULTIPLE_KEY
 from tests.forms.test_narrow_heads import model_of, run
@@ -112,7 +113,7 @@ def test_int8_computes_a_large_first_layer_unfolded_or_not_at_all(
     values = {"content": np.abs(picture(3, 16, 16)).clip(0, 1)}
     wanted = run(model, values)
     ranges = {"r": Range(0.0, 4.0), "y": Range(float(wanted.min()), float(wanted.max()))}
-    summary = quantize_onnx(tmp_path / "fp32.onnx", ranges, tmp_path / "int8.onnx")
+    summary = quantize_onnx(tmp_path / "fp32.onnx", Learned(ranges), tmp_path / "int8.onnx")
     assert summary.quantized_ops["Conv"] == multiple
     got = run(onnx.load(tmp_path / "int8.onnx"), values)
     assert np.abs(got - wanted).mean() < 0.05 * wanted.std()

@@ -11,6 +11,7 @@ from iast_export.formats import tflite_file
 from iast_export.forms.tflite_forms import reduced
 from iast_export.runtimes.litert import open_litert
 from iast_export.specs import Tier
+from tests.litert_cases import operators
 from tests.tiny_networks import OneTier
 
 
@@ -56,14 +57,12 @@ def test_values_are_moved_exactly_in_at_most_four_dimensions(
 ) -> None:
     torch.manual_seed(1)
     path = tmp_path / "moved.tflite"
-    summary = convert.convert_fp32(
-        OneTier(Moved(move)), (Tier(1, 16),), path
-    )  # compares with PyTorch
+    convert.convert_fp32(OneTier(Moved(move)), (Tier(1, 16),), path)  # compares with PyTorch
     model = tflite_file.read_model(path)
     assert max(len(tflite_file.tensor_shape(t)) for t in model.subgraphs[0].tensors) <= 4
-    operators = summary.operators["d1_16px"]
-    assert {name: operators.get(name, 0) for name in expected} == expected
-    assert "RELU_0_TO_1" not in operators
+    found = operators(path, "d1_16px")
+    assert {name: found.get(name, 0) for name in expected} == expected
+    assert "RELU_0_TO_1" not in found
 
 
 def test_a_clamp_is_fused_before_what_moves_values_and_ends_at_one(tmp_path: Path) -> None:
@@ -71,8 +70,8 @@ def test_a_clamp_is_fused_before_what_moves_values_and_ends_at_one(tmp_path: Pat
     with torch.no_grad():
         module.conv.weight.mul_(9.0)
     path = tmp_path / "clamped.tflite"
-    operators = convert.convert_fp32(OneTier(module), (Tier(1, 16),), path).operators["d1_16px"]
-    assert operators == {"CONV_2D": 1, "DEPTH_TO_SPACE": 1, "RELU": 1}
+    convert.convert_fp32(OneTier(module), (Tier(1, 16),), path)
+    assert operators(path, "d1_16px") == {"CONV_2D": 1, "DEPTH_TO_SPACE": 1, "RELU": 1}
     picture = np.random.default_rng(0).random((1, 3, 16, 16), np.float32)
     stylized = open_litert(path).run({"content": picture})["stylized"]
     assert (stylized.min(), stylized.max()) == (0.0, 1.0)

@@ -12,6 +12,7 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
+from iast_export.bundle.layout import Layout
 from iast_export.cli.main import run
 from iast_export.ladder import cpu as module
 from iast_export.ladder.cpu import processor
@@ -20,7 +21,7 @@ from iast_export.ladder.judge import LIMIT_LEVELS, anomaly, compare
 from iast_export.ladder.steps import load_source
 from iast_export.reports.ladder import LADDER_PATH, STEP_NAMES, LadderReport, LadderRow, StepError
 from iast_export.reports.manifest import load_manifest
-from iast_export.specs import Tier, onnx_name
+from iast_export.specs import Tier
 from tests.sealing import reseal
 from tests.tiny_networks import TINY_CONFIG
 
@@ -57,7 +58,7 @@ def test_every_step_of_every_tier_has_its_error_to_the_step_before_and_to_pytorc
 def test_a_step_that_cannot_run_is_no_pass(
     bundle_copy: Path, tiny_checkpoint: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (bundle_copy / "models" / onnx_name("tiny", Tier(4, 32), "int8")).write_bytes(b"not a model")
+    (Layout(bundle_copy, "tiny").onnx(Tier(4, 32), "int8")).write_bytes(b"not a model")
     reseal(bundle_copy)
     assert climb(bundle_copy, tiny_checkpoint, "--tier", "d4-32px", "--json") == 7
     assert json.loads(capsys.readouterr().out)["schema_version"] == 2
@@ -96,7 +97,7 @@ def test_a_module_that_the_manifest_names_is_run_only_where_the_user_names_it_to
 def test_an_export_that_is_not_the_network_is_flagged_in_words(
     bundle_copy: Path, tiny_checkpoint: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = bundle_copy / "models" / onnx_name("tiny", Tier(1, 64), "fp32")
+    path = Layout(bundle_copy, "tiny").onnx(Tier(1, 64), "fp32")
     model = onnx.load(path)
     for tensor in model.graph.initializer:
         values = numpy_helper.to_array(tensor)

@@ -13,6 +13,7 @@ import pytest
 from onnx import numpy_helper
 from skimage import data
 
+from iast_export.bundle.layout import Layout
 from iast_export.bundle.sealed import Seals
 from iast_export.errors import CannotJudgeError, InputError
 from iast_export.files.artifacts import sha256_bytes
@@ -205,14 +206,17 @@ def test_results_that_lack_a_picture_are_refused(fp32: Lane, pairs: list[Evaluat
 
 
 def test_lanes_are_found_by_name_and_a_missing_file_says_what_to_run(tmp_path: Path) -> None:
+    layout = Layout(tmp_path, "iast")
     with pytest.raises(InputError, match="run `iast-export build`"):
-        find_lanes(tmp_path, "iast", [TIER], Seals(tmp_path, {}, "the record"))
+        find_lanes(layout, [TIER], Seals(tmp_path, {}, "the record"))
+    layout.models.mkdir()
     names = ["iast-d2-32px-fp32.onnx", "iast-d2-32px-int8.onnx"]
     names += [f"iast-{precision}.tflite" for precision in ("fp32", "fp16", "dynamic_int8", "int8")]
     for name in names:
-        (tmp_path / name).write_bytes(b"x")
-    seals = Seals(tmp_path, dict.fromkeys(names, sha256_bytes(b"x")), "the record")
-    found = find_lanes(tmp_path, "iast", [TIER], seals)
+        (layout.models / name).write_bytes(b"x")
+    listed = dict.fromkeys((f"models/{name}" for name in names), sha256_bytes(b"x"))
+    seals = Seals(tmp_path, listed, "the record")
+    found = find_lanes(layout, [TIER], seals)
     assert [lane.path.name for lane in found] == names
     assert found[0].label == "onnxruntime fp32 d2-32px"
     with pytest.raises(InputError, match="no ONNX model"):
@@ -221,7 +225,7 @@ def test_lanes_are_found_by_name_and_a_missing_file_says_what_to_run(tmp_path: P
     with pytest.raises(InputError, match=r"int8.onnx was altered"):
         found[1].open()
     with pytest.raises(InputError, match="not listed in the record"):
-        find_lanes(tmp_path, "iast", [TIER], replace(seals, sha256={}))
+        find_lanes(layout, [TIER], replace(seals, sha256={}))
 
 
 def test_a_lane_takes_its_tiers_square_only(fp32: Lane) -> None:
@@ -254,9 +258,7 @@ def test_padding_to_the_square_shows_in_the_figures_of_own_shapes(
     tiers = [Tier(4, 32)]
     lanes = [
         lane
-        for lane in find_lanes(
-            small_bundle / "models", "tiny", tiers, Seals.of_bundle(small_bundle)
-        )
+        for lane in find_lanes(Layout(small_bundle, "tiny"), tiers, Seals.of_bundle(small_bundle))
         if lane.precision == "fp32" or lane.runtime == "onnxruntime"
     ]
     found = {(r.runtime, r.precision): r for r in verify(lanes, pairs, FACTS, multiple_px=4).rows}

@@ -18,6 +18,7 @@ from iast_export.formats.onnx_graph import load_model
 from iast_export.network.checkpoint import load_checkpoint, save_checkpoint
 from iast_export.network.iast import IAST, ResidualBlock
 from iast_export.quantize.calibrate import collect
+from iast_export.quantize.learned import Learned
 from iast_export.quantize.observers import observe_onnx
 from iast_export.quantize.onnx.layers import activation_parameters, quantize_weight
 from iast_export.quantize.onnx.plan import make_plan
@@ -162,7 +163,7 @@ def test_it_quantizes_what_the_export_quantizes_and_makes_its_picture(
         sorted(own.values()), of_export, atol=1e-4
     )  # the same tensors, not only as many
 
-    quantize_onnx(path, ranges, tmp_path / "int8.onnx")
+    quantize_onnx(path, Learned(ranges), tmp_path / "int8.onnx")
     int8 = open_onnx((tmp_path / "int8.onnx").read_bytes()).run(feed)["stylized"]
     made = rendered(module, batch, depth)
     fake = made.image.clamp(0.0, 1.0).detach().numpy()

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from benchmarks.fixtures.adain import AdaIN
 from iast_export.build.convert import convert_fp32
-from iast_export.build.export import export_tier, pseudo_photograph
+from iast_export.build.export import export_tier
+from iast_export.build.tracing import pseudo_photograph
 from iast_export.formats import tflite_file as tf
 from iast_export.formats.onnx_graph import load_model
 from iast_export.quantize.calibrate import collect

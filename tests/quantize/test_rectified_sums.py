@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from onnx import helper, numpy_helper
 
 from iast_export.formats.onnx_graph import load_model
+from iast_export.quantize.learned import Learned
 from iast_export.quantize.onnx.plan import make_plan
 from iast_export.quantize.onnx.qdq import quantize_onnx
 from iast_export.quantize.ranges import Range
@@ -61,7 +62,7 @@ def test_the_written_scale_is_the_tightened_one(tmp_path: Path) -> None:
         "sum_relu": Range(0, 2),
         "stylized": Range(0, 1),
     }
-    quantize_onnx(source, ranges, tmp_path / "int8.onnx")
+    quantize_onnx(source, Learned(ranges), tmp_path / "int8.onnx")
     values = {
         i.name: numpy_helper.to_array(i)
         for i in onnx.load(tmp_path / "int8.onnx").graph.initializer

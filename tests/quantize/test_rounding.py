@@ -3,7 +3,6 @@ tiers."""
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,18 +10,17 @@ import onnx
 import pytest
 from onnx import helper
 
-from iast_export.build.export import pseudo_photograph
+from iast_export.build.tracing import pseudo_photograph
 from iast_export.errors import InputError
 from iast_export.formats.onnx_graph import index_graph, load_model
 from iast_export.quantize.calibrate import collect
+from iast_export.quantize.learned import Learned
 from iast_export.quantize.observers import observe_onnx
 from iast_export.quantize.onnx.layers import filter_key, quantize_weight, with_learned
 from iast_export.quantize.onnx.qdq import operator_groups, quantize_onnx, tensors_to_calibrate
 from iast_export.quantize.patches import Geometry, Moments, integer_layers, observe_patches, patches
 from iast_export.quantize.ranges import Range
 from iast_export.quantize.rounding import (
-    Adjustment,
-    adjust_onnx,
     bias_shifts,
     learn_filters,
     round_weight,
@@ -106,11 +104,9 @@ def test_tiers_share_the_learned_bytes(tmp_path: Path) -> None:
     assert keys == set(filters)
     stored = []
     for path, found, seen in zip(paths, layers, moments, strict=True):
-        adjust = partial(
-            adjust_onnx, adjustment=Adjustment(filters, bias_shifts(found, seen, filters))
-        )
+        learned = Learned(ranges_of(path), filters, bias_shifts(found, seen, filters))
         out = tmp_path / f"{path.stem}-int8.onnx"
-        summary = quantize_onnx(path, ranges_of(path), out, adjust)
+        summary = quantize_onnx(path, learned, out)
         assert summary.runtime_ops["QLinearConv"] == len(found)
         graph = onnx.load(out).graph
         stored.append(
@@ -151,8 +147,7 @@ def test_a_group_in_float_keeps_the_weights_that_it_was_given(tmp_path: Path) ->
         for one in index_graph(given).constants[weight_name].astype(np.float32)
     }
     ranges = {tensor: Range(-4.0, 4.0) for tensor in tensors_to_calibrate(path)}
-    adjust = partial(adjust_onnx, adjustment=Adjustment(halved))
-    quantize_onnx(path, ranges, tmp_path / "mixed.onnx", adjust, in_float=[name])
+    quantize_onnx(path, Learned(ranges, halved), tmp_path / "mixed.onnx", in_float=[name])
     mixed = index_graph(load_model(tmp_path / "mixed.onnx").graph).constants
     assert any(
         np.array_equal(one, index_graph(given).constants[weight_name]) for one in mixed.values()
@@ -178,14 +173,15 @@ def test_a_large_first_kernel_in_float_keeps_its_weights_and_bias(tmp_path: Path
     layers = integer_layers(path, ranges)
     moments = observe_patches(path, layers, given)
     filters = learn_filters([(layers, moments)], centered=True)
-    adjustment = Adjustment(filters, bias_shifts(layers, moments, filters))
+    shifts = bias_shifts(layers, moments, filters)
     first, second = (
         index_graph(load_model(path).graph).constants[name] for name in ("first", "second")
     )
-    assert not np.array_equal(with_learned(first, filters), first) and "a" in adjustment.shifts
-    summary = quantize_onnx(
-        path, ranges, tmp_path / "int8.onnx", partial(adjust_onnx, adjustment=adjustment)
-    )
+    assert np.array_equal(with_learned(first, filters), first) and {*shifts} == {"y"}
+    halved = {filter_key(one): one / 2 for one in first}  # as of a tier where it is in integers
+    moved = {**shifts, "a": np.ones(16, np.float32)}
+    learned = Learned(ranges, {**filters, **halved}, moved)
+    summary = quantize_onnx(path, learned, tmp_path / "int8.onnx")
     assert summary.quantized_ops["Conv"] == 1
     made = load_model(tmp_path / "int8.onnx").graph
     (written,) = (node for node in made.node if node.output[0] == "a")

@@ -18,6 +18,7 @@ from iast_export.errors import InputError, ToolError, UsageError
 from iast_export.metrics.fidelity import psnr_db
 from iast_export.network.checkpoint import packaged_network
 from iast_export.pictures.images import load_image
+from iast_export.quantize.learned import of_signatures
 from iast_export.quantize.litert.static import quantize_litert
 from iast_export.reports.manifest import load_manifest
 from iast_export.runtimes.gpu import (
@@ -34,6 +35,7 @@ from iast_export.runtimes.half_floats import find_overflows
 from iast_export.runtimes.litert import open_litert
 from iast_export.specs import Tier
 from iast_export.stylize.stylize import BundleEngine
+from tests import litert_cases
 from tests.gpu_driver import use_software_gpu
 from tests.litert_cases import feeds, foreign, measured_ranges
 from tests.tiny_networks import OneTier
@@ -98,8 +100,8 @@ def test_the_packaged_network_runs_whole_in_fp32_fp16_and_int8(tmp_path: Path) -
     convert.convert_fp32(network, (tier,), fp32)
     given = {tier.signature: measured_ranges(network, fp32, tier.signature, 128)}
     for precision in ("fp16", "int8"):
-        ranges = given if precision == "int8" else None
-        quantize_litert(fp32, precision, ranges, tmp_path / f"{precision}.tflite")  # type: ignore[arg-type]
+        learned = of_signatures(given) if precision == "int8" else None
+        quantize_litert(fp32, precision, learned, tmp_path / f"{precision}.tflite")  # type: ignore[arg-type]
     fed = feeds(network, 128, seed=3)
     wanted = open_litert(fp32).run(fed)["stylized"]
     for precision, floor_db in FLOORS_DB.items():
@@ -159,7 +161,7 @@ class Loud(nn.Module):
 def test_an_overflow_of_fp16_is_seen_and_fp32_is_right(tmp_path: Path) -> None:
     path = tmp_path / "loud.tflite"
     convert.convert_fp32(OneTier(Loud()), (Tier(1, 16),), path)
-    fed = {"content": convert._picture(16, 16, 5).numpy()}
+    fed = {"content": litert_cases.picture(16, 16, 5).numpy()}
     wanted = open_litert(path).run(fed)["stylized"]
     told = find_overflows(path.read_bytes(), "d1_16px", [fed])  # before any run on a GPU
     assert {one.operator for one in told} >= {"MUL", "MEAN"} and any(one.of_sum for one in told)

@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 import pytest
 
-from iast_export.build.export import pseudo_photograph
+from iast_export.build.tracing import pseudo_photograph
 from iast_export.errors import InputError, ToolError, UsageError
 from iast_export.pictures.images import to_levels
 from iast_export.runtimes import litert

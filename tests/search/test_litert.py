@@ -11,6 +11,7 @@ import pytest
 from iast_export.formats import tflite_file as tf
 from iast_export.lanes.verify import EvaluationPair, Scorers
 from iast_export.metrics.style import style_statistics
+from iast_export.quantize.learned import Learned
 from iast_export.reports.base import SetFacts
 from iast_export.reports.search import SearchReport, search_name, state_name
 from iast_export.runtimes.litert import open_litert
@@ -35,7 +36,8 @@ def subject() -> LiteRtSubject:
         for i, one in enumerate(pictures)
     ]  # fmt: skip
     reference = tiny_onnx("iast", TIER.depth, TIER.max_side_px)
-    return LiteRtSubject(fp32, reference, TIER, ranges()[TIER.signature], pairs, Scorers())
+    learned = Learned(ranges()[TIER.signature])
+    return LiteRtSubject(fp32, fp32, reference, TIER, learned, pairs, Scorers())
 
 
 def ticking() -> TimingOptions:

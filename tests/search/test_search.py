@@ -15,15 +15,17 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from iast_export.bundle.layout import Layout
 from iast_export.cli.main import run
 from iast_export.errors import CannotJudgeError, InputError, UsageError
 from iast_export.formats.onnx_graph import save_model
 from iast_export.lanes.verify import EvaluationPair, Scorers
 from iast_export.metrics.style import style_statistics
 from iast_export.pages import write_html
+from iast_export.quantize.learned import Learned
 from iast_export.quantize.onnx.qdq import quantize_onnx, runtime_operators, tensors_to_calibrate
 from iast_export.reports.base import SetFacts
-from iast_export.reports.search import Candidate, SearchReport, mixed_name, search_name, state_name
+from iast_export.reports.search import Candidate, SearchReport, search_name, state_name
 from iast_export.runtimes.onnx import open_onnx
 from iast_export.search import Options, search
 from iast_export.search.budgets import judge, parse_budgets
@@ -248,7 +250,7 @@ def subject(tmp_path_factory: pytest.TempPathFactory) -> OnnxSubject:
         EvaluationPair(f"drawn{i}", "none", one, {}, style_statistics(one))
         for i, one in enumerate(pictures())
     ]
-    return OnnxSubject(path, TIER, ranges, pairs, Scorers())
+    return OnnxSubject(path, path, TIER, Learned(ranges), pairs, Scorers())
 
 
 def ticking() -> TimingOptions:
@@ -279,7 +281,7 @@ def test_sensitivity_ranks_the_damaging_group_first_and_a_second_run_measures_no
 
 
 def test_only_the_groups_asked_for_stay_in_float(subject: OnnxSubject, tmp_path: Path) -> None:
-    quantize_onnx(subject.fp32, subject.ranges, tmp_path / "mixed.onnx", in_float=["three"])
+    quantize_onnx(subject.fp32, subject.learned, tmp_path / "mixed.onnx", in_float=["three"])
     ops = runtime_operators(tmp_path / "mixed.onnx")
     assert ops["QLinearConv"] == 3 and ops.get("Conv", 0) + ops.get("FusedConv", 0) == 1
 
@@ -336,7 +338,10 @@ def test_a_budget_that_no_file_keeps_exits_5_in_its_time(
     assert run([*common, *inputs, *impossible]) == 5
     told = json.loads(capsys.readouterr().out)
     assert told["verdict"] in ("not met", "out of time") and told["seconds"] < 60
-    assert told["file"] == mixed_name("tiny", Tier(4, 32), runtime) and told["runtime"] == runtime
+    assert (
+        told["file"] == Layout(bundle_copy, "tiny").mixed(runtime, Tier(4, 32)).name
+        and told["runtime"] == runtime
+    )
     assert (bundle_copy / "search" / "d4-32px" / told["file"]).is_file()
     code = run([*common, *inputs, "--budget", "psnr_db>=5", "--minutes", "0.05"])
     words = capsys.readouterr().out

@@ -132,7 +132,17 @@ def _command(data: bytes, folder: Path, name: str) -> None:
     require(code in {0, *ALLOWED_CODES}, f"exit code {code}")
 
 
-_STAGES = ("export", "convert", "calibrate", "quantize", "verify", "bench", "bundle")
+_STAGES = (
+    "export",
+    "convert",
+    "prepare",
+    "calibrate",
+    "learn",
+    "quantize",
+    "verify",
+    "bench",
+    "bundle",
+)
 
 
 @contextlib.contextmanager

@@ -11,8 +11,10 @@ from torch import Tensor, nn
 
 from benchmarks.trust.fuzz.seeds import MODELS
 from iast_export.build.convert import convert_fp32
-from iast_export.build.export import export_tier, pseudo_photograph
+from iast_export.build.export import export_tier
+from iast_export.build.tracing import pseudo_photograph
 from iast_export.quantize.calibrate import collect
+from iast_export.quantize.learned import Learned, of_signatures
 from iast_export.quantize.litert.static import quantize_litert
 from iast_export.quantize.observers import observe_litert, observe_onnx
 from iast_export.quantize.onnx.qdq import quantize_onnx, tensors_to_calibrate
@@ -59,10 +61,10 @@ def main() -> None:
         fp32, lite = Path(folder) / "fp32.onnx", MODELS / "fp32.tflite"
         export_tier(network, tier, fp32)
         ranges = collect(observe_onnx(fp32, tensors_to_calibrate(fp32)), feeds)
-        quantize_onnx(fp32, ranges, MODELS / "int8.onnx")
+        quantize_onnx(fp32, Learned(ranges), MODELS / "int8.onnx")
         convert_fp32(network, (tier,), lite)
         found = {tier.signature: collect(observe_litert(lite, tier.signature), feeds)}
-        quantize_litert(lite, "int8", found, MODELS / "int8.tflite", "int8")
+        quantize_litert(lite, "int8", of_signatures(found), MODELS / "int8.tflite", "int8")
 
 
 if __name__ == "__main__":

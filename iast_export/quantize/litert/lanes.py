@@ -17,7 +17,7 @@ import numpy as np
 
 from iast_export.formats import tflite_file as tf
 from iast_export.formats import tflite_write as tw
-from iast_export.quantize.equalize.factors import Equalization
+from iast_export.quantize.learned import Learned
 from iast_export.quantize.litert.delegation import taken_alone
 from iast_export.quantize.litert.plan import CONVOLUTIONS
 from iast_export.quantize.litert.static import (
@@ -25,12 +25,10 @@ from iast_export.quantize.litert.static import (
     WEIGHTED,
     add_static,
     drop_final_clamp,
-    prepare_static,
     run_tool,
+    settle_static,
     write_quantized,
 )
-from iast_export.quantize.litert.weights import equalize_litert
-from iast_export.quantize.ranges import RangeLike
 
 _CEILING_RANGE = 4.0
 
@@ -47,24 +45,24 @@ def write_weight_only_int8(fp32_path: Path, out_path: Path) -> None:
 
 
 def write_int16x8(
-    fp32_path: Path,
-    ranges: Mapping[str, Mapping[str, RangeLike]],
+    prepared: Path,
+    learned: Mapping[str, Learned],
     out_path: Path,
-    trim_sums: bool = True,
-    factors: Equalization | None = None,
 ) -> None:
     """The operators of static INT8 with activations in int16, symmetric, and weights in int8.
 
-    Ranges and factors are those of static INT8.
+    Args:
+        prepared: as for static INT8.
+        learned: by signature key; its ranges are used.
+        out_path: where to write.
 
     Raises:
         InputError: a range is missing or not finite.
         ToolError: the quantizer fails.
     """
-    model = tf.read_model(fp32_path)
+    model = tf.read_model(prepared)
     fp32 = tf.parse(tw.serialize(model))
-    equalize_litert(model, factors or Equalization())
-    calibration = prepare_static(model, ranges, "float32", trim_sums, keep_clamp=True)
+    calibration = settle_static(model, learned, keep_clamp=True)
     named = tw.serialize(model, named_constants=True)
     quantized = run_tool(named, partial(add_static, activation_bits=16), calibration, spelled=True)
     write_quantized(fp32, tf.parse(quantized), out_path)

@@ -29,10 +29,9 @@ from iast_export.errors import InputError, ToolError, UsageError
 from iast_export.files.artifacts import write_atomic
 from iast_export.formats import tflite_file as tf
 from iast_export.formats import tflite_write as tw
-from iast_export.formats.onnx_graph import Array
 from iast_export.forms.grouped import GroupForm
 from iast_export.forms.tflite_forms import unit_clamp
-from iast_export.quantize.equalize.factors import Equalization
+from iast_export.quantize.learned import Learned
 from iast_export.quantize.litert.delegation import SignatureDelegation, delegation
 from iast_export.quantize.litert.edges import integer_edges
 from iast_export.quantize.litert.moves import hide_block_moves, show_block_moves
@@ -47,8 +46,8 @@ from iast_export.quantize.litert.plan import (
     result_name,
     value_roots,
 )
-from iast_export.quantize.litert.weights import densify_litert, equalize_litert, replace_filters
-from iast_export.quantize.ranges import RangeLike, found_range
+from iast_export.quantize.litert.weights import densify_litert, replace_filters
+from iast_export.quantize.ranges import found_range
 from iast_export.quantize.rectified_sums import litert_sums, tighten
 from iast_export.specs import CONTENT, STYLIZED, Precision
 
@@ -112,31 +111,26 @@ class LiteRtQuantizeSummary:
 def quantize_litert(
     fp32_path: Path,
     precision: Precision,
-    ranges: Mapping[str, Mapping[str, RangeLike]] | None,
+    learned: Mapping[str, Learned] | None,
     out_path: Path,
     edges: Edges = "float32",
     sums: Sums = "float32",
-    trim_sums: bool = True,
-    filters: Mapping[str, Array] | None = None,
     in_float: Collection[str] = (),
-    factors: Equalization | None = None,
 ) -> LiteRtQuantizeSummary:
     """Writes `out_path` from an FP32 file of `convert.convert_fp32`; weights stay shared.
 
     Args:
-        fp32_path: the FP32 file.
+        fp32_path: the FP32 file; for "int8" the prepared one, that the ranges are of.
         precision: "fp16" (weights), "dynamic_int8" (weights, activations at run time) or "int8".
-        ranges: signature key -> tensor name (`tflite_graph.range_tensors`) -> range; for "int8".
+        learned: for "int8", by signature key: ranges of `plan.range_tensors`, and filters, of which
+            signatures that share a weight have the same. LiteRT's biases are not shifted.
         out_path: where to write.
         edges: type of `content` and `stylized`; codes stay float32.
         sums: whether residual sums are computed in float (closer to FP32) or in INT8 (some 3 %
             faster).
-        trim_sums: see `rectified_sums`.
-        filters: learned ones (`rounding.learn_filters`), by `filter_key`; for "int8".
         in_float: names of operator groups (`litert_groups`) to leave in float, of any signature;
             for "int8". A weight that signatures share is stored once in each precision that it is
             read in.
-        factors: of cross-layer equalization, that the ranges were calibrated with; for "int8".
 
     Raises:
         UsageError: an impossible combination of options.
@@ -153,12 +147,12 @@ def quantize_litert(
     fp32 = tf.parse(tw.serialize(model))
     calibration: dict[str, dict[str, Any]] | None = None
     if precision == "int8":
-        if ranges is None:
+        if learned is None:
             raise UsageError("static INT8 without ranges", "run calibrate first")
         _check_groups(model, sums, in_float)
-        equalize_litert(model, factors or Equalization())
-        replace_filters(model, filters or {}, in_float)
-        calibration = prepare_static(model, ranges, sums, trim_sums, in_float)
+        filters = {key: value for one in learned.values() for key, value in one.filters.items()}
+        replace_filters(model, filters, in_float)
+        calibration = settle_static(model, learned, sums, in_float)
         densify_litert(model, MARK)
     named = tw.serialize(model, named_constants=True)
     nothing = calibration == {}  # every group in float, which the tool would refuse
@@ -198,11 +192,10 @@ def _check_groups(model: tf.Model, sums: Sums, in_float: Collection[str]) -> Non
         )
 
 
-def prepare_static(
+def settle_static(
     model: tf.Model,
-    ranges: Mapping[str, Mapping[str, RangeLike]],
-    sums: Sums,
-    trim_sums: bool,
+    learned: Mapping[str, Learned],
+    sums: Sums = "float32",
     in_float: Collection[str] = (),
     keep_clamp: bool = False,
 ) -> dict[str, dict[str, Any]]:
@@ -212,14 +205,14 @@ def prepare_static(
     """
     calibration: dict[str, dict[str, Any]] = {}
     for signature in tf.signatures(model):
-        if signature.key not in ranges:
+        if signature.key not in learned:
             raise InputError(
                 f"no ranges for signature {signature.key}", "calibrate every tier again"
             )
         graph = model.subgraphs[signature.subgraph]
         planned = integer_operators(model, graph, sums, in_float)
         chosen = planned if keep_clamp else drop_final_clamp(model, graph, signature, planned)
-        settled = _settle_ranges(model, graph, signature, chosen, ranges[signature.key], trim_sums)
+        settled = _settle_ranges(model, graph, signature, chosen, learned[signature.key])
         for n in chosen:
             for t in graph.operators[n].outputs:
                 graph.tensors[int(t)].name = MARK + tf.text(graph.tensors[int(t)].name)
@@ -278,8 +271,7 @@ def _settle_ranges(
     graph: tf.Graph,
     signature: tf.Signature,
     chosen: set[int],
-    ranges: Mapping[str, RangeLike],
-    trim_sums: bool,
+    learned: Learned,
 ) -> dict[int, tuple[float, float]]:
     """The range of every float tensor that an integer operator reads or writes, by tensor index.
 
@@ -292,10 +284,10 @@ def _settle_ranges(
     found = {
         source: (0.0, 1.0)
         if source in unit
-        else found_range(tf.text(graph.tensors[source].name), ranges)
+        else found_range(tf.text(graph.tensors[source].name), learned.ranges)
         for source in sorted(set(root.values()))
     }
-    settled = tighten(found, litert_sums(model, graph, chosen, root) if trim_sums else [])
+    settled = tighten(found, litert_sums(model, graph, chosen, root) if learned.trim_sums else [])
     return {t: settled[source] for t, source in root.items()}
 
 
@@ -350,7 +342,7 @@ def _configure(tool: Any, precision: Precision) -> None:
 
 
 def add_static(tool: Any, activation_bits: int) -> None:
-    """Gives the operators that `prepare_static` marked integers of so many bits, and weights of
+    """Gives the operators that `settle_static` marked integers of so many bits, and weights of
     8."""
     from ai_edge_quantizer import qtyping
 

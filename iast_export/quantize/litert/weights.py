@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from iast_export.files.artifacts import write_atomic
 from iast_export.formats import tflite_file as tf
 from iast_export.formats import tflite_write as tw
 from iast_export.formats.onnx_graph import Array
@@ -158,7 +159,7 @@ def write_equalized_litert(source: Path, target: Path, factors: Equalization) ->
     """Writes an FP32 file with factors applied, all tensors of values by the same names."""
     model = tf.read_model(source)
     equalize_litert(model, factors)
-    target.write_bytes(tw.serialize(model))
+    write_atomic(target, tw.serialize(model))
 
 
 def _read_weight(

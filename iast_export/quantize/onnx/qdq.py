@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -26,7 +26,7 @@ from iast_export.formats.onnx_graph import (
 )
 from iast_export.forms.grouped import dense_groups
 from iast_export.forms.large_kernels import is_shallow, unfold_shallow_kernels
-from iast_export.quantize.equalize.factors import Equalization, equalize_onnx
+from iast_export.quantize.learned import Learned
 from iast_export.quantize.onnx.groups import OperatorGroup, describe_islands, find_groups
 from iast_export.quantize.onnx.layers import (
     UINT8_LEVELS,
@@ -35,6 +35,7 @@ from iast_export.quantize.onnx.layers import (
     activation_parameters,
 )
 from iast_export.quantize.onnx.plan import Plan, Root, is_integer_convolution, make_plan
+from iast_export.quantize.onnx.weights import adjust_onnx
 from iast_export.quantize.onnx.writer import Writer
 from iast_export.quantize.ranges import RangeLike, found_range
 from iast_export.quantize.rectified_sums import onnx_sums, tighten
@@ -85,56 +86,47 @@ def operator_groups(fp32_path: Path) -> list[OperatorGroup]:
 
 
 def quantize_onnx(
-    fp32_path: Path,
-    ranges: Mapping[str, RangeLike],
+    prepared: Path,
+    learned: Learned,
     out_path: Path,
-    adjust: Callable[[onnx.GraphProto], None] | None = None,
-    trim_sums: bool = True,
     in_float: Collection[str] = (),
     activations: Activations = "uint8",
-    factors: Equalization | None = None,
 ) -> QuantizeSummary:
-    """Writes the INT8 form of an exported FP32 file.
+    """Writes the INT8 form of a prepared FP32 file.
 
     Args:
-        fp32_path: from `export_tier`.
-        ranges: at least those of `tensors_to_calibrate`, by tensor name.
+        prepared: that the ranges are of.
+        learned: ranges at least of `tensors_to_calibrate`; what is left in float, asked or
+            unasked, keeps its own weights and biases.
         out_path: written in one step.
-        adjust: gives operators of the FP32 graph other constants beforehand, such as
-            `rounding.adjust_onnx`; what is left in float, asked or unasked, keeps its own.
-        trim_sums: see `rectified_sums`.
         in_float: names of `operator_groups` to leave in float; the others compute in integers.
         activations: "uint16" for 65,536 levels, which ONNX Runtime stores but computes in float.
-        factors: of cross-layer equalization, that the ranges were calibrated with. They come before
-            `adjust`, and what is left in float has them too: its neighbors count on them.
 
     Returns:
         What was quantized; with uint8 every planned convolution runs in integers in ONNX Runtime.
         Where nothing is to gain, as in a network of depthwise layers alone, it is nothing, and the
-        file equals the FP32 one.
+        file equals the given one.
 
     Raises:
         InputError: the file can't be read, or a range is missing or not finite.
         ToolError: ONNX Runtime does not run what was planned in integers.
     """
-    model = load_model(fp32_path)
+    model = load_model(prepared)
     if activations == "uint16":
         model = _with_opset(model, _UINT16_OPSET)
-    if factors:
-        equalize_onnx(model.graph, factors)
+    if learned.filters or learned.shifts:
+        adjust_onnx(model.graph, learned, _float_convolutions(model, in_float, activations))
         prune(model.graph)
-    if adjust is not None:
-        _adjust_integers(model, adjust, in_float, activations)
     if activations == "uint8":  # in float, as with uint16, groups are the faster form
         model = dense_groups(model, in_float).model
-    model, in_float, ranges = _unfolded(model, in_float, ranges)
+    model, in_float, ranges = _unfolded(model, in_float, learned.ranges)
     plan = make_plan(model.graph, in_float)
     planned = Counter(node.op_type for node in model.graph.node if plan.is_integer(node))
     if not planned["Conv"]:
-        save_model(load_model(fp32_path), out_path)
+        save_model(load_model(prepared), out_path)
         return QuantizeSummary({}, describe_islands(model.graph, plan), runtime_operators(out_path))
     levels = UINT8_LEVELS if activations == "uint8" else UINT16_LEVELS
-    parameters = settled_parameters(model.graph, plan, ranges, trim_sums, levels)
+    parameters = settled_parameters(model.graph, plan, ranges, learned.trim_sums, levels)
     save_model(Writer(model.graph, plan, parameters).write(model), out_path)
     runtime_ops = runtime_operators(out_path)
     if activations == "uint8" and runtime_ops.get("QLinearConv", 0) != planned["Conv"]:
@@ -149,29 +141,12 @@ def quantize_onnx(
     )
 
 
-def _adjust_integers(
-    model: onnx.ModelProto,
-    adjust: Callable[[onnx.GraphProto], None],
-    in_float: Collection[str],
-    activations: Activations,
-) -> None:
-    """Adjusts a model in place, but for what stays in float: its weights need not be on any
-    grid."""
-    graph = model.graph
-    kept = _float_convolutions(model, in_float, activations)
-    given = {node.output[0]: list(node.input) for node in graph.node if node.output[0] in kept}
-    adjust(graph)
-    for node in graph.node:
-        if node.output[0] in given:
-            node.input[:] = given[node.output[0]]
-    prune(graph)
-
-
 def _float_convolutions(
     model: onnx.ModelProto, in_float: Collection[str], activations: Activations
 ) -> set[str]:
     """What was asked for, and first outputs of the convolutions that compute in float unasked.
 
+    Their weights need not be on any grid.
     Decided on the graph as it will be written: there a large first kernel is unfolded or left in
     float.
     """

@@ -22,6 +22,7 @@ from iast_export.quantize.equalize.factors import (
     write_equalized_onnx,
 )
 from iast_export.quantize.equalize.pairs import Branch, Pair, find_pairs, tensors_to_see
+from iast_export.quantize.learned import Learned, of_signatures
 from iast_export.quantize.litert.lanes import write_int16x8
 from iast_export.quantize.litert.weights import write_equalized_litert
 from iast_export.quantize.onnx.qdq import quantize_onnx
@@ -210,11 +211,11 @@ def test_a_group_left_in_float_still_fits_its_equalized_neighbors(
 ) -> None:
     made = write_files(Network(Branches), tmp_path)
     ((tier, fp32),) = made.onnx.items()
-    given = (tier, made.ranges[runtime], (), Scorers())
+    given = (tier, Learned(made.ranges[runtime]), (), Scorers())
     subject = (
-        OnnxSubject(fp32, *given, factors=made.factors)
+        OnnxSubject(fp32, made.prepared_onnx[tier], *given)
         if runtime == "onnxruntime"
-        else LiteRtSubject(made.litert, fp32, *given, factors=made.factors)
+        else LiteRtSubject(made.litert, made.prepared_litert, fp32, *given)
     )
     wide, narrow, both, last = (group.name for group in subject.groups)
     for in_float in ([wide], [narrow], [both], [last], [wide, both], [narrow, both]):
@@ -230,16 +231,15 @@ def test_sixteen_bits_have_the_factors_that_their_ranges_hold_for(
     runtime: Runtime, tmp_path: Path
 ) -> None:
     made = write_files(Network(Branches), tmp_path)
-    ((tier, fp32),) = made.onnx.items()
+    ((tier, prepared),) = made.prepared_onnx.items()
     if runtime == "onnxruntime":
         path = tmp_path / "16.onnx"
-        quantize_onnx(fp32, made.ranges[runtime], path, activations="uint16", factors=made.factors)
+        quantize_onnx(prepared, Learned(made.ranges[runtime]), path, activations="uint16")
         got = open_onnx(path).run(FEEDS)[STYLIZED]
     else:
         path = tmp_path / "16.tflite"
-        write_int16x8(
-            made.litert, {tier.signature: made.ranges[runtime]}, path, factors=made.factors
-        )
+        found = of_signatures({tier.signature: made.ranges[runtime]})
+        write_int16x8(made.prepared_litert, found, path)
         got = open_litert(path).run(FEEDS)[STYLIZED]
     assert psnr_db(made.wanted, got) > made.db[runtime]
 

@@ -10,6 +10,7 @@ import pytest
 
 from iast_export.errors import InputError, UsageError
 from iast_export.formats import tflite_file as tf
+from iast_export.quantize.learned import of_signatures
 from iast_export.quantize.litert.groups import litert_groups
 from iast_export.quantize.litert.plan import integer_operators, value_roots
 from iast_export.quantize.litert.static import quantize_litert
@@ -47,9 +48,11 @@ def test_a_group_in_float_keeps_its_weights_and_the_others_do_not(
 ) -> None:
     name = litert_groups(converted()[1], KEY)[position].name
     summary = quantize_litert(
-        converted()[1], "int8", ranges(), tmp_path / "mixed.tflite", in_float=[name]
+        converted()[1], "int8", of_signatures(ranges()), tmp_path / "mixed.tflite", in_float=[name]
     )
-    whole = quantize_litert(converted()[1], "int8", ranges(), tmp_path / "whole.tflite")
+    whole = quantize_litert(
+        converted()[1], "int8", of_signatures(ranges()), tmp_path / "whole.tflite"
+    )
     kind = name.split("_", 2)[2]
     assert whole.quantized_ops[KEY][kind] - summary.quantized_ops[KEY].get(kind, 0) == 1
     assert summary.quantized_ops["d1_48px"] == whole.quantized_ops["d1_48px"]
@@ -63,7 +66,7 @@ def test_with_every_group_in_float_nothing_is_lost(tmp_path: Path) -> None:
     _, filters = layers_and_filters()
     out = tmp_path / "float.tflite"
     summary = quantize_litert(
-        converted()[1], "int8", ranges(), out, filters=filters, in_float=names
+        converted()[1], "int8", of_signatures(ranges(), filters), out, in_float=names
     )
     assert summary.quantized_ops[KEY] == {}
     fed = feeds(converted()[0], 32, seed=8)
@@ -76,7 +79,7 @@ def test_a_foreign_network_s_groups_can_stay_in_float_too(tmp_path: Path) -> Non
     given = {"d1_32px": measured_ranges(network, fp32, "d1_32px", 32)}
     for group in litert_groups(fp32, "d1_32px"):
         out = tmp_path / "foreign.tflite"
-        quantize_litert(fp32, "int8", given, out, in_float=[group.name])
+        quantize_litert(fp32, "int8", of_signatures(given), out, in_float=[group.name])
         stylized = open_litert(out, "d1_32px").run(feeds(network, 32))["stylized"]
         assert np.isfinite(stylized).all()
 
@@ -95,5 +98,9 @@ def test_a_sum_left_in_float_keeps_the_trimmed_ranges_of_its_integer_terms() -> 
 def test_a_group_that_is_none_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="litert_groups"):
         quantize_litert(
-            converted()[1], "int8", ranges(), tmp_path / "no.tflite", in_float=["d2_32px/content"]
+            converted()[1],
+            "int8",
+            of_signatures(ranges()),
+            tmp_path / "no.tflite",
+            in_float=["d2_32px/content"],
         )

@@ -11,9 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from iast_export.build.convert import convert_fp32
-from iast_export.build.export import pseudo_photograph
+from iast_export.build.tracing import pseudo_photograph
 from iast_export.formats import tflite_file as tf
 from iast_export.quantize.calibrate import collect
+from iast_export.quantize.learned import of_signatures
 from iast_export.quantize.litert.plan import filter_axes, integer_operators, value_roots
 from iast_export.quantize.litert.static import quantize_litert
 from iast_export.quantize.litert.weights import replace_filters
@@ -54,7 +55,7 @@ def int8_weights(model: tf.Model, key: str) -> dict[int, np.ndarray]:
 
 def test_every_learned_filter_is_stored_and_once_for_all_signatures() -> None:
     (layers, filters), out = layers_and_filters(), folder() / "learned.tflite"
-    quantize_litert(converted()[1], "int8", ranges(), out, filters=filters)
+    quantize_litert(converted()[1], "int8", of_signatures(ranges(), filters), out)
     model = tf.read_model(out)
     deep, shallow = (int8_weights(model, key) for key in ("d2_32px", "d1_48px"))
     stored = {one.tobytes() for weight in deep.values() for one in weight}
@@ -83,7 +84,7 @@ def test_the_skip_and_the_upsampled_branch_are_found(key: str) -> None:
 def test_trimming_is_a_choice() -> None:
     files = [folder() / f"trim-{trim}.tflite" for trim in (True, False)]
     for path, trim in zip(files, (True, False), strict=True):
-        quantize_litert(converted()[1], "int8", ranges(), path, trim_sums=trim)
+        quantize_litert(converted()[1], "int8", of_signatures(ranges(), trim_sums=trim), path)
     assert files[0].read_bytes() != files[1].read_bytes()
 
 

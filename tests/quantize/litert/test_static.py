@@ -3,6 +3,7 @@ import pytest
 
 from iast_export.errors import InputError, UsageError
 from iast_export.formats import tflite_file as tf
+from iast_export.quantize.learned import of_signatures
 from iast_export.quantize.litert import plan as tflite_graph
 from iast_export.quantize.litert.delegation import delegation
 from iast_export.quantize.litert.static import quantize_litert
@@ -16,6 +17,7 @@ from tests.litert_cases import (
     folder,
     foreign,
     measured_ranges,
+    operators,
     quantized,
     ranges,
 )
@@ -42,11 +44,11 @@ def test_every_precision_stays_close_to_fp32_and_keeps_weights_shared(precision:
 
 def test_convolutions_and_movements_are_integer_and_normalization_is_float() -> None:
     _, summary = quantized("int8")
-    for key, operators in summary.quantized_ops.items():
-        assert operators["CONV_2D"] == converted()[2].operators[key]["CONV_2D"]
-        assert {"CONCATENATION", "DEPTH_TO_SPACE", "SLICE"} <= set(operators)
+    for key, made in summary.quantized_ops.items():
+        assert made["CONV_2D"] == operators(converted()[1], key)["CONV_2D"]
+        assert {"CONCATENATION", "DEPTH_TO_SPACE", "SLICE"} <= set(made)
         assert {"MEAN", "RSQRT", "LOGISTIC"} <= set(summary.float_ops[key])
-        assert "RELU" not in {*operators, *summary.float_ops[key]}
+        assert "RELU" not in {*made, *summary.float_ops[key]}
     reasons = {name.split("_")[-1]: reason for name, reason in summary.islands.items()}
     assert "statistics" in reasons["MEAN"]
     assert set(summary.islands) <= activation_tensors(
@@ -134,7 +136,7 @@ def test_a_foreign_network_is_quantized_with_depthwise_among_integers_and_normal
     network, fp32, _ = foreign()
     key, out = "d1_32px", folder() / f"foreign-{edges}.tflite"
     given = {key: measured_ranges(network, fp32, key, 32)}
-    summary = quantize_litert(fp32, "int8", given, out, edges)  # type: ignore[arg-type]
+    summary = quantize_litert(fp32, "int8", of_signatures(given), out, edges)  # type: ignore[arg-type]
     assert summary.quantized_ops[key]["DEPTHWISE_CONV_2D"] == 2
     assert summary.quantized_ops[key]["CONV_2D"] == 5
     assert {"DIV", "SQRT"} <= set(summary.float_ops[key])
@@ -159,13 +161,13 @@ def test_a_large_first_layer_in_blocks_keeps_its_bias_and_rectifier_in_the_convo
 def test_quantizing_twice_gives_the_same_bytes() -> None:
     path, _ = quantized("int8")
     again = folder() / "again-int8.tflite"
-    quantize_litert(converted()[1], "int8", ranges(), again)
+    quantize_litert(converted()[1], "int8", of_signatures(ranges()), again)
     assert again.read_bytes() == path.read_bytes()
 
 
 def test_residual_sums_can_be_integer() -> None:
     out = folder() / "sums.tflite"
-    summary = quantize_litert(converted()[1], "int8", ranges(), out, sums="int8")
+    summary = quantize_litert(converted()[1], "int8", of_signatures(ranges()), out, sums="int8")
     assert summary.quantized_ops["d2_32px"]["ADD"] == 4
     assert quantized("int8")[1].quantized_ops["d2_32px"]["ADD"] == 2  # of two convolutions each
 
@@ -183,15 +185,15 @@ def test_missing_or_broken_ranges_are_refused_by_name() -> None:
     with pytest.raises(UsageError, match="without ranges"):
         quantize_litert(path, "int8", None, out)
     with pytest.raises(InputError, match="no ranges for signature d2_32px"):
-        quantize_litert(path, "int8", {}, out)
+        quantize_litert(path, "int8", of_signatures({}), out)
     some = {key: dict(found) for key, found in ranges().items()}
     name = next(n for n in some["d2_32px"] if "CONV_2D" in n)
     some["d2_32px"][name] = Range(0.0, float("nan"))
     with pytest.raises(InputError, match=f"range of tensor {name}"):
-        quantize_litert(path, "int8", some, out)
+        quantize_litert(path, "int8", of_signatures(some), out)
     del some["d2_32px"][name]
     with pytest.raises(InputError, match=f"no range for tensor {name}"):
-        quantize_litert(path, "int8", some, out)
+        quantize_litert(path, "int8", of_signatures(some), out)
     assert not out.exists()
 
 

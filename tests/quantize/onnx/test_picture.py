@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import helper
 
-from iast_export.build.export import pseudo_photograph
+from iast_export.build.tracing import pseudo_photograph
+from iast_export.quantize.learned import Learned
 from iast_export.quantize.onnx import qdq as onnx_qdq
 from iast_export.quantize.onnx import writer as onnx_writer
 from iast_export.quantize.onnx.picture import (
@@ -82,9 +83,9 @@ def test_the_picture_is_the_same_to_the_last_level(
 ) -> None:
     source = tiny_onnx("iast", 2, 32)
     ranges = measured(source, "iast")
-    onnx_qdq.quantize_onnx(source, ranges, tmp_path / "columns.onnx")
+    onnx_qdq.quantize_onnx(source, Learned(ranges), tmp_path / "columns.onnx")
     monkeypatch.setattr(onnx_writer, "picture_blocks", lambda *_: None)
-    onnx_qdq.quantize_onnx(source, ranges, tmp_path / "plain.onnx")
+    onnx_qdq.quantize_onnx(source, Learned(ranges), tmp_path / "plain.onnx")
     feeds = {"content": pseudo_photograph(*size), **tiny_codes("iast")}
     by_columns, plain = (
         open_onnx(tmp_path / f"{n}.onnx").run(feeds)["stylized"] for n in ("columns", "plain")

@@ -13,10 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-from iast_export.build.export import pseudo_photograph
+from iast_export.build.tracing import pseudo_photograph
 from iast_export.errors import InputError
 from iast_export.formats.dispatch import merge_dispatch
 from iast_export.formats.onnx_graph import pool_initializers
+from iast_export.quantize.learned import Learned
 from iast_export.quantize.onnx.layers import activation_parameters, quantize_weight
 from iast_export.quantize.onnx.qdq import quantize_onnx, runtime_operators, tensors_to_calibrate
 from iast_export.quantize.onnx.writer import own_weights
@@ -62,7 +63,7 @@ def test_int8_is_close_and_runs_in_integers(
     kind: str, depth: int, side: int, floor_db: float, tmp_path: Path
 ) -> None:
     source = tiny_onnx(kind, depth, side)
-    summary = quantize_onnx(source, measured(source, kind), tmp_path / "int8.onnx")
+    summary = quantize_onnx(source, Learned(measured(source, kind)), tmp_path / "int8.onnx")
     assert summary.runtime_ops["QLinearConv"] == summary.quantized_ops["Conv"]
     assert summary.runtime_ops == runtime_operators(tmp_path / "int8.onnx")
     feeds = {"content": pseudo_photograph(28, 32), **tiny_codes(kind)}
@@ -73,7 +74,7 @@ def test_int8_is_close_and_runs_in_integers(
 
 def test_only_the_head_of_two_channels_stays_in_float(tmp_path: Path) -> None:
     source = tiny_onnx("iast", 2, 32)
-    summary = quantize_onnx(source, measured(source, "iast"), tmp_path / "int8.onnx")
+    summary = quantize_onnx(source, Learned(measured(source, "iast")), tmp_path / "int8.onnx")
     floats = summary.runtime_ops.get("Conv", 0) + summary.runtime_ops.get("FusedConv", 0)
     assert (floats, summary.quantized_ops["Conv"]) == (0, 10)
     assert summary.runtime_ops["MatMul"] == 4
@@ -87,7 +88,7 @@ def test_only_the_head_of_two_channels_stays_in_float(tmp_path: Path) -> None:
 
 def test_a_tensor_that_several_float_operators_read_is_dequantized_once(tmp_path: Path) -> None:
     source = tiny_onnx("iast", 2, 32)
-    summary = quantize_onnx(source, measured(source, "iast"), tmp_path / "int8.onnx")
+    summary = quantize_onnx(source, Learned(measured(source, "iast")), tmp_path / "int8.onnx")
     graph = onnx.load(str(tmp_path / "int8.onnx")).graph
     readers = {name: node.op_type for node in graph.node for name in node.input}
     constants = {item.name for item in graph.initializer}
@@ -103,7 +104,7 @@ def test_depthwise_convolutions_between_integers_are_integer_and_statistics_are_
     tmp_path: Path,
 ) -> None:
     source = tiny_onnx("adain", 1, 32)
-    summary = quantize_onnx(source, measured(source, "adain"), tmp_path / "int8.onnx")
+    summary = quantize_onnx(source, Learned(measured(source, "adain")), tmp_path / "int8.onnx")
     text = "\n".join(summary.islands)
     assert "normalization statistics" in text and "smooth" in text and "depthwise" not in text
     assert summary.quantized_ops["Conv"] == 7 and summary.quantized_ops["Pad"] >= 2
@@ -112,7 +113,7 @@ def test_depthwise_convolutions_between_integers_are_integer_and_statistics_are_
 def test_integers_are_resized_channels_first(tmp_path: Path) -> None:
     """Channels last, as ONNX Runtime would move them, a resize takes ten times as long."""
     source = tiny_onnx("adain", 1, 32)
-    quantize_onnx(source, measured(source, "adain"), tmp_path / "int8.onnx")
+    quantize_onnx(source, Learned(measured(source, "adain")), tmp_path / "int8.onnx")
     graph = onnx.load(str(tmp_path / "int8.onnx")).graph
     makers = {name: node.op_type for node in graph.node for name in node.output}
     assert [makers[node.input[0]] for node in graph.node if node.op_type == "Resize"] == ["Reshape"]
@@ -133,7 +134,7 @@ def test_weights_that_share_a_zero_point_get_one_each_and_load_without_saturatio
     tmp_path: Path,
 ) -> None:
     source = tiny_onnx("iast", 2, 32)
-    quantize_onnx(source, measured(source, "iast"), tmp_path / "int8.onnx")
+    quantize_onnx(source, Learned(measured(source, "iast")), tmp_path / "int8.onnx")
     model = onnx.load(tmp_path / "int8.onnx")
     exact_session(model)
     pool_initializers(model.graph)
@@ -177,7 +178,7 @@ def test_a_depthwise_convolution_between_integers_is_integer_unless_asked_otherw
         helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9), source
     )
     ranges = dict.fromkeys(tensors_to_calibrate(source), Span(-1.0, 1.0))
-    summary = quantize_onnx(source, ranges, tmp_path / "int8.onnx", in_float=in_float)
+    summary = quantize_onnx(source, Learned(ranges), tmp_path / "int8.onnx", in_float=in_float)
     assert summary.quantized_ops["Conv"] == summary.runtime_ops["QLinearConv"] == 3 - len(in_float)
     assert summary.runtime_ops.get("Conv", 0) + summary.runtime_ops.get("FusedConv", 0) == len(
         in_float
@@ -206,7 +207,7 @@ def test_a_depthwise_convolution_that_float_operators_read_is_an_island_with_a_r
         helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9), source
     )
     ranges = dict.fromkeys(tensors_to_calibrate(source), Span(-1.0, 1.0))
-    summary = quantize_onnx(source, ranges, tmp_path / "int8.onnx")
+    summary = quantize_onnx(source, Learned(ranges), tmp_path / "int8.onnx")
     assert summary.quantized_ops["Conv"] == 2
     assert "a depthwise convolution that float operators read" in "\n".join(summary.islands)
 
@@ -234,7 +235,10 @@ def test_a_convolution_that_is_applied_twice_loads_where_products_do_not_saturat
         helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9), source
     )
     ranges = dict.fromkeys(tensors_to_calibrate(source), Span(-2.0, 2.0))
-    assert quantize_onnx(source, ranges, tmp_path / "int8.onnx").runtime_ops["QLinearConv"] == 4
+    assert (
+        quantize_onnx(source, Learned(ranges), tmp_path / "int8.onnx").runtime_ops["QLinearConv"]
+        == 4
+    )
     feeds = {"content": pseudo_photograph(16, 16)}
     (exact,) = exact_session(onnx.load(tmp_path / "int8.onnx")).run(None, feeds)
     assert psnr_db(exact, open_onnx(source).run(feeds)["stylized"]) > 30
@@ -243,7 +247,7 @@ def test_a_convolution_that_is_applied_twice_loads_where_products_do_not_saturat
 def test_quantizing_twice_gives_the_same_bytes(tmp_path: Path) -> None:
     source = tiny_onnx("iast", 2, 32)
     for name in ("a.onnx", "b.onnx"):
-        quantize_onnx(source, measured(source, "iast"), tmp_path / name)
+        quantize_onnx(source, Learned(measured(source, "iast")), tmp_path / name)
     assert (tmp_path / "a.onnx").read_bytes() == (tmp_path / "b.onnx").read_bytes()
 
 
@@ -257,7 +261,7 @@ def test_tiers_share_weight_bytes_and_dispatch_equals_them(tmp_path: Path) -> No
         ranges = {
             k: replace(v, high=v.high * tier.depth) for k, v in measured(source, "iast").items()
         }
-        quantize_onnx(source, ranges, target)
+        quantize_onnx(source, Learned(ranges), target)
         pairs.append((tier, target))
         graph = onnx.load(str(target)).graph
         items = [item for item in graph.initializer if item.data_type == TensorProto.INT8]
@@ -279,7 +283,7 @@ def test_tiers_share_weight_bytes_and_dispatch_equals_them(tmp_path: Path) -> No
 def test_content_and_result_have_the_scale_of_levels(tmp_path: Path) -> None:
     source = tiny_onnx("iast", 2, 32)
     assert not {"content", "stylized"} & set(tensors_to_calibrate(source))
-    quantize_onnx(source, measured(source, "iast"), tmp_path / "int8.onnx")
+    quantize_onnx(source, Learned(measured(source, "iast")), tmp_path / "int8.onnx")
     graph = onnx.load(str(tmp_path / "int8.onnx")).graph
     constants = {item.name: numpy_helper.to_array(item) for item in graph.initializer}
     first = next(node for node in graph.node if node.op_type == "QuantizeLinear")
@@ -300,14 +304,14 @@ def test_a_missing_or_senseless_range_is_named(bad: Span | None, tmp_path: Path)
     if bad is not None:
         ranges[name] = bad
     with pytest.raises(InputError, match=rf"tensor {name}\b.*\n.*calibrate"):
-        quantize_onnx(source, ranges, tmp_path / "x.onnx")
+        quantize_onnx(source, Learned(ranges), tmp_path / "x.onnx")
     assert not list(tmp_path.iterdir())
 
 
 def test_ranges_of_no_width_do_not_break_the_model(tmp_path: Path) -> None:
     source = tiny_onnx("iast", 2, 32)
     ranges = dict.fromkeys(tensors_to_calibrate(source), Span(0.0, 0.0))
-    quantize_onnx(source, ranges, tmp_path / "flat.onnx")
+    quantize_onnx(source, Learned(ranges), tmp_path / "flat.onnx")
     feeds = {"content": pseudo_photograph(16, 16), **tiny_codes("iast")}
     assert np.isfinite(open_onnx(tmp_path / "flat.onnx").run(feeds)["stylized"]).all()
 
@@ -322,7 +326,7 @@ def test_a_network_that_gains_nothing_in_integers_stays_as_it_is_and_says_so(
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
     onnx.save(model, str(tmp_path / "relu.onnx"))
     assert tensors_to_calibrate(tmp_path / "relu.onnx") == ["x"]
-    summary = quantize_onnx(tmp_path / "relu.onnx", {}, tmp_path / "x.onnx")
+    summary = quantize_onnx(tmp_path / "relu.onnx", Learned({}), tmp_path / "x.onnx")
     assert summary.quantized_ops == {} and summary.islands
     assert [node.op_type for node in onnx.load(tmp_path / "x.onnx").graph.node] == ["Relu"]
 

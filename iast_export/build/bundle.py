@@ -1,0 +1,65 @@
+"""`bundle`: styles, golden pictures, the manifest over every file, and the page that shows them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from iast_export.build.request import Build
+from iast_export.build.stage import Stage
+from iast_export.bundle.drawn import write_goldens, write_thumbnails
+from iast_export.bundle.landmarks import write_landmarks
+from iast_export.bundle.manifest import write_manifest
+from iast_export.bundle.styles import write_styles
+from iast_export.environment import machine_fingerprint, versions
+from iast_export.pages import write_html
+from iast_export.reports.base import (
+    BENCHMARK_PATH,
+    CONVERT_PATH,
+    HTML_PATH,
+    QUANTIZE_PATH,
+    VERIFY_PATH,
+)
+
+_REPORTS = (VERIFY_PATH, BENCHMARK_PATH, QUANTIZE_PATH, CONVERT_PATH)
+
+
+def _params(build: Build) -> dict[str, Any]:
+    return {
+        "recipe": build.recipe.sha256,
+        "network": build.network_sha256,
+        "styles": build.styles_sha256,
+        "sets": [build.calibration_set.sha256, build.evaluation_set.sha256],
+        "versions": versions(),
+        "machine": machine_fingerprint(),
+    }
+
+
+def _inputs(build: Build) -> list[Path]:
+    own = build.facts.landmarks
+    models = [one.path for one in build.layout.model_files(build.tiers)]
+    return [*models, *([own] if own else []), *(build.root / name for name in _REPORTS)]
+
+
+def _outputs(build: Build) -> list[Path]:
+    layout = build.layout
+    styles = [layout.codes(one.id) for one in build.styles]
+    thumbnails = [layout.thumbnail(one.id) for one in build.styles]
+    landmarks = [layout.landmarks] if build.recipe.bundle.landmarks is not None else []
+    goldens = [path for tier in build.tiers for path in layout.goldens(tier)]
+    pages = [layout.manifest, build.root / HTML_PATH]
+    return [*styles, *thumbnails, *landmarks, *goldens, *pages]
+
+
+def _run(build: Build) -> None:
+    layout, facts = build.layout, build.facts
+    _, picture = build.evaluation_pictures()[0]
+    write_styles(layout, build.styles, facts.network.code_shapes)
+    write_thumbnails(layout, facts, picture, build.progress)
+    write_landmarks(layout, facts)
+    golden = write_goldens(layout, facts, picture, build.progress)
+    write_manifest(layout, facts, golden)
+    write_html(build.root)
+
+
+STAGE = Stage("bundle", _params, _inputs, _outputs, _run)

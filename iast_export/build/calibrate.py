@@ -1,0 +1,55 @@
+"""`calibrate`: what every activation ranges over, per tier and runtime."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from iast_export.build.request import Build
+from iast_export.build.samples import calibration_feeds, calibration_params
+from iast_export.build.stage import Stage
+from iast_export.environment import usable_cores
+from iast_export.quantize.calibrate import calibrate_tier, pairs_at, pictures_at, save_ranges
+from iast_export.quantize.observers import Observe, observe_litert, observe_onnx
+from iast_export.quantize.onnx.qdq import tensors_to_calibrate
+from iast_export.quantize.ranges import method_of
+from iast_export.specs import RUNTIMES, Runtime, Tier
+
+
+def _inputs(build: Build) -> list[Path]:
+    return build.layout.all_prepared(build.tiers)
+
+
+def _outputs(build: Build) -> list[Path]:
+    return build.layout.all_ranges(build.tiers)
+
+
+def _run(build: Build) -> None:
+    for tier in build.tiers:
+        for runtime in RUNTIMES:
+            _calibrate(build, runtime, tier)
+
+
+def _observe(build: Build, runtime: Runtime, tier: Tier) -> Observe:
+    prepared, threads = build.layout.prepared(runtime, tier), usable_cores()
+    if runtime == "litert":
+        return observe_litert(prepared, tier.signature, threads)
+    return observe_onnx(prepared, tensors_to_calibrate(prepared), threads)
+
+
+def _calibrate(build: Build, runtime: Runtime, tier: Tier) -> None:
+    chosen, found = build.recipe.calibration, build.calibration_set
+    pairs, method = pairs_at(tier, chosen.max_pairs), method_of(chosen.method, chosen.percentile)
+    feeds = calibration_feeds(build, runtime, tier, pairs)
+    what = f"calibrate {tier.id} {runtime}"
+    observe = _observe(build, runtime, tier)
+    ranges = calibrate_tier(observe, feeds, method, pairs, what, build.progress)
+    facts = {
+        "method": chosen.method,
+        "pairs": pairs,
+        "pictures": pictures_at(tier, chosen.max_pairs, len(found)),
+        "set_sha256": found.sha256,
+    }
+    save_ranges(build.layout.ranges(runtime, tier), ranges, facts)
+
+
+STAGE = Stage("calibrate", calibration_params, _inputs, _outputs, _run)

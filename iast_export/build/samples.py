@@ -1,0 +1,64 @@
+"""The pictures and styles that a build calibrates with, and those that it is judged by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from iast_export.build.request import Build
+from iast_export.bundle.styles import feeds_of
+from iast_export.lanes.verify import EvaluationPair, Scorers
+from iast_export.metrics.perceptual import open_perceptual
+from iast_export.quantize.calibrate import tier_feeds
+from iast_export.quantize.observers import Feeds
+from iast_export.reports.base import SetFacts
+from iast_export.specs import Runtime, Tier
+
+
+def calibration_params(build: Build) -> dict[str, Any]:
+    """What decides the pictures and styles that calibrate."""
+    return {
+        "calibration": build.recipe.calibration.model_dump(mode="json"),
+        "set_sha256": build.calibration_set.sha256,
+        "evaluation_sha256": build.evaluation_set.sha256,
+        "styles": build.styles_sha256,
+    }
+
+
+def calibration_feeds(build: Build, runtime: Runtime, tier: Tier, pairs: int) -> Iterator[Feeds]:
+    """One feed per pair of photograph and style, as `calibrate.tier_feeds` pairs them.
+
+    In ONNX Runtime a picture keeps its shape and is padded to the network's multiple, in LiteRT to
+    the tier's square.
+    """
+    codes = [feeds_of(s, build.network.code_shapes) for s in build.styles if not s.held_out]
+    multiple_px = build.network.size_multiple_px if runtime == "onnxruntime" else None
+    return tier_feeds(tier, build.calibration_set, codes, pairs, multiple_px)
+
+
+def evaluation_facts(build: Build) -> SetFacts:
+    """The set that fidelity is judged on, and how many of its pictures."""
+    found = build.evaluation_set
+    return SetFacts(name=found.name, sha256=found.sha256, images=len(build.evaluation_pictures()))
+
+
+def evaluation_pairs(build: Build) -> list[EvaluationPair]:
+    """The pictures that fidelity is judged on, each with a style that calibrated nothing."""
+    held_out = [style for style in build.styles if style.held_out]
+    return [
+        EvaluationPair(
+            content=name,
+            style=held_out[i % len(held_out)].id,
+            rgb=rgb,
+            feeds=feeds_of(held_out[i % len(held_out)], build.network.code_shapes),
+            statistics=held_out[i % len(held_out)].statistics,
+        )
+        for i, (name, rgb) in enumerate(build.evaluation_pictures())
+    ]
+
+
+def open_scorers(build: Build) -> Scorers:
+    """The judges with weights that the recipe names."""
+    weights = build.recipe.verify.perceptual_weights
+    return Scorers(perceptual=open_perceptual(Path(weights)) if weights else None)

@@ -1,0 +1,116 @@
+"""What both conversions of a network need: something to trace it on, and proof that it is the
+same."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from iast_export.build.request import Build
+from iast_export.environment import versions
+from iast_export.errors import InputError, ToolError
+from iast_export.network.adapters import StyleNetwork
+from iast_export.runtimes.parity import PARITY_TOLERANCE, parity_error
+from iast_export.specs import STRENGTH, STYLE_ENCODER_SIDE_PX
+
+
+def traced_params(build: Build) -> dict[str, Any]:
+    """What decides the FP32 files of a build, beside the checkpoint."""
+    return {
+        "network": build.request.network,
+        "network_sha256": build.network_sha256,
+        "name": build.recipe.name,
+        "tiers": [tier.id for tier in build.tiers],
+        "versions": versions(),
+    }
+
+
+class StyleEncoderModule(nn.Module):
+    """`encode_style` without the user's strength, as a module: [1, 3, H, W] -> codes.
+
+    It is the network's `style_encoder` where it has such a module, else its `encode_style`.
+
+    Attributes:
+        names: of the codes.
+    """
+
+    def __init__(self, network: StyleNetwork) -> None:
+        super().__init__()
+        encoder = getattr(network, "style_encoder", None)
+        self.encoder = copy.deepcopy(encoder) if isinstance(encoder, nn.Module) else None
+        self.network = None if self.encoder is not None else network
+        self.names = tuple(name for name in network.code_shapes if name != STRENGTH)
+        self.kept = [i for i, name in enumerate(network.code_shapes) if name != STRENGTH]
+
+    def forward(self, style: Tensor) -> tuple[Tensor, ...]:
+        if self.encoder is not None:
+            result = self.encoder(style)
+            return tuple(result) if isinstance(result, (tuple, list)) else (result,)
+        assert self.network is not None
+        codes = self.network.encode_style(style)
+        return tuple(codes[i] for i in self.kept)
+
+
+def pseudo_photograph(height_px: int, width_px: int) -> NDArray[np.float32]:
+    """A picture [1, 3, H, W] in [0, 1] with slopes, edges and grain; always the same for a size."""
+    rows = np.linspace(0.0, 1.0, height_px, dtype=np.float32)[:, None]
+    columns = np.linspace(0.0, 1.0, width_px, dtype=np.float32)[None, :]
+    waves = [np.sin((3 + 2 * c) * rows + (5 - c) * columns * columns + c) for c in range(3)]
+    edges = ((rows * 5).astype(np.int32) + (columns * 7).astype(np.int32)) % 2
+    grain = np.random.default_rng(height_px * 10007 + width_px).normal(
+        0.0, 0.04, (3, height_px, width_px)
+    )
+    picture = 0.45 + 0.3 * np.stack(waves) + 0.2 * edges + grain
+    levels = np.floor(np.clip(picture, 0.0, 1.0) * 255.0 + 0.5)
+    return np.ascontiguousarray(levels[None].astype(np.float32) / np.float32(255.0))
+
+
+def pseudo_artwork() -> NDArray[np.float32]:
+    """A picture in the size that a style encoder takes."""
+    return pseudo_photograph(STYLE_ENCODER_SIDE_PX, STYLE_ENCODER_SIDE_PX)
+
+
+def example_codes(network: StyleNetwork) -> dict[str, Tensor]:
+    """The codes of a generated artwork, by name.
+
+    Raises:
+        InputError: `encode_style` and `code_shapes` don't agree.
+    """
+    with torch.inference_mode(False), torch.no_grad():
+        codes = network.encode_style(torch.from_numpy(pseudo_artwork()))
+    shapes = [tuple(code.shape) for code in codes]
+    needed = [tuple(shape) for shape in network.code_shapes.values()]
+    if shapes != needed:
+        raise InputError(
+            f"encode_style returned shapes {shapes}, code_shapes says {needed}",
+            "return the codes in the order and the shapes of code_shapes",
+        )
+    return {
+        name: code.detach().float() for name, code in zip(network.code_shapes, codes, strict=True)
+    }
+
+
+def checked_parity(what: str, wanted: Mapping[str, Any], got: Mapping[str, Any]) -> float:
+    """`parity_error` of a file's outputs to PyTorch's, by name.
+
+    Args:
+        what: the file's part, for messages.
+
+    Raises:
+        ToolError: it is above the tolerance or not a number.
+    """
+    difference = parity_error(wanted, got)
+    if not difference <= PARITY_TOLERANCE:
+        raise ToolError(
+            f"{what} differs from PyTorch by {difference:.3g} of an output's scale, allowed "
+            f"{PARITY_TOLERANCE:.0e}",
+            "look for layers whose result depends on the size, values that overflow and "
+            "operators of unsupported modes, or report the network",
+        )
+    return difference

@@ -1,0 +1,22 @@
+"""What a bundle's manifest says beyond the files themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from iast_export.bundle.styles import Style
+from iast_export.reports.manifest import NetworkFacts, SourceFacts
+from iast_export.specs import Tier
+
+
+@dataclass(frozen=True)
+class BundleFacts:
+    """Network, tiers, styles and source of a bundle; `landmarks` is a model of the user's own."""
+
+    network: NetworkFacts
+    tiers: Sequence[Tier]
+    styles: Sequence[Style]
+    source: SourceFacts
+    landmarks: Path | None = None

@@ -1,0 +1,176 @@
+"""Where every file of a bundle, or of a build in progress, lies and what it is called."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from iast_export.files.paths import MANIFEST_NAME
+from iast_export.specs import (
+    GOLDEN_LANES,
+    ONNX_PRECISIONS,
+    PRECISIONS,
+    RUNTIMES,
+    Precision,
+    Role,
+    Runtime,
+    Tier,
+)
+
+SUFFIXES: Mapping[Runtime, str] = {"onnxruntime": ".onnx", "litert": ".tflite"}
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """A model file of a bundle and what it is for; `tier` is None where it serves all of them."""
+
+    path: Path
+    runtime: Runtime
+    precision: Precision
+    role: Role
+    tier: Tier | None = None
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Every path of a bundle; a path says nothing of whether the file is there.
+
+    Attributes:
+        root: the bundle's folder.
+        name: of the bundle, with which its models' names begin.
+    """
+
+    root: Path
+    name: str
+
+    @property
+    def manifest(self) -> Path:
+        """The contract over all other files."""
+        return self.root / MANIFEST_NAME
+
+    @property
+    def models(self) -> Path:
+        """The folder of all models."""
+        return self.root / "models"
+
+    def onnx(self, tier: Tier, precision: Precision) -> Path:
+        """A tier's ONNX model."""
+        return self._model(f"{tier.id}-{precision}", "onnxruntime")
+
+    def dispatch(self, precision: Precision) -> Path:
+        """The ONNX model that holds all tiers."""
+        return self._model(f"dispatch-{precision}", "onnxruntime")
+
+    def tflite(self, precision: Precision) -> Path:
+        """The TFLite model that holds all tiers as signatures."""
+        return self._model(precision, "litert")
+
+    def transfer(self, runtime: Runtime, precision: Precision, tier: Tier) -> Path:
+        """The model that a runtime stylizes with at a tier."""
+        return self.onnx(tier, precision) if runtime == "onnxruntime" else self.tflite(precision)
+
+    def style_encoder(self, runtime: Runtime) -> Path:
+        """The FP32 model that turns a style picture into codes."""
+        return self._model("style-encoder-fp32", runtime)
+
+    @property
+    def landmarks(self) -> Path:
+        """The facial landmark model, where a bundle has one."""
+        return self._model("landmarks68-fp32", "onnxruntime")
+
+    def model_files(self, tiers: Sequence[Tier], landmarks: bool = False) -> list[ModelFile]:
+        """Every model of a bundle, in the manifest's order."""
+        found: list[ModelFile] = []
+        for one in ONNX_PRECISIONS:
+            found += [
+                ModelFile(self.onnx(tier, one), "onnxruntime", one, "transfer", tier)
+                for tier in tiers
+            ]
+            found.append(ModelFile(self.dispatch(one), "onnxruntime", one, "dispatch"))
+        found += [ModelFile(self.tflite(one), "litert", one, "transfer") for one in PRECISIONS]
+        found += [
+            ModelFile(self.style_encoder(runtime), runtime, "fp32", "style_encoder")
+            for runtime in RUNTIMES
+        ]
+        if landmarks:
+            found.append(ModelFile(self.landmarks, "onnxruntime", "fp32", "landmarks"))
+        return found
+
+    def codes(self, style: str) -> Path:
+        """A style's codes."""
+        return self.root / "styles" / f"{style}.f32"
+
+    def thumbnail(self, style: str) -> Path:
+        """A picture drawn in a style."""
+        return self.root / "styles" / f"{style}.png"
+
+    def golden_content(self, tier: Tier) -> Path:
+        """The picture that a tier's goldens are drawn from."""
+        return self._golden(tier, "content")
+
+    def golden(self, tier: Tier, runtime: Runtime, precision: Precision) -> Path:
+        """What a lane made of that picture."""
+        return self._golden(tier, f"{runtime}-{precision}")
+
+    def goldens(self, tier: Tier) -> list[Path]:
+        """The golden pictures of a tier, the content first."""
+        return [self.golden_content(tier), *(self.golden(tier, *lane) for lane in GOLDEN_LANES)]
+
+    def ranges(self, runtime: Runtime, tier: Tier) -> Path:
+        """What each activation of a tier ranges over in a runtime."""
+        return self.root / "calibration" / f"ranges-{runtime}-{tier.id}.json"
+
+    @property
+    def equalization(self) -> Path:
+        """The factors of cross-layer equalization that the prepared files have in them."""
+        return self.root / "calibration" / "equalization.json"
+
+    @property
+    def learned(self) -> Path:
+        """Rounded filters and shifted biases."""
+        return self.root / "calibration" / "learned.safetensors"
+
+    def prepared(self, runtime: Runtime, tier: Tier) -> Path:
+        """The FP32 file that a tier's INT8 is made of: one per tier for ONNX, one for LiteRT."""
+        of_tier = f"{tier.id}-" if runtime == "onnxruntime" else ""
+        return self.root / "calibration" / f"{self.name}-{of_tier}prepared{SUFFIXES[runtime]}"
+
+    def all_prepared(self, tiers: Sequence[Tier]) -> list[Path]:
+        """The prepared files of all tiers, ONNX first."""
+        onnx = [self.prepared("onnxruntime", tier) for tier in tiers]
+        return [*onnx, self.prepared("litert", tiers[0])]
+
+    def all_ranges(self, tiers: Sequence[Tier]) -> list[Path]:
+        """The ranges of all tiers in every runtime."""
+        return [self.ranges(runtime, tier) for tier in tiers for runtime in RUNTIMES]
+
+    @property
+    def lanes(self) -> Path:
+        """The folder of lanes that are made beside the bundle, to be compared."""
+        return self.root / "lanes"
+
+    def lane(self, runtime: Runtime, kind: str, tier: Tier) -> Path:
+        """A model of a lane beside the bundle."""
+        of_tier = f"{tier.id}-" if runtime == "onnxruntime" else ""
+        return self.lanes / f"{self.name}-{of_tier}{kind}{SUFFIXES[runtime]}"
+
+    def search(self, tier: Tier) -> Path:
+        """The folder of a tier's searches."""
+        return self.root / "search" / tier.id
+
+    def mixed(self, runtime: Runtime, tier: Tier, folder: Path | None = None) -> Path:
+        """The model that a search chose, in `folder` or its own."""
+        kind = "mixed" if runtime == "onnxruntime" else "litert-mixed"
+        name = f"{self.name}-{tier.id}-{kind}{SUFFIXES[runtime]}"
+        return (folder or self.search(tier)) / name
+
+    def relative(self, path: Path) -> str:
+        """A path as the manifest and the reports write it."""
+        return path.relative_to(self.root).as_posix()
+
+    def _model(self, rest: str, runtime: Runtime) -> Path:
+        return self.models / f"{self.name}-{rest}{SUFFIXES[runtime]}"
+
+    def _golden(self, tier: Tier, kind: str) -> Path:
+        return self.root / "golden" / f"{tier.id}-{kind}.png"
