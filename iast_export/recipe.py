@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
 from iast_export.errors import RecipeError
 from iast_export.files.artifacts import json_bytes, read_bytes, sha256_bytes
-from iast_export.files.texts import shown
-from iast_export.files.toml_text import parse_toml
+from iast_export.files.settings import Settings, parse_settings
 from iast_export.specs import LARGEST_SIDE_PX, Tier, check_facts
 
 DEFAULT_RECIPE = "default_recipe.toml"
@@ -30,22 +28,18 @@ Edges = Literal["float32", "int8"]
 Rounding = Literal["nearest", "learned"]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, strict=True)
-
-
 # A name or path: none is empty, and no file system takes a zero byte or more than this.
 Name = Annotated[str, Field(min_length=1, max_length=4096, pattern=r"^[^\x00]*$")]
 
 
-class TierRecipe(_Part):
+class TierRecipe(Settings):
     """One [[tiers]] entry: how deep a network serves pictures up to `max_side_px`."""
 
     depth: Annotated[int, Field(ge=1, le=MOST_DEPTH)]
     max_side_px: Annotated[int, Field(ge=1, le=LARGEST_SIDE_PX)]
 
 
-class CalibrationRecipe(_Part):
+class CalibrationRecipe(Settings):
     """Which pictures set the INT8 ranges, and how.
 
     `percentile` is the share of values kept, in percent; only the method "percentile" reads it.
@@ -57,7 +51,7 @@ class CalibrationRecipe(_Part):
     max_pairs: Annotated[int, Field(ge=1, le=MOST_PICTURES)] = 24
 
 
-class QuantizeRecipe(_Part):
+class QuantizeRecipe(Settings):
     """How the INT8 models are made.
 
     `edges`: element type at the edges of the TFLite model. `trim_sums`: ranges around relu(a + b)
@@ -74,7 +68,7 @@ class QuantizeRecipe(_Part):
     equalize: bool = True
 
 
-class VerifyRecipe(_Part):
+class VerifyRecipe(Settings):
     """What fidelity is measured on.
 
     `perceptual_weights`: a SqueezeNet 1.1 state dict with torchvision's key names; with it the drop
@@ -87,7 +81,7 @@ class VerifyRecipe(_Part):
     perceptual_weights: Name | None = None
 
 
-class BenchmarkRecipe(_Part):
+class BenchmarkRecipe(Settings):
     """How speed is measured: `blocks` blocks of FP32, INT8, INT8, FP32 after `warmup` runs."""
 
     threads: Annotated[int, Field(ge=1, le=MOST_THREADS)] = 1
@@ -95,7 +89,7 @@ class BenchmarkRecipe(_Part):
     blocks: Annotated[int, Field(ge=2, le=MOST_BLOCKS)] = 15
 
 
-class BundleRecipe(_Part):
+class BundleRecipe(Settings):
     """What a bundle carries beyond the style network.
 
     `landmarks`: an ONNX file of your own that finds 68 facial landmarks, float32 [1, 3, 112, 112]
@@ -109,7 +103,7 @@ class BundleRecipe(_Part):
 _DEFAULT_TIERS = ((4, 256), (3, 384), (2, 512), (1, 1024))
 
 
-class Recipe(_Part):
+class Recipe(Settings):
     """Every choice of a build. Equal recipes have equal `sha256`, however they were written."""
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)] = "iast"
@@ -172,36 +166,4 @@ def parse_recipe(data: bytes, name: str) -> Recipe:
     Raises:
         RecipeError: see `load_recipe`.
     """
-    raw = parse_toml(data, name, RecipeError)
-    try:
-        return Recipe.model_validate(raw)
-    except ValidationError as error:
-        raise _recipe_error(name, error) from error
-
-
-def _recipe_error(name: str, error: ValidationError) -> RecipeError:
-    found: list[Any] = error.errors(include_url=False)
-    details = next((one for one in found if one["type"] == "extra_forbidden"), found[0])
-    where = ".".join(str(part) for part in details["loc"])
-    if details["type"] != "extra_forbidden":
-        return RecipeError(
-            f"{name}: {where}: {details['msg']}, found {shown(details['input'])}",
-            "correct the value",
-        )
-    known = _known_keys(details["loc"][:-1])
-    near = difflib.get_close_matches(str(details["loc"][-1]), known, n=1, cutoff=0.5)
-    remedy = f"perhaps you meant {near[0]!r}; " if near else ""
-    return RecipeError(f"{name}: unknown key {where!r}", f"{remedy}known here: {', '.join(known)}")
-
-
-def _known_keys(place: tuple[int | str, ...]) -> list[str]:
-    """The keys that are allowed in the table at `place`, such as ("tiers", 0)."""
-    parts: dict[str, type[BaseModel]] = {
-        "tiers": TierRecipe,
-        "calibration": CalibrationRecipe,
-        "quantize": QuantizeRecipe,
-        "verify": VerifyRecipe,
-        "benchmark": BenchmarkRecipe,
-        "bundle": BundleRecipe,
-    }
-    return list(parts[str(place[0])].model_fields if place else Recipe.model_fields)
+    return parse_settings(data, name, Recipe, RecipeError)

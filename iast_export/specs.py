@@ -25,6 +25,8 @@ STYLIZED = "stylized"
 STYLE_IMAGE = "style"
 IMAGE_NAMES = (CONTENT, STYLIZED, STYLE_IMAGE)
 SIZE_MULTIPLE_KEY = "size_multiple_px"  # of an ONNX file's metadata
+# Sides that every bundle has: of the artwork that a style encoder sees, of a thumbnail, of a tier,
+# and of the face crop with the 68 points of iBUG 300-W.
 STYLE_ENCODER_SIDE_PX = 256
 THUMBNAIL_SIDE_PX = 128
 LARGEST_SIDE_PX = 8192  # of a tier: its picture alone is 0.8 GB in float32

@@ -1,14 +1,19 @@
-"""How a network is trained: one TOML file into frozen dataclasses, unknown keys refused."""
+"""How a network is trained: one TOML file into frozen dataclasses, unknown keys refused.
+
+Dataclasses and not `files.settings`: a pack for the GPU is run where pydantic is not installed.
+"""
 
 from __future__ import annotations
 
-import difflib
-import tomllib
 from dataclasses import asdict, dataclass, field, fields, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from iast_export.errors import RecipeError
+from iast_export.files.artifacts import read_bytes
+from iast_export.files.texts import perhaps
+from iast_export.files.toml_text import parse_toml
 from iast_export.network.iast import NetworkConfig
 from models.grown import GrownConfig
 from models.mobilenet_student import MobileConfig
@@ -129,13 +134,14 @@ class TrainingRecipe:
         """Parses a recipe.
 
         Raises:
-            ValueError: a missing or unknown key, an unknown kind, or phases that don't rise; the
-                message names it.
+            InputError: the file is missing or can't be read.
+            RecipeError: not TOML, a missing or unknown key, an unknown kind, or phases that don't
+                rise; the message names it.
         """
-        raw = tomllib.loads(path.read_text())
+        raw = parse_toml(read_bytes(path), str(path), RecipeError)
         kind = raw.get("kind", "student")
         if kind not in KINDS:
-            raise ValueError(f"{path}: kind {kind!r} is none of {sorted(KINDS)}")
+            raise RecipeError(f"{path}: kind {kind!r} is unknown", f"use one of {sorted(KINDS)}")
         network = _build(KINDS[kind], raw.pop("network", {}), f"{path} [network]")
         loss = raw.pop("loss", {})
         if isinstance(loss.get("content_layers"), dict):
@@ -146,8 +152,9 @@ class TrainingRecipe:
             cls, {**raw, "loss": made, "network": network, "phases": phases}, str(path)
         )
         if not all(a < b for a, b in pairwise((*recipe.starts, recipe.steps))):
-            raise ValueError(
-                f"{path} [[phases]]: from_step must rise from above 0 to below {recipe.steps}"
+            raise RecipeError(
+                f"{path} [[phases]]: from_step is {recipe.starts[1:]} of {recipe.steps} steps",
+                "let it rise, from above 0 to below the steps",
             )
         return recipe
 
@@ -161,15 +168,12 @@ def _build(cls: Any, values: dict[str, Any], where: str) -> Any:
     known = [f.name for f in fields(cls)]
     for key in values:
         if key not in known:
-            near = difflib.get_close_matches(key, known, 1)
-            raise ValueError(
-                f"{where}: unknown key {key!r}"
-                + (f"; perhaps you meant {near[0]!r}" if near else "")
-            )
+            remedy = f"{perhaps(key, known)}known here: {', '.join(known)}"
+            raise RecipeError(f"{where}: unknown key {key!r}", remedy)
     try:
         return cls(**{k: _frozen(v) for k, v in values.items()})
     except TypeError as error:
-        raise ValueError(f"{where}: {error}") from error
+        raise RecipeError(f"{where}: {error}", "state what is missing") from error
 
 
 def _frozen(value: Any) -> Any:

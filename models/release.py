@@ -11,15 +11,15 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import tomllib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from iast_export.files.artifacts import sha256_bytes, sha256_file, write_atomic
-from iast_export.files.toml_text import format_toml
+from iast_export.errors import InputError
+from iast_export.files.artifacts import read_bytes, sha256_bytes, sha256_file, write_atomic
+from iast_export.files.toml_text import format_toml, parse_toml
 from iast_export.metrics.fidelity import ssim_content
 from iast_export.metrics.style import style_distance, style_statistics
 from iast_export.network.checkpoint import PACKAGED_CHECKPOINT, save_checkpoint
@@ -100,7 +100,7 @@ def write_styles(net: IAST, listing: Path, images: Path, csv_file: Path) -> None
     facts = {row["file"]: row for row in csv.DictReader(csv_file.open())}
     tensors: dict[str, np.ndarray] = {}
     entries = []
-    for style in tomllib.loads(listing.read_text())["styles"]:
+    for style in parse_toml(read_bytes(listing), str(listing), InputError)["styles"]:
         path = images / "style" / style["file"]
         if not held_out(path):
             raise SystemExit(f"{path} was trained on; choose a held-out artwork")

@@ -55,7 +55,11 @@ from iast_export.specs import (
 )
 
 OPSET = 18
+# Steps of size_multiple_px that are tried for the smallest picture. Chosen: more would mean 64 runs
+# of the network before an answer.
 _LARGEST_MINIMUM = 64
+# Height and width to trace with, in steps: unequal, so that no side is taken for the other, and
+# neither 0 nor 1, which torch.export holds for constants.
 _TRACED_STEPS = (8, 11)
 # The exporter lets an input and a tensor inside share a name; none inside begins like this.
 _EDGE = "edge."

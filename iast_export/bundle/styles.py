@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from iast_export.network.adapters import StyleNetwork
 
 Codes = Mapping[str, NDArray[np.float32]]
+# Every third style judges and calibrates nothing; of fewer than three none could be held out.
 _HELD_OUT_EVERY = 3
 _MINIMUM = 3
 

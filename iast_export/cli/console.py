@@ -30,6 +30,7 @@ from iast_export.files.artifacts import no_progress
 from iast_export.files.notes import NOTES
 from iast_export.files.texts import visible
 
+# Columns where there is no terminal, as in CI: tables keep their lines.
 _NOT_A_TERMINAL_WIDTH = 140
 _PLAINER = "iast-export-plainer"
 _NEAREST = {

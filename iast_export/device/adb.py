@@ -24,6 +24,7 @@ from iast_export.files.paths import check_not_overwriting
 PACKAGE = "org.iastexport.demo"
 REMOTE = f"/sdcard/Android/data/{PACKAGE}/files"
 Kind = Literal["selftest", "benchmark"]
+# Between looks for the result; chosen.
 _POLL_S = 2.0
 _CALL_S = 120.0  # the longest that a single call may take, however long the whole may
 _MASK = re.compile(r"(0x)?[0-9a-fA-F]{1,64}")

@@ -27,8 +27,10 @@ _BOOT = (
     "sys.path[:] = [*sys.path[1:], own]; "
     "from iast_export.files import apart; apart.main(sys.argv[2])"
 )
+# Chosen: what takes so long does not come back. A file that nothing vouches for gets less.
 _TIMEOUT_S = 300.0
 _FOREIGN_TIMEOUT_S = 60.0
+# Chosen, far above what any file of a bundle takes to be opened.
 _FOREIGN_MEMORY_BYTES = 4 << 30
 
 

@@ -23,6 +23,7 @@ from iast_export.files.temporary import make_folder, private_folder, remove_left
 from iast_export.files.texts import visible
 
 Progress = Callable[[str, int, int], None]
+# Read at a time, so that memory stays small.
 _CHUNK_BYTES = 1 << 20
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _HASH = re.compile("[0-9a-f]{64}")

@@ -4,10 +4,11 @@ else."""
 from __future__ import annotations
 
 import codecs
+import difflib
 import math
 import re
 import reprlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from iast_export.errors import IastExportError
 
@@ -17,6 +18,10 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "UTF-16"),
     (codecs.BOM_UTF16_BE, "UTF-16"),
 )
+# difflib's ratio, 0 to 1, from which a name is suggested. Its default of 0.6 misses words that
+# changed places (int8_dynamic for dynamic_int8, 0.58) or were cut (onnx for onnxruntime, 0.53).
+_ALIKE = 0.5
+# Levels of nesting; chosen: far more than any file of ours has, and readers recurse.
 _DEEPEST = 32
 _LARGEST_INTEGER = 2**63 - 1
 _BYTE = range(0xDC80, 0xDD00)  # how Python holds a byte of a name that is not UTF-8
@@ -154,3 +159,9 @@ def _written_out(code: int) -> str:
 def shown(value: object) -> str:
     """The repr of a value from outside, of bounded length, on one line."""
     return visible(_short.repr(value))
+
+
+def perhaps(word: str, known: Iterable[str]) -> str:
+    """`perhaps you meant 'depth'; ` where a known word is like this one, otherwise nothing."""
+    near = difflib.get_close_matches(word, list(known), n=1, cutoff=_ALIKE)
+    return f"perhaps you meant {near[0]!r}; " if near else ""

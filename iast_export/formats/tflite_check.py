@@ -86,6 +86,8 @@ _ITEM_BITS: Mapping[str, int] = {
     "INT4": 4,
     "INT2": 2,
 }
+# What the tables of a whole file may repeat beyond twice its size; chosen: small files share more
+# of themselves than large ones.
 _SLACK_BYTES = 1 << 16
 
 

@@ -31,6 +31,7 @@ from iast_export.formats.tflite_file import (
     text,
 )
 
+# Bytes, as the TFLite schema asks of a buffer (`force_align: 16`).
 _BUFFER_ALIGNMENT = 16
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from iast_export.forms.large_kernels import MOST_INPUTS, SMALLEST_KERNEL, best_block
 
+# Side of the blocks that are read side by side, as in `large_kernels`.
 _UNFOLDED = 2
 
 

@@ -16,6 +16,7 @@ from onnx import helper
 from iast_export.formats.onnx_graph import GraphIndex, attribute
 from iast_export.forms.edit import Rewritten, add_constant, replace_node, rewrite_each
 
+# A slice to the end: beyond any side.
 _END = 2**31
 
 

@@ -23,8 +23,12 @@ GroupForm = Literal["unchanged", "dense", "float"]
 
 # Fitted to 64 px on one thread: 16 to 256 channels, 2 to 128 groups, multipliers 1 to 4, kernels of
 # 1 to 5.
+# ONNX Runtime: what an output in float among integers costs, in channels that a dense INT8 one may
+# read instead: with kernels up to `_LARGE_KERNEL` places, with larger ones, per channel of a group.
 _FLOAT_OUTPUT, _OF_LARGE_KERNEL, _FLOAT_INPUT = 128, 64, 3
 _LARGE_KERNEL = 9
+# LiteRT: channels of the dense kernel times those of a group up to which zeros pay, and channels of
+# a group from which grouped INT8 beats float (DESIGN.md 34).
 _MOST_ZEROS = 4096
 _FEWEST_INPUTS = 8
 

@@ -32,6 +32,9 @@ from iast_export.forms.edit import (
     unused_name,
 )
 
+# Outputs that a convolution kernel computes at a time with 512-bit registers. The rest is chosen:
+# sides of blocks; a gain on paper of half, since shuffling costs too; first layers of RGB or RGBA,
+# 5x5 or more (measured at 9x9: `python -m benchmarks.rewrites`).
 OUTPUT_GROUP = 16
 BLOCKS = (4, 2)
 LEAST_GAIN = 1.5

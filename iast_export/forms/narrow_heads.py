@@ -28,6 +28,7 @@ from iast_export.forms.edit import (
     unused_name,
 )
 
+# The maps of one and two outputs that were measured (see above); the fewest inputs are chosen.
 MOST_OUTPUTS = 2
 FEWEST_INPUTS = 8
 

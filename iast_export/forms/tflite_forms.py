@@ -23,6 +23,7 @@ import numpy as np
 from iast_export.formats import tflite_file as tf
 from iast_export.formats import tflite_write as tw
 
+# Of a tensor, for XNNPACK and the GPU delegate; sides of blocks that shuffles are looked for.
 MOST_DIMENSIONS = 4
 _BLOCKS = (2, 3, 4, 8)
 BLOCK_MOVES = ("DEPTH_TO_SPACE", "SPACE_TO_DEPTH")

@@ -26,6 +26,7 @@ from iast_export.forms.edit import (
     unused_name,
 )
 
+# Chosen: a kernel computes 16 outputs at a time, and fewer leave some of it idle already.
 FEWEST_OUTPUTS = 16
 # Which of two low-resolution pixels each of three taps falls on, for the pixels before and after a
 # corner.

@@ -18,9 +18,12 @@ from iast_export.reports.benchmark import BenchmarkReport, BenchmarkRow, Ratio
 from iast_export.reports.verdict import Check, Outcome
 from iast_export.reports.verify import Figures, PairScore, TaskScores, VerifyReport, VerifyRow
 
+# Relative, far above what float64 rounds in a mean, far below what a figure is read to.
 _TOLERANCE = 1e-6
+# Of SSIM as `metrics.fidelity` defines it: what its 7x7 windows leave out of a side, and 0.01².
 _SSIM_EDGE_PX = 6
 _SSIM_C1 = 1e-4
+# Two blocks of two runs, the fewest that `lanes.timing.interleave` takes.
 _LEAST_SAMPLES = 4
 
 
@@ -55,8 +58,7 @@ def _checked(name: str, faults: Iterator[str]) -> Check:
     return check_of(name, "integrity", outcome, "; ".join(found[:4]) or "all follow", rule, remedy)
 
 
-# --- fidelity
-# --------------------------------------------------------------------------------------
+# --- fidelity ---
 
 
 def verify_faults(row: VerifyRow) -> Iterator[str]:
@@ -162,8 +164,7 @@ def _measured(part: Figures) -> list[tuple[float, float]]:
     return [(pair.psnr_db, pair.ssim) for pair in part.pairs]
 
 
-# --- times
-# -----------------------------------------------------------------------------------------
+# --- times ---
 
 
 def benchmark_faults(
@@ -232,8 +233,7 @@ def _interval(base_ms: tuple[float, ...], row_ms: tuple[float, ...]) -> Interval
     return ratio_interval(base, row)
 
 
-# --- comparing
-# -------------------------------------------------------------------------------------
+# --- comparing ---
 
 
 def _differs(name: str, told: float | None, follows: float | None) -> Iterator[str]:

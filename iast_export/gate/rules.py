@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
 from iast_export.errors import RecipeError
 from iast_export.files.artifacts import read_bytes
-from iast_export.files.texts import shown
-from iast_export.files.toml_text import parse_toml
-from iast_export.specs import PRECISIONS, RUNTIMES, Precision, Runtime
+from iast_export.files.settings import Settings, parse_settings
+from iast_export.specs import Precision, Runtime
 
 DEFAULT_RULES = "default_rules.toml"
 
@@ -21,12 +19,7 @@ Share = Annotated[float, Field(ge=0)]
 Limit = Annotated[float, Field(gt=0)]
 
 
-class _Part(BaseModel):
-    # A number may be written without a point, but `true` is none.
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, strict=True)
-
-
-class AccuracyRules(_Part):
+class AccuracyRules(Settings):
     """Floors and ceilings for every row of one precision; None is not checked."""
 
     min_psnr_mean_db: Limit | None = None
@@ -39,7 +32,7 @@ class AccuracyRules(_Part):
     max_drop_identity: Share | None = None
 
 
-class AccuracyBaselineRules(_Part):
+class AccuracyBaselineRules(Settings):
     """How far a row may fall behind the baseline's; None is not checked."""
 
     max_psnr_mean_fall_db: Share | None = None
@@ -47,7 +40,7 @@ class AccuracyBaselineRules(_Part):
     max_ssim_mean_fall: Share | None = None
 
 
-class SpeedRules(_Part):
+class SpeedRules(Settings):
     """Limits on the ratio to FP32, and on milliseconds where the machine is the same."""
 
     min_samples: Annotated[int, Field(ge=2)] = 8
@@ -57,14 +50,14 @@ class SpeedRules(_Part):
     min_ratio: dict[Runtime, dict[Precision, Limit]] = Field(default_factory=dict)
 
 
-class SizeRules(_Part):
+class SizeRules(Settings):
     """How much larger than the baseline's a file or a peak may be; None is not checked."""
 
     max_file_rise: Share | None = None
     max_peak_rss_rise: Share | None = None
 
 
-class Rules(_Part):
+class Rules(Settings):
     """Everything that the gate holds a bundle to."""
 
     # Not Literal[1], which `true` and 1.0 equal.
@@ -96,11 +89,7 @@ def parse_rules(data: bytes, name: str) -> Rules:
     Raises:
         RecipeError: see `load_rules`.
     """
-    raw = parse_toml(data, name, RecipeError)
-    try:
-        rules = Rules.model_validate(raw)
-    except ValidationError as error:
-        raise _rules_error(name, error) from error
+    rules = parse_settings(data, name, Rules, RecipeError)
     _check_limits(name, rules)
     return rules
 
@@ -120,7 +109,7 @@ def _check_limits(name: str, rules: Rules) -> None:
         )
 
 
-def _limits(table: BaseModel) -> list[str]:
+def _limits(table: Settings) -> list[str]:
     """Names of the limits that a table sets."""
     return [
         key for key, value in table if key.startswith(("min_", "max_")) and _is_limit(key, value)
@@ -129,39 +118,3 @@ def _limits(table: BaseModel) -> list[str]:
 
 def _is_limit(key: str, value: Any) -> bool:
     return value is not None and key not in ("min_samples", "max_interval_width", "min_ratio")
-
-
-def _rules_error(name: str, error: ValidationError) -> RecipeError:
-    found: list[Any] = error.errors(include_url=False)
-    unknown = ("extra_forbidden", "literal_error")
-    details = next((one for one in found if one["type"] in unknown), found[0])
-    place = [str(part) for part in details["loc"] if part != "[key]"]
-    where = ".".join(place)
-    is_key = details["type"] == "extra_forbidden" or details["loc"][-1] == "[key]"
-    if not is_key:
-        return RecipeError(
-            f"{name}: {where}: {details['msg']}, found {shown(details['input'])}",
-            "correct the value",
-        )
-    known = _known_keys(place[:-1])
-    near = difflib.get_close_matches(place[-1], known, n=1, cutoff=0.5)
-    remedy = f"perhaps you meant {near[0]!r}; " if near else ""
-    return RecipeError(f"{name}: unknown key {where!r}", f"{remedy}known here: {', '.join(known)}")
-
-
-def _known_keys(place: list[str]) -> list[str]:
-    """The keys that are allowed in the table at `place`, such as ["accuracy", "int8"]."""
-    tables: dict[str, type[BaseModel]] = {
-        "": Rules,
-        "accuracy_baseline": AccuracyBaselineRules,
-        "speed": SpeedRules,
-        "size": SizeRules,
-    }
-    where = ".".join(place)
-    if where in tables:
-        return list(tables[where].model_fields)
-    if where == "speed.min_ratio":
-        return list(RUNTIMES)
-    if len(place) == 2 and place[0] in ("accuracy", "own_shape"):
-        return list(AccuracyRules.model_fields)
-    return list(PRECISIONS)

@@ -22,7 +22,7 @@ BEFORE: Mapping[Step, Step] = {
 }
 # Steps that should not change the picture, with the largest difference in 8-bit levels and the
 # least PSNR that they may show. Two INT8 kernels round differently now and then, and what follows
-# carries it on.
+# carries it on; how far it may come is chosen.
 LIMIT_LEVELS: Mapping[Step, int] = {
     "onnx_fp32": 1,
     "onnx_int8": 24,

@@ -15,6 +15,8 @@ from iast_export.reports.manifest import Manifest, load_manifest
 from iast_export.reports.verify import Drop, VerifyReport, VerifyRow
 from iast_export.specs import Precision, Runtime
 
+# Chosen by the packaged rules for INT8 (data/default_rules.toml): their largest drop, and their
+# least mean PSNR and one more, so that no default lane stands at the edge.
 MAX_DROP = 0.02
 FLOOR_DB = 33.0
 DEFAULT_RULE = (
@@ -26,6 +28,7 @@ DEFAULT_RULE = (
     "intervals reach "
     "that of the fastest, the closest to FP32; FP32 where no lane is proven faster."
 )
+# Chosen as the fall that the packaged rules allow against a baseline (max_psnr_mean_fall_db).
 MAX_PADDING_LOSS_DB = 1.0
 SHAPE_RULE = (
     "A picture that is not its tier's square goes to LiteRT, which pads it, only where pictures in "

@@ -12,6 +12,7 @@ from iast_export.errors import InputError
 from iast_export.metrics._checks import Picture, finite, pair_as_unit
 from iast_export.reports.base import PSNR_CAP_DB
 
+# As `skimage.metrics.structural_similarity` has them (Wang et al. 2004: K1 = 0.01, K2 = 0.03).
 _WINDOW_PX = 7
 _C1, _C2 = 0.01**2, 0.03**2
 

@@ -16,6 +16,7 @@ from iast_export.metrics._checks import Picture, finite, pair_as_unit
 
 # Left, top, right, bottom as shares of the picture's width and height.
 FaceBox = tuple[float, float, float, float]
+# Of the face crop, as ArcFace networks are published (Deng et al., CVPR 2019).
 _SIDE_PX = 112
 
 

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 Preprocessing = Literal["torchvision", "caffe"]
 PerceptualDistance = Callable[[Picture, Picture], float]
 
+# Chosen: a stride of 2 and three poolings leave one place of it.
 MIN_SIDE_PX = 32
+# SqueezeNet 1.1 (Iandola et al. 2016): channels in, squeezed and expanded, by torchvision's index.
 _FIRES = {3: (64, 16, 64), 4: (128, 16, 64), 6: (128, 32, 128), 7: (256, 32, 128)} | {
     9: (256, 48, 192),
     10: (384, 48, 192),

@@ -23,6 +23,8 @@ from iast_export.metrics._checks import Picture, as_unit, finite
 
 Statistics = NDArray[np.float64]
 
+# The least side is chosen: its smallest scale, an eighth, is 2 px. Scales and orientations are as
+# many as in Portilla and Simoncelli; a kernel holds two wavelengths of 4 px and a middle.
 MIN_SIDE_PX = 16
 _SCALES = 4
 _ORIENTATIONS = 4

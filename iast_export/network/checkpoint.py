@@ -26,6 +26,7 @@ from iast_export.network.weights_file import check_kind, plain_state, read_weigh
 
 PACKAGED_CHECKPOINT = Path(__file__).resolve().parents[1] / "data" / "iast.safetensors"
 CARD_KEYS = ("name", "sha256", "data", "licence", "value_range", "metrics", "training")
+# Chosen: beyond them a damaged number is likelier than a network, and memory gives out.
 _LARGEST = {"blocks": 64, "mid_site_after": 64}
 _LARGEST_WIDTH = 4096
 _ONE_NETWORK = "let config and tensors come from one network, saved as `save_checkpoint` saves it"

@@ -21,6 +21,7 @@ from iast_export.errors import InputError
 from iast_export.files.json_text import parse_json
 
 CHECKSUM_KEY = "content_sha256"
+# Of the header, as the library pads it.
 _ALIGNED_BYTES = 8
 _GET_AGAIN = "get the file again from where it came"
 

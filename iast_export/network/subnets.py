@@ -11,6 +11,7 @@ from iast_export.errors import InputError
 from iast_export.network.adapters import StyleNetwork
 from iast_export.specs import STRENGTH, Tier
 
+# Of size_multiple_px, at least: a side that reflections of several layers fit into.
 _PROBE_MULTIPLES = 16
 _CONTRACT = "make `cut` follow the StyleNetwork protocol"
 

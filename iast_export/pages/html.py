@@ -45,6 +45,7 @@ from iast_export.reports.verify import VerifyReport, VerifyRow
 
 R = TypeVar("R", bound=Report)
 A = TypeVar("A", LadderReport, LanesReport, SearchReport)
+# Of an embedded picture; chosen for the size of the page.
 _PICTURE_PX = 512
 _JPEG_QUALITY = 88
 

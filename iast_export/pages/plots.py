@@ -10,6 +10,7 @@ from html import escape
 
 _LABEL_PX, _VALUE_PX, _PLOT_PX = 190, 150, 420
 _BAR_PX, _GAP_PX, _GROUP_PX, _AXIS_PX = 16, 6, 30, 26
+# Times the median; chosen by eye, so that the near points keep most of the width.
 _FAR = 3.0
 _SCATTER_LEFT_PX, _SCATTER_TOP_PX, _SCATTER_PX, _SCATTER_LABEL_PX, _ROW_PX = 40, 44, 220, 350, 15
 

@@ -27,6 +27,7 @@ from iast_export.pictures.resize import resize
 Rgb = npt.NDArray[np.uint8]
 FloatImage = npt.NDArray[np.float32]
 
+# Of a sheet; chosen by eye.
 _LABEL_HEIGHT_PX = 24
 _LABEL_PX = 13
 _GAP_PX = 4

@@ -8,22 +8,56 @@ be there.
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
 
 from iast_export.errors import InputError
 from iast_export.files.artifacts import json_bytes, read_bytes, sets_dir, sha256_bytes
-from iast_export.files.toml_text import parse_toml
+from iast_export.files.settings import Settings, parse_settings
+from iast_export.files.texts import perhaps
 from iast_export.pictures.picture_formats import READ, format_of
 from iast_export.pictures.picture_reader import Rgb, read_picture
 
 _PACKAGES = {"skimage": ("skimage", "data"), "matplotlib": ("matplotlib", "mpl-data/sample_data")}
-_KEYS = {"id", "resource", "file", "sha256", "source", "licence", "crop"}
+# Enough for `picture_formats.format_of`.
 _HEAD_BYTES = 4096
+
+
+# Control characters: no file's name holds a NUL, and a name is printed.
+_Text = Annotated[str, Field(min_length=1, pattern=r"^[^\x00-\x1f]*$")]
+_Start = Annotated[int, Field(ge=0)]
+_Length = Annotated[int, Field(ge=1)]
+
+
+class _Picture(Settings):
+    """One [[images]] entry; `crop` is x, y, width and height in pixels."""
+
+    id: _Text
+    resource: _Text | None = None
+    file: _Text | None = None
+    sha256: _Text
+    source: _Text
+    licence: _Text
+    crop: Annotated[tuple[_Start, _Start, _Length, _Length], Field(strict=False)] | None = None
+
+    @model_validator(mode="after")
+    def _in_one_place(self) -> Self:
+        if (self.resource is None) == (self.file is None):
+            raise ValueError("either resource or file is needed")
+        return self
+
+
+class _Listing(Settings):
+    """A set's file."""
+
+    name: str | None = None
+    images: Annotated[tuple[_Picture, ...], Field(min_length=1, strict=False)]
 
 
 @dataclass(frozen=True)
@@ -125,11 +159,9 @@ def load_set(spec: str, at_most: int | None = None) -> ImageSet:
     if _is(packaged, Path.is_file):
         return parse_set(read_bytes(packaged), packaged)
     names = sorted(p.stem for p in sets_dir().glob("*.toml"))
-    near = difflib.get_close_matches(spec, names, 1)
-    hint = f"perhaps you meant {near[0]!r}; " if near else ""
     raise InputError(
         f"{spec!r} is neither a set, a set file nor a folder",
-        f"{hint}packaged sets: {', '.join(names)}",
+        f"{perhaps(spec, names)}packaged sets: {', '.join(names)}",
     )
 
 
@@ -232,65 +264,22 @@ def parse_set(data: bytes, path: Path) -> ImageSet:
     Raises:
         InputError: not TOML, a missing or unknown key, or an id that comes twice.
     """
-    raw = parse_toml(data, str(path), InputError)
-    images, name = raw.get("images"), raw.get("name", path.stem)
-    if not images or not isinstance(images, list):
-        raise InputError(f"{path} lists no [[images]]", "add at least one picture")
-    if not isinstance(name, str):
-        raise InputError(f"{path}: name is {name!r}", 'write it as text, name = "..."')
-    entries = tuple(_entry(item, path, i) for i, item in enumerate(images))
+    listed = parse_settings(data, str(path), _Listing, InputError)
+    entries = tuple(_entry(item, path, i) for i, item in enumerate(listed.images))
     ids = [entry.id for entry in entries]
     twice = sorted({name for name in ids if ids.count(name) > 1})
     if twice:
         raise InputError(f"{path} lists {twice[0]!r} twice", "give every picture an id of its own")
-    return ImageSet(name, entries)
+    return ImageSet(path.stem if listed.name is None else listed.name, entries)
 
 
-def _entry(item: object, path: Path, index: int) -> SetImage:
-    if not isinstance(item, dict):
-        raise InputError(
-            f"{path} image {index} is {item!r}", "write each picture as a table, [[images]]"
-        )
-    where = f"{path} image {item.get('id', index)}"
-    unknown = sorted(set(item) - _KEYS)
-    missing = [key for key in ("id", "sha256", "source", "licence") if key not in item]
-    if unknown or missing or ("resource" in item) == ("file" in item):
-        problem = (
-            f"unknown {unknown}"
-            if unknown
-            else f"lacks {missing}"
-            if missing
-            else "needs resource or file"
-        )
-        raise InputError(f"{where}: {problem}", f"the keys are {', '.join(sorted(_KEYS))}")
-    for key in sorted(set(item) - {"crop"}):
-        text = item[key]
-        # Control characters: no file's name holds a NUL, and a name is printed.
-        if not isinstance(text, str) or not text or any(ord(sign) < 32 for sign in text):
-            raise InputError(f"{where}: {key} is {text!r}", f'write it as text, {key} = "..."')
-    origin = item.get("resource") or str(path.parent / item["file"])
-    file = _resource(item["resource"], where) if "resource" in item else Path(origin)
-    return SetImage(
-        item["id"],
-        origin,
-        file,
-        item["sha256"],
-        item["licence"],
-        item["source"],
-        _crop(item["crop"], where) if "crop" in item else None,
-    )
-
-
-def _crop(given: object, where: str) -> tuple[int, int, int, int]:
-    numbers = given if isinstance(given, list) else []
-    whole = all(type(number) is int for number in numbers)
-    if len(numbers) != 4 or not whole or min(numbers) < 0 or min(numbers[2:]) < 1:
-        raise InputError(
-            f"{where}: crop is {given!r}",
-            "give x, y, width and height as four whole numbers of pixels",
-        )
-    x, y, width, height = numbers
-    return x, y, width, height
+def _entry(item: _Picture, path: Path, index: int) -> SetImage:
+    if item.resource is not None:
+        origin, file = item.resource, _resource(item.resource, f"{path}: images.{index}.resource")
+    else:
+        file = path.parent / str(item.file)
+        origin = str(file)
+    return SetImage(item.id, origin, file, item.sha256, item.licence, item.source, item.crop)
 
 
 def picture_path(text: str) -> Path:

@@ -12,6 +12,7 @@ import numpy as np
 
 from iast_export.pictures.images import Rgb
 
+# The side that style encoders see (`specs.STYLE_ENCODER_SIDE_PX`).
 SIDE_PX = 256
 _PALETTES = (
     ("#14213d", "#fca311", "#e5e5e5", "#8d0801"),

@@ -20,6 +20,7 @@ from iast_export.plan.measure import MeasureOptions, key_of, measured_alone
 from iast_export.reports.plan import ConversionMeasurement, Direction, PlanConversion
 from iast_export.specs import Runtime
 
+# As `build.export.OPSET`.
 _OPSET = 18
 _SCALE, _ZERO_POINT = 0.05, 128
 

@@ -28,6 +28,7 @@ _ACCURACY = (
     "sigmoid",
     "smooth function",
 )
+# Share of a tier's time from which a measured cost is worth a flag (DESIGN.md 27); chosen.
 _MATTERS = 0.005
 _INTEGER_REASONS = {
     "concat": "only moves values: what leads here alone is written at its scale, other integers "

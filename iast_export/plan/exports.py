@@ -16,6 +16,7 @@ from iast_export.plan.cache import cache_dir
 from iast_export.plan.rewrites import LISTS
 from iast_export.specs import Runtime, Tier
 
+# Exports in the cache; chosen: two networks of four tiers.
 _KEPT = 8
 _KEY = re.compile("[0-9a-f]{64}")  # no other name is one of ours
 

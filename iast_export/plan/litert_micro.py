@@ -22,6 +22,7 @@ from iast_export.quantize.litert.delegation import SignatureDelegation, delegati
 from iast_export.quantize.litert.moves import hide_block_moves, show_block_moves
 from iast_export.quantize.litert.weights import densify_litert
 
+# Of every range: speed does not depend on it.
 _SPAN = 4.0
 
 

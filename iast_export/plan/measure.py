@@ -23,6 +23,7 @@ from iast_export.reports.plan import GroupMeasurement, Int8Facts, Int8Kernel
 from iast_export.specs import Runtime
 
 Mode = Literal["cached", "again", "no"]
+# Counts changes in how groups are timed, so that old figures in the cache are not taken.
 _METHOD = 3
 _TOOLS = {"onnxruntime": ("onnxruntime", "onnx"), "litert": ("ai-edge-litert", "ai-edge-quantizer")}
 

@@ -35,6 +35,7 @@ from iast_export.quantize.onnx.qdq import quantize_onnx, runtime_operators, tens
 from iast_export.runtimes.onnx import onnx_session_options, open_onnx
 from iast_export.specs import SIZE_MULTIPLE_KEY
 
+# Channels in a block of ONNX Runtime's layout NCHWc, with 512-bit registers.
 _BLOCK = 16
 _CARRIED = frozenset([*CLAMPS, *MOVEMENTS, "Add"])
 _LAST, _FIRST = (0, 2, 3, 1), (0, 3, 1, 2)

@@ -19,6 +19,8 @@ from iast_export.quantize.observers import Feeds, Observe
 from iast_export.quantize.ranges import Histogram, Method, Range, minmax
 from iast_export.specs import CONTENT, Tier
 
+# Chosen: fewer pictures show no range. Above 384 px pairs are fewer, by side, and never below 8: a
+# larger picture has more values, and calibration takes the time of a pass over each.
 MINIMUM_IMAGES = 4
 _FULL_PAIRS_SIDE_PX = 384
 _LEAST_PAIRS = 8

@@ -25,6 +25,7 @@ from iast_export.quantize.onnx.plan import is_depthwise, make_plan
 from iast_export.quantize.onnx.qdq import left_in_float, settled_parameters
 from iast_export.quantize.ranges import RangeLike
 
+# Places of a layer that are looked at in a picture; chosen for the time of calibration.
 POSITIONS = 2048
 MOST_INPUTS = 3000  # of one output: moments take its square, 72 MB here
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from iast_export.errors import InputError, UsageError
 
+# 32 bins an octave, 3 % wide: a range is no nearer to its best than that.
 _MANTISSA_BITS = 5
 _SHIFT = 23 - _MANTISSA_BITS
 _LOWEST_EXPONENT = 127 - 40  # values below 2**-40 in size count as zero
@@ -26,6 +27,7 @@ _HIGHEST_EXPONENT = 127 + 40
 _PER_SIGN = ((_HIGHEST_EXPONENT - _LOWEST_EXPONENT + 1) << _MANTISSA_BITS) + 1
 BINS = 2 * _PER_SIGN - 1
 LEVELS = 255
+# Ends that are tried, evenly from the whole range to a fiftieth of it; chosen.
 _CANDIDATES = 64
 
 

@@ -28,6 +28,7 @@ from iast_export.quantize.onnx.layers import (
 )
 from iast_export.quantize.patches import Layer, Moments
 
+# Of the mean second moment, on the diagonal, as in GPTQ (Frantar et al. 2022).
 _DAMPING = 0.01
 _SETTLED = 1e-3  # a weight this near to a level stays there; the largest of a channel always is
 

@@ -24,6 +24,7 @@ DRIVER_VARIABLE = "VK_DRIVER_FILES"
 SOFTWARE = (
     "a software one: python3 android_demo/tools/install_gpu.py, then VK_DRIVER_FILES=DRIVER.json"
 )
+# Chosen: software drivers compile a tier for minutes.
 TIMEOUT_S = 600.0
 
 

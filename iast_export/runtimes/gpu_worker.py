@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+# Times two minutes, which the runtime itself waits (see `_read`); chosen.
 _PATIENCE = 4
 Request = dict[str, Any]
 """`verb` "open" with `model` (bytes) and `fp32`, or "run" with `feeds` by name."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from iast_export.specs import STYLIZED
 
+# Of a picture a fortieth of an 8-bit level; chosen.
 PARITY_TOLERANCE = 1e-4
 _LEAST_SCALE = 1e-3  # of a code: below it, differences of 1e-7 are rounding and no error
 

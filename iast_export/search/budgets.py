@@ -16,6 +16,7 @@ from iast_export.metrics.summaries import HIGHER_IS_BETTER, relative_drop
 from iast_export.reports.base import PSNR_CAP_DB
 from iast_export.reports.search import Candidate, Judged, Operator
 
+# Chosen: a bootstrap over fewer pictures bounds nothing; one-sided; ends on 200 resamples.
 MIN_IMAGES = 4
 CONFIDENCE = 0.95
 _RESAMPLES = 4000

@@ -23,6 +23,7 @@ from iast_export.search.measure import OutOfTimeError
 Measure = Callable[[Collection[str]], Candidate]
 Scores = Sequence[Mapping[str, float | None]]
 # Files whose times are within this share of the fastest are as fast; the closest to FP32 is chosen.
+# The share is chosen too: below what one measurement differs by from the next.
 _AS_FAST = 0.01
 
 

@@ -21,6 +21,7 @@ from iast_export.pictures.images import to_tensor
 from iast_export.reports.search import Candidate, SearchState
 from iast_export.search.subjects import Subject
 
+# Of the longest candidate so far, so that the next one does not pass the time given; chosen.
 _SLACK = 1.5
 
 

@@ -24,8 +24,9 @@ from iast_export.side_by_side.make import Entrant
 from iast_export.specs import CONTENT
 
 # A lane this many times slower than FP32 would take the others' time: it is timed with FP32 alone,
-# twice.
+# twice. Chosen: its ratio is then far enough from 1 that two blocks say so.
 _HOPELESS = 3.0
+# Chosen: operators are ranked by them, never timed against others.
 _PROFILED_RUNS = 5
 
 

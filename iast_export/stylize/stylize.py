@@ -52,6 +52,7 @@ from iast_export.specs import (
 )
 
 Oversize = Literal["refuse", "scale_down", "tile"]
+# Of the artwork beside a picture; chosen.
 _THUMBNAIL_PX = 256
 _SHEET = "sheet.png"
 

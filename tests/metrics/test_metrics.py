@@ -182,8 +182,7 @@ def test_damaged_statistics_are_refused(stored: np.ndarray) -> None:
         style_distance(_noise(), stored)
 
 
-# --- perceptual distance
-# ---------------------------------------------------------------------------
+# --- perceptual distance ---
 
 
 @pytest.fixture(scope="module")
@@ -244,8 +243,7 @@ def test_code_hidden_in_perceptual_weights_does_not_run(tmp_path: Path) -> None:
     assert not Path("/tmp/iast-export-must-not-exist").exists()
 
 
-# --- identity
-# --------------------------------------------------------------------------------------
+# --- identity ---
 
 
 @pytest.fixture(scope="module")

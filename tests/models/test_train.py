@@ -14,6 +14,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from iast_export.errors import RecipeError
 from models.batch import Batch
 from models.crops import Square, cut_squares
 from models.data import held_out, training_files
@@ -262,8 +263,8 @@ def test_held_out_artworks_never_train(images: Path) -> None:
 
 @pytest.mark.parametrize(
     ("old", "new", "message"),
-    [("batch =", "bach =", "unknown key 'bach'; perhaps you meant 'batch'"),
-     ("seed =", 'kind = "pupil"\nseed =', "kind 'pupil' is none of"),
+    [("batch =", "bach =", "unknown key 'bach'[^~]*perhaps you meant 'batch'"),
+     ("seed =", 'kind = "pupil"\nseed =', "kind 'pupil' is unknown"),
      ("steps =", "# steps =", "missing 1 required positional argument: 'steps'"),
      ("detail =", "detale =", r"\[loss\]: unknown key 'detale'")],
 )  # fmt: skip
@@ -272,7 +273,7 @@ def test_a_malformed_recipe_is_told_what_is_wrong(
 ) -> None:
     path = tmp_path / "r.toml"
     path.write_text((RECIPES / "iast.toml").read_text().replace(old, new, 1))
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(RecipeError, match=message):
         TrainingRecipe.read(path)
 
 
@@ -317,7 +318,7 @@ def test_phases_that_do_not_rise_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "r.toml"
     phase = "\n[[phases]]\nfrom_step = {}\ncrop_px = 64\nbatch = 2\nsmallest_crop = 0.9\n"
     path.write_text((RECIPES / "iast.toml").read_text() + phase.format(10) + phase.format(10))
-    with pytest.raises(ValueError, match="from_step must rise from above 0 to below 7500"):
+    with pytest.raises(RecipeError, match=r"from_step is .* of 7500 steps"):
         TrainingRecipe.read(path)
 
 

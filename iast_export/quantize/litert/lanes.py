@@ -30,6 +30,7 @@ from iast_export.quantize.litert.static import (
     write_quantized,
 )
 
+# Of every range: the ceiling is timed and never judged.
 _CEILING_RANGE = 4.0
 
 

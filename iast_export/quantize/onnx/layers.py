@@ -20,6 +20,9 @@ from onnx import helper
 from iast_export.files.artifacts import sha256_bytes
 from iast_export.formats.onnx_graph import Array
 
+# ONNX Runtime's integer kernels (MLAS) multiply 4 bytes at a time and compute 16 outputs; from how
+# many outputs on they are widened to that is chosen. 127 levels either way lie even about zero. A
+# channel of zeros may have any scale; a bias of half of int32's end leaves as much to the sum.
 INPUT_GROUP = 4
 OUTPUT_GROUP = 16
 SMALLEST_WIDENED = 8

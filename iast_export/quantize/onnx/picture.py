@@ -19,6 +19,7 @@ from onnx import helper
 from iast_export.formats.onnx_graph import Array, attribute
 from iast_export.quantize.onnx.layers import OUTPUT_GROUP, Emitter
 
+# Chosen; 8-byte runs are what was measured (DESIGN.md 33).
 _MOST_COLUMNS = 8
 _FEWEST_BYTES = 8  # that a transposition should move at a time
 

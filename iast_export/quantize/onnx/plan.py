@@ -41,6 +41,8 @@ MOVEMENTS = frozenset(
 )
 CLAMPS = ("Relu", "Clip")
 SWISH_ZERO = -3.0  # what lies below gives zero in a hard swish, and needs no levels
+# Outputs of a 1x1 convolution from which it is quantized: heads of fewer are rows in float
+# (DESIGN.md 23).
 SMALLEST_HEAD = 4
 
 

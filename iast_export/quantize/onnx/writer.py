@@ -34,6 +34,7 @@ from iast_export.quantize.onnx.picture import (
 )
 from iast_export.quantize.onnx.plan import CLAMPS, Plan, moved_inputs
 
+# Channels behind a pixel shuffle from which they are moved together; chosen: runs of 8 bytes.
 _SMALLEST_SHUFFLED = 8
 
 

@@ -1,0 +1,95 @@
+"""The forms on the way to LiteRT: each is counted, and its values are those of the plain one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from iast_export.forms.block_kernels import in_blocks
+from iast_export.forms.litert_forms import FORMS, LiteRtForms, count_forms
+from iast_export.specs import Tier
+from tests.tiny_networks import tiny_adain_factory, tiny_iast
+
+
+def picture(channels: int, height: int = 8, width: int = 12) -> Tensor:
+    return torch.randn(
+        1, channels, height, width, generator=torch.Generator().manual_seed(channels)
+    )
+
+
+def kernel(outputs: int, inputs: int, side: int) -> Tensor:
+    return picture(outputs * inputs, side, side).reshape(outputs, inputs, side, side)
+
+
+def _shuffled_convolution() -> Tensor:
+    return F.pixel_shuffle(F.conv2d(picture(3), kernel(8, 3, 3), torch.arange(8.0), padding=1), 2)
+
+
+CASES: dict[str, tuple[str, Callable[[], Tensor]]] = {
+    "reflect": ("edge-pads", lambda: F.pad(picture(2), (2, 1, 3, 0), mode="reflect")),
+    "replicate": ("edge-pads", lambda: F.pad(picture(2), (1, 2, 0, 2), mode="replicate")),
+    "shuffle": ("pixel-shuffle", lambda: F.pixel_shuffle(picture(12), 2)),
+    "shuffle by 3": ("pixel-shuffle", lambda: F.pixel_shuffle(picture(18), 3)),
+    "convolution and shuffle": ("pixel-shuffle", _shuffled_convolution),
+    "mean": ("mean-by-rows", lambda: picture(5).mean((2, 3))),
+    "mean that keeps its axes": ("mean-by-rows", lambda: picture(5).mean((-2, -1), keepdim=True)),
+    "large kernel to few": ("large-kernels", lambda: F.conv2d(picture(8, 24, 24), kernel(3, 8, 9))),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_form_is_counted_and_equals_what_it_stands_for(case: str) -> None:
+    name, compute = CASES[case]
+    wanted = compute()
+    with LiteRtForms() as forms:
+        found = compute()
+    assert name in forms.counts
+    assert found.shape == wanted.shape
+    assert torch.allclose(found, wanted, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "compute",
+    [
+        lambda: F.pad(picture(2), (1, 1, 1, 1)),
+        lambda: F.pad(picture(2)[0], (1, 1, 1, 1), mode="reflect"),
+        lambda: picture(2).mean((1, 2)),
+        lambda: picture(2).mean(),
+        lambda: F.conv2d(picture(3), kernel(8, 3, 3)),
+        lambda: F.conv2d(picture(8, 24, 24), kernel(3, 8, 9), stride=2),
+    ],
+)
+def test_what_has_no_form_is_traced_as_it_is(compute: Callable[[], Tensor]) -> None:
+    with LiteRtForms() as forms:
+        found = compute()
+    assert not forms.counts and torch.equal(found, compute())
+
+
+@pytest.mark.parametrize(
+    "settings", [{"stride": 2}, {"dilation": 2}, {"groups": 2}, {"padding": "same"}]
+)
+def test_only_plain_dense_convolutions_are_done_in_blocks(settings: dict[str, object]) -> None:
+    plain = in_blocks(picture(8, 16, 16), kernel(4, 8, 9))
+    assert plain is not None and plain.block > 1
+    weight = kernel(4, 4, 9) if "groups" in settings else kernel(4, 8, 9)
+    assert in_blocks(picture(8, 16, 16), weight, **settings) is None
+
+
+def test_pictures_that_are_no_whole_blocks_stay() -> None:
+    assert in_blocks(picture(8, 16, 16), kernel(3, 8, 9)) is not None
+    assert in_blocks(picture(8, 17, 16), kernel(3, 8, 9)) is None
+
+
+def test_the_forms_of_a_tier_are_counted_without_computing_it() -> None:
+    assert count_forms(tiny_iast(), Tier(2, 32)) == {"mean-by-rows": 4, "pixel-shuffle": 2}
+    found = count_forms(tiny_adain_factory(None), Tier(1, 32))
+    assert found == {"edge-pads": 5, "mean-by-rows": 4, "large-kernels": 2}
+
+
+def test_forms_have_names_of_their_own_and_say_what_they_gain() -> None:
+    assert len({form.name for form in FORMS}) == len(FORMS)
+    assert all(form.reason.endswith(".") for form in FORMS)

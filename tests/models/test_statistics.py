@@ -1,0 +1,125 @@
+"""Curves read at equal style: linear between strengths, what is not reached is no number."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from iast_export.errors import InputError
+from models.evaluation.run import Judged
+from models.evaluation.statistics import (
+    RESAMPLES,
+    Curve,
+    at_style,
+    curve,
+    dominates,
+    interval,
+    matched,
+    relative,
+    resamples,
+)
+
+STRENGTHS = (0.0, 0.5, 1.0)
+
+
+def judged(name: str, keeps: float, photographs: int = 6) -> Judged:
+    """A method that gives up `keeps` less of SSIM for the same style; photographs differ a bit."""
+    scores = {
+        s: {
+            f"p{i}+a{j}": {
+                "style": 1.0 - 0.6 * s + 0.01 * i,
+                "ssim": 1.0 - (1 - keeps) * s - 0.01 * i,
+            }
+            for i in range(photographs)
+            for j in range(2)
+        }
+        for s in STRENGTHS
+    }
+    return Judged(name, STRENGTHS, 1, scores, {})
+
+
+def curve_of(name: str, keeps: float) -> Curve:
+    return curve(judged(name, keeps), "ssim", [f"p{i}" for i in range(6)])
+
+
+@pytest.mark.parametrize(
+    ("target", "score"),
+    [(2.0, 1.0), (1.0, 1.0), (0.9, 0.9), (0.8, 0.8), (0.6, 0.7), (0.4, 0.6)],
+)
+def test_a_score_is_read_between_the_neighboring_strengths(target: float, score: float) -> None:
+    style, scores = np.array([1.0, 0.8, 0.4]), np.array([1.0, 0.8, 0.6])
+    assert at_style(style, scores, target) == pytest.approx(score, abs=1e-6)
+
+
+def test_a_style_distance_that_is_never_reached_is_no_number() -> None:
+    assert math.isnan(at_style(np.array([1.0, 0.5]), np.array([1.0, 0.9]), 0.49))
+
+
+def test_the_first_crossing_counts_on_a_curve_that_turns_back() -> None:
+    style, scores = np.array([1.0, 0.4, 0.7, 0.3]), np.array([1.0, 0.8, 0.7, 0.2])
+    assert at_style(style, scores, 0.4) == pytest.approx(0.8)
+
+
+def test_a_curve_is_the_mean_over_artworks_of_each_photograph() -> None:
+    found = curve_of("x", 0.5)
+    assert found.style.shape == found.score.shape == (6, 3)
+    assert found.style[2].tolist() == pytest.approx([1.02, 0.72, 0.42])
+
+
+def test_a_photograph_that_was_not_judged_is_named() -> None:
+    with pytest.raises(InputError, match="x has no identity on p0"):
+        curve(judged("x", 0.5), "identity", ["p0"])
+    with pytest.raises(InputError, match="x has no ssim on p9"):
+        curve(judged("x", 0.5), "ssim", ["p9"])
+
+
+def test_every_method_is_resampled_alike() -> None:
+    assert resamples(5).shape == (RESAMPLES, 5)
+    assert np.array_equal(resamples(5), resamples(5)) and resamples(5).max() == 4
+
+
+def test_an_interval_holds_its_estimate_and_says_it_in_words() -> None:
+    found = interval(np.linspace(0.0, 1.0, 1001), 0.5)
+    assert (found.low, found.high) == (pytest.approx(0.025), pytest.approx(0.975))
+    assert str(found) == "0.500 (0.025 to 0.975)"
+
+
+def test_the_method_that_keeps_more_at_equal_style_gains_and_dominates() -> None:
+    ours, other = curve_of("ours", 0.8), curve_of("other", 0.4)
+    target, (first, second) = matched(ours, [other], other, "ssim")
+    assert target.value == pytest.approx(0.425)
+    assert first.gain is None and second.gain is not None
+    assert second.gain.low > 0 and second.gain.value == pytest.approx(0.4, abs=1e-6)
+    assert dominates(ours, other, "ssim") == pytest.approx(8 / 9), "at strength 0 they are equal"
+    assert dominates(other, ours, "ssim") == 0.0
+
+
+def test_a_method_that_does_not_come_to_the_style_has_no_row_of_figures() -> None:
+    weak = Curve("weak", STRENGTHS, np.full((6, 3), 0.9), np.ones((6, 3)))
+    _, (_, row) = matched(curve_of("ours", 0.8), [weak], curve_of("ours", 0.8), "ssim")
+    assert (row.value, row.gain) == (None, None)
+
+
+def test_a_method_with_more_style_from_the_start_is_marked() -> None:
+    strong = Curve("strong", STRENGTHS, np.full((6, 3), 0.1), np.full((6, 3), 0.3))
+    _, (_, row) = matched(curve_of("ours", 0.8), [strong], curve_of("ours", 0.8), "ssim")
+    assert row.at_weakest and row.value is not None and row.value.value == pytest.approx(0.3)
+
+
+def test_curves_without_a_style_in_common_are_not_compared() -> None:
+    low = Curve("low", STRENGTHS, np.full((6, 3), 0.1), np.ones((6, 3)))
+    high = Curve("high", STRENGTHS, np.full((6, 3), 0.9), np.ones((6, 3)))
+    assert dominates(low, high, "ssim") is None
+
+
+def test_a_loss_is_a_share_of_the_first_and_positive_where_worse() -> None:
+    found = relative(judged("a", 0.8), judged("b", 0.4), "ssim", 1.0)
+    assert found is not None and found.value == pytest.approx((0.8 - 0.4) / 0.775, rel=1e-6)
+    back = relative(judged("b", 0.4), judged("a", 0.8), "ssim", 1.0)
+    assert back is not None and back.value < 0
+    style = relative(judged("a", 0.8), judged("b", 0.4), "style", 1.0)
+    assert style is not None and style.value == pytest.approx(0.0)
+    assert relative(judged("a", 0.8), judged("b", 0.4), "ssim", 0.7) is None
+    assert relative(judged("a", 0.8, 1), judged("b", 0.4, 1), "ssim", 1.0) is None
