@@ -28,8 +28,8 @@ from iast_export.reports.manifest import load_manifest
 from iast_export.specs import STRENGTH, Tier
 
 
-def calibrate(bundle: Path, pictures: Path, count: int) -> None:
-    """Calibrates on `count` pictures with full histograms, then prints the peak in bytes."""
+def calibrate(bundle: Path, pictures: Path, count: int) -> int:
+    """Calibrates on `count` pictures with full histograms; the peak in bytes."""
     manifest = load_manifest(bundle)
     tier = Tier(manifest.tiers[0].depth, manifest.tiers[0].max_side_px)
     model = next(
@@ -47,7 +47,7 @@ def calibrate(bundle: Path, pictures: Path, count: int) -> None:
         tier, load_set(str(pictures)), codes, count, manifest.network.size_multiple_px
     )
     collect(observe, feeds, method_of("mse"))
-    print(peak_rss_bytes())
+    return peak_rss_bytes()
 
 
 def main() -> None:
@@ -58,7 +58,7 @@ def main() -> None:
     parser.add_argument("--worker", nargs=2, metavar=("FOLDER", "COUNT"), help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.worker:
-        calibrate(args.bundle, Path(args.worker[0]), int(args.worker[1]))
+        print(calibrate(args.bundle, Path(args.worker[0]), int(args.worker[1])))
         return
     peaks = []
     for count in (20, 500):

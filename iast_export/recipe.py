@@ -12,16 +12,17 @@ from pydantic import Field
 from iast_export.errors import RecipeError
 from iast_export.files.artifacts import json_bytes, read_bytes, sha256_bytes
 from iast_export.files.settings import Settings, parse_settings
-from iast_export.specs import LARGEST_SIDE_PX, Tier, check_facts
+from iast_export.specs import (
+    LARGEST_SIDE_PX,
+    MOST_BLOCKS,
+    MOST_DEPTH,
+    MOST_PICTURES,
+    MOST_THREADS,
+    Tier,
+    check_facts,
+)
 
 DEFAULT_RECIPE = "default_recipe.toml"
-
-# What no machine or picture needs more of; beyond it arithmetic, memory or time gives out
-# elsewhere.
-MOST_DEPTH = 1000
-MOST_PICTURES = 100_000
-MOST_THREADS = 1024
-MOST_BLOCKS = 10_000
 
 Method = Literal["minmax", "percentile", "entropy", "mse"]
 Edges = Literal["float32", "int8"]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from iast_export.errors import InputError, RecipeError
+from iast_export.errors import InputError, RecipeError, UsageError
 
 Runtime = Literal["onnxruntime", "litert"]
 Precision = Literal["fp32", "fp16", "dynamic_int8", "int8"]
@@ -32,6 +32,13 @@ THUMBNAIL_SIDE_PX = 128
 LARGEST_SIDE_PX = 8192  # of a tier: its picture alone is 0.8 GB in float32
 LANDMARKS_SIDE_PX = 112
 LANDMARKS = 68
+
+# What no machine or picture needs more of; beyond it arithmetic, memory or time gives out
+# elsewhere.
+MOST_DEPTH = 1000
+MOST_PICTURES = 100_000
+MOST_THREADS = 1024
+MOST_BLOCKS = 10_000
 
 # Lanes that a golden picture is promised for, and how far another machine may be from it.
 GOLDEN_LANES: tuple[tuple[Runtime, Precision], ...] = (
@@ -126,6 +133,24 @@ def check_plan(tiers: Sequence[Tier], depths: Sequence[int], size_multiple_px: i
                 f"tier {large.id} is deeper than the smaller tier {small.id}",
                 "let depth fall or stay as pixels rise, so that cost per frame stays in hand",
             )
+
+
+def find_tiers(tiers: Sequence[Tier], ids: Sequence[str], whose: str) -> list[Tier]:
+    """Those of `tiers` that a user names, in their own order; all of them where none is named.
+
+    Args:
+        tiers: the depth plan of a recipe or bundle.
+        ids: as given with --tier.
+        whose: "the recipe" or "the bundle", for the message.
+
+    Raises:
+        UsageError: an id that none of them has.
+    """
+    known = [tier.id for tier in tiers]
+    unknown = [one for one in ids if one not in known]
+    if unknown:
+        raise UsageError(f"{whose} has no tier {unknown[0]!r}", f"choose of {', '.join(known)}")
+    return [tier for tier in tiers if not ids or tier.id in ids]
 
 
 def select_tier(tiers: Sequence[Tier], width_px: int, height_px: int) -> Tier:

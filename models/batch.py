@@ -9,7 +9,7 @@ from torch import Tensor
 
 from models.crops import to_device
 from models.data import CropStore
-from models.face_crops import FaceStore
+from models.faces.crops import FaceStore
 from models.recipe import TrainingRecipe
 
 

@@ -42,7 +42,7 @@ from models.evaluation.report import Findings
 from models.evaluation.run import judge, milliseconds, sheet
 from models.evaluation.sample import Pair, Sample, draw_sample
 from models.evaluation.transforms import AdaIn, Wct
-from models.face_measuring import FaceDetector
+from models.faces.measuring import FaceDetector
 from models.networks import load_trainable, style_network
 from models.perceptual import DistilledVgg
 
@@ -197,7 +197,6 @@ def _write(out: Path, name: str, findings: Findings) -> None:
     for score, title in titles.items():
         if score == "ssim" or findings.people:
             pareto(findings.drawn(), score, out / f"{name}-{score}.png", title)
-    print(findings.markdown())
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -221,7 +220,9 @@ def main(argv: list[str] | None = None) -> None:
         people = [p.name for p in sample.faces]
         everyone = [*(p.name for p in sample.photographs), *people]
         times = milliseconds(made, pairs[0])
-        _write(args.out, args.name, Findings(facts, judged, times, artworks, everyone, people))
+        findings = Findings(facts, judged, times, artworks, everyone, people)
+        _write(args.out, args.name, findings)
+        print(findings.markdown())
         shown = [(m, m.strengths[-1]) for m in made if m.name != "photograph"]
         sheet(shown, few, args.out / f"{args.name}-sheet.jpg")
     except IastExportError as error:

@@ -27,14 +27,15 @@ from tqdm import tqdm
 from models.backbones import load_backbone
 from models.batch import Batch
 from models.data import CropStore, training_files
-from models.face_crops import FaceStore
 from models.faces import LandmarkNetwork
+from models.faces.crops import FaceStore
 from models.journal import Journal, Sampler
 from models.networks import load_trainable
 from models.objective import Helpers
 from models.perceptual import DistilledVgg
 from models.processes import any_process, join, leave, world
 from models.recipe import TrainingRecipe
+from models.telling import aloud, tell
 from models.trainer import Trainer
 
 
@@ -113,7 +114,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--landmarks", type=Path, help="face_landmark68_faceapi.npz, for face terms"
     )
-    parser.add_argument("--faces", type=Path, help="listing of models.face_crops, for face terms")
+    parser.add_argument("--faces", type=Path, help="listing of models.faces.crops, for face terms")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument(
         "--limit-s", type=float, default=float("inf"), help="stop (and save) after this long"
@@ -146,7 +147,7 @@ def _trainer(args: Any, device: torch.device) -> tuple[Trainer, bool]:
             "or the weights.pt of a student's run"
         )
     if args.init and not resumed:
-        print(f"{len(trainer.start_from(args.init))} parameters from {args.init}")
+        tell(f"{len(trainer.start_from(args.init))} parameters from {args.init}")
     return trainer, resumed
 
 
@@ -157,12 +158,11 @@ def _source(args: Any, trainer: Trainer) -> Callable[[np.random.Generator], Batc
     contents, styles = (CropStore(f, recipe.crop_px, device) for f in files)
     faces = FaceStore(args.faces, args.images, recipe.crop_px, device) if args.faces else None
     if world()[0] == 0:
-        print(
+        tell(
             f"{len(files[0])} photographs, {len(faces.images) if faces else 0} of them again for "
             "faces, "
             f"{len(files[1])} artworks, {device}, {world()[1]} process(es), from step "
-            f"{trainer.step}",
-            flush=True,
+            f"{trainer.step}"
         )
     return lambda rng: Batch.draw(contents, styles, trainer.current(), rng, faces)
 
@@ -182,7 +182,7 @@ def _run(trainer: Trainer, args: Any, resumed: bool) -> None:
                 sampler.draw(trainer, journal)
     bar.close()
     if first:
-        print(f"stopped at step {trainer.step} of {recipe.steps}")
+        tell(f"stopped at step {trainer.step} of {recipe.steps}")
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -190,8 +190,9 @@ def main(argv: list[str] | None = None) -> None:
     device = join(args.device)
     torch.backends.cudnn.benchmark = True
     try:
-        trainer, resumed = _trainer(args, device)
-        _run(trainer, args, resumed)
+        with aloud():
+            trainer, resumed = _trainer(args, device)
+            _run(trainer, args, resumed)
     finally:
         leave()
 

@@ -53,10 +53,10 @@ def forbid_sockets() -> None:
 
 if __name__ == "__main__":
     forbid_sockets()
-    from iast_export.cli import main as cli
+    from iast_export.cli.main import run
 
     if os.environ.get(
         "LET_IT_COUNT"
     ):  # what happens without our switch, to show that the test can fail
         del os.environ["ORT_DISABLE_TELEMETRY"]
-    sys.exit(cli.run(sys.argv[1:]))
+    sys.exit(run(sys.argv[1:]))

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iast_export.errors import InputError, RecipeError
-from iast_export.specs import Tier, check_plan, select_tier
+from iast_export.errors import InputError, RecipeError, UsageError
+from iast_export.specs import Tier, check_plan, find_tiers, select_tier
 
 CASES: list[dict[str, Any]] = json.loads(
     (Path(__file__).parent / "testdata" / "tier_cases.json").read_text(encoding="utf-8")
@@ -44,6 +44,18 @@ def test_a_picture_beyond_the_largest_tier_is_refused_with_what_to_do() -> None:
     with pytest.raises(InputError, match="largest tier takes 1024 px") as caught:
         select_tier(DEFAULT, 4032, 3024)
     assert "scale its longest side down to 1024 px" in caught.value.remedy
+
+
+def test_tiers_that_are_named_come_in_the_plans_order_and_none_means_all() -> None:
+    named = find_tiers(DEFAULT, ["d1-1024px", "d4-256px", "d4-256px"], "the recipe")
+    assert named == [DEFAULT[0], DEFAULT[3]]
+    assert find_tiers(DEFAULT, [], "the recipe") == list(DEFAULT)
+
+
+def test_a_tier_that_is_not_there_is_a_fault_of_usage_and_those_that_are_there_are_named() -> None:
+    with pytest.raises(UsageError, match="the bundle has no tier 'd9-9px'") as caught:
+        find_tiers(DEFAULT, ["d4-256px", "d9-9px"], "the bundle")
+    assert (caught.value.exit_code, "d2-512px" in caught.value.remedy) == (2, True)
 
 
 @given(st.integers(1, 1024), st.integers(1, 1024))

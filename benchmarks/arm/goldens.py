@@ -19,7 +19,7 @@ from iast_export.reports.manifest import GoldenEntry, Manifest
 from iast_export.runtimes.litert import LiteRtSession, open_litert
 from iast_export.runtimes.onnx import open_onnx
 from iast_export.runtimes.session import Session, stylize_rgb
-from iast_export.specs import STRENGTH, Precision, Runtime, Tier
+from iast_export.specs import STRENGTH, Precision, Runtime, Tier, find_tiers
 
 RUNTIMES: tuple[Runtime, ...] = ("litert", "onnxruntime")
 
@@ -69,15 +69,11 @@ def cases(
         precisions: of the files.
 
     Raises:
-        InputError: the bundle has no such tier, or a file of it can't be read.
+        UsageError: the bundle has no such tier.
+        InputError: a file of it can't be read.
     """
-    known = {entry.id: Tier(entry.depth, entry.max_side_px) for entry in manifest.tiers}
-    unknown = sorted(set(tiers) - set(known))
-    if unknown:
-        raise InputError(
-            f"the bundle has no tier {', '.join(unknown)}", f"choose of {', '.join(known)}"
-        )
-    chosen = [golden for golden in manifest.golden if not tiers or golden.tier in tiers]
+    known = {tier.id: tier for tier in find_tiers(manifest.depth_plan, tiers, "the bundle")}
+    chosen = [golden for golden in manifest.golden if golden.tier in known]
     return [
         _case(bundle, manifest, golden, known[golden.tier], runtime, precision, folder)
         for golden in chosen

@@ -20,8 +20,9 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from iast_export.files.artifacts import sha256_file
@@ -114,7 +115,8 @@ def main() -> None:
     for name in _IMPORTED:
         importlib.import_module(name)
     with tempfile.TemporaryDirectory() as name:
-        count = run(Path(name), given.kills, random.Random(given.seed))
+        moments = random.Random(given.seed)
+        count = run(Path(name), given.kills, moments, partial(print, flush=True))
     for line in count.wrong:
         print(f"WRONG: {line}")
     print(
@@ -126,8 +128,8 @@ def main() -> None:
     sys.exit(1 if count.wrong else 0)
 
 
-def run(root: Path, kills: int, moments: random.Random) -> Count:
-    """Trials until so many builds were killed."""
+def run(root: Path, kills: int, moments: random.Random, tell: Callable[[str], object]) -> Count:
+    """Trials until so many builds were killed; `tell` hears of each."""
     (root / "recipe.toml").write_text(RECIPE)
     (root / "tmp").mkdir()
     tempfile.tempdir = os.environ["TMPDIR"] = str(root / "tmp")
@@ -136,14 +138,12 @@ def run(root: Path, kills: int, moments: random.Random) -> Count:
     if end(start(root, whole)) != 0:
         sys.exit("the undisturbed build failed")
     seconds, wanted, count = time.monotonic() - started, made(whole), Count()
-    print(
-        f"an undisturbed build takes {seconds:.1f} s here and makes {len(wanted)} files", flush=True
-    )
+    tell(f"an undisturbed build takes {seconds:.1f} s here and makes {len(wanted)} files")
     while count.kills < kills:
         count.trials += 1
         early = count.finished
         trial(root, root / f"trial-{count.trials}", seconds, wanted, moments, count)
-        print(f"trial {count.trials}: {count.kills} kills, {len(count.wrong)} faults", flush=True)
+        tell(f"trial {count.trials}: {count.kills} kills, {len(count.wrong)} faults")
         if (
             count.finished > early
         ):  # builds take less time than they did, as other work on the machine ended

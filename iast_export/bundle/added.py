@@ -1,5 +1,4 @@
-"""Whether what `verify --ladder`, `lanes`, `search` or a phone added to a bundle later is of its
-files."""
+"""Whether what `ladder`, `lanes`, `search` or a phone added to a bundle later is of its files."""
 
 from __future__ import annotations
 

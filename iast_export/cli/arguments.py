@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from iast_export.recipe import MOST_BLOCKS, MOST_PICTURES, MOST_THREADS
+from iast_export.specs import MOST_BLOCKS, MOST_PICTURES, MOST_THREADS
 
 
 class _Path(click.Path):

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from iast_export.bundle.sealed import Seals
 from iast_export.environment import usable_cores
-from iast_export.errors import CannotJudgeError, IastExportError, UsageError
+from iast_export.errors import CannotJudgeError, IastExportError
 from iast_export.files.artifacts import Progress, no_progress, sha256_file
 from iast_export.files.paths import check_folders
 from iast_export.ladder.cpu import processor
@@ -29,7 +29,7 @@ from iast_export.reports.base import SetFacts
 from iast_export.reports.ladder import LADDER_PATH, LadderReport, LadderRow, Step
 from iast_export.reports.manifest import Manifest, load_manifest
 from iast_export.runtimes.session import Session, stylize_rgb
-from iast_export.specs import Tier
+from iast_export.specs import Tier, find_tiers
 
 __all__ = ["LadderInput", "Source", "climb", "ladder", "load_source"]
 
@@ -106,7 +106,7 @@ def ladder(
     """
     if not inputs:
         raise CannotJudgeError("there is no picture to judge the ladder on", "give at least one")
-    chosen = _chosen(manifest, tiers)
+    chosen = find_tiers(manifest.depth_plan, tiers, "the bundle")
     rows: list[LadderRow] = []
     for tier in chosen:
         steps = openers(folder, manifest, source, tier, threads)
@@ -141,16 +141,6 @@ def _files(folder: Path, manifest: Manifest, tiers: Sequence[Tier]) -> dict[str,
         if precision in ("fp32", "int8") and tier in {one.id for one in tiers}
     }
     return {path: sha256_file(folder / path) for path in sorted(used) if (folder / path).is_file()}
-
-
-def _chosen(manifest: Manifest, tiers: Sequence[str]) -> list[Tier]:
-    known = {entry.id: Tier(entry.depth, entry.max_side_px) for entry in manifest.tiers}
-    unknown = [name for name in tiers if name not in known]
-    if unknown:
-        raise UsageError(
-            f"the bundle has no tier {', '.join(unknown)}", f"choose of {', '.join(known)}"
-        )
-    return [tier for name, tier in known.items() if not tiers or name in tiers]
 
 
 def _pictures(session: Session, tier: Tier, inputs: Sequence[LadderInput]) -> list[Rgb]:

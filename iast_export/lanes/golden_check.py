@@ -13,7 +13,7 @@ import numpy as np
 
 from iast_export.bundle.sealed import Seals, read_sealed
 from iast_export.bundle.styles import unpack
-from iast_export.errors import CannotJudgeError, InputError, UsageError
+from iast_export.errors import CannotJudgeError, InputError
 from iast_export.files.artifacts import Progress, no_progress
 from iast_export.metrics.fidelity import psnr_db
 from iast_export.pictures.images import Rgb, pad_to, to_tensor
@@ -23,7 +23,7 @@ from iast_export.runtimes.gpu import open_gpu
 from iast_export.runtimes.half_floats import Overflow, find_overflows
 from iast_export.runtimes.litert import open_litert
 from iast_export.runtimes.session import Array, stylize_rgb
-from iast_export.specs import CONTENT, STRENGTH, Accelerator, Precision, Tier
+from iast_export.specs import CONTENT, STRENGTH, Accelerator, Precision, Tier, find_tiers
 
 
 @dataclass(frozen=True)
@@ -59,14 +59,11 @@ def check_goldens(
         ToolError: there is no GPU, a file does not run whole on it, or it fails.
     """
     manifest = load_manifest(folder)
-    known = [tier.id for tier in manifest.tiers]
-    unknown = [tier for tier in tiers if tier not in known]
-    if unknown:
-        raise UsageError(f"the bundle has no tier {unknown[0]!r}", f"choose of {', '.join(known)}")
+    chosen = {one.id for one in find_tiers(manifest.depth_plan, tiers, "the bundle")}
     jobs = [
         (golden, precision)
         for golden in manifest.golden
-        if not tiers or golden.tier in tiers
+        if golden.tier in chosen
         for runtime, precision in golden.lanes()
         if runtime == "litert"
     ]
@@ -87,13 +84,15 @@ def fp16_overflows(folder: Path, tiers: Sequence[str] = ()) -> dict[str, tuple[O
     FP32.
 
     Raises:
+        UsageError: no such tier.
         InputError: a file is missing or altered.
         ToolError: LiteRT fails.
     """
     manifest = load_manifest(folder)
+    chosen = {one.id for one in find_tiers(manifest.depth_plan, tiers, "the bundle")}
     found = {}
     for golden in manifest.golden:
-        if not tiers or golden.tier in tiers:
+        if golden.tier in chosen:
             data, tier, feeds = _lane(folder, manifest, golden, "fp32")
             content = pad_to(_picture(folder, golden, golden.content), *tier.shape_px)
             fed = {CONTENT: to_tensor(content), **feeds}
@@ -154,7 +153,7 @@ def _lane(
         raise InputError(f"{folder} has no LiteRT model in {precision}", "build the bundle again")
     seals = Seals.of_bundle(folder, manifest)
     data = seals.read(folder / entry.path)
-    tier = next(Tier(t.depth, t.max_side_px) for t in manifest.tiers if t.id == golden.tier)
+    tier = next(one for one in manifest.depth_plan if one.id == golden.tier)
     style = next(s for s in manifest.styles if s.id == golden.style)
     code = seals.read(folder / style.path)
     codes = unpack(code, manifest.network.code_shapes, folder / style.path)

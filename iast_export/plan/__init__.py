@@ -8,7 +8,6 @@ from typing import Any
 
 from iast_export.build.request import Build
 from iast_export.environment import machine_fingerprint, versions
-from iast_export.errors import UsageError
 from iast_export.forms import noted
 from iast_export.forms.litert_forms import count_forms
 from iast_export.lanes.timing import Interval, ratio_interval
@@ -25,7 +24,7 @@ from iast_export.plan.rows import plan_rows
 from iast_export.reports.benchmark import Ratio
 from iast_export.reports.plan import PlanConversion, PlanGroup, PlanReport, RuntimePlan
 from iast_export.runtimes.gpu_operators import refusal
-from iast_export.specs import Runtime, Tier, check_plan
+from iast_export.specs import Runtime, check_plan, find_tiers
 
 __all__ = ["MeasureOptions", "plan_tier"]
 
@@ -45,7 +44,7 @@ def plan_tier(
     """
     used = options or MeasureOptions()
     check_plan(build.tiers, build.network.depths, build.network.size_multiple_px)
-    tier = _tier(build, tier_id)
+    tier = find_tiers(build.tiers, [tier_id] if tier_id else [], "the recipe")[0]
     costs = plan_rows(build.network, build.tiers)
     files = fp32_files(build, tier)
     graphs: list[tuple[Network, Any]] = [
@@ -77,15 +76,6 @@ def plan_tier(
         cpu=str(machine_fingerprint()["cpu"]),
         runtimes=tuple(runtimes),
     )
-
-
-def _tier(build: Build, tier_id: str | None) -> Tier:
-    known = {tier.id: tier for tier in build.tiers}
-    if tier_id is None:
-        return build.tiers[0]
-    if tier_id not in known:
-        raise UsageError(f"the recipe has no tier {tier_id!r}", f"choose of {', '.join(known)}")
-    return known[tier_id]
 
 
 def _alike(network: Network) -> list[list[Group]]:

@@ -81,7 +81,7 @@ class LadderReport(Report):
     """reports/ladder.json; `files` and `styles` are the SHA-256 of what it ran, by path and by
     id."""
 
-    made_by: ClassVar[str] = "verify --ladder"
+    made_by: ClassVar[str] = "ladder"
     schema_version: Literal[2] = 2
     set: SetFacts
     pictures: Positive

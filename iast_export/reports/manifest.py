@@ -22,6 +22,7 @@ from iast_export.specs import (
     Precision,
     Role,
     Runtime,
+    Tier,
 )
 
 LaneKey = tuple[Runtime, Precision, str]
@@ -248,6 +249,11 @@ class Manifest(Report):
     golden: tuple[GoldenEntry, ...]
     source: SourceFacts
     reports: dict[str, RelativePath]
+
+    @property
+    def depth_plan(self) -> tuple[Tier, ...]:
+        """The tiers, as rules about them take them."""
+        return tuple(Tier(entry.depth, entry.max_side_px) for entry in self.tiers)
 
     def hashes(self) -> dict[str, str]:
         """SHA-256 of every file that an app loads, by path: models, styles, thumbnails, goldens."""

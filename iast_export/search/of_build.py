@@ -17,7 +17,7 @@ from iast_export.files.paths import check_folders, check_inputs_apart
 from iast_export.lanes.verify import EvaluationPair
 from iast_export.reports.search import SearchReport
 from iast_export.search import Budget, LiteRtSubject, OnnxSubject, Options, Subject, search
-from iast_export.specs import Runtime, Tier
+from iast_export.specs import Runtime, Tier, find_tiers
 
 
 def search_build(
@@ -51,7 +51,7 @@ def _search_build(
     options: Options,
     runtime: Runtime,
 ) -> SearchReport:
-    tier = _tier(build, tier_id)
+    tier = find_tiers(build.tiers, [tier_id], "the recipe")[0]
     if options.minutes <= 0:
         raise UsageError(f"--minutes {options.minutes:g} is no time", "give a number above 0")
     pairs = evaluation_pairs(build)
@@ -93,13 +93,6 @@ def _subject(
         return OnnxSubject(fp32, prepared, tier, learned, *judges), inputs
     edges = build.recipe.quantize.edges
     return LiteRtSubject(fp32, prepared, reference, tier, learned, *judges, edges), inputs
-
-
-def _tier(build: Build, tier_id: str) -> Tier:
-    known = {tier.id: tier for tier in build.tiers}
-    if tier_id not in known:
-        raise UsageError(f"the recipe has no tier {tier_id!r}", f"choose of {', '.join(known)}")
-    return known[tier_id]
 
 
 def _check(seals: Seals, path: Path) -> None:

@@ -10,7 +10,7 @@ from iast_export.build.samples import evaluation_facts, evaluation_pairs, open_s
 from iast_export.bundle.claims import working
 from iast_export.bundle.sealed import Seals
 from iast_export.environment import machine_fingerprint, versions
-from iast_export.errors import InputError, UsageError
+from iast_export.errors import InputError
 from iast_export.files.artifacts import sha256_file
 from iast_export.files.paths import check_folders, check_inputs_apart
 from iast_export.lanes.default_lane import DEFAULT_RULE, default_lanes
@@ -28,7 +28,7 @@ from iast_export.side_by_side.measure import (
     onnx_convolution_share,
     time_lanes,
 )
-from iast_export.specs import CONTENT, Tier
+from iast_export.specs import CONTENT, Tier, find_tiers
 
 Timed = Mapping[str, tuple[Samples, Samples]]
 
@@ -45,7 +45,7 @@ def compare_lanes(build: Build, tier_ids: Sequence[str], options: TimingOptions)
     check_folders(build.root)
     check_inputs_apart(build.root, build.inputs())
     with working(build.root):
-        return _compare(build, _tiers(build, tier_ids), options)
+        return _compare(build, find_tiers(build.tiers, tier_ids, "the recipe"), options)
 
 
 def _compare(build: Build, tiers: Sequence[Tier], options: TimingOptions) -> LanesReport:
@@ -66,14 +66,6 @@ def _compare(build: Build, tiers: Sequence[Tier], options: TimingOptions) -> Lan
     )
     report.save(build.root / LANES_PATH)
     return report
-
-
-def _tiers(build: Build, tier_ids: Sequence[str]) -> list[Tier]:
-    known = {tier.id: tier for tier in build.tiers}
-    unknown = next((one for one in tier_ids if one not in known), None)
-    if unknown is not None:
-        raise UsageError(f"the recipe has no tier {unknown!r}", f"choose of {', '.join(known)}")
-    return [tier for tier in build.tiers if not tier_ids or tier.id in tier_ids]
 
 
 def _compare_tier(build: Build, tier: Tier, seals: Seals, options: TimingOptions) -> list[LaneRow]:

@@ -114,7 +114,7 @@ class BundleEngine:
         self.manifest: Manifest = load_manifest(folder)
         self._seals = Seals.of_bundle(folder, self.manifest)
         self._seals.check_present()
-        self.tiers = [Tier(t.depth, t.max_side_px) for t in self.manifest.tiers]
+        self.tiers = list(self.manifest.depth_plan)
         self.code_shapes = self.manifest.network.code_shapes
         self._precisions = self._chosen(precision)
         self._lanes = {tier.id: self._files(self.precision(tier)) for tier in self.tiers}

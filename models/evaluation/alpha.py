@@ -32,8 +32,8 @@ from iast_export.pictures.images import Rgb, center_square, load_image, to_level
 from iast_export.pictures.imagesets import picture_path
 from models.evaluation.sample import Pair, draw_sample
 from models.evaluation.statistics import Interval, interval, resamples
-from models.face_measuring import FaceDetector, landmarks
 from models.faces import LandmarkNetwork
+from models.faces.measuring import FaceDetector, landmarks
 
 Mask = NDArray[np.bool_]
 Map = NDArray[np.float64]

@@ -23,8 +23,8 @@ from iast_export.pictures.images import Rgb
 from models.evaluation.fid import Inception
 from models.evaluation.methods import fingerprint_of
 from models.evaluation.sample import Pair, Picture
-from models.face_measuring import FaceEmbedder, deformation, landmarks
 from models.faces import LandmarkNetwork
+from models.faces.measuring import FaceEmbedder, deformation, landmarks
 
 HIGHER_IS_BETTER = {
     "ssim": True,

@@ -11,7 +11,7 @@ import numpy as np
 from iast_export.errors import InputError
 from iast_export.pictures.images import Rgb, center_square, load_image
 from models.data import test_artworks
-from models.face_measuring import Face, FaceDetector
+from models.faces.measuring import Face, FaceDetector
 
 ARTWORKS_PER_PHOTOGRAPH = 3
 

@@ -28,7 +28,7 @@ from torch import Tensor
 from iast_export.errors import IastExportError, InputError, UsageError
 from iast_export.files.artifacts import json_bytes, read_bytes, sha256_bytes, write_atomic
 from models.data import SHORT_SIDE_PX, training_files
-from models.face_crops import find_faces, listed_faces
+from models.faces.crops import find_faces, listed_faces
 from models.gpu.packed import FACTS, SCHEMA_VERSION
 from models.gpu.pictures import KINDS, Picture, artworks, encoded, joined, photographs, shrunk
 from models.gpu.record import STATE
@@ -36,6 +36,7 @@ from models.journal import SHEET_PX, sheet_files
 from models.perceptual import DistilledVgg
 from models.recipe import TrainingRecipe
 from models.sheet import square, to_tensor
+from models.telling import aloud, tell
 
 # 64 MiB may travel in all, and 12 of them are left to a working tree that travels along.
 LIMIT_MIB = 52.0
@@ -75,7 +76,7 @@ def vgg_file(weights: Path, samples: Sequence[np.ndarray]) -> bytes:
     error = half_error(net, samples)
     half = error <= _HALF_ERROR
     state: dict[str, Tensor] = {k: (v.half() if half else v) for k, v in net.state_dict().items()}
-    print(
+    tell(
         f"perceptual network: half precision changes features by {error:.1e}, "
         f"{'kept' if half else 'not'}"
     )
@@ -181,7 +182,7 @@ def assembled(args: Any) -> Files:
     listed_bytes = 160 * (len(contents) + len(fixed) + len(files))  # a row of a listing each
     budget = int(args.limit_mib * 2**20) - taken - listed_bytes
     quality, made = photographs(images, contents, args.short_side_px, budget)
-    print(f"photographs: WebP of quality {quality}, short side at most {args.short_side_px} px")
+    tell(f"photographs: WebP of quality {quality}, short side at most {args.short_side_px} px")
     files["pictures.bin"], rows = joined([*made, *fixed])
     source = (
         {"file": table.name, "sha256": sha256_bytes(read_bytes(table))} if table.is_file() else {}
@@ -258,7 +259,7 @@ def pack(args: Any) -> None:
     files = assembled(args)
     files[FACTS] = _listed(files, args.recipe)
     for kind, size in by_kind(files).items():
-        print(f"{kind:>20} {size:>11,} bytes")
+        tell(f"{kind:>20} {size:>11,} bytes")
     total, limit = sum(map(len, files.values())), int(args.limit_mib * 2**20)
     if total > limit:
         raise UsageError(
@@ -266,8 +267,8 @@ def pack(args: Any) -> None:
             "take fewer with --photographs N",
         )
     written = write(files, args.out)
-    print(f"{json.loads(files[FACTS])['counts']}")
-    print(
+    tell(f"{json.loads(files[FACTS])['counts']}")
+    tell(
         f"{args.out}: {written:,} bytes of {limit:,}. Next, there: python3 -m models.gpu.run --out "
         "OUT"
     )
@@ -288,7 +289,7 @@ def _parser() -> argparse.ArgumentParser:
         "--teacher", type=Path, help="weights.pt of a teacher's run, to distil from"
     )
     parser.add_argument(
-        "--faces", type=Path, help="listing of models.face_crops; by default made here"
+        "--faces", type=Path, help="listing of models.faces.crops; by default made here"
     )
     parser.add_argument("--photographs", type=int, help="take so many; by default all")
     parser.add_argument("--short-side-px", type=int, default=SHORT_SIDE_PX)
@@ -299,7 +300,8 @@ def _parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """Runs the command; its exit code."""
     try:
-        pack(_parser().parse_args(argv))
+        with aloud():
+            pack(_parser().parse_args(argv))
     except IastExportError as error:
         print(error, file=sys.stderr)
         return error.exit_code

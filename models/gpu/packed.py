@@ -14,8 +14,8 @@ from safetensors.torch import load_file
 from iast_export.errors import InputError
 from iast_export.files.artifacts import read_json, sha256_file
 from models.data import CropStore
-from models.face_crops import FaceStore, listed_faces
 from models.faces import LandmarkNetwork
+from models.faces.crops import FaceStore, listed_faces
 from models.gpu.pictures import read_all
 from models.networks import load_trainable
 from models.objective import Helpers

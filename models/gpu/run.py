@@ -59,9 +59,11 @@ def main(argv: list[str] | None = None) -> int:
         return 3
     from iast_export.errors import IastExportError
     from models.gpu.session import Session
+    from models.telling import aloud
 
     try:
-        Session(args, begun).run()
+        with aloud():
+            Session(args, begun).run()
     except IastExportError as error:
         print(error, file=sys.stderr)
         return error.exit_code

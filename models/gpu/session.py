@@ -22,6 +22,7 @@ from models.gpu.packed import Pack
 from models.gpu.record import STATE, Record
 from models.journal import Journal
 from models.recipe import TrainingRecipe
+from models.telling import tell
 from models.train import train
 from models.trainer import Trainer
 
@@ -96,12 +97,11 @@ class Session:
                 str(error), "give --out an empty folder, or pack the run's own recipe"
             ) from error
         self.contents, self.styles, self.faces = self.pack.stores(self.device)
-        print(
+        tell(
             f"{_device_name(self.device)}, torch {torch.__version__}: {self.pack.counts()}, "
             f"{'goes on' if resumed else 'begins'} at step {self.trainer.step}, {self._percent()} "
             "of the "
-            f"schedule, ready after {self.box.spent_s:.0f} s",
-            flush=True,
+            f"schedule, ready after {self.box.spent_s:.0f} s"
         )
 
     def _percent(self) -> str:
@@ -119,9 +119,7 @@ class Session:
         if resumed and trainer.position >= self.args.until * self.recipe.steps:
             trainer.position = self.args.again * self.recipe.steps
         if not resumed and self.pack.init is not None:
-            print(
-                f"{len(trainer.start_from(self.pack.init))} parameters from {self.pack.init.name}"
-            )
+            tell(f"{len(trainer.start_from(self.pack.init))} parameters from {self.pack.init.name}")
         trainer.facts = {
             "data": {kind: self.pack.counts()[kind] for kind in ("photographs", "artworks")},
             "training": {"device": _device_name(self.device), "pack": self.pack.sha256},
@@ -207,10 +205,9 @@ class Session:
                 f"{share * left / one:.0f} at {phase.crop_px} px x {phase.batch} ({1000 * one:.0f} "
                 "ms)"
             )
-        print(
+        tell(
             f"{left:.0f} s to train, {self.box.reserved_s:.0f} s kept for the end; "
-            f"steps expected: {', '.join(text)}",
-            flush=True,
+            f"steps expected: {', '.join(text)}"
         )
 
     def _facts(self, seconds: list[float]) -> dict[str, Any]:
@@ -240,7 +237,7 @@ class Session:
                 return
             except FloatingPointError as error:
                 step = self.trainer.step
-                print(f"{error}; back to the last checkpoint", flush=True)
+                tell(f"{error}; back to the last checkpoint")
                 self.record.body["went_back"].append(step)
                 self.trainer.resume(self.out)
                 self.trainer.step = step  # so that other pictures are drawn
@@ -280,10 +277,9 @@ class Session:
 
     def _note(self, row: dict[str, float]) -> None:
         self.record.write("running", {k: round(v, 6) for k, v in row.items()})
-        print(
+        tell(
             f"{row['seconds']:.0f} s: step {row['step']:.0f}, {self._percent()} of the schedule, "
-            f"loss {row['loss']:.3f}, {row['samples_per_s']:.0f} samples/s",
-            flush=True,
+            f"loss {row['loss']:.3f}, {row['samples_per_s']:.0f} samples/s"
         )
 
     def _saved_ns(self) -> int:
@@ -297,10 +293,9 @@ class Session:
         if self.device.type == "cuda":
             body["peak_memory_bytes"] = torch.cuda.max_memory_allocated(self.device)
         self.record.write("cut" if self.cut else "done")
-        print(
+        tell(
             f"{'cut' if self.cut else 'done'} after {self.box.spent_s:.0f} s of "
             f"{self.box.seconds:.0f}: "
             f"step {self.trainer.step}. Next, at home: python -m models.gpu.unpack --results OUT "
-            "--run RUN",
-            flush=True,
+            "--run RUN"
         )

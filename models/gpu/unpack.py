@@ -17,6 +17,7 @@ from iast_export.errors import IastExportError, InputError, UsageError
 from iast_export.files.artifacts import read_bytes, sha256_file, write_atomic
 from iast_export.network.checkpoint import load_checkpoint
 from models.gpu.record import CHECKPOINT, NAME, RESULTS, STATE, read_record
+from models.telling import aloud, tell
 
 
 def check(results: Path) -> dict[str, Any]:
@@ -94,17 +95,17 @@ def unpack(results: Path, run: Path) -> None:
     checkpoint = run / CHECKPOINT
     if checkpoint.is_file():
         net = load_checkpoint(checkpoint)
-        print(f"{checkpoint} builds, depths {list(net.depths)}; look at {run / 'sheet.png'}")
+        tell(f"{checkpoint} builds, depths {list(net.depths)}; look at {run / 'sheet.png'}")
     _say(record, run, recipe, step)
 
 
 def _say(record: dict[str, Any], run: Path, recipe: Path, step: int) -> None:
     share = {k: record.get(k) for k in ("device", "torch", "minutes")}
-    print(f"{record['status']}: step {step}, {share}, went back {len(record['went_back'])} times")
+    tell(f"{record['status']}: step {step}, {share}, went back {len(record['went_back'])} times")
     for noted in record["checkpoints"]:
-        print(f"  {noted['seconds']:6.0f} s  step {noted['step']:6.0f}  loss {noted['loss']:.4f}")
+        tell(f"  {noted['seconds']:6.0f} s  step {noted['step']:6.0f}  loss {noted['loss']:.4f}")
     released = run / "released.safetensors"
-    print(f"""next, to measure:
+    tell(f"""next, to measure:
   python -m models.release --run {run} --recipe {recipe} --images DIR --checkpoint {released}
   python -m models.evaluate --data DATA --student {run / CHECKPOINT} ...
 to go on on a GPU:
@@ -112,7 +113,7 @@ to go on on a GPU:
 or on a CPU, from its average, without a time box:
   python -m models.train --recipe RECIPE --init {run / STATE[0]} ...""")
     if record["status"] != "done":
-        print(
+        tell(
             "it was cut: the learning rate has not ended its decay; going on is worth more than "
             "releasing"
         )
@@ -129,7 +130,8 @@ def main(argv: list[str] | None = None) -> int:
     )
     args = parser.parse_args(argv)
     try:
-        unpack(args.results, args.run)
+        with aloud():
+            unpack(args.results, args.run)
     except IastExportError as error:
         print(error, file=sys.stderr)
         return error.exit_code

@@ -21,7 +21,7 @@ from benchmarks.arm import __main__ as command
 from benchmarks.arm import emulate
 from benchmarks.arm.emulate import CPUS, Cpu, Job, instructions, run_on
 from benchmarks.arm.goldens import Case, Difference, cases, difference
-from iast_export.errors import InputError, ToolError
+from iast_export.errors import InputError, ToolError, UsageError
 from iast_export.reports.manifest import load_manifest
 from iast_export.specs import TOLERANCE_LEVELS
 from tests import android_tools as tools
@@ -128,7 +128,7 @@ def test_the_command_reports_every_processor_and_fails_where_a_bit_differs(
 def test_an_unknown_tier_is_refused_with_those_there_are(
     small_bundle: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(InputError, match="no tier d9-9px") as error:
+    with pytest.raises(UsageError, match="no tier 'd9-9px'") as error:
         cases(small_bundle, load_manifest(small_bundle), tmp_path, ["d9-9px"])
     assert "choose of d4-32px, d1-64px" in error.value.remedy
 

@@ -13,7 +13,7 @@ import pytest
 from iast_export.build.pipeline import run_stages
 from iast_export.build.request import Build, Request, seals_of
 from iast_export.bundle.sealed import Seals, read_sealed
-from iast_export.cli import main as cli
+from iast_export.cli.main import run
 from iast_export.errors import InputError
 from iast_export.files.artifacts import sha256_bytes
 from iast_export.files.paths import STAGES_DIR
@@ -25,7 +25,8 @@ from tests.formats.test_onnx_wire import elsewhere
 from tests.sealing import reseal
 
 VERBS = (
-    "verify --ladder",
+    "ladder",
+    "golden",
     "lanes",
     "search",
     "stylize",
@@ -59,7 +60,8 @@ def arguments(verb: str, folder: Path, request: Request, scratch: Path) -> list[
     if verb in ("bench", "verify", "bundle"):
         return [verb, str(request.checkpoint), *origin, "--out", str(folder)]
     return {
-        "verify --ladder": ["verify", str(folder), "--ladder", "--pictures", "1"],
+        "ladder": ["ladder", str(folder), "--pictures", "1"],
+        "golden": ["golden", str(folder)],
         "lanes": ["lanes", *of_bundle, "--blocks", "2"],
         "search": [
             "search",
@@ -99,7 +101,7 @@ def test_a_bundle_with_one_altered_bit_is_refused_by_every_verb(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     before = sorted(altered_bundle.rglob("*"))
-    assert cli.run(arguments(verb, altered_bundle, small_request, tmp_path)) == 3
+    assert run(arguments(verb, altered_bundle, small_request, tmp_path)) == 3
     assert "altered" in capsys.readouterr().err
     assert sorted(altered_bundle.rglob("*")) == before
 

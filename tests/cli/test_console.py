@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iast_export.cli import console
+from iast_export.cli import console, drawing, streams
 from iast_export.files.texts import visible
 
 HOSTILE = "a[red]b[/x][build]\x1b[31m\x07\udce9é\u202e"
@@ -26,12 +26,12 @@ def test_names_are_printed_as_they_are_in_lines_tables_titles_and_errors(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     console.say(HOSTILE)
-    console.out.print(HOSTILE, markup=True)
+    drawing.out.print(HOSTILE, markup=True)
     console.table(HOSTILE, ("what", HOSTILE), [(HOSTILE, "x")])
     console.wide_table(HOSTILE, ("what", "b"), [(HOSTILE, "x\ny")])
     assert capsys.readouterr().out.count(SHOWN) == 7
-    console.complain(f"{HOSTILE}\n  → pip install 'iast-export[build]'")
-    console.explain(HOSTILE)
+    streams.complain(f"{HOSTILE}\n  → pip install 'iast-export[build]'")
+    streams.explain(HOSTILE)
     said = capsys.readouterr().err
     assert said.count(SHOWN) == 2 and "'iast-export[build]'" in said
 
@@ -41,7 +41,7 @@ def test_a_name_with_a_line_feed_makes_no_line_of_its_own(
 ) -> None:
     console.say("x\n3 of 3 checks passed")
     assert capsys.readouterr().out == "x\\n3 of 3 checks passed\n"
-    console.complain("x\nerror: forged\n  → remedy")
+    streams.complain("x\nerror: forged\n  → remedy")
     assert capsys.readouterr().err.splitlines() == ["error: x", "  error: forged", "  → remedy"]
 
 
@@ -85,9 +85,9 @@ def test_a_full_disk_is_remembered_and_a_reader_that_left_is_not_an_error() -> N
             console.say("x")
             console.table("x", ("a",), [("b",)])
             console.emit_json({})
-        error = console.finish()
+        error = streams.finish()
         assert (error is not None) == lost
-        assert console.finish() is None
+        assert streams.finish() is None
 
 
 @pytest.mark.usefixtures("as_before")
@@ -97,7 +97,7 @@ def test_a_terminal_without_a_character_gets_the_nearest(encoding: str) -> None:
     sys.stdout = io.TextIOWrapper(data, encoding=encoding)
     console.say("3×3 → größe … 日")
     console.table("t", ("a",), [("≥ 1",)])
-    assert console.finish() is None
+    assert streams.finish() is None
     text = data.getvalue().decode(encoding)
     assert "->" in text and "\\u65e5" in text and ">= 1" in text
     assert ("3x3 -> gr\\xf6\\xdfe ..." in text) == (encoding == "ascii")
@@ -108,11 +108,11 @@ def test_a_terminal_without_a_character_gets_the_nearest(encoding: str) -> None:
 def test_a_process_without_stdout_and_stderr_prints_nothing() -> None:
     sys.stdout, sys.stderr = None, None  # type: ignore[assignment]
     console.say("x")
-    console.complain("x")
+    streams.complain("x")
     console.emit_json({})
     with console.progress_bar() as progress:
         progress("x", 0, 1)
-    assert console.finish() is None
+    assert streams.finish() is None
 
 
 @pytest.mark.usefixtures("as_before")
@@ -124,7 +124,7 @@ def test_progress_takes_names_for_what_they_are(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.delenv("CI", raising=False)
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setattr(console.err, "is_interactive", True)
+    monkeypatch.setattr(drawing.err, "is_interactive", True)
     terminal: Any = Terminal()
     sys.stderr = terminal
     with console.progress_bar() as progress:

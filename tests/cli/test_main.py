@@ -28,7 +28,7 @@ from iast_export.__main__ import main
 sys.argv = ["iast-export", *sys.argv[2:]]
 main()
 """
-# Sends itself SIGINT when the first module of rich is looked for, in the middle of the imports. A
+# Sends itself SIGINT when the first module of click is looked for, in the middle of the imports. A
 # shell's background jobs inherit a SIGINT that is ignored, so the handler of a terminal's process
 # is set first.
 INTERRUPTED = """
@@ -36,7 +36,7 @@ import os, signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)
 class Interrupt:
     def find_spec(self, name, path=None, target=None):
-        if name == "rich":
+        if name == "click":
             os.kill(os.getpid(), signal.SIGINT)
 sys.meta_path.insert(0, Interrupt())
 from iast_export.__main__ import main

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from iast_export.cli import main as cli
-from iast_export.cli import mishaps
+from iast_export.cli import mishaps, streams
+from iast_export.cli.main import run
 from iast_export.errors import IastExportError, ToolError
 
 NUMBERS = (
@@ -33,7 +33,7 @@ def raising(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> int:
         raise error
 
     monkeypatch.setattr("iast_export.environment.doctor", fails)
-    return cli.run(["doctor"])
+    return run(["doctor"])
 
 
 @pytest.mark.parametrize("name", NUMBERS)
@@ -101,7 +101,7 @@ def test_a_path_too_long_is_3_in_every_verb(
         ["style", "list", long],
         ["build", "--out", long],
     ):
-        assert cli.run(arguments) == 3, arguments
+        assert run(arguments) == 3, arguments
     assert capsys.readouterr().err.count("use a shorter name or path") == 4
 
 
@@ -109,9 +109,9 @@ def test_output_that_is_lost_is_3_unless_the_verdict_is_worse(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     lost = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    monkeypatch.setattr(cli.console, "finish", lambda: lost)
-    assert cli.run(["--version"]) == 3
-    assert cli.run(["nothing"]) == 2
+    monkeypatch.setattr(streams, "finish", lambda: lost)
+    assert run(["--version"]) == 3
+    assert run(["nothing"]) == 2
 
 
 def test_causes_in_a_ring_end() -> None:

@@ -29,7 +29,7 @@ STEPS = list(STEP_NAMES)
 
 
 def climb(bundle: Path, checkpoint: Path, *more: str) -> int:
-    return run(["verify", str(checkpoint), "--out", str(bundle), "--ladder", *more])
+    return run(["ladder", str(bundle), "--checkpoint", str(checkpoint), *more])
 
 
 def rows_of(bundle: Path, tier: str) -> dict[str, LadderRow]:
@@ -68,7 +68,7 @@ def test_a_step_that_cannot_run_is_no_pass(
 
 
 def test_without_its_own_checkpoint_the_network_is_a_gap_with_a_reason(bundle_copy: Path) -> None:
-    assert run(["verify", str(bundle_copy), "--ladder", "--tier", "d1-64px"]) == 7
+    assert run(["ladder", str(bundle_copy), "--tier", "d1-64px"]) == 7
     rows = rows_of(bundle_copy, "d1-64px")
     assert "was made from checkpoint" in (rows["pytorch"].not_run or "")
     assert rows["onnx_fp32"].total is None and "PyTorch" in (rows["onnx_fp32"].not_run or "")
@@ -86,7 +86,7 @@ def test_a_module_that_the_manifest_names_is_run_only_where_the_user_names_it_to
     manifest = json.loads((bundle_copy / "manifest.json").read_text())
     manifest["source"] |= {"network": "named_by_a_bundle:factory", "checkpoint_sha256": None}
     (bundle_copy / "manifest.json").write_text(json.dumps(manifest))
-    assert run(["verify", str(bundle_copy), "--ladder", "--tier", "d1-64px"]) == 7
+    assert run(["ladder", str(bundle_copy), "--tier", "d1-64px"]) == 7
     assert not (tmp_path / "was-run").exists()
     said = rows_of(bundle_copy, "d1-64px")["pytorch"].not_run or ""
     assert "give --network named_by_a_bundle:factory to run its code" in said
@@ -159,13 +159,11 @@ def test_the_report_says_what_the_processor_lacks(
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
-        (["--ladder"], 2, "verify DIR --ladder"),
-        (["nowhere", "--ladder"], 3, "iast-export build"),
-        (["DIR", "--ladder", "--tier", "d9-1px"], 2, "choose of d4-32px, d1-64px"),
-        (["DIR", "--ladder", "--pictures", "500"], 3, "lower --pictures"),
-        (["DIR", "--ladder", "--styles", "x"], 2, "leave them out"),
-        (["--tier", "d4-32px", "--out", "x"], 2, "add --ladder"),
-        ([], 2, "give the bundle's folder"),
+        ([], 2, "Missing argument 'DIR'"),
+        (["nowhere"], 3, "iast-export build"),
+        (["DIR", "--tier", "d9-1px"], 2, "choose of d4-32px, d1-64px"),
+        (["DIR", "--pictures", "500"], 3, "lower --pictures"),
+        (["DIR", "--styles", "x"], 2, "No such option '--styles'"),
     ],
 )
 def test_what_a_user_gets_wrong_is_said_with_its_remedy(
@@ -175,7 +173,7 @@ def test_what_a_user_gets_wrong_is_said_with_its_remedy(
     code: int,
     says: str,
 ) -> None:
-    assert run(["verify", *(str(small_bundle) if a == "DIR" else a for a in arguments)]) == code
+    assert run(["ladder", *(str(small_bundle) if a == "DIR" else a for a in arguments)]) == code
     assert says in " ".join(capsys.readouterr().err.split())
 
 

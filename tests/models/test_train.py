@@ -18,8 +18,8 @@ from iast_export.errors import RecipeError
 from models.batch import Batch
 from models.crops import Square, cut_squares
 from models.data import held_out, training_files
-from models.face_crops import FaceStore
 from models.faces import LandmarkNetwork
+from models.faces.crops import FaceStore
 from models.journal import Journal, Sampler
 from models.networks import Student, build, load_trainable, style_network
 from models.objective import Helpers

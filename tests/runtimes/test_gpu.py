@@ -53,7 +53,7 @@ def software_gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_golden_pictures_of_every_tier_are_drawn_whole_on_the_gpu(
     small_bundle: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(["verify", str(small_bundle), "--accelerator", "gpu", "--json"]) == 0
+    assert run(["golden", str(small_bundle), "--accelerator", "gpu", "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
     assert said["fp16_overflows"] == {"d4-32px": [], "d1-64px": []}
     found = said["goldens"]
@@ -88,9 +88,9 @@ def test_pictures_are_drawn_on_the_gpu_and_a_golden_that_is_not_met_fails(
         BundleEngine(bundle_copy, "onnxruntime", "fp32", accelerator="gpu")
     strict = manifest.golden[0].model_copy(update={"gpu_tolerance_levels": {"fp32": 0, "int8": 0}})
     manifest.model_copy(update={"golden": (strict,)}).save(bundle_copy / "manifest.json")
-    assert run(["verify", str(bundle_copy), "--accelerator", "gpu", "--tier", "d4-32px"]) in (0, 5)
-    assert run(["verify", str(bundle_copy), "--accelerator", "cpu", "--tier", "d4-32px"]) == 0
-    assert run(["verify", str(bundle_copy), "--accelerator", "cpu", "--tier", "d9-9px"]) == 2
+    assert run(["golden", str(bundle_copy), "--accelerator", "gpu", "--tier", "d4-32px"]) in (0, 5)
+    assert run(["golden", str(bundle_copy), "--tier", "d4-32px"]) == 0
+    assert run(["golden", str(bundle_copy), "--tier", "d9-9px"]) == 2
     capsys.readouterr()
 
 

@@ -31,7 +31,10 @@ _COMMANDS = (
     "device import JSON --bundle DIR",
     "search DIR --tier d2-256px --budget psnr_db>=40 --minutes 0.01",
     "lanes DIR --tier d2-256px",
+    "ladder DIR --tier d2-256px",
     "verify DIR --ladder --tier d2-256px",
+    "golden DIR --tier d2-256px",
+    "completion bash",
     "plan FILE --recipe TOML --no-measure",
     "build FILE --recipe TOML --out NEW",
     "export FILE --calibration DIR --recipe TOML --out NEW",
@@ -111,9 +114,10 @@ def _command(data: bytes, folder: Path, name: str) -> None:
     """A command line in a folder of its own, which no word can leave; no build can begin on that
     recipe."""
     from iast_export.cli.main import run
+    from iast_export.cli.stages import STAGES
 
     words = [w.replace("/", "_") for w in data.decode("utf-8", "surrogateescape").split("\n")]
-    if words[0] in ("build", "plan", *_STAGES):
+    if words[0] in ("build", "plan", *STAGES):
         words += ["--recipe=TOML"] * 2  # the first may be taken for another option's value
     shutil.copytree(small_bundle() / "bundle", folder / "DIR")
     shutil.copyfile(small_bundle() / "baseline.json", folder / "JSON")
@@ -130,19 +134,6 @@ def _command(data: bytes, folder: Path, name: str) -> None:
     finally:
         os.chdir(before)
     require(code in {0, *ALLOWED_CODES}, f"exit code {code}")
-
-
-_STAGES = (
-    "export",
-    "convert",
-    "prepare",
-    "calibrate",
-    "learn",
-    "quantize",
-    "verify",
-    "bench",
-    "bundle",
-)
 
 
 @contextlib.contextmanager

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from iast_export.errors import InputError
-from models.face_parsing import FaceParser
 from models.faces import PARTS, FaceTerms, LandmarkNetwork
+from models.faces.parsing import FaceParser
 
 
 @pytest.fixture(scope="module")

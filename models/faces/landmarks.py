@@ -1,4 +1,4 @@
-"""Faces while training: 68 landmarks, crops from boxes and masks of parts, all differentiable.
+"""The 68 landmarks of a face, differentiable.
 
 Landmarks are in the order of Dlib and iBUG: jaw 0-16, brows 17-26, nose 27-35, eyes 36-47, mouth
 48-67. The network is the one of face-api (0.36 M parameters); its weights come from an npz file.
@@ -7,8 +7,6 @@ Landmarks are in the order of Dlib and iBUG: jaw 0-16, brows 17-26, nose 27-35, 
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +15,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from iast_export.errors import InputError
-from models.losses import geometric_loss, identity_loss, semantic_loss
 
 LANDMARKS = 68
 SIDE_PX = 112
@@ -158,141 +155,6 @@ def _as_torch(stored: np.lib.npyio.NpzFile, name: str, path: Path) -> Tensor:
     elif values.ndim == 2:
         values = values.T
     return torch.from_numpy(values.copy())
-
-
-def square_boxes(boxes: Tensor, margin: float = 1.1) -> Tensor:
-    """Square boxes [N, 4] (left, top, right, bottom) around the same centers, `margin` times as
-    large."""
-    center = (boxes[:, :2] + boxes[:, 2:]) / 2.0
-    half = (boxes[:, 2:] - boxes[:, :2]).amax(1, keepdim=True) / 2.0 * margin
-    return torch.cat([center - half, center + half], 1)
-
-
-def crop_faces(images: Tensor, boxes: Tensor, side_px: int = SIDE_PX) -> Tensor:
-    """Crops [N, 3, side, side] by bilinear sampling, differentiable; outside the picture is black.
-
-    Args:
-        images: [N, 3, H, W].
-        boxes: one per picture [N, 4], left, top, right, bottom in pixels.
-        side_px: side of the crops.
-    """
-    height, width = images.shape[2:]
-    across, down = boxes[:, 0::2].float() / width, boxes[:, 1::2].float() / height
-    low, high = (torch.stack([across[:, i], down[:, i]], 1) * 2.0 - 1.0 for i in (0, 1))
-    theta = torch.zeros(len(boxes), 2, 3, device=images.device)
-    theta[:, 0, 0], theta[:, 1, 1] = ((high - low) / 2.0).unbind(1)
-    theta[:, :, 2] = (low + high) / 2.0
-    grid = F.affine_grid(theta, [len(boxes), 3, side_px, side_px], align_corners=False)
-    return F.grid_sample(images.float(), grid, mode="bilinear", align_corners=False)
-
-
-# Facial parts as outlines of landmarks; a brow is a line and is drawn as a band.
-PARTS: dict[str, tuple[int, ...]] = {
-    "face": (*range(17), *range(26, 16, -1)),
-    "nose": (27, 31, 32, 33, 34, 35),
-    "left_eye": tuple(range(36, 42)),
-    "right_eye": tuple(range(42, 48)),
-    "mouth": tuple(range(48, 60)),
-    "left_brow": (17, 18, 19, 20, 21),
-    "right_brow": (22, 23, 24, 25, 26),
-}
-_BANDS = ("left_brow", "right_brow")
-
-
-def part_masks(
-    points: Tensor, side_px: int = 56, softness: float = 0.01, band: float = 0.025
-) -> Tensor:
-    """Soft masks [N, 7, side, side] of `PARTS` drawn from landmarks: they stand in for face
-    parsing.
-
-    A mask is sigmoid(d / softness), d the signed distance to the outline (inside positive), or half
-    a band's width less the distance to a line. Differentiable in the landmarks.
-
-    Args:
-        points: landmarks [N, 68, 2] as shares of the crop.
-        side_px: side of the masks.
-        softness: width of the edge, as a share of the crop.
-        band: half the width of a brow, as a share of the crop.
-    """
-    axis = (torch.arange(side_px, device=points.device, dtype=torch.float32) + 0.5) / side_px
-    pixels = torch.stack(torch.meshgrid(axis, axis, indexing="xy"), -1).flatten(0, 1)
-    masks = []
-    for name, indices in PARTS.items():
-        outline = points.float().index_select(1, _points_of(indices, points.device))
-        if name in _BANDS:
-            distance = band - _distance(pixels, outline[:, :-1], outline[:, 1:])
-        else:
-            ends = outline.roll(-1, 1)
-            distance = _distance(pixels, outline, ends) * _side(pixels, outline, ends)
-        masks.append(torch.sigmoid(distance / softness))
-    return torch.stack(masks, 1).unflatten(2, (side_px, side_px))
-
-
-@cache  # made anew, every part of every step would wait for a copy to the device
-def _points_of(indices: tuple[int, ...], device: torch.device) -> Tensor:
-    with torch.inference_mode(False):
-        return torch.tensor(indices, device=device)
-
-
-def _distance(pixels: Tensor, starts: Tensor, ends: Tensor) -> Tensor:
-    """Distance [N, Q] of pixels [Q, 2] to the nearest of the segments [N, S, 2]."""
-    along = (ends - starts)[:, None]
-    offset = pixels[None, :, None] - starts[:, None]
-    share = (offset * along).sum(-1) / (along.square().sum(-1) + 1e-9)
-    nearest = (offset - share.clamp(0.0, 1.0)[..., None] * along).square().sum(-1)
-    return (nearest.amin(2) + 1e-10).sqrt()
-
-
-@torch.no_grad()
-def _side(pixels: Tensor, starts: Tensor, ends: Tensor) -> Tensor:
-    """+1 for pixels inside the outline, -1 outside [N, Q], by counting crossings of a ray to the
-    right."""
-    x, y = pixels[None, :, None, 0], pixels[None, :, None, 1]
-    x0, y0 = starts[:, None, :, 0], starts[:, None, :, 1]
-    x1, y1 = ends[:, None, :, 0], ends[:, None, :, 1]
-    spans = (y0 > y) != (y1 > y)
-    slope = (x1 - x0) / torch.where(spans, y1 - y0, torch.ones_like(y0))
-    crossings = (spans & (x < x0 + (y - y0) * slope)).sum(2)
-    return torch.where(crossings % 2 == 1, 1.0, -1.0)
-
-
-@dataclass(frozen=True)
-class FaceTerms:
-    """The three face losses of a batch, by a landmark network that is frozen.
-
-    Masks are drawn from landmarks where no face-parsing network is given, and identity is judged by
-    the landmark network's own embedding (shape and expression) where no embedder is: the network
-    that measures identity in the evaluation trains nothing.
-    """
-
-    landmarks: LandmarkNetwork
-    parser: nn.Module | None = None  # `models.face_parsing.FaceParser`, or one like it
-    embedder: nn.Module | None = None  # crop [N, 3, 112, 112] in [0, 1] -> [N, D]
-
-    def __call__(self, result: Tensor, photograph: Tensor, boxes: Tensor) -> dict[str, Tensor]:
-        """`face_geometry`, `face_parts` and `face_identity`, each [N].
-
-        Args:
-            result, photograph: pictures [N, 3, H, W]; only those that show a face.
-            boxes: face boxes [N, 4] in pixels.
-        """
-        squares = square_boxes(boxes)
-        crops = [crop_faces(x.clamp(0.0, 1.0), squares) for x in (result, photograph)]
-        points = [self.landmarks.points(crop) for crop in crops]
-        masks = [
-            self._masks(x, squares, p) for x, p in zip((result, photograph), points, strict=True)
-        ]
-        embedder = self.embedder or self.landmarks.embedding
-        return {
-            "face_geometry": geometric_loss(*points),
-            "face_parts": semantic_loss(*masks),
-            "face_identity": identity_loss(*(embedder(crop) for crop in crops)),
-        }
-
-    def _masks(self, images: Tensor, squares: Tensor, points: Tensor) -> Tensor:
-        if self.parser is None:
-            return part_masks(points)
-        return self.parser(crop_faces(images.clamp(0.0, 1.0), squares, self.parser.side_px))  # type: ignore[arg-type]
 
 
 def export_landmarks(net: LandmarkNetwork, path: Path) -> None:

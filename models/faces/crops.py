@@ -1,6 +1,6 @@
 """Photographs of faces to train on: where their faces lie, and crops that hold one.
 
-    python -m models.face_crops --images DIR --detector retinaface.onnx --out faces.json
+    python -m models.faces.crops --images DIR --detector retinaface.onnx --out faces.json
 
 looks for faces in the training photographs, which the folder of faces kept for evaluation is not
 among.
@@ -111,11 +111,11 @@ def listed_faces(listing: Path) -> dict[str, list[float]]:
     boxes: dict[str, list[float]] = json.loads(listing.read_text())
     if not boxes:
         raise ValueError(
-            f"{listing} lists no face: run python -m models.face_crops on more photographs"
+            f"{listing} lists no face: run python -m models.faces.crops on more photographs"
         )
     if any(min(box) < 0.0 or max(box) > 1.0 for box in boxes.values()):
         raise ValueError(
-            f"{listing} has boxes outside 0..1: write it again with python -m models.face_crops"
+            f"{listing} has boxes outside 0..1: write it again with python -m models.faces.crops"
         )
     return boxes
 
@@ -131,7 +131,7 @@ def _start(low: float, high: float, side: int, limit: int, rng: np.random.Genera
 def find_faces(images: Path, detector: Path) -> dict[str, list[float]]:
     """The box, in shares of width and height, of the best face of each photograph with one large
     enough."""
-    from models.face_measuring import FaceDetector
+    from models.faces.measuring import FaceDetector
 
     finder, found = FaceDetector(detector), {}
     people = [p for p in training_files(images)[0] if p.parent.name not in _ANIMALS]

@@ -11,7 +11,8 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from iast_export.errors import InputError, ToolError
-from models.face_measuring import (
+from models.faces import LandmarkNetwork
+from models.faces.measuring import (
     _TEMPLATE,
     FaceDetector,
     FaceEmbedder,
@@ -20,7 +21,6 @@ from models.face_measuring import (
     deformation,
     landmarks,
 )
-from models.faces import LandmarkNetwork
 
 
 def save(

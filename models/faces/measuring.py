@@ -17,7 +17,8 @@ import torch
 from numpy.typing import NDArray
 
 from iast_export.errors import InputError, ToolError
-from models.faces import LandmarkNetwork, crop_faces, square_boxes
+from models.faces.landmarks import LandmarkNetwork
+from models.faces.masks import crop_faces, square_boxes
 from models.losses import geometric_loss
 
 Rgb = NDArray[np.uint8]

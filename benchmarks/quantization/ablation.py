@@ -1,8 +1,8 @@
 r"""What each way to set INT8 ranges and weights gains: one row per switch, all else as the recipe
 has it.
 
-    python -m benchmarks.quantization_ablation dist/demo --out benchmarks/quantization
-    python -m benchmarks.quantization_ablation dist/adain \
+    python -m benchmarks.quantization.ablation dist/demo --out benchmarks/quantization
+    python -m benchmarks.quantization.ablation dist/adain \
         --network benchmarks.fixtures.adain:factory --out /tmp/adain
 
 Takes the FP32 files of a bundle and quantizes them anew for ONNX Runtime and LiteRT, the smallest
@@ -31,7 +31,7 @@ from iast_export.build.samples import evaluation_pairs
 from iast_export.bundle.layout import Layout
 from iast_export.cli.console import progress_bar
 from iast_export.environment import machine_fingerprint, versions
-from iast_export.errors import IastExportError, InputError, UsageError
+from iast_export.errors import IastExportError, InputError
 from iast_export.files.artifacts import write_atomic, write_json
 from iast_export.lanes.lane import Lane
 from iast_export.lanes.verify import verify
@@ -43,7 +43,7 @@ from iast_export.quantize.onnx.qdq import quantize_onnx
 from iast_export.quantize.rounding import bias_shifts, learn_filters
 from iast_export.reports.base import SetFacts
 from iast_export.reports.verify import VerifyRow
-from iast_export.specs import RUNTIMES, Runtime, Tier
+from iast_export.specs import RUNTIMES, Runtime, Tier, find_tiers
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ VARIANTS = (
 )
 
 
-_COMMAND = "python -m benchmarks.quantization_ablation dist/demo --out benchmarks/quantization"
+_COMMAND = "python -m benchmarks.quantization.ablation dist/demo --out benchmarks/quantization"
 _NOTES = """A drop is relative to FP32's score, positive is worse. Up to 20 pictures, the 5th
 percentile is the worst. Seconds are those of calibrating, learning and writing. Trimmed: ranges
 around relu(a + b) without what the ReLU removes. Both: bias correction and learned rounding.
@@ -245,14 +245,6 @@ def markdown(rows: Sequence[Row], told: str, command: str = _COMMAND) -> str:
     return "\n".join([*lines, "", _NOTES, ""])
 
 
-def _tier(build: Build, tier_id: str) -> Tier:
-    for tier in build.tiers:
-        if tier.id == tier_id:
-            return tier
-    known = ", ".join(tier.id for tier in build.tiers)
-    raise UsageError(f"no tier is called {tier_id}", f"use one of {known}")
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command."""
     parser = argparse.ArgumentParser(
@@ -275,7 +267,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with progress_bar() as progress:
             own = (given.network, given.checkpoint, given.calibration, given.styles)
             build = Build(Request.of_options(given.bundle, given.recipe, *own), progress)
-            tiers = [_tier(build, one) for one in given.tier]
+            tiers = find_tiers(build.tiers, given.tier, "the recipe") if given.tier else []
             rows = ablate(build, given.bundle, VARIANTS, tiers, given.runtime or RUNTIMES)
     except IastExportError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -287,7 +279,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f"{build.recipe.calibration.percentile}."
     )
     words = sys.argv[1:] if arguments is None else arguments
-    command = shlex.join(["python", "-m", "benchmarks.quantization_ablation", *words])
+    command = shlex.join(["python", "-m", "benchmarks.quantization.ablation", *words])
     write_atomic(given.out / "ablation.md", markdown(rows, told, command).encode())
     facts = {"rows": [asdict(row) for row in rows], "machine": machine, "versions": versions()}
     write_json(given.out / "ablation.json", {"schema_version": 2, **facts})

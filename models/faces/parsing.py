@@ -2,7 +2,7 @@
 
 The layout is that of the widespread CelebAMask-HQ network: a ResNet-18 context path whose features
 at an eighth stand in for the spatial path, 19 classes, pictures of 512x512. Where there is none,
-`models.faces.part_masks` draws masks from landmarks.
+`models.faces.masks.part_masks` draws masks from landmarks.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from iast_export.errors import InputError
-from models.faces import PARTS
+from models.faces.masks import PARTS
 
 CLASSES = 19
 # Classes of CelebAMask-HQ per part.
@@ -127,7 +127,7 @@ class _Output(nn.Module):
 
 
 class FaceParser(nn.Module):
-    """Face crops [N, 3, 512, 512], RGB in [0, 1] -> masks [N, 7, 64, 64] of `models.faces.PARTS`.
+    """Face crops [N, 3, 512, 512], RGB in [0, 1] -> masks [N, 7, 64, 64] of `PARTS`.
 
     Any crop whose side is a multiple of 32 works; masks come at an eighth. Differentiable.
     """

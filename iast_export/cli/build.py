@@ -1,0 +1,65 @@
+"""`iast-export build`: the whole pipeline."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from iast_export.cli import console, options
+from iast_export.cli.stages import run_stages
+from iast_export.cli.verbs import Verb
+
+if TYPE_CHECKING:
+    from iast_export.build.request import Request
+
+
+@click.command(cls=Verb)
+@options.of_build()
+def build(as_json: bool, **given: Any) -> None:
+    """The whole pipeline: checkpoint to verified bundle.
+
+    Without arguments but --out: the packaged checkpoint, recipe, calibration set and styles. A
+    network of your own without --recipe gets the packaged depth plan in the depths that it has.
+    Run again, it makes only what is stale. Lanes that are slower than FP32 or lose the picture are
+    named at the end; they are never a default.
+
+    \b
+    Example:
+      iast-export build --out dist/demo
+      iast-export build my.safetensors --calibration photos/ --out dist/mine
+      iast-export build --network my_net:factory --out dist/mine
+    """
+    from iast_export.environment import require_build
+
+    require_build()
+    request = options.request_of(**given)
+    _tell_of_checkpoint(request)
+    run_stages(request, None, as_json)
+    if not as_json:
+        _summary(request.out)
+
+
+def _tell_of_checkpoint(request: Request) -> None:
+    """Says on stderr where a checkpoint of the IAST could be altered unseen."""
+    from iast_export.network.adapters import PACKAGED
+
+    if request.checkpoint is not None and request.network == PACKAGED:
+        from iast_export.network.checkpoint import checkpoint_note
+
+        if note := checkpoint_note(request.checkpoint):
+            console.remark(note)
+
+
+def _summary(folder: Path) -> None:
+    from iast_export.lanes.default_lane import load_hops, load_warnings
+    from iast_export.pages.summary import calibration_line, summary_rows
+
+    columns, rows = summary_rows(folder)
+    console.table(f"{folder}", columns, rows)
+    console.say(calibration_line(folder))
+    for line in [*load_warnings(folder), *load_hops(folder)]:
+        console.say(f"note    {line}")
+    console.say(f"bundle  {folder}")
+    console.say(f"report  {folder / 'reports' / 'report.html'}")

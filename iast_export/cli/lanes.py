@@ -1,0 +1,63 @@
+"""`iast-export lanes`: every precision side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from iast_export.cli import console, options
+from iast_export.cli.arguments import BLOCKS
+from iast_export.cli.verbs import Verb
+
+
+@click.command(cls=Verb)
+@options.folder
+@options.tiers
+@options.threads
+@click.option(
+    "--blocks", metavar="N", type=BLOCKS, default=15, show_default=True, help="timing blocks a tier"
+)
+@options.of_origin
+def lanes(
+    folder: Path,
+    tiers: tuple[str, ...],
+    threads: int,
+    blocks: int,
+    as_json: bool,
+    **given: Any,
+) -> None:
+    """Every precision side by side, timed and judged in one run.
+
+    FP32, FP16, weight-only, dynamic and static INT8, 16x8 and searched, in both runtimes, on a
+    build or bundle DIR. What the bundle lacks is made in DIR/lanes; the pictures calibrated
+    nothing. A lane that does not run is a row that says why. The ceiling is everything in INT8 with
+    the picture ignored, not for use. The result is DIR/reports/lanes.json and a section of
+    DIR/reports/report.html.
+
+    \b
+    Example:
+      iast-export lanes dist/demo
+      iast-export lanes dist/demo --tier d4-256px --json
+    """
+    from iast_export.build.request import Build
+    from iast_export.pages import write_html
+    from iast_export.pages.side_by_side import ceiling_lines, gap_lines, lanes_rows
+    from iast_export.reports.base import MANIFEST_NAME
+    from iast_export.side_by_side import TimingOptions, compare_lanes
+
+    with console.progress_bar() as progress:
+        build = Build(options.request_of(folder, **given), progress)
+        report = compare_lanes(build, tiers, TimingOptions(threads=threads, blocks=blocks))
+    if (folder / MANIFEST_NAME).is_file():
+        write_html(folder)
+    if as_json:
+        console.emit_json(report.model_dump(mode="json"))
+        return
+    console.table(
+        f"{folder}: lanes, {threads} thread, {report.set.images} pictures", *lanes_rows(report)
+    )
+    for line in (*gap_lines(report), *ceiling_lines(report)):
+        console.say(line)
+    console.say(report.rule)

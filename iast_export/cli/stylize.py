@@ -1,0 +1,127 @@
+"""`iast-export stylize`: pictures from a bundle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
+
+import click
+
+from iast_export.cli import console, options
+from iast_export.cli.arguments import PATH, STRENGTH
+from iast_export.cli.verbs import Verb
+from iast_export.errors import UsageError
+from iast_export.specs import PRECISIONS, RUNTIMES, Accelerator, Precision, Runtime
+
+if TYPE_CHECKING:
+    from iast_export.stylize.stylize import Engines
+
+
+@click.command(cls=Verb)
+@options.folder
+@click.option(
+    "--content",
+    "contents",
+    multiple=True,
+    required=True,
+    metavar="FILE",
+    help="photograph; may be repeated",
+)
+@click.option(
+    "--style",
+    "styles",
+    multiple=True,
+    required=True,
+    metavar="ID|FILE",
+    help="style id or picture; may be repeated",
+)
+@click.option("--out", required=True, metavar="FOLDER", type=PATH, help="folder for the pictures")
+@click.option(
+    "--runtime",
+    type=click.Choice(RUNTIMES),
+    help="default: litert, but onnxruntime for a picture that LiteRT would pad to its loss",
+)
+@click.option(
+    "--precision",
+    type=click.Choice(PRECISIONS),
+    help="default: by tier, the fastest that keeps the picture, as the report says",
+)
+@click.option(
+    "--accelerator",
+    type=click.Choice(get_args(Accelerator)),
+    default="cpu",
+    show_default=True,
+    help="gpu: LiteRT's delegate, all of the model or nothing",
+)
+@click.option(
+    "--strength",
+    metavar="N",
+    type=STRENGTH,
+    default=1.0,
+    show_default=True,
+    help="0 the photograph, 1 the full style",
+)
+@options.threads
+@click.option("--scale-down", is_flag=True, help="fit pictures beyond the largest tier to it")
+@click.option(
+    "--tile",
+    is_flag=True,
+    help="keep their size instead, in overlapping tiles; tones may differ by tile",
+)
+@options.as_json
+def stylize(
+    folder: Path,
+    contents: tuple[str, ...],
+    styles: tuple[str, ...],
+    out: Path,
+    runtime: Runtime | None,
+    precision: Precision | None,
+    accelerator: Accelerator,
+    strength: float,
+    threads: int,
+    scale_down: bool,
+    tile: bool,
+    as_json: bool,
+) -> None:
+    """Pictures from a bundle: every content in every style.
+
+    The tier is chosen by resolution.
+
+    \b
+    Example:
+      iast-export stylize dist/demo --content a.jpg --style cafe --style my.jpg --out pictures
+    """
+    from iast_export.pictures.imagesets import picture_path
+    from iast_export.stylize.stylize import BundleEngine, ChosenByShape
+    from iast_export.stylize.stylize import stylize as run
+
+    if scale_down and tile:
+        raise UsageError("--scale-down and --tile exclude each other", "give one of them")
+    engine: Engines
+    if runtime is not None or accelerator == "gpu":
+        engine = BundleEngine(folder, runtime or "litert", precision, threads, accelerator)
+    else:
+        engine = ChosenByShape(folder, precision, threads)
+    with console.progress_bar() as progress:
+        made = run(
+            engine,
+            [picture_path(c) for c in contents],
+            styles,
+            out,
+            strength=strength,
+            oversize="scale_down" if scale_down else "tile" if tile else "refuse",
+            progress=progress,
+        )
+    if as_json:
+        console.emit_json(
+            [
+                {"path": str(m.path), "content": m.content, "style": m.style, "tier": m.tier}
+                | {"runtime": m.runtime, "precision": m.precision, "reason": m.reason}
+                for m in made
+            ]
+        )
+        return
+    for m in made:
+        where = " on the GPU" if accelerator == "gpu" else ""
+        console.say(f"{m.path}  ({m.tier}, {m.runtime} {m.precision}{where})")
+    console.say(f"sheet  {out / 'sheet.png'}")

@@ -1,0 +1,75 @@
+"""`iast-export verify`: a single stage, and two verbs under the names that they had before."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+import click
+
+from iast_export.cli import options
+from iast_export.cli.arguments import PICTURES
+from iast_export.cli.golden import check
+from iast_export.cli.ladder import climb
+from iast_export.cli.stages import run_stages, stage_help
+from iast_export.cli.verbs import Verb
+from iast_export.errors import UsageError
+from iast_export.specs import Accelerator
+
+_ALIASES = (
+    "`verify DIR --ladder` is another name of `ladder DIR`, "
+    "`verify DIR --accelerator gpu` of `golden DIR --accelerator gpu`."
+)
+
+
+@click.command(cls=Verb, help=stage_help("verify", _ALIASES))
+@options.of_build(out_required=False)
+@click.option("--ladder", "as_ladder", is_flag=True, hidden=True)
+@click.option("--accelerator", type=click.Choice(get_args(Accelerator)), hidden=True)
+@click.option("--tier", "tiers", multiple=True, hidden=True)
+@click.option("--pictures", type=PICTURES, hidden=True)
+def verify(
+    as_json: bool,
+    as_ladder: bool,
+    accelerator: Accelerator | None,
+    tiers: tuple[str, ...],
+    pictures: int | None,
+    **given: Any,
+) -> None:
+    """The stage, or what an alias stands for; the words of --help are given above."""
+    if as_ladder and accelerator:
+        raise UsageError("--ladder and --accelerator exclude each other", "give one of them")
+    if as_ladder:
+        _refuse(given, "--ladder", "calibration", "styles")
+        folder, checkpoint = _bundle(given, "--ladder")
+        climb(folder, tiers, pictures or 2, given["recipe"], checkpoint, given["network"], as_json)
+    elif accelerator:
+        given["pictures"] = pictures
+        unused = ("pictures", "recipe", "calibration", "styles", "network")
+        _refuse(given, "--accelerator", *unused)
+        check(_bundle(given, "--accelerator gpu")[0], accelerator, tiers, as_json)
+    elif given["out"] is None:
+        raise UsageError("Missing option '--out'", "give the bundle's folder")
+    elif tiers or pictures:
+        raise UsageError(
+            "a stage has no --tier and no --pictures", "see `iast-export ladder`, or leave them out"
+        )
+    else:
+        run_stages(options.request_of(**given), "verify", as_json)
+
+
+def _refuse(given: dict[str, Any], alias: str, *names: str) -> None:
+    """Refuses options that the verb behind an alias does not have."""
+    for name in names:
+        if given[name]:
+            raise UsageError(f"{alias} takes no --{name}", "leave it out")
+
+
+def _bundle(given: dict[str, Any], alias: str) -> tuple[Any, Any]:
+    """DIR and checkpoint: the argument is DIR where there is no --out, and the checkpoint beside
+    one."""
+    first, out = given["checkpoint"], given["out"]
+    if first is None and out is None:
+        raise UsageError(
+            f"{alias.split()[0]} needs a bundle", f"write `iast-export verify DIR {alias}`"
+        )
+    return (first, None) if out is None else (out, first)
