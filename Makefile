@@ -2,6 +2,7 @@
 # make test   every check: lint, types, layers, tests, the Android demo's, INT8 on Arm, LiteRT's GPU delegate
 #             (JDK 17, npm, Debian-like)
 # make test-python   the same without the Android demo
+# make docs   the site of README, DESIGN.md and docs/ in dist/site; a link that leads nowhere ends it
 # make fuzz   damaged inputs over every reader for MINUTES=5, or CASES=10000 of them; SEED=2 for others
 # PYTHON=python3.12 make test   takes another interpreter (3.11 or later)
 
@@ -21,7 +22,7 @@ STYLES   := riviera-boats pointillist-park red-cascade court-robes ink-guardian 
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-python fuzz android-tools gpu-driver lint clean
+.PHONY: help demo test test-python docs fuzz android-tools gpu-driver lint clean
 
 help:
 	@sed -n '/^# /!q; s/^# //p' Makefile
@@ -35,6 +36,9 @@ test: lint android-tools gpu-driver
 
 test-python: lint gpu-driver
 	$(TESTS) --ignore=tests/android
+
+docs: $(VENV)/.installed-docs
+	$(BIN)/mkdocs build
 
 fuzz: $(VENV)/.installed-dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.trust.fuzz --seed $(or $(SEED),1) --shrink \
@@ -68,3 +72,7 @@ $(VENV)/.installed-build: $(PINS) | $(BIN)/python
 $(VENV)/.installed-dev: $(PINS) | $(BIN)/python
 	$(PIP) -e '.[build,dev]'
 	touch $(VENV)/.installed-build $@
+
+$(VENV)/.installed-docs: $(PINS) | $(BIN)/python
+	$(PIP) -e '.[docs]'
+	touch $@
