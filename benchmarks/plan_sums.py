@@ -23,7 +23,7 @@ from iast_export.bundle.styles import feeds_of
 from iast_export.cli.console import progress_bar
 from iast_export.errors import IastExportError
 from iast_export.lanes.lane import find_lanes, timed_run
-from iast_export.lanes.timing import interleave
+from iast_export.lanes.timing import TimingOptions, time_in_turn
 from iast_export.network.adapters import PACKAGED
 from iast_export.pictures.images import center_square, to_tensor
 from iast_export.plan import MeasureOptions, plan_tier
@@ -63,7 +63,8 @@ def compare(build: Build, tier: Tier, options: MeasureOptions, blocks: int = 15)
     content = to_tensor(center_square(rgb, tier.max_side_px))
     feeds = feeds_of(build.styles[0], build.network.code_shapes)
     runs = {lane.label: timed_run(lane.open(), content, feeds) for lane in lanes}
-    samples = interleave(runs, 2, blocks, budget_s=60.0, min_blocks=5, clock_ns=time.thread_time_ns)
+    timing = TimingOptions(blocks=blocks, budget_s=60.0, clock_ns=time.thread_time_ns)
+    samples = time_in_turn(runs, timing)
     for lane in lanes:
         total = sums[lane.runtime, lane.precision]
         if total is not None:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, TypeGuard, get_args
 
 from iast_export.errors import InputError, RecipeError, UsageError
 
 Runtime = Literal["onnxruntime", "litert"]
+# Of the files in a bundle.
 Precision = Literal["fp32", "fp16", "dynamic_int8", "int8"]
+# Those, and all that is made beside a bundle to be compared with them.
+AnyPrecision = Literal[
+    "fp32", "fp16", "weight_only_int8", "dynamic_int8", "int8", "int16x8", "mixed", "ceiling"
+]
 Role = Literal["transfer", "dispatch", "style_encoder", "landmarks"]
 EdgeLayout = Literal["NCHW", "NHWC", "NC", "other"]
 
@@ -17,6 +22,19 @@ Accelerator = Literal["cpu", "gpu"]
 
 RUNTIMES: tuple[Runtime, ...] = get_args(Runtime)
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+ANY_PRECISIONS: tuple[AnyPrecision, ...] = get_args(AnyPrecision)
+# Whose pictures every lane's fidelity is measured to.
+REFERENCE: tuple[Runtime, Precision] = ("onnxruntime", "fp32")
+PRECISION_LABELS: Mapping[str, str] = {
+    "fp32": "FP32",
+    "fp16": "FP16",
+    "weight_only_int8": "weight-only INT8",
+    "dynamic_int8": "dynamic INT8",
+    "int8": "INT8",
+    "int16x8": "16x8",
+    "mixed": "searched mixed",
+    "ceiling": "ceiling",
+}
 ONNX_PRECISIONS: tuple[Precision, ...] = ("fp32", "int8")
 
 CONTENT = "content"
@@ -80,6 +98,11 @@ class Tier:
     def shape_px(self) -> tuple[int, int]:
         """Height and width of the fixed-shape form."""
         return self.max_side_px, self.max_side_px
+
+
+def is_shipped(precision: AnyPrecision) -> TypeGuard[Precision]:
+    """Whether files of a bundle can have it."""
+    return precision in PRECISIONS
 
 
 def check_facts(depths: Sequence[int], size_multiple_px: int) -> None:

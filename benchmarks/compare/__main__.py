@@ -19,7 +19,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.compare.rows import Timing, compare
+from benchmarks.compare.rows import USUAL, compare
 from benchmarks.compare.subjects import prepare, sources
 from benchmarks.compare.table import as_json, markdown
 from benchmarks.compare.tools import TOOLS, Tool
@@ -78,7 +78,7 @@ def run(arguments: argparse.Namespace) -> None:
     for source in (one for one in known if one.name in chosen):
         subject = prepare(source, recipe, arguments.work, say)
         folder = subject.calibration.parent / "made"
-        rows += compare(subject, tools, folder, arguments.work / "envs", Timing(), say)
+        rows += compare(subject, tools, folder, arguments.work / "envs", USUAL, say)
         # After each network: what is known stays, whatever a tool's file does to the next.
         write_atomic(arguments.out / "table.json", as_json(rows, told).encode())
         write_atomic(arguments.out / "table.md", markdown(rows, told).encode())

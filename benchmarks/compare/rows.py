@@ -13,7 +13,8 @@ from benchmarks.compare.subjects import Picture, Subject
 from benchmarks.compare.tools import Made, Tool, quantize
 from iast_export.errors import IastExportError, InputError, ToolError
 from iast_export.lanes.lane import timed_run
-from iast_export.lanes.timing import Interval, Samples, interleave, ratio_interval
+from iast_export.lanes.timing import Samples, TimingOptions, ratio_interval, time_in_turn
+from iast_export.metrics.bootstrap import Interval
 from iast_export.metrics.fidelity import psnr_db, ssim_content
 from iast_export.metrics.style import style_distance
 from iast_export.metrics.summaries import lower_p5, relative_drop
@@ -33,15 +34,7 @@ UNSAFE = (
 RUNTIMES: tuple[Runtime, ...] = ("onnxruntime", "litert")
 
 
-@dataclass(frozen=True)
-class Timing:
-    """How long to measure: runs before any counts, blocks of A B B A, and time for one
-    runtime's."""
-
-    warmup: int = 3
-    blocks: int = 15
-    budget_s: float = 15.0
-    min_blocks: int = 5
+USUAL = TimingOptions(warmup=3)
 
 
 @dataclass
@@ -80,7 +73,7 @@ def compare(
     tools: Sequence[Tool],
     folder: Path,
     environments: Path,
-    timing: Timing,
+    timing: TimingOptions,
     say: Say,
 ) -> list[Row]:
     """The rows of one network, FP32 first in each runtime.
@@ -208,7 +201,7 @@ def check_drawn(subject: Subject, reference: Sequence[Rgb]) -> None:
 
 
 def measure(
-    subject: Subject, runtime: Runtime, files: dict[str, Path], timing: Timing
+    subject: Subject, runtime: Runtime, files: dict[str, Path], timing: TimingOptions
 ) -> dict[str, Samples]:
     """Times of all files of a runtime in turn, one thread, as a user opens them."""
     picture = subject.pictures[0]
@@ -220,6 +213,4 @@ def measure(
             else open_litert(path, subject.tier.signature)
         )
         runs[label] = timed_run(session, to_tensor(picture.content), picture.feeds)
-    return interleave(
-        runs, timing.warmup, timing.blocks, budget_s=timing.budget_s, min_blocks=timing.min_blocks
-    )
+    return time_in_turn(runs, timing)

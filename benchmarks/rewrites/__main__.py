@@ -34,7 +34,8 @@ from iast_export.environment import machine_fingerprint, versions
 from iast_export.errors import IastExportError, InputError
 from iast_export.files.artifacts import write_atomic, write_json
 from iast_export.forms import REWRITES, Rewrite
-from iast_export.lanes.timing import Interval, interleave, ratio_interval
+from iast_export.lanes.timing import TimingOptions, ratio_interval, time_in_turn
+from iast_export.metrics.bootstrap import Interval
 from iast_export.quantize.calibrate import collect
 from iast_export.quantize.equalize.factors import learn_equalization, write_equalized_onnx
 from iast_export.quantize.learned import Learned, of_signatures
@@ -147,7 +148,7 @@ def measure(case: Case, runtime: str, blocks: int) -> Row:
             sessions[name], sessions[f"{name} int8"] = opened
         pictures = {name: session.run(feeds)[STYLIZED] for name, session in sessions.items()}
         runs = {name: partial(session.run, feeds) for name, session in sessions.items()}
-        times = interleave(runs, 10, blocks)
+        times = time_in_turn(runs, TimingOptions(warmup=10, blocks=blocks, budget_s=None))
     spread = float(np.ptp(pictures["before"]))
     difference = float(np.abs(pictures["before"] - pictures["after"]).max()) / spread
     if not difference <= 1e-5:

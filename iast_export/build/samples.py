@@ -8,7 +8,7 @@ from typing import Any
 
 from iast_export.build.request import Build
 from iast_export.bundle.styles import feeds_of
-from iast_export.lanes.verify import EvaluationPair, Scorers
+from iast_export.lanes.judge import EvaluationPair, Scorers
 from iast_export.metrics.perceptual import open_perceptual
 from iast_export.quantize.calibrate import tier_feeds
 from iast_export.quantize.observers import Feeds

@@ -41,15 +41,16 @@ def lanes(
       iast-export lanes dist/demo
       iast-export lanes dist/demo --tier d4-256px --json
     """
+    from iast_export.build.compare import compare_build
     from iast_export.build.request import Build
+    from iast_export.lanes.compare import ComparisonOptions
     from iast_export.pages import write_html
-    from iast_export.pages.side_by_side import ceiling_lines, gap_lines, lanes_rows
+    from iast_export.pages.lanes import ceiling_lines, gap_lines, lanes_rows
     from iast_export.reports.base import MANIFEST_NAME
-    from iast_export.side_by_side import TimingOptions, compare_lanes
 
     with console.progress_bar() as progress:
         build = Build(options.request_of(folder, **given), progress)
-        report = compare_lanes(build, tiers, TimingOptions(threads=threads, blocks=blocks))
+        report = compare_build(build, tiers, ComparisonOptions(threads=threads, blocks=blocks))
     if (folder / MANIFEST_NAME).is_file():
         write_html(folder)
     if as_json:

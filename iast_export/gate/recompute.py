@@ -11,7 +11,7 @@ from functools import lru_cache
 from itertools import pairwise
 
 from iast_export.gate.common import check_of, key_of, label_of
-from iast_export.lanes.timing import Interval, Samples, ratio_interval
+from iast_export.lanes.timing import Samples, speed_ratio
 from iast_export.metrics.summaries import HIGHER_IS_BETTER, drop_of, lower_p5, p90_ms
 from iast_export.reports.base import PSNR_CAP_DB
 from iast_export.reports.benchmark import BenchmarkReport, BenchmarkRow, Ratio
@@ -207,10 +207,9 @@ def _ratio_faults(row: BenchmarkRow, base: BenchmarkRow) -> Iterator[str]:
     if row.ratio_to_fp32 is None:
         yield f"no ratio to FP32, the samples give {found.value:.4g}"
         return
-    follows = Ratio(value=found.value, low=found.low, high=found.high)
     for name in ("value", "low", "high"):
         yield from _differs(
-            f"ratio_to_fp32.{name}", getattr(row.ratio_to_fp32, name), getattr(follows, name)
+            f"ratio_to_fp32.{name}", getattr(row.ratio_to_fp32, name), getattr(found, name)
         )
     if math.isclose(found.low, found.high, rel_tol=_TOLERANCE):
         yield "the same ratio in every block, which no clock gives"
@@ -222,7 +221,7 @@ def _base(row: BenchmarkRow, report: BenchmarkReport) -> BenchmarkRow | None:
 
 
 @lru_cache(maxsize=256)
-def _interval(base_ms: tuple[float, ...], row_ms: tuple[float, ...]) -> Interval:
+def _interval(base_ms: tuple[float, ...], row_ms: tuple[float, ...]) -> Ratio:
     """The ratio as `bench` finds it: samples are kept in their order, two per block.
 
     Kept, since a bundle and its own baseline hold the same samples.
@@ -230,7 +229,7 @@ def _interval(base_ms: tuple[float, ...], row_ms: tuple[float, ...]) -> Interval
     base, row = (
         Samples((), tuple(zip(found[::2], found[1::2], strict=True))) for found in (base_ms, row_ms)
     )
-    return ratio_interval(base, row)
+    return speed_ratio(base, row)
 
 
 # --- comparing ---

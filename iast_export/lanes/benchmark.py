@@ -6,38 +6,29 @@ the machine down weighs on all of them alike. Memory comes from a fresh process 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from iast_export.environment import machine_fingerprint, usable_cores, versions
 from iast_export.errors import CannotJudgeError
 from iast_export.files.artifacts import Progress, no_progress, sha256_file
-from iast_export.lanes.lane import Feeds, Lane, measure_peak_rss_bytes, timed_run
-from iast_export.lanes.timing import Samples, interleave, ratio_interval
+from iast_export.lanes.lane import Feeds, Lane, measure_peak_rss_bytes, open_runs
+from iast_export.lanes.timing import Samples, TimingOptions, speed_ratio, time_in_turn
 from iast_export.pictures.images import Rgb, center_square, to_tensor
-from iast_export.reports.benchmark import BenchmarkReport, BenchmarkRow, Ratio
+from iast_export.reports.benchmark import BenchmarkReport, BenchmarkRow
 
 
 @dataclass(frozen=True)
-class BenchmarkOptions:
-    """How to measure.
+class BenchmarkOptions(TimingOptions):
+    """How to measure; `budget_s` is for one runtime at one tier.
 
     Attributes:
-        threads: of each session.
-        warmup: runs of each lane before any counts.
-        blocks: blocks per runtime and tier; each gives every lane two samples.
-        budget_s: time for the counted runs of one runtime at one tier; where a run is slow, fewer
-            blocks are measured, but never fewer than `min_blocks`. None: all blocks everywhere.
-        min_blocks: see `budget_s`.
         memory: whether to measure peak memory, in processes of its own.
     """
 
-    threads: int = 1
     warmup: int = 3
-    blocks: int = 15
     budget_s: float | None = 6.0
-    min_blocks: int = 5
     memory: bool = True
 
 
@@ -84,44 +75,33 @@ def _measure(
     options: BenchmarkOptions,
     memory: Mapping[Lane, int],
 ) -> dict[Lane, BenchmarkRow]:
-    tensor = to_tensor(content)
-    runs: dict[str, Callable[[], object]] = {
-        lane.precision: timed_run(lane.open(options.threads), tensor, feeds) for lane in group
-    }
-    samples = interleave(
-        runs,
-        options.warmup,
-        options.blocks,
-        budget_s=options.budget_s,
-        min_blocks=options.min_blocks,
-    )
-    base = samples.get("fp32")
+    runs = open_runs(group, to_tensor(content), feeds, options.threads)
+    samples = time_in_turn(runs, options)
+    base = next((samples[lane] for lane in group if lane.precision == "fp32"), None)
     return {
-        lane: _row(lane, samples[lane.precision], base, options.threads, memory.get(lane))
-        for lane in group
+        lane: _row(lane, samples[lane], base, options.threads, memory.get(lane)) for lane in group
     }
 
 
 def _row(
     lane: Lane, samples: Samples, base: Samples | None, threads: int, peak_rss_bytes: int | None
 ) -> BenchmarkRow:
-    ratio = None
-    if base is not None and lane.precision != "fp32":
-        found = ratio_interval(base, samples)
-        ratio = Ratio(value=found.value, low=found.low, high=found.high)
-    return BenchmarkRow(
-        runtime=lane.runtime,
-        precision=lane.precision,
-        tier=lane.tier.id,
-        sha256=sha256_file(lane.path),
-        threads=threads,
-        median_ms=samples.median_ms,
-        p90_ms=samples.p90_ms,
-        samples_ms=samples.samples_ms,
-        warmup_ms=samples.warmup_ms,
-        ratio_to_fp32=ratio,
-        peak_rss_bytes=peak_rss_bytes,
-        file_bytes=lane.path.stat().st_size,
+    ratio = speed_ratio(base, samples) if base and lane.precision != "fp32" else None
+    return BenchmarkRow.model_validate(
+        {
+            "runtime": lane.runtime,
+            "precision": lane.precision,
+            "tier": lane.tier.id,
+            "sha256": sha256_file(lane.path),
+            "threads": threads,
+            "median_ms": samples.median_ms,
+            "p90_ms": samples.p90_ms,
+            "samples_ms": samples.samples_ms,
+            "warmup_ms": samples.warmup_ms,
+            "ratio_to_fp32": ratio,
+            "peak_rss_bytes": peak_rss_bytes,
+            "file_bytes": lane.path.stat().st_size,
+        }
     )
 
 

@@ -9,11 +9,12 @@ from pathlib import Path
 
 from iast_export.bundle.belonging import load_own
 from iast_export.bundle.sealed import Seals
+from iast_export.lanes.figures import Fidelity, LaneFigures, Speed, bundle_figures
 from iast_export.reports.base import BENCHMARK_PATH, PSNR_CAP_DB, VERIFY_PATH
-from iast_export.reports.benchmark import BenchmarkReport, BenchmarkRow
+from iast_export.reports.benchmark import BenchmarkReport
 from iast_export.reports.manifest import Manifest, load_manifest
 from iast_export.reports.verify import Drop, VerifyReport, VerifyRow
-from iast_export.specs import Precision, Runtime
+from iast_export.specs import PRECISION_LABELS, AnyPrecision, Precision, Runtime, is_shipped
 
 # Chosen by the packaged rules for INT8 (data/default_rules.toml): their largest drop, and their
 # least mean PSNR and one more, so that no default lane stands at the edge.
@@ -38,29 +39,32 @@ SHAPE_RULE = (
     "Runtime, which pads by less than a multiple of the network's."
 )
 _RUNTIMES = {"onnxruntime": "ONNX Runtime", "litert": "LiteRT"}
-_PRECISIONS = {"fp32": "FP32", "fp16": "FP16", "dynamic_int8": "dynamic INT8", "int8": "INT8"}
 
 
-def default_lanes(
-    benchmark: BenchmarkReport, verified: VerifyReport
-) -> dict[tuple[Runtime, str], Precision]:
-    """The default precision of each runtime and tier id, by `DEFAULT_RULE`."""
-    judged = {(row.runtime, row.precision, row.tier): row for row in verified.rows}
-    defaults: dict[tuple[Runtime, str], Precision] = {}
-    for runtime, tier in dict.fromkeys((row.runtime, row.tier) for row in benchmark.rows):
-        fit: list[tuple[BenchmarkRow, float]] = []
-        for row in benchmark.rows:
-            found = judged.get((row.runtime, row.precision, row.tier))
-            proven = row.ratio_to_fp32 is not None and row.ratio_to_fp32.low > 1.0
-            if (
-                (row.runtime, row.tier) == (runtime, tier)
-                and found
-                and proven
-                and not _damage(found)
-            ):
-                fit.append((row, found.psnr_db.mean))
-        defaults[runtime, tier] = _fastest(fit) if fit else "fp32"
-    return defaults
+def default_lane(figures: Sequence[LaneFigures]) -> Precision:
+    """The default precision of one runtime at one tier, by `DEFAULT_RULE`.
+
+    Args:
+        figures: of the lanes that can be chosen, all of that runtime and tier.
+    """
+    fit = [
+        (one.fidelity.psnr_db, one.precision, one.speed.ratio)
+        for one in figures
+        if is_shipped(one.precision) and one.speed and one.speed.ratio and one.fidelity
+        if one.speed.ratio.low > 1.0 and not _damage(one.fidelity)
+    ]
+    if not fit:
+        return "fp32"
+    least = max((ratio for *_, ratio in fit), key=lambda ratio: ratio.value).low
+    return max((psnr_db, name) for psnr_db, name, ratio in fit if ratio.high >= least)[1]
+
+
+def default_lanes(figures: Sequence[LaneFigures]) -> dict[tuple[Runtime, str], Precision]:
+    """The default precision of each runtime and tier id."""
+    groups: dict[tuple[Runtime, str], list[LaneFigures]] = {}
+    for one in figures:
+        groups.setdefault((one.runtime, one.tier), []).append(one)
+    return {key: default_lane(group) for key, group in groups.items()}
 
 
 def load_defaults(
@@ -72,7 +76,8 @@ def load_defaults(
     Raises:
         InputError: a report is missing, altered or of other files.
     """
-    return default_lanes(*_own_reports(folder, manifest or load_manifest(folder)))
+    reports = _own_reports(folder, manifest or load_manifest(folder))
+    return default_lanes(bundle_figures(*reports))
 
 
 def load_warnings(folder: Path) -> list[str]:
@@ -136,7 +141,9 @@ def shape_warning(verified: VerifyReport) -> str | None:
     means = [row.own_shape.psnr_db.mean for row in rows if row.own_shape]
     if not means:
         return None
-    losing = ", ".join(_PRECISIONS[name] for name in dict.fromkeys(row.precision for row in rows))
+    losing = ", ".join(
+        PRECISION_LABELS[name] for name in dict.fromkeys(row.precision for row in rows)
+    )
     return (
         f"LiteRT pads pictures that are not square and is then {min(means):.1f} to "
         f"{max(means):.1f} dB from "
@@ -154,43 +161,44 @@ def _loses_by_padding(row: VerifyRow) -> bool:
 def lane_warnings(benchmark: BenchmarkReport, verified: VerifyReport) -> list[str]:
     """A line for each lane that is slower than FP32 or loses its picture, and for INT8 that gains
     nothing."""
-    judged = {(row.runtime, row.precision, row.tier): row for row in verified.rows}
-    defaults = default_lanes(benchmark, verified)
+    figures = bundle_figures(benchmark, verified)
+    defaults = default_lanes(figures)
     lines = []
-    for row in benchmark.rows:
-        found = judged.get((row.runtime, row.precision, row.tier))
-        faults = [*_slowness(row), *(_damage(found) if found else [])]
-        if row.precision != "fp32" and faults:
-            chosen = _PRECISIONS[defaults[row.runtime, row.tier]]
-            what = f"{_PRECISIONS[row.precision]} in {_RUNTIMES[row.runtime]} at {row.tier}"
+    for one in figures:
+        faults = [
+            *(_slowness(one.precision, one.speed) if one.speed else []),
+            *(_damage(one.fidelity) if one.fidelity else []),
+        ]
+        if one.precision != "fp32" and faults:
+            chosen = PRECISION_LABELS[defaults[one.runtime, one.tier]]
+            what = f"{PRECISION_LABELS[one.precision]} in {_RUNTIMES[one.runtime]} at {one.tier}"
             lines.append(f"{what} {' and '.join(faults)}: {chosen} is the default there")
     shape = shape_warning(verified)
     return [*lines, shape] if shape else lines
 
 
-def _slowness(row: BenchmarkRow) -> list[str]:
-    ratio = row.ratio_to_fp32
+def _slowness(precision: AnyPrecision, speed: Speed) -> list[str]:
+    ratio = speed.ratio
     if ratio is None or ratio.low > 1.0:
         return []
     if ratio.high < 1.0:
         return [f"takes {100 * (1 / ratio.value - 1):.1f}% longer than FP32"]
-    return (
-        []
-        if row.precision == "fp16"
-        else [f"is not proven faster, {ratio.value:.2f}x the speed of FP32"]
-    )
+    # FP16 is there for its size.
+    same = precision == "fp16"
+    return [] if same else [f"is not proven faster, {ratio.value:.2f}x the speed of FP32"]
 
 
-def _damage(row: VerifyRow) -> list[str]:
+def _damage(found: Fidelity) -> list[str]:
     """What keeps a lane from being a default, whatever its speed."""
     faults = []
-    if row.psnr_db.mean >= PSNR_CAP_DB:
+    if found.psnr_db >= PSNR_CAP_DB:
         faults.append("computes nothing in integers")
-    if row.psnr_db.mean < FLOOR_DB:
-        faults.append(f"is {row.psnr_db.mean:.1f} dB from FP32, below {FLOOR_DB:.0f} dB")
-    worst = _worst_drop(row.drop)
-    if worst[0] > MAX_DROP:
-        faults.append(f"has {worst[1]} {worst[0]:.1%} worse")
+    if found.psnr_db < FLOOR_DB:
+        faults.append(f"is {found.psnr_db:.1f} dB from FP32, below {FLOOR_DB:.0f} dB")
+    if found.drop:
+        worst, score = _worst_drop(found.drop)
+        if worst > MAX_DROP:
+            faults.append(f"has {score} {worst:.1%} worse")
     return faults
 
 
@@ -202,10 +210,3 @@ def _worst_drop(drop: Drop) -> tuple[float, str]:
         (drop.identity, "identity"),
     )
     return max((score, name) for score, name in named if score is not None)
-
-
-def _fastest(fit: Sequence[tuple[BenchmarkRow, float]]) -> Precision:
-    ratios = [(row.precision, row.ratio_to_fp32, psnr_db) for row, psnr_db in fit]
-    low = max((ratio for _, ratio, _ in ratios if ratio), key=lambda ratio: ratio.value).low
-    as_fast = [(psnr_db, name) for name, ratio, psnr_db in ratios if ratio and ratio.high >= low]
-    return max(as_fast)[1]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from iast_export.specs import (
     ONNX_PRECISIONS,
     PRECISIONS,
     RUNTIMES,
+    AnyPrecision,
     Precision,
     Runtime,
     Tier,
@@ -42,7 +43,7 @@ class Lane:
     """
 
     runtime: Runtime
-    precision: Precision
+    precision: AnyPrecision
     tier: Tier
     path: Path
     sha256: str | None = None
@@ -147,13 +148,12 @@ def timed_run(session: Session, content: NDArray[np.float32], feeds: Feeds) -> C
     return lambda: session.run(everything)
 
 
-def measure_peak_rss_bytes(
-    lane: Lane, feed_shapes: Mapping[str, Sequence[int]], threads: int = 1
-) -> int:
-    """Peak resident memory of a fresh process that loads the lane and runs it once, Python
-    included.
+def run_apart(lane: Lane, feed_shapes: Mapping[str, Sequence[int]], threads: int = 1) -> int:
+    """Loads a lane and runs it once in a fresh process, as some files end the process that runs
+    them; the peak of its resident memory in bytes, Python included.
 
     Raises:
+        InputError: the file is missing or altered.
         ToolError: the process failed.
     """
     job = {
@@ -166,8 +166,19 @@ def measure_peak_rss_bytes(
         "sha256": lane.sha256,
         "threads": threads,
     }
+    return int(call_apart("iast_export.lanes.lane:peak_of_lane", {"job": job}, lane.label))
+
+
+def measure_peak_rss_bytes(
+    lane: Lane, feed_shapes: Mapping[str, Sequence[int]], threads: int = 1
+) -> int:
+    """Peak memory of `run_apart`.
+
+    Raises:
+        ToolError: the process failed.
+    """
     try:
-        return int(call_apart("iast_export.lanes.lane:peak_of_lane", {"job": job}, lane.label))
+        return run_apart(lane, feed_shapes, threads)
     except (InputError, ToolError) as error:
         raise ToolError(
             f"the memory of {lane.label} can't be measured: {' '.join(error.message.split())}",
@@ -184,3 +195,15 @@ def peak_of_lane(job: Mapping[str, Any]) -> int:
     content = np.full((1, 3, *tier.shape_px), 0.5, np.float32)
     timed_run(lane.open(job["threads"]), content, feeds)()
     return peak_rss_bytes()
+
+
+def open_runs(
+    lanes: Iterable[Lane], content: NDArray[np.float32], feeds: Feeds, threads: int = 1
+) -> dict[Lane, Callable[[], object]]:
+    """For each lane a session of its own and `timed_run` over it.
+
+    Raises:
+        InputError: a file is missing or altered.
+        ToolError: a runtime refuses its file.
+    """
+    return {lane: timed_run(lane.open(threads), content, feeds) for lane in lanes}

@@ -7,19 +7,22 @@ import gc
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from iast_export.errors import CannotJudgeError, InputError, UsageError
+from iast_export.metrics.bootstrap import Interval, Resampling, central_interval, medians
 from iast_export.metrics.summaries import p90_ms
+from iast_export.reports.benchmark import Ratio
 
+K = TypeVar("K")
 Clock = Callable[[], int]
+Run = Callable[[], object]
 
-# Of a bootstrap: its ends at 2.5 and 97.5 % rest on 100 resamples each.
-_RESAMPLES = 4000
+# Reports keep these intervals, and the gate finds them again, maybe with another numpy.
+_BLOCKS = Resampling(4000, kept_stream=True)
 
 
 @dataclass(frozen=True)
@@ -51,23 +54,28 @@ class Samples:
 
 
 @dataclass(frozen=True)
-class Interval:
-    """A ratio with its 95 % bootstrap interval."""
+class TimingOptions:
+    """How things are timed in turn.
 
-    value: float
-    low: float
-    high: float
+    Attributes:
+        threads: of each session.
+        warmup: runs of each thing before any counts, kept apart.
+        blocks: to measure; every block gives each thing two samples.
+        budget_s: fewer blocks, where the warmed-up speed says that all would take longer than this;
+            None: all of them.
+        min_blocks: blocks to measure whatever the budget.
+        clock_ns: a clock that never goes back, nanoseconds.
+    """
+
+    threads: int = 1
+    warmup: int = 2
+    blocks: int = 15
+    budget_s: float | None = 15.0
+    min_blocks: int = 5
+    clock_ns: Clock = time.perf_counter_ns
 
 
-def interleave(
-    runs: Mapping[str, Callable[[], object]],
-    warmup: int,
-    blocks: int,
-    *,
-    budget_s: float | None = None,
-    min_blocks: int = 2,
-    clock_ns: Clock = time.perf_counter_ns,
-) -> dict[str, Samples]:
+def time_in_turn(runs: Mapping[K, Run], options: TimingOptions) -> dict[K, Samples]:
     """Times several things in turn: each block goes through them forward, then backward.
 
     With two that is A B B A, so that a slow drift of the machine weighs on both alike. Garbage
@@ -75,34 +83,29 @@ def interleave(
 
     Args:
         runs: what to time, by name; each call is one run.
-        warmup: runs of each before any counts, kept apart.
-        blocks: blocks to measure; every block gives each thing two samples.
-        budget_s: fewer blocks, where the warmed-up speed says that all would take longer than this.
-        min_blocks: blocks to measure whatever the budget.
-        clock_ns: a clock that never goes back, nanoseconds.
+        options: how.
 
     Raises:
         UsageError: nothing to time, or too few blocks to compare.
     """
-    if not runs or warmup < 0 or blocks < 2 or min_blocks < 2:
+    if not runs or options.warmup < 0 or options.blocks < 2 or options.min_blocks < 2:
         raise UsageError(
-            f"{len(runs)} things to time with {warmup} warm-up runs and {blocks} blocks",
+            f"{len(runs)} things to time with {options.warmup} warm-up runs and {options.blocks} "
+            "blocks",
             "time at least one thing in at least 2 blocks",
         )
     collects = gc.isenabled()
     gc.disable()
     try:
-        warm: dict[str, list[float]] = {
-            name: [_time_ms(run, clock_ns) for _ in range(warmup)] for name, run in runs.items()
+        warm = {
+            name: tuple(_time_ms(run, options.clock_ns) for _ in range(options.warmup))
+            for name, run in runs.items()
         }
-        wanted = _affordable(warm, blocks, budget_s, min_blocks)
-        timed = [_block(runs, clock_ns) for _ in range(wanted)]
+        timed = [_block(runs, options.clock_ns) for _ in range(_affordable(warm, options))]
     finally:
         if collects:
             gc.enable()
-    return {
-        name: Samples(tuple(warm[name]), tuple(block[name] for block in timed)) for name in runs
-    }
+    return {name: Samples(warm[name], tuple(block[name] for block in timed)) for name in runs}
 
 
 def ratio_interval(base: Samples, other: Samples, seed: int = 0) -> Interval:
@@ -126,49 +129,32 @@ def ratio_interval(base: Samples, other: Samples, seed: int = 0) -> Interval:
     ratios = np.array(
         [sum(one) / sum(two) for one, two in zip(base.blocks_ms, other.blocks_ms, strict=True)]
     )
-    medians = _medians(ratios, _drawn(len(ratios), seed))
     value = float(np.median(ratios))
-    low, high = (float(np.quantile(medians, q)) for q in (0.025, 0.975))
-    return Interval(value, min(low, value), max(high, value))
+    found = central_interval(medians(ratios, replace(_BLOCKS, seed=seed).draws(len(ratios))), value)
+    return Interval(value, min(found.low, value), max(found.high, value))
 
 
-def _medians(values: NDArray[np.float64], drawn: NDArray[np.int64]) -> NDArray[np.float64]:
-    """The median of each resample, by ranks: small integers sort several times faster than
-    floats."""
-    order = np.argsort(values, kind="stable")
-    ranks = np.empty(len(values), np.int16)
-    ranks[order] = np.arange(len(values))
-    resampled = np.sort(ranks[drawn], axis=1)
-    middle = (len(values) - 1) // 2, len(values) // 2
-    lower, upper = (values[order][resampled[:, place]] for place in middle)
-    return (lower + upper) / 2.0
+def speed_ratio(base: Samples, other: Samples) -> Ratio:
+    """`ratio_interval` as reports write it."""
+    found = ratio_interval(base, other)
+    return Ratio(value=found.value, low=found.low, high=found.high)
 
 
-@lru_cache(maxsize=8)
-def _drawn(blocks: int, seed: int) -> NDArray[np.int64]:
-    """Which blocks each resample holds; `RandomState`, since numpy keeps its stream the same for
-    good."""
-    return np.random.RandomState(seed).randint(0, blocks, (_RESAMPLES, blocks), np.int64)
-
-
-def _affordable(
-    warm: Mapping[str, Sequence[float]], blocks: int, budget_s: float | None, least: int
-) -> int:
-    if budget_s is None or not all(warm.values()):
-        return blocks
+def _affordable(warm: Mapping[K, Sequence[float]], options: TimingOptions) -> int:
+    if options.budget_s is None or not all(warm.values()):
+        return options.blocks
     block_ms = 2 * sum(min(times) for times in warm.values())
-    return max(min(least, blocks), min(blocks, int(budget_s * 1000.0 / block_ms)))
+    wanted = min(options.blocks, int(options.budget_s * 1000.0 / block_ms))
+    return max(min(options.min_blocks, options.blocks), wanted)
 
 
-def _block(
-    runs: Mapping[str, Callable[[], object]], clock_ns: Clock
-) -> dict[str, tuple[float, float]]:
+def _block(runs: Mapping[K, Run], clock_ns: Clock) -> dict[K, tuple[float, float]]:
     forward = {name: _time_ms(run, clock_ns) for name, run in runs.items()}
     backward = {name: _time_ms(runs[name], clock_ns) for name in reversed(list(runs))}
     return {name: (forward[name], backward[name]) for name in runs}
 
 
-def _time_ms(run: Callable[[], object], clock_ns: Clock) -> float:
+def _time_ms(run: Run, clock_ns: Clock) -> float:
     start = clock_ns()
     run()
     return max(clock_ns() - start, 1) / 1e6

@@ -3,18 +3,9 @@
 from __future__ import annotations
 
 from iast_export.reports.benchmark import Ratio
+from iast_export.specs import PRECISION_LABELS
 
 RUNTIME_NAMES = {"onnxruntime": "ONNX Runtime", "litert": "LiteRT"}
-PRECISION_NAMES = {
-    "fp32": "FP32",
-    "fp16": "FP16",
-    "weight_only_int8": "weight-only INT8",
-    "dynamic_int8": "dynamic INT8",
-    "int8": "INT8",
-    "int16x8": "16x8",
-    "mixed": "searched mixed",
-    "ceiling": "ceiling",
-}
 
 
 def milliseconds(value: float | None) -> str:
@@ -56,4 +47,4 @@ def runtime_name(runtime: str) -> str:
 
 def precision_name(precision: str) -> str:
     """The precision as people write it."""
-    return PRECISION_NAMES.get(precision, precision)
+    return PRECISION_LABELS.get(precision, precision)

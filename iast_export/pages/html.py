@@ -20,9 +20,14 @@ from iast_export.errors import InputError
 from iast_export.files.artifacts import write_atomic
 from iast_export.lanes.default_lane import DEFAULT_RULE, lane_warnings
 from iast_export.pages import format as fmt
-from iast_export.pages.lanes import lane_charts
-from iast_export.pages.plots import Bar, Group, bar_chart
-from iast_export.pages.side_by_side import ceiling_lines, comparison_charts, lane_name, remark
+from iast_export.pages.lanes import (
+    bundle_charts,
+    ceiling_lines,
+    comparison_charts,
+    lane_name,
+    remark,
+)
+from iast_export.pages.plots import Bar, BarGroup, bar_chart
 from iast_export.pictures.images import Rgb, fit_longest_side, load_image
 from iast_export.reports.base import (
     BENCHMARK_PATH,
@@ -233,7 +238,7 @@ def _lane_charts(parts: ReportParts) -> str:
     )
     searches = [one for one in parts.searches if one.tier not in compared]
     first = comparison_charts(parts.lanes) if parts.lanes else ""
-    return "\n".join([first, lane_charts(rest, parts.verify, searches)])
+    return "\n".join([first, bundle_charts(rest, parts.verify, searches)])
 
 
 def device_lanes(result: DeviceResult) -> list[DeviceLane]:
@@ -261,7 +266,7 @@ def speed_chart(report: BenchmarkReport) -> str:
         rows = [row for row in report.rows if (row.runtime, row.tier) == (runtime, tier)]
         bars = [_speed_bar(row) for row in rows if row.ratio_to_fp32 is not None]
         if bars:
-            groups.append(Group(f"{fmt.runtime_name(runtime)}, {tier}", bars))
+            groups.append(BarGroup(f"{fmt.runtime_name(runtime)}, {tier}", bars))
     return bar_chart(groups, "× FP32", mark=1.0)
 
 
@@ -269,7 +274,9 @@ def fidelity_chart(report: VerifyReport) -> str:
     """Mean PSNR to FP32 by tier, with a line from the 5th percentile to the mean."""
     groups = []
     for tier in dict.fromkeys(row.tier for row in report.rows):
-        groups.append(Group(tier, [_fidelity_bar(row) for row in report.rows if row.tier == tier]))
+        groups.append(
+            BarGroup(tier, [_fidelity_bar(row) for row in report.rows if row.tier == tier])
+        )
     return bar_chart(groups, "dB")
 
 

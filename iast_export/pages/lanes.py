@@ -1,104 +1,150 @@
-"""Lanes side by side: latency against fidelity per tier, the Pareto front, and the default lane."""
+"""Lanes as plots, latency against fidelity, and `iast-export lanes` as a table for the terminal."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
 
 from iast_export.lanes.default_lane import default_lanes
+from iast_export.lanes.figures import (
+    LaneFigures,
+    bundle_figures,
+    compared_figures,
+    searched_figures,
+)
+from iast_export.lanes.front import front, place_of
 from iast_export.pages import format as fmt
-from iast_export.pages.plots import Point, scatter_chart
-from iast_export.reports.base import PSNR_CAP_DB
+from iast_export.pages.plots import Mark, Point, scatter_chart
 from iast_export.reports.benchmark import BenchmarkReport
+from iast_export.reports.lanes import LaneRow, LanesReport
 from iast_export.reports.search import SearchReport
 from iast_export.reports.verify import VerifyReport
+from iast_export.specs import AnyPrecision, Runtime
+
+Row = tuple[str, ...]
+LaneKey = tuple[Runtime, AnyPrecision, str]
+COLUMNS: Row = (
+    "tier", "lane", "median", "FP32 / this", "PSNR mean, p5", "drop SSIM, style", "file", "remark"
+)  # fmt: skip
 
 
-@dataclass(frozen=True)
-class LanePoint:
-    """A lane's place: median latency and mean PSNR to ONNX FP32, which itself stands at the cap."""
-
-    runtime: str
-    precision: str
-    tier: str
-    median_ms: float
-    psnr_db: float
-    is_default: bool = False
-    on_front: bool = False
-
-    @property
-    def label(self) -> str:
-        """For example `LiteRT INT8, 10.8 ms, 42.3 dB (default)`."""
-        name = fmt.precision_name(self.precision)
-        default = " (default)" if self.is_default else ""
-        figures = f"{fmt.milliseconds(self.median_ms)}, {fmt.decibels(self.psnr_db)}"
-        return f"{fmt.runtime_name(self.runtime)} {name}, {figures}{default}"
-
-
-def lane_points(
-    benchmark: BenchmarkReport, verified: VerifyReport, searches: Sequence[SearchReport] = ()
-) -> list[LanePoint]:
-    """Every lane that was timed and judged, tier by tier, and the searched mixed files."""
-    judged = {(row.runtime, row.precision, row.tier): row.psnr_db.mean for row in verified.rows}
-    defaults = default_lanes(benchmark, verified)
-    points = []
-    for row in benchmark.rows:
-        reference = (row.runtime, row.precision) == ("onnxruntime", "fp32")
-        psnr_db = PSNR_CAP_DB if reference else judged.get((row.runtime, row.precision, row.tier))
-        if psnr_db is not None:
-            default = defaults[row.runtime, row.tier] == row.precision
-            points.append(
-                LanePoint(
-                    row.runtime, row.precision, row.tier, row.median_ms, psnr_db, is_default=default
-                )
-            )
-    points += _searched(benchmark, searches)
-    return [_on_front(one, points) for one in points]
-
-
-def lane_charts(
+def bundle_charts(
     benchmark: BenchmarkReport, verified: VerifyReport, searches: Sequence[SearchReport] = ()
 ) -> str:
-    """One plot per tier, latency against PSNR, with a dashed line along the Pareto front."""
-    points = lane_points(benchmark, verified, searches)
+    """The lanes of a bundle that were timed and judged, and the searched mixed files."""
+    own = bundle_figures(benchmark, verified)
+    defaults = {(runtime, one, tier) for (runtime, tier), one in default_lanes(own).items()}
+    return lane_charts([*own, *searched_figures(searches, benchmark)], defaults)
+
+
+def comparison_charts(report: LanesReport) -> str:
+    """The lanes of `iast-export lanes`."""
+    defaults = {(row.runtime, row.lane, row.tier) for row in report.rows if row.is_default}
+    return lane_charts(compared_figures(report), defaults)
+
+
+def lane_charts(figures: Sequence[LaneFigures], defaults: Collection[LaneKey]) -> str:
+    """One plot per tier, latency against PSNR, with a dashed line along the Pareto front; ceilings
+    are lines, as their pictures mean nothing."""
     charts = []
-    for tier in dict.fromkeys(one.tier for one in points):
-        drawn = [
-            (one, Point(one.label, one.median_ms, one.psnr_db, one.precision)) for one in points
-        ]
-        here = [(one, point) for one, point in drawn if one.tier == tier]
-        front = sorted((point for one, point in here if one.on_front), key=lambda point: point.x)
-        charts.append(
-            scatter_chart(tier, [point for _, point in here], front, "ms", "PSNR to FP32, dB")
-        )
+    for tier in dict.fromkeys(one.tier for one in figures if place_of(one)):
+        here = [one for one in figures if one.tier == tier]
+        points = [point for one in here if (point := _point(one, defaults))]
+        along = [point for one in front(here) if (point := _point(one, defaults))]
+        charts.append(scatter_chart(tier, points, along, "ms", "PSNR to FP32, dB", _marks(here)))
     return "\n".join(charts)
 
 
-def _searched(benchmark: BenchmarkReport, searches: Sequence[SearchReport]) -> list[LanePoint]:
-    """Searched files at the benchmark's INT8 time over their speed, which was timed in turn with
-    INT8."""
-    int8 = {(r.runtime, r.tier): r.median_ms for r in benchmark.rows if r.precision == "int8"}
-    points = []
-    for report in searches:
-        mixed, base = report.lanes[-1], int8.get((report.runtime, report.tier))
-        if base is not None:
-            median_ms = base / mixed.speed_to_int8
-            points.append(LanePoint(report.runtime, "mixed", report.tier, median_ms, mixed.psnr_db))
-    return points
+def _point(one: LaneFigures, defaults: Collection[LaneKey]) -> Point | None:
+    """For example `LiteRT INT8, 10.8 ms, 42.3 dB (default)`."""
+    place = place_of(one)
+    if place is None:
+        return None
+    figures = f"{fmt.milliseconds(place[0])}, {fmt.decibels(place[1])}"
+    default = " (default)" if (one.runtime, one.precision, one.tier) in defaults else ""
+    return Point(f"{_name(one.runtime, one.precision)}, {figures}{default}", *place, one.precision)
 
 
-def _on_front(point: LanePoint, points: Sequence[LanePoint]) -> LanePoint:
-    """The point, marked where no other lane of its tier is both faster and closer."""
-    rivals = [one for one in points if one.tier == point.tier and one != point]
-    beaten = any(
-        one.median_ms <= point.median_ms and one.psnr_db >= point.psnr_db for one in rivals
+def _marks(figures: Sequence[LaneFigures]) -> list[Mark]:
+    return [
+        Mark(
+            f"{_name(one.runtime, one.precision)}, {fmt.milliseconds(one.speed.median_ms)}",
+            one.speed.median_ms,
+        )
+        for one in figures
+        if one.precision == "ceiling" and one.speed
+    ]
+
+
+def _name(runtime: Runtime, precision: AnyPrecision) -> str:
+    return f"{fmt.runtime_name(runtime)} {fmt.precision_name(precision)}"
+
+
+def lane_name(row: LaneRow) -> str:
+    """For example `LiteRT weight-only INT8`."""
+    return _name(row.runtime, row.lane)
+
+
+def remark(row: LaneRow) -> str:
+    """What a lane stands out by."""
+    marks = [
+        *(["ceiling, not for use"] if row.lane == "ceiling" else []),
+        *(["default"] if row.is_default else []),
+        *(["front"] if row.on_front else []),
+        *(["no figures"] if row.not_run else []),
+    ]
+    return ", ".join(marks)
+
+
+def lanes_rows(report: LanesReport) -> tuple[Row, list[Row]]:
+    """Columns, and a row per lane."""
+    return COLUMNS, [_row(row) for row in report.rows]
+
+
+def _row(row: LaneRow) -> Row:
+    psnr = f"{row.psnr_db.mean:.1f}, {fmt.decibels(row.psnr_db.p5)}" if row.psnr_db else "–"
+    drop = (
+        f"{fmt.percent(row.drop.ssim_content)}, {fmt.percent(row.drop.style_distance)}"
+        if row.drop
+        else "–"
     )
-    place = (
-        point.runtime,
-        point.precision,
-        point.tier,
-        point.median_ms,
-        point.psnr_db,
-        point.is_default,
+    figures = (fmt.milliseconds(row.median_ms), fmt.ratio(row.ratio_to_fp32), psnr, drop)
+    return row.tier, lane_name(row), *figures, fmt.size(row.file_bytes), remark(row)
+
+
+def gap_lines(report: LanesReport) -> list[str]:
+    """Each lane without figures, with the reason."""
+    return [f"{row.tier}, {lane_name(row)}: {row.not_run}" for row in report.rows if row.not_run]
+
+
+def ceiling_lines(report: LanesReport) -> list[str]:
+    """Per tier and runtime, how near static INT8 comes to everything in INT8."""
+    lines = []
+    for row in report.rows:
+        if row.lane != "ceiling" or row.ratio_to_fp32 is None:
+            continue
+        int8 = next(
+            one
+            for one in report.rows
+            if (one.runtime, one.tier, one.lane) == (row.runtime, row.tier, "int8")
+        )
+        if int8.ratio_to_fp32 is not None:
+            own = int8.ratio_to_fp32.value
+            alone = _alone(int8.convolution_share, own)
+            lines.append(_ceiling_line(row, own, row.ratio_to_fp32.value) + alone)
+    return lines
+
+
+def _alone(share: float | None, own: float) -> str:
+    if share is None:
+        return ""
+    return f"; its convolutions take {share:.0%} of its time, {own / share:.2f}× were all else free"
+
+
+def _ceiling_line(row: LaneRow, int8: float, ceiling: float) -> str:
+    name = f"{row.tier}, {fmt.runtime_name(row.runtime)}"
+    own = f"{name}: INT8 at {int8:.2f}× FP32"
+    if int8 >= ceiling:
+        return f"{own} is itself the ceiling: with everything in INT8 {ceiling:.2f}×"
+    return (
+        f"{own} is at {int8 / ceiling:.0%} of the ceiling: with everything in INT8 {ceiling:.2f}×"
     )
-    return LanePoint(*place, on_front=not beaten)

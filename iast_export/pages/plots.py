@@ -31,7 +31,7 @@ class Bar:
 
 
 @dataclass(frozen=True)
-class Group:
+class BarGroup:
     """Bars under one heading."""
 
     title: str
@@ -39,7 +39,7 @@ class Group:
 
 
 def bar_chart(
-    groups: Sequence[Group], unit: str, *, mark: float | None = None, start: float = 0.0
+    groups: Sequence[BarGroup], unit: str, *, mark: float | None = None, start: float = 0.0
 ) -> str:
     """Horizontal bars by group, as an `<svg>` element.
 

@@ -10,7 +10,7 @@ from iast_export.build.request import Build
 from iast_export.environment import machine_fingerprint, versions
 from iast_export.forms import noted
 from iast_export.forms.litert_forms import count_forms
-from iast_export.lanes.timing import Interval, ratio_interval
+from iast_export.lanes.timing import speed_ratio
 from iast_export.plan.conversions import conversion_rows, total_ms
 from iast_export.plan.decide import decision_of, flag_of, reason_of
 from iast_export.plan.exports import fp32_files
@@ -21,7 +21,6 @@ from iast_export.plan.measure import Found, MeasureOptions, look_at, signature
 from iast_export.plan.onnx_network import read_onnx
 from iast_export.plan.rewrites import rewrite_of, rewrites_of
 from iast_export.plan.rows import plan_rows
-from iast_export.reports.benchmark import Ratio
 from iast_export.reports.plan import PlanConversion, PlanGroup, PlanReport, RuntimePlan
 from iast_export.runtimes.gpu_operators import refusal
 from iast_export.specs import Runtime, check_plan, find_tiers
@@ -91,7 +90,7 @@ def _row(
     model: Any, network: Network, alike: Sequence[Group], found: Found, places: Mapping[str, int]
 ) -> PlanGroup:
     group = alike[0]
-    speed = ratio_interval(found.fp32, found.quantized) if found.fp32 and found.quantized else None
+    speed = speed_ratio(found.fp32, found.quantized) if found.fp32 and found.quantized else None
     return PlanGroup(
         kind=group.kind,
         role=group.role,
@@ -106,7 +105,7 @@ def _row(
         int8=found.int8,
         fp32_ms=found.fp32.median_ms if found.fp32 else None,
         int8_ms=found.quantized.median_ms if found.quantized else None,
-        speed=_ratio(speed),
+        speed=speed,
         decision=decision_of(group),
         rewrite=rewrite_of(network, group, places),
         reason=reason_of(model, network, group),
@@ -121,10 +120,6 @@ def _off_gpu(model: Any, group: Group) -> tuple[str, ...]:
     return tuple(
         dict.fromkeys(f"{one.operator} ({one.reason})" for one in found if one is not None)
     )
-
-
-def _ratio(speed: Interval | None) -> Ratio | None:
-    return Ratio(value=speed.value, low=speed.low, high=speed.high) if speed else None
 
 
 def shape_of(network: Network, group: Group) -> str:

@@ -15,7 +15,7 @@ from iast_export import __version__
 from iast_export.environment import machine_fingerprint, versions
 from iast_export.errors import ToolError
 from iast_export.files.artifacts import json_bytes, sha256_bytes
-from iast_export.lanes.timing import Samples, interleave
+from iast_export.lanes.timing import Samples, TimingOptions, time_in_turn
 from iast_export.plan import cache, litert_micro, onnx_micro
 from iast_export.plan.graph import Network
 from iast_export.plan.groups import Group
@@ -35,7 +35,7 @@ class MeasureOptions:
     Attributes:
         mode: "cached" measures what the cache lacks, "again" everything, "no" nothing.
         threads: of the runtimes.
-        warmup, blocks: see `timing.interleave`.
+        warmup, blocks: see `TimingOptions`.
         budget_s: about as long a group may take.
     """
 
@@ -145,14 +145,9 @@ def measured_alone(run: Callable[[], object], options: MeasureOptions) -> Sample
 
 
 def _timed(runs: Mapping[str, Callable[[], object]], options: MeasureOptions) -> dict[str, Samples]:
-    return interleave(
-        runs,
-        options.warmup,
-        options.blocks,
-        budget_s=options.budget_s,
-        min_blocks=5,
-        clock_ns=time.thread_time_ns if options.threads == 1 else time.perf_counter_ns,
-    )
+    clock_ns = time.thread_time_ns if options.threads == 1 else time.perf_counter_ns
+    counts = options.threads, options.warmup, options.blocks, options.budget_s
+    return time_in_turn(runs, TimingOptions(*counts, clock_ns=clock_ns))
 
 
 def _micro(model: Any, network: Network, group: Group, threads: int) -> _Micro:

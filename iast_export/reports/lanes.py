@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal, Self, get_args
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -17,20 +17,16 @@ from iast_export.reports.base import (
 )
 from iast_export.reports.benchmark import Ratio
 from iast_export.reports.verify import Drop, Spread
-from iast_export.specs import Runtime
+from iast_export.specs import REFERENCE, AnyPrecision, Runtime
 
 LANES_PATH = "reports/lanes.json"
-
-LaneKind = Literal[
-    "fp32", "fp16", "weight_only_int8", "dynamic_int8", "int8", "int16x8", "mixed", "ceiling"
-]
-LANE_KINDS: tuple[LaneKind, ...] = get_args(LaneKind)
 
 
 class LaneRow(Model):
     """A lane of a tier, measured, or the reason why it is not.
 
     Attributes:
+        lane: its precision.
         path: of its file inside the bundle's folder; None where there is none.
         sha256: of that file.
         shipped: whether the manifest lists it. Only shipped lanes can be a default.
@@ -47,7 +43,7 @@ class LaneRow(Model):
 
     runtime: Runtime
     tier: str
-    lane: LaneKind
+    lane: AnyPrecision
     path: RelativePath | None = None
     sha256: Sha256 | None = None
     shipped: bool
@@ -67,6 +63,9 @@ class LaneRow(Model):
     def _measured_or_said_why(self) -> Self:
         if bool(self.not_run) == (self.median_ms is not None):
             raise ValueError("a lane has figures, or a reason why not")
+        unjudged = self.lane == "ceiling" or (self.runtime, self.lane) == REFERENCE
+        if not self.not_run and (self.psnr_db is None) != unjudged:
+            raise ValueError("a lane that runs is judged, unless it is a ceiling or ONNX FP32")
         if (self.path is None) != (self.sha256 is None):
             raise ValueError("a file and its sha256 come together")
         if (self.is_default or self.on_front) and (self.lane == "ceiling" or self.not_run):

@@ -26,7 +26,7 @@ _STATE_NAMES: Mapping[Runtime, str] = {
 
 Operator = Literal[">=", "<="]
 GroupPrecision = Literal["int8", "fp32"]
-Verdict = Literal["met", "not met", "out of time"]
+SearchVerdict = Literal["met", "not met", "out of time"]
 Block = tuple[Milliseconds, Milliseconds]
 
 
@@ -66,7 +66,7 @@ class SearchState(Report):
     candidates: tuple[Candidate, ...] = ()
 
 
-class Judged(Model):
+class JudgedBudget(Model):
     """A budget, what was measured, and the one-sided 95 % bound that decides."""
 
     name: str
@@ -95,7 +95,7 @@ class GroupRow(Model):
     int8_speed_high: float | None = None
 
 
-class Lane(Model):
+class SearchedLane(Model):
     """A file's figures beside the chosen one's."""
 
     lane: Literal["fp32", "int8", "mixed"]
@@ -122,11 +122,11 @@ class SearchReport(Report):
     threads: Positive
     fp32_sha256: Sha256
     set: SetFacts
-    verdict: Verdict
+    verdict: SearchVerdict
     complete: bool
-    budgets: tuple[Judged, ...]
+    budgets: tuple[JudgedBudget, ...]
     groups: tuple[GroupRow, ...]
-    lanes: tuple[Lane, ...]
+    lanes: tuple[SearchedLane, ...]
     measured: Positive
     measured_now: Annotated[int, Field(ge=0)]
     seconds: Annotated[float, Field(ge=0)]

@@ -11,19 +11,20 @@ from pathlib import Path
 from iast_export.errors import InputError
 from iast_export.files.artifacts import Progress, atomic_path, no_progress, sha256_file
 from iast_export.files.paths import check_not_overwriting
+from iast_export.lanes.timing import TimingOptions
 from iast_export.quantize.onnx.groups import OperatorGroup
 from iast_export.reports.base import SetFacts
 from iast_export.reports.search import (
     Candidate,
     GroupRow,
-    Lane,
+    SearchedLane,
     SearchReport,
     search_name,
     state_name,
 )
 from iast_export.search.budgets import Budget, judge, latency_ms, parse_budgets
-from iast_export.search.greedy import Outcome, Search, mean_psnr_db, speed
-from iast_export.search.measure import Bench, Deadline, TimingOptions
+from iast_export.search.greedy import Search, SearchOutcome, mean_psnr_db, speed
+from iast_export.search.measure import Bench, Deadline
 from iast_export.search.subjects import LiteRtSubject, OnnxSubject, Subject
 
 __all__ = [
@@ -44,7 +45,7 @@ class Options:
 
     Attributes:
         minutes: time box of this run; what a run measured, the next one reads.
-        timing: of every candidate.
+        timing: of every candidate, in turn with the file that has everything in integers.
     """
 
     minutes: float = 10.0
@@ -124,7 +125,7 @@ def _check_places(out: Path, name: str, subject: Subject) -> None:
         )
 
 
-def _row(group: OperatorGroup, outcome: Outcome) -> GroupRow:
+def _row(group: OperatorGroup, outcome: SearchOutcome) -> GroupRow:
     found = outcome.sensitivity.get(group.name)
     in_float = group.name in outcome.best.in_float
     return GroupRow(
@@ -140,7 +141,7 @@ def _row(group: OperatorGroup, outcome: Outcome) -> GroupRow:
     )
 
 
-def _reason(group: OperatorGroup, outcome: Outcome, in_float: bool) -> str:
+def _reason(group: OperatorGroup, outcome: SearchOutcome, in_float: bool) -> str:
     found = outcome.sensitivity.get(group.name)
     if found is None:
         return outcome.unwritable.get(group.name, "not measured alone in this time")
@@ -161,14 +162,14 @@ def _reason(group: OperatorGroup, outcome: Outcome, in_float: bool) -> str:
     return "INT8 seems faster, not proven alone"
 
 
-def _lanes(bench: Bench, best: Candidate) -> tuple[Lane, ...]:
+def _lanes(bench: Bench, best: Candidate) -> tuple[SearchedLane, ...]:
     base, fp32 = bench(()), bench(bench.everything)
     return (_lane("fp32", fp32, base), _lane("int8", base, base), _lane("mixed", best, base))
 
 
-def _lane(lane: str, found: Candidate, base: Candidate) -> Lane:
+def _lane(lane: str, found: Candidate, base: Candidate) -> SearchedLane:
     psnr = judge(Budget("psnr_db", ">=", 0.0), found, base, ())
-    return Lane.model_validate(
+    return SearchedLane.model_validate(
         {
             "lane": lane,
             "median_ms": latency_ms(found, base)[0],

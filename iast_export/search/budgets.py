@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from iast_export.errors import CannotJudgeError, UsageError
+from iast_export.metrics.bootstrap import Draws, Resampling, Statistic, medians
 from iast_export.metrics.summaries import HIGHER_IS_BETTER, relative_drop
 from iast_export.reports.base import PSNR_CAP_DB
-from iast_export.reports.search import Candidate, Judged, Operator
+from iast_export.reports.search import Candidate, JudgedBudget, Operator
 
 # Chosen: a bootstrap over fewer pictures bounds nothing; one-sided; ends on 200 resamples.
 MIN_IMAGES = 4
-CONFIDENCE = 0.95
-_RESAMPLES = 4000
+# Nobody finds a bound again from a report, so the stream may be that of numpy's newer generator.
+_RESAMPLING = Resampling(4000)
 _FORM = re.compile(r"^\s*([a-z_.]+)\s*(>=|<=)\s*(\S+)\s*$")
 
 
@@ -128,7 +128,7 @@ def judge(
     candidate: Candidate,
     base: Candidate,
     reference: Sequence[Mapping[str, float | None]],
-) -> Judged:
+) -> JudgedBudget:
     """One budget of one candidate: the measured value, and its bound, which decides.
 
     The bound is one-sided at 95 %, bootstrapped over evaluation images, for latency over timing
@@ -152,8 +152,8 @@ def judge(
         _check_images(len(candidate.psnr_db))
         statistic = _statistic(budget, candidate, reference)
         higher = budget.metric.higher_is_better
-        value, bound = _bounded(len(candidate.psnr_db), statistic, higher=higher)
-    return Judged(
+        value, bound = _RESAMPLING.bound(len(candidate.psnr_db), statistic, higher=higher)
+    return JudgedBudget(
         name=budget.name,
         operator=budget.operator,
         limit=budget.limit,
@@ -170,32 +170,28 @@ def latency_ms(candidate: Candidate, base: Candidate) -> tuple[float, float]:
     """
     times, own = np.array(base.blocks_ms), np.array(candidate.blocks_ms).sum(axis=1)
     ratios = own / np.array(candidate.base_blocks_ms).sum(axis=1)
-    base_ms, base_bound = _bounded(
-        len(times), lambda rows: float(np.median(times[rows])), higher=False
+    base_ms, base_bound = _RESAMPLING.bound(
+        len(times), lambda rows: np.median(times[rows], axis=(1, 2)), higher=False
     )
-    ratio, ratio_bound = _bounded(
-        len(ratios), lambda rows: float(np.median(ratios[rows])), higher=False
+    ratio, ratio_bound = _RESAMPLING.bound(
+        len(ratios), lambda rows: medians(ratios, rows), higher=False
     )
     return base_ms * ratio, base_bound * ratio_bound
 
 
-Rows = NDArray[np.int64]
-
-
 def _statistic(
     budget: Budget, candidate: Candidate, reference: Sequence[Mapping[str, float | None]]
-) -> Callable[[Rows], float]:
+) -> Statistic:
     """The value of a budget's metric over chosen images."""
     if not budget.name.startswith("drop."):
         values = np.array(getattr(candidate, budget.name))
-        return lambda rows: float(np.mean(values[rows]))
+        return lambda rows: values[rows].mean(axis=1)
     name = budget.name.removeprefix("drop.")
     base, own = _column(reference, name), _column(candidate.scores, name)
 
-    def drop(rows: Rows) -> float:
-        return relative_drop(
-            float(base[rows].mean()), float(own[rows].mean()), HIGHER_IS_BETTER[name]
-        )
+    def drop(rows: Draws) -> NDArray[np.float64]:
+        means = zip(base[rows].mean(axis=1), own[rows].mean(axis=1), strict=True)
+        return np.array([relative_drop(one, two, HIGHER_IS_BETTER[name]) for one, two in means])
 
     return drop
 
@@ -210,18 +206,6 @@ def _column(scores: Sequence[Mapping[str, float | None]], name: str) -> NDArray[
     return np.array(values, np.float64)
 
 
-def _bounded(
-    count: int, statistic: Callable[[Rows], float], *, higher: bool
-) -> tuple[float, float]:
-    """A statistic over all rows, and its one-sided bound on the bad side."""
-    everything: Any = np.arange(count)
-    value = statistic(everything)
-    draws = np.random.default_rng(0).integers(0, count, (_RESAMPLES, count))
-    drawn = np.array([statistic(rows) for rows in draws])
-    bound = float(np.quantile(drawn, 1 - CONFIDENCE if higher else CONFIDENCE))
-    return value, min(bound, value) if higher else max(bound, value)
-
-
 def _check_images(count: int) -> None:
     if count < MIN_IMAGES:
         raise CannotJudgeError(
@@ -230,7 +214,7 @@ def _check_images(count: int) -> None:
         )
 
 
-def shortfall(judged: Sequence[Judged]) -> float:
+def shortfall(judged: Sequence[JudgedBudget]) -> float:
     """How far budgets are from holding: the sum over those that don't, each in shares of its
     limit."""
     return sum(

@@ -15,8 +15,9 @@ import numpy as np
 
 from iast_export.errors import ToolError
 from iast_export.files.artifacts import Progress, no_progress
-from iast_export.lanes.timing import Interval, Samples, ratio_interval
-from iast_export.reports.search import Candidate, Judged, Verdict
+from iast_export.lanes.timing import Samples, ratio_interval
+from iast_export.metrics.bootstrap import Interval
+from iast_export.reports.search import Candidate, JudgedBudget, SearchVerdict
 from iast_export.search.budgets import Budget, judge, shortfall
 from iast_export.search.measure import OutOfTimeError
 
@@ -61,7 +62,7 @@ class Sensitivity:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class SearchOutcome:
     """Where a search ended.
 
     Attributes:
@@ -74,8 +75,8 @@ class Outcome:
     """
 
     best: Candidate
-    judged: tuple[Judged, ...]
-    verdict: Verdict
+    judged: tuple[JudgedBudget, ...]
+    verdict: SearchVerdict
     complete: bool
     sensitivity: Mapping[str, Sensitivity]
     unwritable: Mapping[str, str]
@@ -128,9 +129,9 @@ class Search:
     seen: list[Candidate] = field(default_factory=list)
     alone: dict[str, Sensitivity] = field(default_factory=dict)
     unwritable: dict[str, str] = field(default_factory=dict)
-    verdicts: dict[tuple[str, ...], tuple[Judged, ...]] = field(default_factory=dict)
+    verdicts: dict[tuple[str, ...], tuple[JudgedBudget, ...]] = field(default_factory=dict)
 
-    def run(self) -> Outcome:
+    def run(self) -> SearchOutcome:
         """Searches until the budgets hold, nothing is left to try, or the time is out.
 
         Raises:
@@ -151,8 +152,10 @@ class Search:
         judged = self._judged(best)
         met = all(one.holds for one in judged)
         searched = complete or set(best.in_float) != set(self.groups)
-        verdict: Verdict = "met" if met and searched else "not met" if complete else "out of time"
-        return Outcome(best, judged, verdict, complete, self.alone, self.unwritable)
+        verdict: SearchVerdict = (
+            "met" if met and searched else "not met" if complete else "out of time"
+        )
+        return SearchOutcome(best, judged, verdict, complete, self.alone, self.unwritable)
 
     def _measured(self, in_float: Collection[str]) -> Candidate:
         found = self.measure(in_float)
@@ -260,7 +263,7 @@ class Search:
             floor is None or base is None or mean_psnr_db(base) + self.alone[other].gain_db >= floor
         )
 
-    def _judged(self, candidate: Candidate) -> tuple[Judged, ...]:
+    def _judged(self, candidate: Candidate) -> tuple[JudgedBudget, ...]:
         if candidate.in_float not in self.verdicts:
             self.verdicts[candidate.in_float] = tuple(
                 judge(budget, candidate, self.measure(()), self.reference)

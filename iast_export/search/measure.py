@@ -10,31 +10,19 @@ import tempfile
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from iast_export.errors import InputError
-from iast_export.files.artifacts import Progress, no_progress
-from iast_export.lanes.lane import Lane, timed_run
-from iast_export.lanes.timing import Clock, interleave
-from iast_export.lanes.verify import judge_pair, make_references
+from iast_export.lanes.judge import Judging, judge, make_references, squares
+from iast_export.lanes.lane import Lane, open_runs
+from iast_export.lanes.timing import Samples, TimingOptions, time_in_turn
 from iast_export.pictures.images import to_tensor
 from iast_export.reports.search import Candidate, SearchState
 from iast_export.search.subjects import Subject
 
-# Of the longest candidate so far, so that the next one does not pass the time given; chosen.
+# A step may take half as long again as the longest so far: files differ, and so do their times.
 _SLACK = 1.5
-
-
-@dataclass(frozen=True)
-class TimingOptions:
-    """How candidates are timed: blocks of A B B A after `warmup` runs, at most about `budget_s`
-    each."""
-
-    threads: int = 1
-    warmup: int = 2
-    blocks: int = 15
-    budget_s: float = 15.0
-    clock_ns: Clock = time.perf_counter_ns
 
 
 class OutOfTimeError(Exception):
@@ -74,8 +62,7 @@ class Bench:
         state_path: where figures are kept.
         deadline: refuses to begin what would not end in time. The two ends, everything in INT8 and
             everything in FP32, are measured whatever it says.
-        timing: how to time.
-        progress: told after every measurement, by `describe`.
+        timing: how to time; the budget is for each candidate.
     """
 
     def __init__(
@@ -85,10 +72,9 @@ class Bench:
         state_path: Path,
         deadline: Deadline,
         timing: TimingOptions | None = None,
-        progress: Progress = no_progress,
     ) -> None:
         self.subject, self.state_path, self.deadline = subject, state_path, deadline
-        self.timing, self.progress = timing or TimingOptions(), progress
+        self.timing = timing or TimingOptions()
         self.groups = subject.groups
         if not self.groups:
             raise InputError(
@@ -96,9 +82,9 @@ class Bench:
                 "leave this network in FP32",
             )
         self.everything = frozenset(group.name for group in self.groups)
-        self.references = make_references(
-            subject.reference, subject.pairs, subject.scorers, self.timing.threads
-        )
+        self.judging = Judging(subject.scorers, self.timing.threads)
+        views = squares(subject.pairs, subject.tier)
+        self.references = make_references(subject.reference, views, self.judging)
         self.measured_now = 0
         self.state = self._load_state(key)
 
@@ -128,48 +114,39 @@ class Bench:
         self.state.save(self.state_path)
         return made
 
+    @cached_property
+    def _base(self) -> bytes:
+        """The file with everything in integers, which every candidate is timed in turn with."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / f"base{self.subject.suffix}"
+            self.subject.write((), path)
+            return path.read_bytes()
+
     def _measure(self, names: tuple[str, ...]) -> Candidate:
         with tempfile.TemporaryDirectory() as folder:
-            base, path = (self._lane(Path(folder) / name) for name in ("base", "candidate"))
-            self.subject.write((), base.path)
-            self.subject.write(names, path.path)
-            blocks, base_blocks = self._time(base, path if names else base)
-            session = path.open(self.timing.threads)
-            judged = [
-                judge_pair(
-                    one, path.stylize(session, one.content, one.pair.feeds), self.subject.scorers
-                )
-                for one in self.references
-            ]
+            base, lane = (self._lane(Path(folder) / name) for name in ("base", "candidate"))
+            base.path.write_bytes(self._base)
+            if names:
+                self.subject.write(names, lane.path)
+            else:
+                lane = base
+            samples = self._time(base, lane)
+            judged = judge(lane, self.references, self.judging)
             return Candidate(
                 in_float=names,
-                psnr_db=tuple(psnr for psnr, _, _ in judged),
-                ssim=tuple(similarity for _, similarity, _ in judged),
-                scores=tuple(scores.model_dump() for _, _, scores in judged),
-                blocks_ms=blocks,
-                base_blocks_ms=base_blocks,
-                file_bytes=path.path.stat().st_size,
+                psnr_db=tuple(one.psnr_db for one in judged),
+                ssim=tuple(one.ssim for one in judged),
+                scores=tuple(one.scores.model_dump() for one in judged),
+                blocks_ms=samples[lane].blocks_ms,
+                base_blocks_ms=samples[base].blocks_ms,
+                file_bytes=lane.path.stat().st_size,
             )
 
-    def _time(
-        self, base: Lane, lane: Lane
-    ) -> tuple[tuple[tuple[float, float], ...], tuple[tuple[float, float], ...]]:
-        first, timing = self.references[0], self.timing
-        content = to_tensor(first.content)
-        lanes = {"base": base} if lane is base else {"base": base, "candidate": lane}
-        runs = {
-            name: timed_run(one.open(timing.threads), content, first.pair.feeds)
-            for name, one in lanes.items()
-        }
-        samples = interleave(
-            runs,
-            timing.warmup,
-            timing.blocks,
-            budget_s=timing.budget_s,
-            min_blocks=5,
-            clock_ns=timing.clock_ns,
-        )
-        return samples[list(samples)[-1]].blocks_ms, samples["base"].blocks_ms
+    def _time(self, *lanes: Lane) -> dict[Lane, Samples]:
+        first = self.references[0].view
+        content, threads = to_tensor(first.content), self.timing.threads
+        runs = open_runs(dict.fromkeys(lanes), content, first.pair.feeds, threads)
+        return time_in_turn(runs, self.timing)
 
     def _lane(self, path: Path) -> Lane:
         named = path.with_suffix(self.subject.suffix)

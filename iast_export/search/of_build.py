@@ -14,7 +14,7 @@ from iast_export.environment import machine_fingerprint, versions
 from iast_export.errors import InputError, UsageError
 from iast_export.files.artifacts import stage_key
 from iast_export.files.paths import check_folders, check_inputs_apart
-from iast_export.lanes.verify import EvaluationPair
+from iast_export.lanes.judge import EvaluationPair
 from iast_export.reports.search import SearchReport
 from iast_export.search import Budget, LiteRtSubject, OnnxSubject, Options, Subject, search
 from iast_export.specs import Runtime, Tier, find_tiers

@@ -11,8 +11,8 @@ from typing import ClassVar, Protocol
 
 from iast_export.formats import tflite_file as tf
 from iast_export.formats import tflite_write as tw
+from iast_export.lanes.judge import EvaluationPair, Scorers
 from iast_export.lanes.lane import Lane
-from iast_export.lanes.verify import EvaluationPair, Scorers
 from iast_export.quantize.learned import Learned
 from iast_export.quantize.litert.groups import litert_groups
 from iast_export.quantize.litert.static import Edges, quantize_litert

@@ -27,11 +27,12 @@ import torch
 from numpy.typing import NDArray
 
 from iast_export.errors import InputError
+from iast_export.metrics.bootstrap import Interval, central_interval
 from iast_export.network.checkpoint import PACKAGED_CHECKPOINT, load_checkpoint
 from iast_export.pictures.images import Rgb, center_square, load_image, to_levels, to_tensor
 from iast_export.pictures.imagesets import picture_path
 from models.evaluation.sample import Pair, draw_sample
-from models.evaluation.statistics import Interval, interval, resamples
+from models.evaluation.statistics import RESAMPLING
 from models.faces import LandmarkNetwork
 from models.faces.measuring import FaceDetector, landmarks
 
@@ -149,8 +150,8 @@ def measure(
     result: dict[str, dict[str, Interval]] = {}
     for (region, name), by_photograph in found.items():
         means = np.asarray([np.mean(v) for v in by_photograph.values()])
-        result.setdefault(region, {})[name] = interval(
-            means[resamples(len(means))].mean(1), float(means.mean())
+        result.setdefault(region, {})[name] = central_interval(
+            means[RESAMPLING.draws(len(means))].mean(1), float(means.mean())
         )
     return result
 

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from iast_export.metrics.bootstrap import Interval
 from models.evaluation.fid import frechet_distance
 from models.evaluation.judges import LABELS
 from models.evaluation.run import Judged
-from models.evaluation.statistics import Interval, Matched, curve, dominates, matched, relative
+from models.evaluation.statistics import Matched, curve, dominates, matched, relative
 
 # Published for IAST (Gatys, AdaIN, WCT beside it); marks, not results of ours.
 PUBLISHED = {"ssim": 0.79, "identity": 0.91}

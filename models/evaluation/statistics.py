@@ -14,24 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iast_export.errors import InputError
+from iast_export.metrics.bootstrap import Interval, Resampling, central_interval
 from models.evaluation.judges import HIGHER_IS_BETTER
 from models.evaluation.run import Judged
 
-RESAMPLES = 2000
-_SEED = 20261121
+# The same draws for every method, as gains are differences of two. Half as many as elsewhere, since
+# each draw interpolates the curve of every method; the seed is that of the published tables.
+RESAMPLING = Resampling(2000, seed=20261121)
 Array = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Interval:
-    """An estimate with its 95 % bootstrap interval."""
-
-    value: float
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f})"
 
 
 @dataclass(frozen=True)
@@ -64,17 +54,6 @@ def curve(judged: Judged, score: str, photographs: Sequence[str]) -> Curve:
         rows.append(row)
     values = np.asarray(rows, np.float64)
     return Curve(judged.name, judged.strengths, values[:, :, 0], values[:, :, 1])
-
-
-def resamples(count: int) -> NDArray[np.int64]:
-    """Photographs drawn with replacement [RESAMPLES, count], the same for every method."""
-    return np.random.default_rng(_SEED).integers(count, size=(RESAMPLES, count))
-
-
-def interval(values: Array, estimate: float) -> Interval:
-    """The 2.5 and 97.5 percentiles of resampled values around the estimate; NaN where any is."""
-    low, high = np.percentile(values, (2.5, 97.5))
-    return Interval(estimate, float(low), float(high))
 
 
 def at_style(style: Array, score: Array, target: float) -> float:
@@ -121,7 +100,7 @@ def matched(
     The style distance is taken anew in each resample of the photographs, so the interval holds its
     uncertainty too. Returns that distance, and a row per method, ours first.
     """
-    draws = resamples(len(ours.style))
+    draws = RESAMPLING.draws(len(ours.style))
     target = float(reference.style[:, -1].mean())
     targets = reference.style[:, -1][draws].mean(1)
     sign = 1.0 if HIGHER_IS_BETTER[score] else -1.0
@@ -145,11 +124,11 @@ def matched(
         gains = sign * (own_many - many)
         both = np.isfinite(gains)
         compared = found is not ours and both.mean() >= 0.95
-        gain = interval(gains[both], sign * (own_once - once)) if compared else None
+        gain = central_interval(gains[both], sign * (own_once - once)) if compared else None
         weakest = bool(found.style.mean(0)[0] < target)
-        value = interval(many[reached], once)
+        value = central_interval(many[reached], once)
         rows.append(Matched(found.name, score, value, gain, len(found.style), weakest))
-    return interval(targets, target), rows
+    return central_interval(targets, target), rows
 
 
 def dominates(ours: Curve, other: Curve, score: str, points: int = 9) -> float | None:
@@ -189,5 +168,5 @@ def relative(first: Judged, second: Judged, score: str, strength: float) -> Inte
     def loss(rows: Array) -> Array:
         return np.asarray(sign * (rows[..., 0] - rows[..., 1]) / np.abs(rows[..., 0]))
 
-    many = loss(means[resamples(len(names))].mean(1))
-    return interval(many, float(loss(means.mean(0))))
+    many = loss(means[RESAMPLING.draws(len(names))].mean(1))
+    return central_interval(many, float(loss(means.mean(0))))

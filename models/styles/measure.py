@@ -20,12 +20,13 @@ from torch import Tensor
 from tqdm import tqdm
 
 from iast_export.errors import InputError
+from iast_export.metrics.bootstrap import Interval, central_interval
 from iast_export.metrics.fidelity import ssim_content
 from iast_export.metrics.style import statistics_distance, style_statistics
 from iast_export.network.iast import IAST
 from iast_export.pictures.images import Rgb, center_square, load_image, to_levels, to_tensor
 from iast_export.specs import STYLE_ENCODER_SIDE_PX
-from models.evaluation.statistics import Curve, Interval, interval, matched, resamples
+from models.evaluation.statistics import RESAMPLING, Curve, matched
 from models.styles.adapter import KindAdapter, adapted_code, files_of
 from models.styles.kit import Kit
 from models.styles.optimize import Effort, refined_code
@@ -129,7 +130,7 @@ def _gains(found: Mapping[str, Mapping[str, Curve]]) -> list[Gain]:
 def gain(kind: str, shared: Curve, own: Curve) -> Gain:
     """What one kind of code gains over the shared encoder's, resampled over artworks."""
     closer = shared.style[:, -1] - own.style[:, -1]
-    draws = resamples(len(closer))
+    draws = RESAMPLING.draws(len(closer))
     reference = Curve("target", STRENGTHS[:2], shared.style[:, :2], shared.score[:, :2])
     _, matches = matched(own, [shared], reference, "ssim")
     return Gain(
@@ -138,7 +139,7 @@ def gain(kind: str, shared: Curve, own: Curve) -> Gain:
         len(closer),
         (float(shared.style[:, -1].mean()), float(own.style[:, -1].mean())),
         (float(shared.score[:, -1].mean()), float(own.score[:, -1].mean())),
-        interval(closer[draws].mean(1), float(closer.mean())),
+        central_interval(closer[draws].mean(1), float(closer.mean())),
         matches[1].gain,
     )
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from iast_export.errors import InputError
 from iast_export.files.artifacts import read_json, write_atomic, write_json
-from models.evaluation.statistics import Interval
+from iast_export.metrics.bootstrap import Interval
 from models.styles.measure import ALL, Gain, Measured
 
 NAME = "styles"

@@ -17,7 +17,7 @@ from benchmarks.compare import __main__ as command
 from benchmarks.compare import rows as module
 from benchmarks.compare.environments import Environment, interpreter
 from benchmarks.compare.fast_neural_style import FastNeuralStyle, factory
-from benchmarks.compare.rows import FP32, Row, Timing, compare
+from benchmarks.compare.rows import FP32, USUAL, Row, compare
 from benchmarks.compare.subjects import ADAIN, Picture, Subject, sources
 from benchmarks.compare.table import as_json, cells, markdown, slower
 from benchmarks.compare.tools import NNCF, OLIVE, TOOLS, Made, Tool, last_word, quantize
@@ -25,7 +25,8 @@ from benchmarks.compare.worker import TOOLS as FUNCTIONS
 from iast_export.build.convert import convert_fp32
 from iast_export.build.export import export_tier
 from iast_export.errors import InputError, ToolError, UsageError
-from iast_export.lanes.timing import Interval
+from iast_export.lanes.timing import TimingOptions
+from iast_export.metrics.bootstrap import Interval
 from iast_export.specs import Tier
 
 SIDE_PX = 32
@@ -88,7 +89,7 @@ def onnx_alone(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_each_tool_has_a_row_measured_beside_fp32(subject: Subject, tmp_path: Path) -> None:
     missing = Tool("not there", "onnxruntime", "no_such_tool")
     said: list[str] = []
-    timing = Timing(warmup=1, blocks=3, min_blocks=2)
+    timing = TimingOptions(warmup=1, blocks=3, min_blocks=2)
     found = compare(
         subject, [STATIC, OURS, missing], tmp_path / "made", tmp_path / "envs", timing, said.append
     )
@@ -128,7 +129,7 @@ def test_a_file_that_does_not_load_or_gives_nan_does_not_run(
 
     monkeypatch.setattr(module, "quantize", made)
     tools = [Tool(name, "onnxruntime", f"{name}.onnx") for name in ("nan", "cut")]
-    timing = Timing(warmup=0, blocks=2)
+    timing = TimingOptions(warmup=0, blocks=2)
     _, nan, cut = compare(subject, tools, tmp_path, tmp_path, timing, lambda _: None)
     assert nan.problem and "NaN" in nan.problem and nan.ratio is None
     assert cut.problem and "can't load" in cut.problem
@@ -142,7 +143,7 @@ def test_a_network_that_draws_nothing_is_refused(subject: Subject, tmp_path: Pat
     )
     onnx.save(model, subject.files["onnxruntime"])
     with pytest.raises(InputError, match="small draws a flat picture in FP32") as error:
-        compare(subject, [STATIC], tmp_path, tmp_path, Timing(), lambda _: None)
+        compare(subject, [STATIC], tmp_path, tmp_path, USUAL, lambda _: None)
     assert "train_adain" in error.value.remedy
 
 

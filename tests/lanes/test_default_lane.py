@@ -19,6 +19,7 @@ from iast_export.lanes.default_lane import (
     load_hops,
     padding_fault,
 )
+from iast_export.lanes.figures import bundle_figures
 from iast_export.recipe import Recipe
 from iast_export.reports.base import SetFacts
 from iast_export.reports.benchmark import BenchmarkReport, BenchmarkRow, Ratio
@@ -122,7 +123,7 @@ def test_a_lane_that_is_slower_or_ruined_is_named_and_no_default(
     ratio: tuple[float, float, float], psnr_db: float, drop: float, said: str
 ) -> None:
     found = reports((timed("int8", ratio), judged("int8", psnr_db, drop)))
-    assert default_lanes(*found) == {("litert", "d1-32px"): "fp32"}
+    assert default_lanes(bundle_figures(*found)) == {("litert", "d1-32px"): "fp32"}
     (line,) = lane_warnings(*found)
     assert line == f"INT8 in LiteRT at d1-32px {said}: FP32 is the default there"
 
@@ -131,7 +132,7 @@ def test_a_sound_lane_is_the_default_without_a_word() -> None:
     ruined = (timed("int8", (3.9, 4.0, 4.1)), judged("int8", 20.0))
     sound = (timed("dynamic_int8", (1.9, 2.0, 2.1)), judged("dynamic_int8", 40.0))
     found = reports(ruined, sound)
-    assert default_lanes(*found) == {("litert", "d1-32px"): "dynamic_int8"}
+    assert default_lanes(bundle_figures(*found)) == {("litert", "d1-32px"): "dynamic_int8"}
     assert [line.split(":")[1] for line in lane_warnings(*found)] == [
         " dynamic INT8 is the default there"
     ]

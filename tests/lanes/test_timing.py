@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from iast_export.errors import CannotJudgeError, InputError, UsageError
-from iast_export.lanes.timing import Samples, interleave, ratio_interval
+from iast_export.lanes.timing import Samples, TimingOptions, ratio_interval, time_in_turn
 from iast_export.metrics.summaries import P90_MIN_SAMPLES, p90_ms
 
 
@@ -36,7 +36,7 @@ class FakeClock:
 def test_blocks_run_forward_then_backward_after_a_warm_up_kept_apart() -> None:
     clock = FakeClock()
     runs = {"fp32": clock.run("A", 3.0), "int8": clock.run("B", 1.0)}
-    samples = interleave(runs, warmup=2, blocks=3, clock_ns=clock)
+    samples = time_in_turn(runs, TimingOptions(warmup=2, blocks=3, clock_ns=clock))
     assert "".join(clock.calls) == "AABB" + "ABBA" * 3
     assert samples["fp32"].warmup_ms == (3.0, 3.0)
     assert samples["fp32"].samples_ms == (3.0,) * 6
@@ -45,14 +45,15 @@ def test_blocks_run_forward_then_backward_after_a_warm_up_kept_apart() -> None:
 
 def test_more_than_two_things_go_through_in_a_palindrome() -> None:
     clock = FakeClock()
-    interleave({name: clock.run(name, 1.0) for name in "ABCD"}, warmup=0, blocks=2, clock_ns=clock)
+    runs = {name: clock.run(name, 1.0) for name in "ABCD"}
+    time_in_turn(runs, TimingOptions(warmup=0, blocks=2, clock_ns=clock))
     assert "".join(clock.calls) == "ABCDDCBA" * 2
 
 
 def test_a_machine_that_slows_down_steadily_does_not_bend_the_ratio() -> None:
     clock = FakeClock()
     runs = {"fp32": clock.run("A", 30.0, 0.02), "int8": clock.run("B", 10.0, 0.02)}
-    samples = interleave(runs, warmup=1, blocks=10, clock_ns=clock)
+    samples = time_in_turn(runs, TimingOptions(warmup=1, blocks=10, clock_ns=clock))
     found = ratio_interval(samples["fp32"], samples["int8"])
     assert found.value == pytest.approx(3.0, rel=1e-3)
     assert found.high - found.low < 0.01
@@ -61,17 +62,25 @@ def test_a_machine_that_slows_down_steadily_does_not_bend_the_ratio() -> None:
 def test_a_budget_lowers_the_number_of_blocks_but_not_below_the_least() -> None:
     clock = FakeClock()
     runs = {"fp32": clock.run("A", 300.0), "int8": clock.run("B", 100.0)}
-    some = interleave(runs, 1, 50, budget_s=4.0, min_blocks=3, clock_ns=clock)
+
+    def within(budget_s: float | None, blocks: int) -> TimingOptions:
+        return TimingOptions(1, 1, blocks, budget_s, min_blocks=3, clock_ns=clock)
+
+    some = time_in_turn(runs, within(4.0, 50))
     assert len(some["fp32"].blocks_ms) == 5
-    least = interleave(runs, 1, 50, budget_s=0.1, min_blocks=3, clock_ns=clock)
+    least = time_in_turn(runs, within(0.1, 50))
     assert len(least["fp32"].blocks_ms) == 3
-    all_of_them = interleave(runs, 1, 4, budget_s=1000.0, clock_ns=clock)
+    all_of_them = time_in_turn(runs, within(1000.0, 4))
     assert len(all_of_them["fp32"].blocks_ms) == 4
+    unasked = time_in_turn(runs, within(None, 60))
+    assert len(unasked["fp32"].blocks_ms) == 60
+    few = time_in_turn(runs, within(0.1, 2))
+    assert len(few["fp32"].blocks_ms) == 2
 
 
 def test_garbage_collection_rests_while_timing_and_comes_back_after_an_error() -> None:
     seen: list[bool] = []
-    interleave({"a": lambda: seen.append(gc.isenabled())}, 1, 2)
+    time_in_turn({"a": lambda: seen.append(gc.isenabled())}, TimingOptions(blocks=2))
     assert not any(seen)
     assert gc.isenabled()
 
@@ -79,12 +88,12 @@ def test_garbage_collection_rests_while_timing_and_comes_back_after_an_error() -
         raise RuntimeError("boom")
 
     with pytest.raises(RuntimeError, match="boom"):
-        interleave({"a": broken}, 1, 2)
+        time_in_turn({"a": broken}, TimingOptions(blocks=2))
     assert gc.isenabled()
 
 
 def test_the_real_clock_gives_positive_times() -> None:
-    samples = interleave({"nothing": lambda: None}, 0, 2)
+    samples = time_in_turn({"nothing": lambda: None}, TimingOptions(warmup=0, blocks=2))
     assert all(sample > 0 for sample in samples["nothing"].samples_ms)
 
 
@@ -93,7 +102,8 @@ def test_the_real_clock_gives_positive_times() -> None:
 )
 def test_nothing_to_compare_is_refused(runs: dict[str, None], warmup: int, blocks: int) -> None:
     with pytest.raises(UsageError, match="at least 2 blocks"):
-        interleave({name: (lambda: None) for name in runs}, warmup, blocks)
+        options = TimingOptions(warmup=warmup, blocks=blocks)
+        time_in_turn({name: (lambda: None) for name in runs}, options)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@ refused."""
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,23 +16,19 @@ from iast_export.bundle.layout import Layout
 from iast_export.bundle.sealed import Seals
 from iast_export.errors import CannotJudgeError, InputError
 from iast_export.files.artifacts import sha256_bytes
-from iast_export.lanes.lane import Lane, find_lanes
-from iast_export.lanes.verify import (
+from iast_export.lanes.judge import (
     NO_FACES,
     NO_IDENTITY,
     NO_PERCEPTUAL,
     EvaluationPair,
-    Reference,
     Scorers,
-    own_shape_pairs,
-    verify,
-    verify_lane,
 )
+from iast_export.lanes.lane import Lane, find_lanes
+from iast_export.lanes.verify import own_shape_pairs, verify
 from iast_export.metrics.style import style_statistics
 from iast_export.metrics.summaries import SCORE_FLOOR, relative_drop
 from iast_export.pictures.images import center_square
 from iast_export.reports.base import PSNR_CAP_DB, SetFacts
-from iast_export.reports.verify import TaskScores
 from iast_export.specs import Precision, Runtime, Tier
 from tests.tiny_networks import tiny_codes, tiny_onnx
 
@@ -191,18 +186,6 @@ def test_a_model_that_returns_nan_is_refused(
     onnx.save(model, tmp_path / "nan.onnx")
     with pytest.raises(InputError, match="NaN or infinity"):
         verify([fp32, _lane(tmp_path / "nan.onnx")], pairs, FACTS)
-
-
-def test_results_that_lack_a_picture_are_refused(fp32: Lane, pairs: list[EvaluationPair]) -> None:
-    picture = center_square(data.chelsea(), 32)
-    reference = Reference(
-        pairs[0], picture, picture, TaskScores(ssim_content=1.0, style_distance=0.0), "0" * 64
-    )
-    with (
-        ThreadPoolExecutor(1) as pool,
-        pytest.raises(InputError, match="0 results for 1 references"),
-    ):
-        verify_lane(fp32, [reference], [], Scorers(), pool)
 
 
 def test_lanes_are_found_by_name_and_a_missing_file_says_what_to_run(tmp_path: Path) -> None:

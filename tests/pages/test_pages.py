@@ -15,11 +15,13 @@ from iast_export.errors import InputError
 from iast_export.files.artifacts import write_json
 from iast_export.gate import gate, make_baseline
 from iast_export.lanes.default_lane import default_lanes
+from iast_export.lanes.figures import bundle_figures
+from iast_export.lanes.front import front
 from iast_export.pages import format as fmt
 from iast_export.pages import junit_xml, markdown_text, write_html
 from iast_export.pages.html import Picture, speed_chart
-from iast_export.pages.lanes import lane_charts, lane_points
-from iast_export.pages.plots import Bar, Group, bar_chart
+from iast_export.pages.lanes import bundle_charts
+from iast_export.pages.plots import Bar, BarGroup, bar_chart
 from iast_export.reports.benchmark import BenchmarkReport, BenchmarkRow, Ratio
 from iast_export.reports.convert import ConvertReport
 from iast_export.reports.ladder import LADDER_PATH
@@ -320,7 +322,7 @@ def test_the_speed_chart_has_a_bar_with_an_interval_per_ratio(bundle: Path) -> N
 @pytest.mark.parametrize("value", [1e-6, 0.7, 3.3, 47.0, 12345.0])
 def test_a_chart_of_any_size_is_well_formed_and_inside_its_frame(value: float) -> None:
     chart = bar_chart(
-        [Group("a & b", [Bar("x<y", value, "text", "int8", value * 0.9, value * 1.1)])], "ms"
+        [BarGroup("a & b", [Bar("x<y", value, "text", "int8", value * 0.9, value * 1.1)])], "ms"
     )
     root = ElementTree.fromstring(chart)
     width = float(root.attrib["viewBox"].split()[2])
@@ -415,11 +417,10 @@ def test_the_default_lane_is_the_fastest_proven_one_that_keeps_its_scores(
         )
     ]
     verified = verified.model_copy(update={"rows": tuple(judged)})
-    assert default_lanes(benchmark, verified) == {("litert", "d1-32px"): wanted}
-    points = lane_points(benchmark, verified)
-    assert [one.precision for one in points if one.is_default] == [wanted]
-    assert all(one.on_front for one in points)
-    chart = lane_charts(benchmark, verified)
+    found = bundle_figures(benchmark, verified)
+    assert default_lanes(found) == {("litert", "d1-32px"): wanted}
+    assert {one.precision for one in front(found)} == {one.precision for one in found}
+    chart = bundle_charts(benchmark, verified)
     ElementTree.fromstring(chart)
     assert chart.count("(default)") == 1 and chart.count("<rect") == 3
 

@@ -314,9 +314,9 @@ def test_a_second_plan_measures_nothing_and_a_damaged_entry_alone_is_measured_ag
 ) -> None:
     first = planned("mobile")
     measured: list[str] = []
-    real = measure.interleave
+    real = measure.time_in_turn
     monkeypatch.setattr(
-        measure, "interleave", lambda runs, *a, **k: measured.append("x") or real(runs, *a, **k)
+        measure, "time_in_turn", lambda runs, *a, **k: measured.append("x") or real(runs, *a, **k)
     )
     assert plan_tier(build_of("mobile"), options=QUICK) == first and not measured
     victim = sorted((cache_home / "iast-export" / "plan").glob("*.json"))

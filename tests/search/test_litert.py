@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from iast_export.formats import tflite_file as tf
-from iast_export.lanes.verify import EvaluationPair, Scorers
+from iast_export.lanes.judge import EvaluationPair, Scorers
 from iast_export.metrics.style import style_statistics
 from iast_export.quantize.learned import Learned
 from iast_export.reports.base import SetFacts

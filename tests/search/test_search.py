@@ -19,7 +19,8 @@ from iast_export.bundle.layout import Layout
 from iast_export.cli.main import run
 from iast_export.errors import CannotJudgeError, InputError, UsageError
 from iast_export.formats.onnx_graph import save_model
-from iast_export.lanes.verify import EvaluationPair, Scorers
+from iast_export.lanes.judge import EvaluationPair, Scorers
+from iast_export.lanes.timing import TimingOptions
 from iast_export.metrics.style import style_statistics
 from iast_export.pages import write_html
 from iast_export.quantize.learned import Learned
@@ -29,8 +30,8 @@ from iast_export.reports.search import Candidate, SearchReport, search_name, sta
 from iast_export.runtimes.onnx import open_onnx
 from iast_export.search import Options, search
 from iast_export.search.budgets import judge, parse_budgets
-from iast_export.search.greedy import Outcome, Search
-from iast_export.search.measure import Bench, Deadline, OutOfTimeError, TimingOptions
+from iast_export.search.greedy import Search, SearchOutcome
+from iast_export.search.measure import Bench, Deadline, OutOfTimeError
 from iast_export.search.subjects import OnnxSubject
 from iast_export.specs import RUNTIMES, Runtime, Tier
 from tests.conftest import SMALL_RECIPE
@@ -92,7 +93,7 @@ def made(in_float: Collection[str]) -> Candidate:
     )
 
 
-def found_with(*texts: str, limit: int = 99) -> tuple[Outcome, list[tuple[str, ...]]]:
+def found_with(*texts: str, limit: int = 99) -> tuple[SearchOutcome, list[tuple[str, ...]]]:
     """A search over the drawn-up groups that ends after `limit` measurements."""
     order: list[tuple[str, ...]] = []
 

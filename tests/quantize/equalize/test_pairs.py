@@ -12,7 +12,7 @@ from onnx import helper, numpy_helper
 
 from iast_export.formats import tflite_file as tf
 from iast_export.formats.onnx_graph import load_model
-from iast_export.lanes.verify import Scorers
+from iast_export.lanes.judge import Scorers
 from iast_export.quantize.equalize.factors import (
     Equalization,
     equalize_onnx,

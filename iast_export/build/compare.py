@@ -1,0 +1,61 @@
+"""All lanes of a build side by side: reports/lanes.json."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from iast_export.build.request import Build, seals_of
+from iast_export.build.samples import evaluation_facts, evaluation_pairs, open_scorers
+from iast_export.bundle.claims import working
+from iast_export.environment import machine_fingerprint, versions
+from iast_export.files.artifacts import sha256_file
+from iast_export.files.paths import check_folders, check_inputs_apart
+from iast_export.lanes.compare import ComparisonOptions, compare_tier
+from iast_export.lanes.default_lane import DEFAULT_RULE
+from iast_export.lanes.forms import Source, enter_lanes
+from iast_export.lanes.judge import squares
+from iast_export.pictures.images import to_tensor
+from iast_export.reports.lanes import LANES_PATH, LaneRow, LanesReport
+from iast_export.specs import CONTENT, Tier, find_tiers
+
+
+def compare_build(build: Build, tier_ids: Sequence[str], options: ComparisonOptions) -> LanesReport:
+    """Makes, times and judges every lane of some tiers (none given: all) and writes
+    reports/lanes.json.
+
+    Raises:
+        InputError: the build is not finished, or was made from other inputs.
+        ToolError: a lane of the bundle itself does not run.
+        UsageError: no such tier.
+    """
+    check_folders(build.root)
+    check_inputs_apart(build.root, build.inputs())
+    with working(build.root):
+        return _compare(build, find_tiers(build.tiers, tier_ids, "the recipe"), options)
+
+
+def _compare(build: Build, tiers: Sequence[Tier], options: ComparisonOptions) -> LanesReport:
+    layout, seals = build.layout, seals_of(build)
+    fp32 = [layout.tflite("fp32"), *(layout.onnx(tier, "fp32") for tier in tiers)]
+    for path in fp32:
+        seals.check(path)
+    trim_sums = build.recipe.quantize.trim_sums
+    source = Source(layout, build.tiers, seals, trim_sums, build.progress)
+    pairs, scorers = evaluation_pairs(build), open_scorers(build)
+    rows: list[LaneRow] = []
+    for tier in tiers:
+        (view,) = squares(pairs[:1], tier)
+        feeds = {CONTENT: to_tensor(view.content), **view.pair.feeds}
+        entrants = enter_lanes(source, tier, feeds)
+        rows += compare_tier(entrants, pairs, scorers, build.root, options, build.progress)
+    report = LanesReport(
+        machine=machine_fingerprint(),
+        versions=versions(),
+        threads=options.threads,
+        set=evaluation_facts(build),
+        rule=DEFAULT_RULE,
+        fp32_sha256=tuple(sha256_file(path) for path in fp32),
+        rows=tuple(rows),
+    )
+    report.save(build.root / LANES_PATH)
+    return report

@@ -1,0 +1,94 @@
+"""What is known of a lane, wherever it was measured: how fast it is, and how near to FP32.
+
+Every report is read into these; the default lane, the front and the plots see nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from iast_export.reports.base import PSNR_CAP_DB
+from iast_export.reports.benchmark import BenchmarkReport, Ratio
+from iast_export.reports.lanes import LaneRow, LanesReport
+from iast_export.reports.search import SearchReport
+from iast_export.reports.verify import Drop, VerifyReport
+from iast_export.specs import REFERENCE, AnyPrecision, Runtime
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Median time, and FP32's time of the same runtime over it; None where it was not timed in turn
+    with that."""
+
+    median_ms: float
+    ratio: Ratio | None = None
+
+
+@dataclass(frozen=True)
+class Fidelity:
+    """Mean PSNR to ONNX FP32, which itself stands at the cap, and what is lost of the task scores;
+    None where those were not judged."""
+
+    psnr_db: float
+    drop: Drop | None = None
+
+
+@dataclass(frozen=True)
+class LaneFigures:
+    """One lane: a runtime and precision at a tier.
+
+    Attributes:
+        tier: its id.
+        speed: None where it does not run.
+        fidelity: None where its pictures were not judged, as a ceiling's never are.
+    """
+
+    runtime: Runtime
+    precision: AnyPrecision
+    tier: str
+    speed: Speed | None = None
+    fidelity: Fidelity | None = None
+
+
+def bundle_figures(benchmark: BenchmarkReport, verified: VerifyReport) -> list[LaneFigures]:
+    """Every lane of a bundle that was timed, in the order of the benchmark."""
+    judged = {(row.runtime, row.precision, row.tier): row for row in verified.rows}
+    found = []
+    for row in benchmark.rows:
+        scored = judged.get((row.runtime, row.precision, row.tier))
+        fidelity = Fidelity(scored.psnr_db.mean, scored.drop) if scored else None
+        if (row.runtime, row.precision) == REFERENCE:
+            fidelity = Fidelity(PSNR_CAP_DB)
+        speed = Speed(row.median_ms, row.ratio_to_fp32)
+        found.append(LaneFigures(row.runtime, row.precision, row.tier, speed, fidelity))
+    return found
+
+
+def searched_figures(
+    searches: Sequence[SearchReport], benchmark: BenchmarkReport
+) -> list[LaneFigures]:
+    """What was searched, at the benchmark's INT8 time over its speed, which was timed in turn with
+    INT8."""
+    int8 = {(r.runtime, r.tier): r.median_ms for r in benchmark.rows if r.precision == "int8"}
+    found = []
+    for report in searches:
+        mixed, base_ms = report.lanes[-1], int8.get((report.runtime, report.tier))
+        if base_ms is not None:
+            speed, fidelity = Speed(base_ms / mixed.speed_to_int8), Fidelity(mixed.psnr_db)
+            found.append(LaneFigures(report.runtime, "mixed", report.tier, speed, fidelity))
+    return found
+
+
+def row_figures(row: LaneRow) -> LaneFigures:
+    """A lane of `iast-export lanes`."""
+    speed = Speed(row.median_ms, row.ratio_to_fp32) if row.median_ms is not None else None
+    fidelity = Fidelity(row.psnr_db.mean, row.drop) if row.psnr_db else None
+    if (row.runtime, row.lane) == REFERENCE and speed:
+        fidelity = Fidelity(PSNR_CAP_DB)
+    return LaneFigures(row.runtime, row.lane, row.tier, speed, fidelity)
+
+
+def compared_figures(report: LanesReport) -> list[LaneFigures]:
+    """Every lane of `iast-export lanes` that runs, and the ceilings."""
+    return [row_figures(row) for row in report.rows if not row.not_run]
