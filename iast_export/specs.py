@@ -25,6 +25,8 @@ PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 ANY_PRECISIONS: tuple[AnyPrecision, ...] = get_args(AnyPrecision)
 # Whose pictures every lane's fidelity is measured to.
 REFERENCE: tuple[Runtime, Precision] = ("onnxruntime", "fp32")
+# What stylizes where nobody chose a runtime.
+USUAL: Runtime = "litert"
 PRECISION_LABELS: Mapping[str, str] = {
     "fp32": "FP32",
     "fp16": "FP16",
@@ -35,7 +37,6 @@ PRECISION_LABELS: Mapping[str, str] = {
     "mixed": "searched mixed",
     "ceiling": "ceiling",
 }
-ONNX_PRECISIONS: tuple[Precision, ...] = ("fp32", "int8")
 
 CONTENT = "content"
 STRENGTH = "strength"
@@ -50,6 +51,7 @@ THUMBNAIL_SIDE_PX = 128
 LARGEST_SIDE_PX = 8192  # of a tier: its picture alone is 0.8 GB in float32
 LANDMARKS_SIDE_PX = 112
 LANDMARKS = 68
+LANDMARKS_LANE: tuple[Runtime, Precision] = ("onnxruntime", "fp32")
 
 # What no machine or picture needs more of; beyond it arithmetic, memory or time gives out
 # elsewhere.
@@ -58,21 +60,12 @@ MOST_PICTURES = 100_000
 MOST_THREADS = 1024
 MOST_BLOCKS = 10_000
 
-# Lanes that a golden picture is promised for, and how far another machine may be from it.
-GOLDEN_LANES: tuple[tuple[Runtime, Precision], ...] = (
-    ("onnxruntime", "fp32"),
-    ("onnxruntime", "int8"),
-    ("litert", "fp32"),
-    ("litert", "int8"),
-)
-# Largest difference in 8-bit levels found between x86 and emulated Arm processors (benchmarks/arm),
-# INT8 and FP32. LiteRT: INT8 agrees bit for bit, FP32 tips one rounding. ONNX Runtime: FP32 agrees;
-# in INT8 the float islands sum in another order, a value tips to the next integer there, and the
-# convolutions behind spread it.
-TOLERANCE_LEVELS: Mapping[Runtime, int] = {"litert": 1, "onnxruntime": 4}
-# The same of LiteRT's GPU delegate in FP16, to the CPU's picture of the same file: found 1 at 256
-# px to 4 at 1024 px, and 8 to 10, on Mesa's software driver. Twice as much is allowed: other GPUs
-# sum in other orders.
+# Lanes that a golden picture is promised for.
+_PROMISED: tuple[Precision, ...] = ("fp32", "int8")
+GOLDEN_LANES = tuple((runtime, precision) for runtime in RUNTIMES for precision in _PROMISED)
+# Largest difference in 8-bit levels of LiteRT's GPU delegate in FP16 to the CPU's golden picture of
+# the same file (`Family.tolerance_levels` is between CPUs): found 1 at 256 px to 4 at 1024 px, and
+# 8 to 10, on Mesa's software driver. Twice as much is allowed: other GPUs sum in other orders.
 GPU_TOLERANCE_LEVELS: Mapping[Precision, int] = {"fp32": 8, "int8": 20}
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from benchmarks.compare.subjects import Picture, Subject
 from benchmarks.compare.tools import Made, Tool, quantize
+from iast_export.environment import has_vnni
 from iast_export.errors import IastExportError, InputError, ToolError
 from iast_export.lanes.lane import timed_run
 from iast_export.lanes.timing import Samples, TimingOptions, ratio_interval, time_in_turn
@@ -20,7 +21,7 @@ from iast_export.metrics.style import style_distance
 from iast_export.metrics.summaries import lower_p5, relative_drop
 from iast_export.pictures.images import Rgb, to_tensor
 from iast_export.runtimes.litert import open_litert
-from iast_export.runtimes.onnx import OnnxSession, has_vnni, onnx_session_options, open_onnx
+from iast_export.runtimes.onnx import OnnxSession, onnx_session_options, open_onnx
 from iast_export.runtimes.session import Session, stylize_rgb
 from iast_export.specs import Runtime
 

@@ -37,8 +37,7 @@ from iast_export.reports.base import CONVERT_PATH
 from iast_export.reports.convert import ConvertReport, ConvertRow
 from iast_export.runtimes.litert import open_litert
 from iast_export.runtimes.pytorch import TorchSession
-from iast_export.runtimes.session import IMAGE_NAMES
-from iast_export.specs import CONTENT, STYLE_IMAGE, STYLIZED, Role, Tier
+from iast_export.specs import CONTENT, IMAGE_NAMES, STYLE_IMAGE, STYLIZED, Role, Tier
 
 if TYPE_CHECKING:
     from iast_export.network.adapters import StyleNetwork

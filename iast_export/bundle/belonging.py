@@ -15,6 +15,7 @@ from iast_export.reports.convert import ConvertReport
 from iast_export.reports.manifest import Manifest
 from iast_export.reports.quantize import QuantizeReport
 from iast_export.reports.verify import VerifyReport
+from iast_export.specs import REFERENCE
 
 R = TypeVar("R", bound=Report)
 
@@ -61,7 +62,7 @@ def _verify(report: VerifyReport, manifest: Manifest) -> Iterator[str]:
     for row in report.rows:
         what = f"{row.runtime} {row.precision} {row.tier}"
         yield from _other(what, row.sha256, lanes.get((row.runtime, row.precision, row.tier)))
-        reference = lanes.get(("onnxruntime", "fp32", row.tier))
+        reference = lanes.get((*REFERENCE, row.tier))
         yield from _other(f"the reference of {row.tier}", row.reference_sha256, reference)
         sides = [max(pair.width_px, pair.height_px) for part in row.parts() for pair in part.pairs]
         largest = next((tier.max_side_px for tier in manifest.tiers if tier.id == row.tier), 0)

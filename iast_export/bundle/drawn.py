@@ -6,17 +6,18 @@ from iast_export.bundle.facts import BundleFacts
 from iast_export.bundle.layout import Layout
 from iast_export.bundle.sealed import Seals
 from iast_export.bundle.styles import Style, feeds_of
+from iast_export.families import FAMILIES
 from iast_export.files.artifacts import Progress, no_progress, sha256_file
 from iast_export.pictures.images import Rgb, center_square, fit_longest_side, save_png
 from iast_export.reports.manifest import GoldenEntry
-from iast_export.runtimes.litert import open_litert
-from iast_export.runtimes.onnx import open_onnx
-from iast_export.runtimes.session import stylize_rgb
+from iast_export.runtimes.session import Session
+from iast_export.runtimes.target import TARGETS, stylize_tier
 from iast_export.specs import (
     GOLDEN_LANES,
     GPU_TOLERANCE_LEVELS,
+    REFERENCE,
+    RUNTIMES,
     THUMBNAIL_SIDE_PX,
-    TOLERANCE_LEVELS,
     Precision,
     Runtime,
     Tier,
@@ -31,12 +32,13 @@ def write_thumbnails(
     """Draws `picture` [H, W, 3] in every style, by the smallest tier in FP32."""
     tier = facts.tiers[0]
     square = center_square(picture, min(THUMBNAIL_SIDE_PX, tier.max_side_px))
-    path = layout.onnx(tier, "fp32")
-    session = open_onnx(Seals.of_build(layout.root).read(path), where=path)
+    family = FAMILIES[REFERENCE[0]]
+    session = _session(layout, Seals.of_build(layout.root), tier, *REFERENCE)
     for i, style in enumerate(facts.styles):
         progress("thumbnails", i, len(facts.styles))
         feeds = feeds_of(style, facts.network.code_shapes)
-        drawn = stylize_rgb(session, square, feeds, multiple_px=facts.network.size_multiple_px)
+        multiple_px = facts.network.size_multiple_px
+        drawn = stylize_tier(family, session, square, feeds, tier, multiple_px)
         save_png(layout.thumbnail(style.id), drawn)
     progress("thumbnails", len(facts.styles), len(facts.styles))
 
@@ -60,7 +62,8 @@ def write_goldens(
         content = _strip(picture, tier.max_side_px)
         save_png(layout.golden_content(tier), content)
         for runtime, precision in GOLDEN_LANES:
-            drawn = _run(layout, seals, facts, tier, runtime, precision, content)
+            session = _session(layout, seals, tier, runtime, precision)
+            drawn = _golden(facts, session, runtime, tier, content)
             save_png(layout.golden(tier, runtime, precision), drawn)
         entries.append(_entry(layout, tier, facts.styles[0]))
     progress("goldens", len(facts.tiers), len(facts.tiers))
@@ -77,7 +80,7 @@ def _entry(layout: Layout, tier: Tier, style: Style) -> GoldenEntry:
             f"{runtime}-{precision}": layout.relative(layout.golden(tier, runtime, precision))
             for runtime, precision in GOLDEN_LANES
         },
-        tolerance_levels=dict(TOLERANCE_LEVELS),
+        tolerance_levels={runtime: FAMILIES[runtime].tolerance_levels for runtime in RUNTIMES},
         gpu_tolerance_levels=dict(GPU_TOLERANCE_LEVELS),
         sha256={layout.relative(path): sha256_file(path) for path in layout.goldens(tier)},
     )
@@ -90,19 +93,16 @@ def _strip(picture: Rgb, side_px: int) -> Rgb:
     return fitted[top : top + height, :side_px].copy()
 
 
-def _run(
-    layout: Layout,
-    seals: Seals,
-    facts: BundleFacts,
-    tier: Tier,
-    runtime: Runtime,
-    precision: Precision,
-    content: Rgb,
+def _session(
+    layout: Layout, seals: Seals, tier: Tier, runtime: Runtime, precision: Precision
+) -> Session:
+    path = layout.transfer(runtime, precision, tier)
+    return TARGETS[runtime].open(seals.read(path), tier, where=path)
+
+
+def _golden(
+    facts: BundleFacts, session: Session, runtime: Runtime, tier: Tier, content: Rgb
 ) -> Rgb:
     feeds = feeds_of(facts.styles[0], facts.network.code_shapes, _GOLDEN_STRENGTH)
-    path = layout.transfer(runtime, precision, tier)
-    if runtime == "litert":
-        litert = open_litert(seals.read(path), tier.signature, where=path)
-        return stylize_rgb(litert, content, feeds, fixed_shape_px=tier.shape_px)
-    session = open_onnx(seals.read(path), where=path)
-    return stylize_rgb(session, content, feeds, multiple_px=facts.network.size_multiple_px)
+    multiple_px = facts.network.size_multiple_px
+    return stylize_tier(FAMILIES[runtime], session, content, feeds, tier, multiple_px)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from iast_export.bundle.sealed import Seals
 from iast_export.errors import InputError
+from iast_export.families import FAMILIES
 from iast_export.files.apart import read_foreign
 from iast_export.files.artifacts import read_bytes, sha256_bytes
 from iast_export.formats import tflite_file as tf
@@ -43,7 +44,7 @@ def inspect_model(path: Path) -> dict[str, Any]:
         InputError: missing, foreign or truncated.
     """
     path = Path(path)
-    if path.suffix not in (".tflite", ".onnx"):
+    if path.suffix not in _READERS:
         raise InputError(
             f"{path} is neither .tflite nor .onnx", "give a model file or a bundle's folder"
         )
@@ -63,12 +64,10 @@ def inspect_apart(path: Path) -> dict[str, Any]:
 
 
 def _inspect(data: bytes, path: Path) -> dict[str, Any]:
-    is_tflite = path.suffix == ".tflite"
-    found = _inspect_tflite(data, path) if is_tflite else _inspect_onnx(data, path)
-    runtime = "litert" if is_tflite else "onnxruntime"
+    found = _READERS[path.suffix](data, path)
     facts = {
         "path": path.name,
-        "runtime": runtime,
+        "runtime": next(f.runtime for f in FAMILIES.values() if f.suffix == path.suffix),
         "file_bytes": len(data),
         "sha256": sha256_bytes(data),
     }
@@ -265,3 +264,6 @@ def _onnx_io(item: onnx.ValueInfoProto) -> dict[str, Any]:
         if tensor.elem_type in known:
             dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type).name
     return {"name": item.name, "dtype": dtype, "shape": shape, "scale": None, "zero_point": None}
+
+
+_READERS = {".tflite": _inspect_tflite, ".onnx": _inspect_onnx}

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from iast_export.families import FAMILIES
 from iast_export.files.paths import MANIFEST_NAME
+from iast_export.reports.search import infix
 from iast_export.specs import (
     GOLDEN_LANES,
-    ONNX_PRECISIONS,
-    PRECISIONS,
+    LANDMARKS_LANE,
     RUNTIMES,
     Precision,
     Role,
     Runtime,
     Tier,
 )
-
-SUFFIXES: Mapping[Runtime, str] = {"onnxruntime": ".onnx", "litert": ".tflite"}
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,7 @@ class Layout:
 
     def transfer(self, runtime: Runtime, precision: Precision, tier: Tier) -> Path:
         """The model that a runtime stylizes with at a tier."""
-        return self.onnx(tier, precision) if runtime == "onnxruntime" else self.tflite(precision)
+        return self._model(f"{_of_tier(runtime, tier)}{precision}", runtime)
 
     def style_encoder(self, runtime: Runtime) -> Path:
         """The FP32 model that turns a style picture into codes."""
@@ -77,25 +76,28 @@ class Layout:
     @property
     def landmarks(self) -> Path:
         """The facial landmark model, where a bundle has one."""
-        return self._model("landmarks68-fp32", "onnxruntime")
+        return self._model("landmarks68-fp32", LANDMARKS_LANE[0])
 
     def model_files(self, tiers: Sequence[Tier], landmarks: bool = False) -> list[ModelFile]:
         """Every model of a bundle, in the manifest's order."""
-        found: list[ModelFile] = []
-        for one in ONNX_PRECISIONS:
-            found += [
-                ModelFile(self.onnx(tier, one), "onnxruntime", one, "transfer", tier)
-                for tier in tiers
-            ]
-            found.append(ModelFile(self.dispatch(one), "onnxruntime", one, "dispatch"))
-        found += [ModelFile(self.tflite(one), "litert", one, "transfer") for one in PRECISIONS]
+        found = [file for runtime in RUNTIMES for file in self._transfers(runtime, tiers)]
         found += [
             ModelFile(self.style_encoder(runtime), runtime, "fp32", "style_encoder")
             for runtime in RUNTIMES
         ]
         if landmarks:
-            found.append(ModelFile(self.landmarks, "onnxruntime", "fp32", "landmarks"))
+            found.append(ModelFile(self.landmarks, *LANDMARKS_LANE, "landmarks"))
         return found
+
+    def _transfers(self, runtime: Runtime, tiers: Sequence[Tier]) -> Iterator[ModelFile]:
+        for one in FAMILIES[runtime].precisions:
+            if FAMILIES[runtime].fixed_shape:
+                path = self.transfer(runtime, one, tiers[0])
+                yield ModelFile(path, runtime, one, "transfer")
+                continue
+            for tier in tiers:
+                yield ModelFile(self.transfer(runtime, one, tier), runtime, one, "transfer", tier)
+            yield ModelFile(self.dispatch(one), runtime, one, "dispatch")
 
     def codes(self, style: str) -> Path:
         """A style's codes."""
@@ -133,13 +135,13 @@ class Layout:
 
     def prepared(self, runtime: Runtime, tier: Tier) -> Path:
         """The FP32 file that a tier's INT8 is made of: one per tier for ONNX, one for LiteRT."""
-        of_tier = f"{tier.id}-" if runtime == "onnxruntime" else ""
-        return self.root / "calibration" / f"{self.name}-{of_tier}prepared{SUFFIXES[runtime]}"
+        rest = f"{_of_tier(runtime, tier)}prepared{FAMILIES[runtime].suffix}"
+        return self.root / "calibration" / f"{self.name}-{rest}"
 
     def all_prepared(self, tiers: Sequence[Tier]) -> list[Path]:
-        """The prepared files of all tiers, ONNX first."""
-        onnx = [self.prepared("onnxruntime", tier) for tier in tiers]
-        return [*onnx, self.prepared("litert", tiers[0])]
+        """The prepared files of all tiers, runtime by runtime."""
+        paths = [self.prepared(runtime, tier) for runtime in RUNTIMES for tier in tiers]
+        return list(dict.fromkeys(paths))
 
     def all_ranges(self, tiers: Sequence[Tier]) -> list[Path]:
         """The ranges of all tiers in every runtime."""
@@ -152,8 +154,8 @@ class Layout:
 
     def lane(self, runtime: Runtime, kind: str, tier: Tier) -> Path:
         """A model of a lane beside the bundle."""
-        of_tier = f"{tier.id}-" if runtime == "onnxruntime" else ""
-        return self.lanes / f"{self.name}-{of_tier}{kind}{SUFFIXES[runtime]}"
+        rest = f"{_of_tier(runtime, tier)}{kind}{FAMILIES[runtime].suffix}"
+        return self.lanes / f"{self.name}-{rest}"
 
     def search(self, tier: Tier) -> Path:
         """The folder of a tier's searches."""
@@ -161,8 +163,7 @@ class Layout:
 
     def mixed(self, runtime: Runtime, tier: Tier, folder: Path | None = None) -> Path:
         """The model that a search chose, in `folder` or its own."""
-        kind = "mixed" if runtime == "onnxruntime" else "litert-mixed"
-        name = f"{self.name}-{tier.id}-{kind}{SUFFIXES[runtime]}"
+        name = f"{self.name}-{tier.id}{infix(runtime)}-mixed{FAMILIES[runtime].suffix}"
         return (folder or self.search(tier)) / name
 
     def relative(self, path: Path) -> str:
@@ -170,7 +171,12 @@ class Layout:
         return path.relative_to(self.root).as_posix()
 
     def _model(self, rest: str, runtime: Runtime) -> Path:
-        return self.models / f"{self.name}-{rest}{SUFFIXES[runtime]}"
+        return self.models / f"{self.name}-{rest}{FAMILIES[runtime].suffix}"
 
     def _golden(self, tier: Tier, kind: str) -> Path:
         return self.root / "golden" / f"{tier.id}-{kind}.png"
+
+
+def _of_tier(runtime: Runtime, tier: Tier) -> str:
+    """What tells a tier's file from those of others, where each has one."""
+    return "" if FAMILIES[runtime].fixed_shape else f"{tier.id}-"

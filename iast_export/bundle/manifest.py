@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from iast_export import __version__
 from iast_export.bundle.facts import BundleFacts
 from iast_export.bundle.layout import Layout, ModelFile
-from iast_export.bundle.sealed import Seals, read_sealed
+from iast_export.bundle.sealed import Seals
 from iast_export.bundle.styles import Style
 from iast_export.errors import InputError
+from iast_export.families import FAMILIES
 from iast_export.files.artifacts import read_bytes, sha256_bytes, sha256_file
 from iast_export.formats.minimum_runtime import minimum_runtime
 from iast_export.reports.base import CONVERT_PATH, QUANTIZE_PATH, REPORT_PATHS
@@ -27,9 +27,8 @@ from iast_export.reports.manifest import (
     TierEntry,
 )
 from iast_export.reports.quantize import QuantizeReport
+from iast_export.runtimes.edges import ModelEdge, model_edges
 from iast_export.runtimes.gpu_operators import left_to_cpu
-from iast_export.runtimes.litert import litert_interpreter, open_litert
-from iast_export.runtimes.onnx import open_onnx
 from iast_export.specs import (
     STYLE_ENCODER_SIDE_PX,
     Accelerator,
@@ -53,8 +52,8 @@ def write_manifest(layout: Layout, facts: BundleFacts, golden: Sequence[GoldenEn
             TierEntry(id=t.id, depth=t.depth, max_side_px=t.max_side_px, shape_px=t.shape_px)
             for t in facts.tiers
         ),
-        files=tuple(files),
-        io=tuple(entry for file in files for entry in _edges(layout.root, file)),
+        files=tuple(file for file, _ in files),
+        io=tuple(_io(file.path, edge) for file, edges in files for edge in edges),
         preprocess=Preprocess(
             size_multiple_px=facts.network.size_multiple_px, style_side_px=STYLE_ENCODER_SIDE_PX
         ),
@@ -66,11 +65,11 @@ def write_manifest(layout: Layout, facts: BundleFacts, golden: Sequence[GoldenEn
     ).save(layout.manifest)
 
 
-def _model_files(layout: Layout, facts: BundleFacts) -> list[FileEntry]:
+def _model_files(layout: Layout, facts: BundleFacts) -> list[tuple[FileEntry, list[ModelEdge]]]:
     left = _left_by_xnnpack(layout.root)
     seals = Seals.of_build(layout.root)
     return [
-        _file_entry(layout, one, facts, seals, left)
+        _file_entry(layout, one, seals, left)
         for one in layout.model_files(facts.tiers, facts.landmarks is not None)
     ]
 
@@ -78,21 +77,19 @@ def _model_files(layout: Layout, facts: BundleFacts) -> list[FileEntry]:
 def _file_entry(
     layout: Layout,
     file: ModelFile,
-    facts: BundleFacts,
     seals: Seals,
     left: Mapping[str, Mapping[str, int]],
-) -> FileEntry:
+) -> tuple[FileEntry, list[ModelEdge]]:
+    """A file as the manifest lists it, and its edges."""
     path, name = file.path, layout.relative(file.path)
     if not path.is_file():
         raise InputError(
             f"{path} is missing", "run `iast-export build` again; it makes what is missing"
         )
     data = read_bytes(path) if file.role == "landmarks" else seals.read(path)
-    signatures: tuple[str, ...] = ()
-    if file.runtime == "litert":
-        tiers = tuple(tier.signature for tier in facts.tiers)
-        signatures = tiers if file.role == "transfer" else _signatures(data)
-    return FileEntry.model_validate(
+    edges = model_edges(FAMILIES[file.runtime], data, path)
+    keys = dict.fromkeys(edge.signature for edge in edges if edge.signature is not None)
+    entry = FileEntry.model_validate(
         {
             "path": name,
             "bytes": len(data),
@@ -100,12 +97,13 @@ def _file_entry(
             "runtime": file.runtime,
             "precision": file.precision,
             "role": file.role,
-            "signatures": signatures,
+            "signatures": tuple(keys),
             "tier": file.tier.id if file.tier else None,
             "minimum_runtime": minimum_runtime(data, path),
             "accelerators": _accelerators(data, path, left.get(name, {})),
         }
     )
+    return entry, edges
 
 
 def _accelerators(
@@ -129,14 +127,8 @@ def _left_by_xnnpack(root: Path) -> dict[str, dict[str, int]]:
     quantized = QuantizeReport.load(root / QUANTIZE_PATH).rows
     found = {row.path: dict(row.not_delegated) for row in converted}
     return found | {
-        row.path: {key: len(names) for key, names in row.not_delegated.items()}
-        for row in quantized
-        if row.runtime == "litert"
+        row.path: {key: len(names) for key, names in row.not_delegated.items()} for row in quantized
     }
-
-
-def _signatures(data: bytes) -> tuple[str, ...]:
-    return tuple(litert_interpreter(data).get_signature_list())
 
 
 def _style_entry(layout: Layout, style: Style) -> StyleEntry:
@@ -154,53 +146,19 @@ def _style_entry(layout: Layout, style: Style) -> StyleEntry:
     )
 
 
-def _edges(root: Path, file: FileEntry) -> list[IoEntry]:
-    data = read_sealed(root / file.path, file.sha256)
-    if file.runtime == "onnxruntime":
-        raw = open_onnx(data, where=root / file.path).raw
-        both = (("input", raw.get_inputs()), ("output", raw.get_outputs()))
-        return [
-            _io(file.path, None, direction, item.name, "float32", list(item.shape), None)
-            for direction, items in both
-            for item in items
-        ]
-    entries = []
-    for signature in file.signatures:
-        runner = open_litert(data, signature).raw.get_signature_runner(signature)
-        for direction, details in (
-            ("input", runner.get_input_details()),
-            ("output", runner.get_output_details()),
-        ):
-            for name, detail in sorted(details.items()):
-                dtype = detail["dtype"].__name__
-                shape = [int(side) for side in detail["shape"]]
-                entries.append(
-                    _io(file.path, signature, direction, name, dtype, shape, detail["quantization"])
-                )
-    return entries
-
-
-def _io(
-    path: str,
-    signature: str | None,
-    direction: str,
-    name: str,
-    dtype: str,
-    shape: list[Any],
-    quantization: Any,
-) -> IoEntry:
-    integer = dtype != "float32"
+def _io(path: str, edge: ModelEdge) -> IoEntry:
+    kept = edge.quantization if edge.dtype != "float32" else None
     return IoEntry.model_validate(
         {
             "path": path,
-            "signature": signature,
-            "direction": direction,
-            "name": name,
-            "dtype": dtype,
-            "layout": edge_layout(name, len(shape), signature is not None),
-            "shape": tuple(shape),
-            "scale": float(quantization[0]) if integer else None,
-            "zero_point": int(quantization[1]) if integer else None,
-            "value_range": edge_value_range(name),
+            "signature": edge.signature,
+            "direction": edge.direction,
+            "name": edge.name,
+            "dtype": edge.dtype,
+            "layout": edge_layout(edge.name, len(edge.shape), edge.signature is not None),
+            "shape": edge.shape,
+            "scale": float(kept[0]) if kept else None,
+            "zero_point": int(kept[1]) if kept else None,
+            "value_range": edge_value_range(edge.name),
         }
     )

@@ -11,7 +11,7 @@ from iast_export.cli import console, options
 from iast_export.cli.arguments import PATH, STRENGTH
 from iast_export.cli.verbs import Verb
 from iast_export.errors import UsageError
-from iast_export.specs import PRECISIONS, RUNTIMES, Accelerator, Precision, Runtime
+from iast_export.specs import PRECISIONS, RUNTIMES, USUAL, Accelerator, Precision, Runtime
 
 if TYPE_CHECKING:
     from iast_export.stylize.stylize import Engines
@@ -99,7 +99,7 @@ def stylize(
         raise UsageError("--scale-down and --tile exclude each other", "give one of them")
     engine: Engines
     if runtime is not None or accelerator == "gpu":
-        engine = BundleEngine(folder, runtime or "litert", precision, threads, accelerator)
+        engine = BundleEngine(folder, runtime or USUAL, precision, threads, accelerator)
     else:
         engine = ChosenByShape(folder, precision, threads)
     with console.progress_bar() as progress:

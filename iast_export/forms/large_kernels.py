@@ -14,7 +14,7 @@ it).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 import onnx
@@ -60,9 +60,10 @@ def best_block(outputs: int, kernel: tuple[int, int]) -> int:
     return next(block for block, cost in costs.items() if cost <= AS_GOOD * least)
 
 
-def is_shallow(weight: Array) -> bool:
-    """Whether a weight [O, I, kH, kW] is a large kernel over few channels, as of a first layer."""
-    return bool(weight.shape[1] <= MOST_INPUTS and min(weight.shape[2:]) >= SMALLEST_KERNEL)
+def is_shallow(shape: Sequence[int]) -> bool:
+    """Whether a weight of shape [O, I, kH, kW] is a large kernel over few channels, as of a first
+    layer."""
+    return shape[1] <= MOST_INPUTS and min(shape[2:]) >= SMALLEST_KERNEL
 
 
 def block_weight(weight: Array, block: int) -> Array:
@@ -95,7 +96,7 @@ def block_large_kernels(model: onnx.ModelProto) -> Rewritten:
 
     def build(graph: onnx.GraphProto, index: GraphIndex, node: onnx.NodeProto) -> bool:
         weight = _plain_weight(index, node)
-        if weight is None or is_shallow(weight):
+        if weight is None or is_shallow(weight.shape):
             return False
         block = best_block(len(weight), weight.shape[2:])
         if block > 1:
@@ -120,7 +121,7 @@ def unfold_shallow_kernels(
 
     def build(graph: onnx.GraphProto, index: GraphIndex, node: onnx.NodeProto) -> bool:
         weight = _plain_weight(index, node)
-        if weight is None or node.output[0] in kept or not is_shallow(weight):
+        if weight is None or node.output[0] in kept or not is_shallow(weight.shape):
             return False
         fits = multiple_px % _UNFOLDED == 0 and _reads_picture(graph, index, node.input[0])
         pads = list(attribute(node, "pads", [0, 0, 0, 0]))

@@ -11,6 +11,7 @@ from flatbuffers.number_types import Int8Flags, Uint32Flags
 from flatbuffers.table import Table
 from numpy.typing import NDArray
 
+from iast_export.families import FAMILIES
 from iast_export.reports.manifest import FileEntry, IoEntry, Manifest
 from iast_export.specs import CONTENT, SIZE_MULTIPLE_KEY, edge_layout, edge_value_range
 
@@ -59,7 +60,7 @@ class Contents:
         edges: all inputs and outputs.
         signatures: LiteRT's keys.
         constants: types of the stored constants.
-        computed: types of what operators write (LiteRT).
+        computed: types of what operators write; None where the format does not say (ONNX).
         integer_operators: whether it quantizes or dequantizes (ONNX).
         external: whether weights lie in another file (ONNX).
         metadata: ONNX's.
@@ -68,7 +69,7 @@ class Contents:
     edges: frozenset[Edge]
     signatures: tuple[str, ...] = ()
     constants: frozenset[str] = frozenset()
-    computed: frozenset[str] = frozenset()
+    computed: frozenset[str] | None = None
     integer_operators: bool = False
     external: bool = False
     metadata: tuple[tuple[str, str], ...] = ()
@@ -86,7 +87,7 @@ def read_contents(entry: FileEntry, data: bytes) -> Contents:
         ValueError: they are no such model.
     """
     try:
-        return _onnx(data) if entry.runtime == "onnxruntime" else _tflite(data)
+        return _READERS[FAMILIES[entry.runtime].suffix](data)
     except Exception as error:  # protobuf and flatbuffers raise many classes, without a common base
         raise ValueError(f"{type(error).__name__}: {error}") from error
 
@@ -129,10 +130,10 @@ def _type_faults(entry: FileEntry, found: Contents) -> Iterator[str]:
         yield "it holds half-precision weights"
     if entry.precision == "fp16" and _FLOAT16 not in found.constants:
         yield "it holds no half-precision weights"
-    if entry.precision == "dynamic_int8" and _INT8 in found.computed:
+    if entry.precision == "dynamic_int8" and _INT8 in (found.computed or ()):
         yield "its activations are integers, which dynamic_int8's aren't"
-    static = entry.precision == "int8" and entry.runtime == "litert"
-    if static and found.in_integers and _INT8 not in found.computed:
+    told = entry.precision == "int8" and found.computed is not None
+    if told and found.in_integers and _INT8 not in (found.computed or ()):
         yield "its weights are integers, but no activation is"
 
 
@@ -147,7 +148,7 @@ def _shape_faults(manifest: Manifest, entry: FileEntry, found: Contents) -> Iter
     for edge in inputs:
         if edge.name != CONTENT and shapes.get(edge.name) != edge.shape:
             yield f"its input {edge.name} is not one of the manifest's code_shapes"
-    if entry.runtime == "litert":
+    if FAMILIES[entry.runtime].fixed_shape:
         sides = {tier.id.replace("-", "_"): tier.shape_px for tier in manifest.tiers}
         for edge in inputs:
             if edge.name == CONTENT and edge.shape[1:3] != sides.get(edge.signature or ""):
@@ -305,3 +306,6 @@ def _quantization(tensor: Table) -> tuple[float, int]:
     offset = tensor.Offset(_QUANTIZATION)
     found = Table(tensor.Bytes, tensor.Indirect(tensor.Pos + offset))
     return float(_numbers(found, _SCALE, "<f4")[0]), int(_numbers(found, _ZERO_POINT, "<i8")[0])
+
+
+_READERS = {".onnx": _onnx, ".tflite": _tflite}

@@ -9,11 +9,12 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from iast_export.families import FAMILIES
 from iast_export.gate.common import check_of
 from iast_export.reports.base import REPORT_PATHS
 from iast_export.reports.manifest import GoldenEntry, Manifest, Postprocess, Preprocess, TierEntry
 from iast_export.reports.verdict import Check, Outcome
-from iast_export.specs import GOLDEN_LANES, STRENGTH, STYLE_ENCODER_SIDE_PX, TOLERANCE_LEVELS, Tier
+from iast_export.specs import GOLDEN_LANES, STRENGTH, STYLE_ENCODER_SIDE_PX, Tier
 
 _PNG_HEAD = struct.Struct(">8s4x4sII")
 _REBUILD = "build the bundle again, and don't edit it afterwards"
@@ -95,11 +96,9 @@ def _one_golden_faults(
     if dropped:
         yield f"{tier.id} has no golden {', '.join(' '.join(lane) for lane in dropped)}"
     for runtime, levels in golden.tolerance_levels.items():
-        if levels > TOLERANCE_LEVELS[runtime]:
-            yield (
-                f"{tier.id} allows {runtime} {levels} levels, "
-                f"at most {TOLERANCE_LEVELS[runtime]} are found"
-            )
+        found = FAMILIES[runtime].tolerance_levels
+        if levels > found:
+            yield f"{tier.id} allows {runtime} {levels} levels, at most {found} are found"
     if golden.strength == 0.0:
         yield f"the golden picture of {tier.id} has strength 0, which shows no style"
     if len(set(golden.outputs.values()) | {golden.content}) != len(golden.outputs) + 1:

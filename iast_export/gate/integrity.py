@@ -7,6 +7,7 @@ from pathlib import Path
 
 from iast_export.bundle.belonging import said, strangers
 from iast_export.errors import InputError
+from iast_export.families import FAMILIES
 from iast_export.files.artifacts import read_bytes, sha256_bytes
 from iast_export.gate.baseline import Baseline
 from iast_export.gate.common import check_of, cover, key_of, label_of
@@ -18,8 +19,8 @@ from iast_export.reports.manifest import FileEntry, Manifest
 from iast_export.reports.quantize import QuantizeReport
 from iast_export.reports.verdict import Check, Outcome
 from iast_export.reports.verify import VerifyReport
+from iast_export.specs import REFERENCE
 
-REFERENCE = ("onnxruntime", "fp32")
 _REBUILD = "build the bundle again, and don't edit it afterwards"
 
 
@@ -142,7 +143,7 @@ def check_converted(manifest: Manifest, converted: ConvertReport) -> list[Check]
     wanted = {
         entry.path
         for entry in manifest.files
-        if (entry.runtime, entry.precision) == ("litert", "fp32")
+        if entry.precision == "fp32" and FAMILIES[entry.runtime].suffix == ".tflite"
     }
     return [cover("convert.json", wanted, [row.path for row in converted.rows])]
 

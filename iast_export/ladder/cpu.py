@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from iast_export.environment import machine_fingerprint
+from iast_export.environment import INT8_FLAGS, VNNI, machine_fingerprint
 from iast_export.reports.ladder import Processor
-
-_INT8_FLAGS = {
-    "x86_64": ("avx2", "avx512_vnni", "avx_vnni", "amx_int8"),
-    "aarch64": ("asimddp", "i8mm", "sme"),
-}
-_VNNI = frozenset({"avx512_vnni", "avx_vnni"})
 
 
 def processor() -> Processor:
     """This machine's processor: what it has for 8-bit products, what it lacks and what follows."""
     found = machine_fingerprint()
     flags, kind = found["flags"], str(found["architecture"])
-    known = _INT8_FLAGS.get(kind, ())
+    known = INT8_FLAGS.get(kind, ())
     has = tuple(flag for flag in known if isinstance(flags, list) and flag in flags)
     remark = "8-bit products are summed exactly by the processor itself"
-    if kind == "x86_64" and not _VNNI & set(has):
+    if kind == "x86_64" and set(VNNI).isdisjoint(has):
         remark = (
             "no VNNI: 8-bit products would saturate; session.x64quantprecision keeps them exact, "
             "so accuracy is judged rightly here, but INT8 speed is not that of a processor with "

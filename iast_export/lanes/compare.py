@@ -82,7 +82,7 @@ def compare_tier(
         progress("judge lanes", i, len(scored))
         judged[lane] = figures_of(judge(lane, references, judging), scorers)
     progress("judge lanes", len(scored), len(scored))
-    int8 = known["onnxruntime", "int8"]
+    int8 = known[REFERENCE[0], "int8"]
     shares = {int8: onnx_convolution_share(int8, views[0], options.threads)}
     return mark(
         [

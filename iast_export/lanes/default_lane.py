@@ -9,6 +9,7 @@ from pathlib import Path
 
 from iast_export.bundle.belonging import load_own
 from iast_export.bundle.sealed import Seals
+from iast_export.families import FAMILIES
 from iast_export.lanes.figures import Fidelity, LaneFigures, Speed, bundle_figures
 from iast_export.reports.base import BENCHMARK_PATH, PSNR_CAP_DB, VERIFY_PATH
 from iast_export.reports.benchmark import BenchmarkReport
@@ -38,7 +39,6 @@ SHAPE_RULE = (
     "to ONNX "
     "Runtime, which pads by less than a multiple of the network's."
 )
-_RUNTIMES = {"onnxruntime": "ONNX Runtime", "litert": "LiteRT"}
 
 
 def default_lane(figures: Sequence[LaneFigures]) -> Precision:
@@ -119,12 +119,15 @@ def load_hops(folder: Path) -> list[str]:
     return lines
 
 
-def padding_fault(verified: VerifyReport | None, precision: Precision, tier: str) -> str | None:
-    """Why LiteRT should not pad a picture at a tier, by `SHAPE_RULE`; None where it may.
+def padding_fault(
+    verified: VerifyReport | None, runtime: Runtime, precision: Precision, tier: str
+) -> str | None:
+    """Why a runtime should not pad a picture to a tier's square, by `SHAPE_RULE`; None where it
+    may.
 
     What was not measured, or stands in no report that can be read, is against it.
     """
-    key, rows = ("litert", precision, tier), verified.rows if verified else ()
+    key, rows = (runtime, precision, tier), verified.rows if verified else ()
     row = next((one for one in rows if (one.runtime, one.precision, one.tier) == key), None)
     if row is None or row.own_shape is None:
         return "what that loses was not measured"
@@ -135,9 +138,10 @@ def padding_fault(verified: VerifyReport | None, precision: Precision, tier: str
 
 
 def shape_warning(verified: VerifyReport) -> str | None:
-    """A line where LiteRT loses by padding pictures that are not square, with the precisions that
-    do."""
-    rows = [row for row in verified.rows if row.runtime == "litert" and _loses_by_padding(row)]
+    """A line where a runtime of fixed shapes loses by padding pictures that are not square, with
+    the precisions that do."""
+    padded = [row for row in verified.rows if FAMILIES[row.runtime].fixed_shape]
+    rows = [row for row in padded if _loses_by_padding(row)]
     means = [row.own_shape.psnr_db.mean for row in rows if row.own_shape]
     if not means:
         return None
@@ -171,7 +175,9 @@ def lane_warnings(benchmark: BenchmarkReport, verified: VerifyReport) -> list[st
         ]
         if one.precision != "fp32" and faults:
             chosen = PRECISION_LABELS[defaults[one.runtime, one.tier]]
-            what = f"{PRECISION_LABELS[one.precision]} in {_RUNTIMES[one.runtime]} at {one.tier}"
+            what = (
+                f"{PRECISION_LABELS[one.precision]} in {FAMILIES[one.runtime].label} at {one.tier}"
+            )
             lines.append(f"{what} {' and '.join(faults)}: {chosen} is the default there")
     shape = shape_warning(verified)
     return [*lines, shape] if shape else lines

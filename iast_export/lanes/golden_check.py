@@ -1,4 +1,4 @@
-"""A finished bundle's golden pictures, drawn again by LiteRT on the CPU or on a GPU, strict.
+"""A finished bundle's golden pictures, drawn again by a runtime on the CPU or on a GPU, strict.
 
 No times.
 """
@@ -19,11 +19,18 @@ from iast_export.metrics.fidelity import psnr_db
 from iast_export.pictures.images import Rgb, pad_to, to_tensor
 from iast_export.pictures.picture_reader import read_picture
 from iast_export.reports.manifest import GoldenEntry, Manifest, load_manifest
-from iast_export.runtimes.gpu import open_gpu
 from iast_export.runtimes.half_floats import Overflow, find_overflows
-from iast_export.runtimes.litert import open_litert
-from iast_export.runtimes.session import Array, stylize_rgb
-from iast_export.specs import CONTENT, STRENGTH, Accelerator, Precision, Tier, find_tiers
+from iast_export.runtimes.session import Array
+from iast_export.runtimes.target import Target, find_target, stylize_tier
+from iast_export.specs import (
+    CONTENT,
+    STRENGTH,
+    USUAL,
+    Accelerator,
+    Precision,
+    Tier,
+    find_tiers,
+)
 
 
 @dataclass(frozen=True)
@@ -49,32 +56,33 @@ def check_goldens(
     accelerator: Accelerator,
     tiers: Sequence[str] = (),
     progress: Progress = no_progress,
+    runtime: str = USUAL,
 ) -> list[GoldenOutcome]:
-    """Every LiteRT picture of the bundle drawn again, tier by tier; all tiers where none is named.
+    """Every picture of a runtime's files drawn again, tier by tier; all tiers where none is named.
 
     Raises:
-        UsageError: no such tier.
+        UsageError: no such tier or runtime, or it does not compute there.
         CannotJudgeError: the bundle promises no picture there.
         InputError: a file is missing or altered, or the result holds NaN.
         ToolError: there is no GPU, a file does not run whole on it, or it fails.
     """
-    manifest = load_manifest(folder)
+    manifest, target = load_manifest(folder), find_target(runtime, accelerator)
     chosen = {one.id for one in find_tiers(manifest.depth_plan, tiers, "the bundle")}
     jobs = [
         (golden, precision)
         for golden in manifest.golden
         if golden.tier in chosen
-        for runtime, precision in golden.lanes()
-        if runtime == "litert"
+        for drawn_by, precision in golden.lanes()
+        if drawn_by == target.family.runtime
     ]
     if not jobs:
         raise CannotJudgeError(
-            f"{folder} holds no golden picture of LiteRT", "build the bundle again"
+            f"{folder} holds no golden picture of {target.label}", "build the bundle again"
         )
     outcomes = []
     for n, (golden, precision) in enumerate(jobs):
         progress(f"golden {golden.tier} {precision} on the {accelerator}", n, len(jobs))
-        outcomes.append(_outcome(folder, manifest, golden, precision, accelerator))
+        outcomes.append(_outcome(folder, manifest, golden, target, precision, accelerator))
     progress("goldens", len(jobs), len(jobs))
     return outcomes
 
@@ -93,7 +101,7 @@ def fp16_overflows(folder: Path, tiers: Sequence[str] = ()) -> dict[str, tuple[O
     found = {}
     for golden in manifest.golden:
         if golden.tier in chosen:
-            data, tier, feeds = _lane(folder, manifest, golden, "fp32")
+            data, tier, feeds = _lane(folder, manifest, golden, find_target(USUAL, "gpu"), "fp32")
             content = pad_to(_picture(folder, golden, golden.content), *tier.shape_px)
             fed = {CONTENT: to_tensor(content), **feeds}
             found[tier.id] = find_overflows(data, tier.signature, [fed])
@@ -104,12 +112,13 @@ def _outcome(
     folder: Path,
     manifest: Manifest,
     golden: GoldenEntry,
+    target: Target,
     precision: Precision,
     accelerator: Accelerator,
 ) -> GoldenOutcome:
-    wanted = _picture(folder, golden, golden.outputs[f"litert-{precision}"])
-    drawn = _draw(folder, manifest, golden, precision, accelerator)
-    on_cpu = golden.tolerance_levels["litert"]
+    wanted = _picture(folder, golden, golden.outputs[f"{target.family.runtime}-{precision}"])
+    drawn = _draw(folder, manifest, golden, target, precision, accelerator)
+    on_cpu = golden.tolerance_levels[target.family.runtime]
     return GoldenOutcome(
         golden.tier,
         precision,
@@ -124,33 +133,35 @@ def _draw(
     folder: Path,
     manifest: Manifest,
     golden: GoldenEntry,
+    target: Target,
     precision: Precision,
     accelerator: Accelerator,
 ) -> Rgb:
-    data, tier, feeds = _lane(folder, manifest, golden, precision)
+    data, tier, feeds = _lane(folder, manifest, golden, target, precision)
     content = _picture(folder, golden, golden.content)
-    if accelerator == "cpu":
-        return stylize_rgb(
-            open_litert(data, tier.signature), content, feeds, fixed_shape_px=tier.shape_px
-        )
-    with open_gpu(data, tier.signature, where=f"{folder} in {precision}") as session:
-        return stylize_rgb(session, content, feeds, fixed_shape_px=tier.shape_px)
+    where = f"{folder} in {precision}"
+    session = target.open(data, tier, accelerator=accelerator, where=where)
+    multiple_px = manifest.network.size_multiple_px
+    return stylize_tier(target.family, session, content, feeds, tier, multiple_px)
 
 
 def _lane(
-    folder: Path, manifest: Manifest, golden: GoldenEntry, precision: Precision
+    folder: Path, manifest: Manifest, golden: GoldenEntry, target: Target, precision: Precision
 ) -> tuple[bytes, Tier, dict[str, Array]]:
     """File, tier and style inputs of a golden picture."""
     entry = next(
         (
             f
             for f in manifest.files
-            if (f.role, f.runtime, f.precision) == ("transfer", "litert", precision)
+            if (f.role, f.runtime, f.precision) == ("transfer", target.family.runtime, precision)
+            and f.tier in (None, golden.tier)
         ),
         None,
     )
     if entry is None:
-        raise InputError(f"{folder} has no LiteRT model in {precision}", "build the bundle again")
+        raise InputError(
+            f"{folder} has no {target.label} model in {precision}", "build the bundle again"
+        )
     seals = Seals.of_bundle(folder, manifest)
     data = seals.read(folder / entry.path)
     tier = next(one for one in manifest.depth_plan if one.id == golden.tier)

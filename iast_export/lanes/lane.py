@@ -14,22 +14,14 @@ from iast_export.bundle.layout import Layout
 from iast_export.bundle.sealed import Seals, read_sealed
 from iast_export.environment import peak_rss_bytes
 from iast_export.errors import InputError, ToolError
+from iast_export.families import FAMILIES
 from iast_export.files.apart import call_apart
 from iast_export.files.artifacts import read_bytes
 from iast_export.pictures.images import Rgb
-from iast_export.runtimes.litert import LiteRtSession, open_litert
 from iast_export.runtimes.onnx import OnnxSession, open_onnx
-from iast_export.runtimes.session import Session, stylize_rgb
-from iast_export.specs import (
-    CONTENT,
-    ONNX_PRECISIONS,
-    PRECISIONS,
-    RUNTIMES,
-    AnyPrecision,
-    Precision,
-    Runtime,
-    Tier,
-)
+from iast_export.runtimes.session import Session
+from iast_export.runtimes.target import TARGETS, stylize_tier
+from iast_export.specs import CONTENT, RUNTIMES, AnyPrecision, Precision, Runtime, Tier
 
 Feeds = Mapping[str, NDArray[np.float32]]
 
@@ -60,9 +52,8 @@ class Lane:
             InputError: the file or the signature is missing, or the file was altered.
             ToolError: the runtime refuses the file.
         """
-        if self.runtime == "litert":
-            return open_litert(self.read(), self.tier.signature, threads, self.path)
-        return open_onnx(self.read(), threads, where=self.path)
+        target = TARGETS[self.runtime]
+        return target.open(self.read(), self.tier, threads=threads, where=self.path)
 
     def open_onnx(self, options: Any) -> OnnxSession:
         """As `open`, under other options than `onnx_session_options`."""
@@ -93,14 +84,13 @@ class Lane:
             InputError: another size, or the result holds NaN.
             ToolError: the runtime failed.
         """
-        if multiple_px is not None and self.runtime == "onnxruntime":
-            return stylize_rgb(session, rgb, feeds, multiple_px=multiple_px)
         if multiple_px is None and rgb.shape[:2] != self.tier.shape_px:
             raise InputError(
                 f"{self.label} was given {rgb.shape[1]}x{rgb.shape[0]} px",
                 "scale the picture to the tier first",
             )
-        return stylize_rgb(session, rgb, feeds, fixed_shape_px=self.tier.shape_px)
+        family = FAMILIES[self.runtime]
+        return stylize_tier(family, session, rgb, feeds, self.tier, multiple_px)
 
 
 def find_lanes(layout: Layout, tiers: Sequence[Tier], seals: Seals) -> list[Lane]:
@@ -118,7 +108,7 @@ def find_lanes(layout: Layout, tiers: Sequence[Tier], seals: Seals) -> list[Lane
         _found(layout, runtime, precision, tier, seals)
         for tier in tiers
         for runtime in RUNTIMES
-        for precision in (ONNX_PRECISIONS if runtime == "onnxruntime" else PRECISIONS)
+        for precision in FAMILIES[runtime].precisions
     ]
 
 
@@ -141,11 +131,7 @@ def timed_run(session: Session, content: NDArray[np.float32], feeds: Feeds) -> C
         content: float32 [1, 3, H, W].
         feeds: every style input by name.
     """
-    everything = {CONTENT: np.ascontiguousarray(content), **feeds}
-    if isinstance(session, LiteRtSession):
-        litert, prepared = session, session.prepared(everything)
-        return lambda: litert.invoke(prepared)
-    return lambda: session.run(everything)
+    return session.bare_run({CONTENT: content, **feeds})
 
 
 def run_apart(lane: Lane, feed_shapes: Mapping[str, Sequence[int]], threads: int = 1) -> int:

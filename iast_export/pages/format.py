@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from iast_export.families import FAMILIES
 from iast_export.reports.benchmark import Ratio
 from iast_export.specs import PRECISION_LABELS
-
-RUNTIME_NAMES = {"onnxruntime": "ONNX Runtime", "litert": "LiteRT"}
 
 
 def milliseconds(value: float | None) -> str:
@@ -42,7 +41,8 @@ def score(value: float) -> str:
 
 def runtime_name(runtime: str) -> str:
     """The runtime as its makers write it."""
-    return RUNTIME_NAMES.get(runtime, runtime)
+    labels: dict[str, str] = {name: family.label for name, family in FAMILIES.items()}
+    return labels.get(runtime, runtime)
 
 
 def precision_name(precision: str) -> str:

@@ -44,9 +44,10 @@ from iast_export.reports.ladder import LADDER_PATH, STEP_NAMES, LadderReport
 from iast_export.reports.lanes import LANES_PATH, LanesReport
 from iast_export.reports.manifest import Manifest, load_manifest
 from iast_export.reports.quantize import QuantizeReport
-from iast_export.reports.search import SEARCH_NAMES, SearchReport
+from iast_export.reports.search import SearchReport, search_name
 from iast_export.reports.verdict import Verdict
 from iast_export.reports.verify import VerifyReport, VerifyRow
+from iast_export.specs import RUNTIMES
 
 R = TypeVar("R", bound=Report)
 A = TypeVar("A", LadderReport, LanesReport, SearchReport)
@@ -129,7 +130,7 @@ def write_html(
         ladder=extras.one(LadderReport, LADDER_PATH),
         searches=[
             found
-            for name in SEARCH_NAMES.values()
+            for name in map(search_name, RUNTIMES)
             for path in sorted(folder.glob(f"search/*/{name}"))
             if (found := extras.one(SearchReport, path.relative_to(folder).as_posix()))
         ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from iast_export.families import FAMILIES
 from iast_export.pages.format import milliseconds, ratio, runtime_name
 from iast_export.reports.plan import PlanGroup, PlanReport, RuntimePlan, TierCost
 
@@ -37,7 +38,7 @@ def tiers_table(costs: tuple[TierCost, ...]) -> Table:
 
 def runtime_table(report: PlanReport, plan: RuntimePlan) -> Table:
     """Title, columns and rows: the operator groups of a tier in one runtime."""
-    version = report.versions.get({"litert": "ai-edge-litert"}.get(plan.runtime, plan.runtime), "")
+    version = report.versions.get(FAMILIES[plan.runtime].packages[0], "")
     threads = f"{report.threads} thread" + ("s" if report.threads > 1 else "")
     title = f"{report.tier}: {runtime_name(plan.runtime)} {version}, {threads}, each group alone"
     columns = ("group", "×", "MMAC", "INT8 kernel", "FP32 → INT8, ms", "exporter", "why")

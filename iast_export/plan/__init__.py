@@ -7,18 +7,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from iast_export.build.request import Build
+from iast_export.decide.decide import Decisions
+from iast_export.decide.graph import Network
 from iast_export.environment import machine_fingerprint, versions
 from iast_export.forms import noted
 from iast_export.forms.litert_forms import count_forms
 from iast_export.lanes.timing import speed_ratio
 from iast_export.plan.conversions import conversion_rows, total_ms
-from iast_export.plan.decide import decision_of, flag_of, reason_of
 from iast_export.plan.exports import fp32_files
-from iast_export.plan.graph import Network
 from iast_export.plan.groups import Group, find_groups
-from iast_export.plan.litert_network import file_name, read_litert
 from iast_export.plan.measure import Found, MeasureOptions, look_at, signature
-from iast_export.plan.onnx_network import read_onnx
+from iast_export.plan.planned import Planned, plan_litert, plan_onnx
+from iast_export.plan.reasons import decision_of, flag_of, reason_of
 from iast_export.plan.rewrites import rewrite_of, rewrites_of
 from iast_export.plan.rows import plan_rows
 from iast_export.reports.plan import PlanConversion, PlanGroup, PlanReport, RuntimePlan
@@ -46,24 +46,24 @@ def plan_tier(
     tier = find_tiers(build.tiers, [tier_id] if tier_id else [], "the recipe")[0]
     costs = plan_rows(build.network, build.tiers)
     files = fp32_files(build, tier)
-    graphs: list[tuple[Network, Any]] = [
-        read_onnx(files["onnxruntime"], tier, build.network.code_shapes),
-        read_litert(files["litert"], tier),
+    both = [
+        plan_onnx(files["onnxruntime"], tier, build.network.code_shapes),
+        plan_litert(files["litert"], tier),
     ]
-    rows = [(network, model, _alike(network)) for network, model in graphs]
+    rows = [(planned, _alike(planned.decisions)) for planned in both]
     total, runtimes = sum(len(groups) for *_, groups in rows), []
     done = 0
-    for network, model, alike in rows:
-        made = []
-        onnx = network.runtime == "onnxruntime"
-        places = noted(model) if onnx else count_forms(build.network, tier)
+    for planned, alike in rows:
+        made, runtime = [], planned.network.runtime
+        onnx = runtime == "onnxruntime"
+        places = noted(planned.model) if onnx else count_forms(build.network, tier)
         for groups in alike:
             build.progress("measure operator groups", done, total)
-            found = look_at(model, network, groups[0], used)
-            made.append(_row(model, network, groups, found, places))
+            found = look_at(planned, groups[0], used)
+            made.append(_row(planned, groups, found, places))
             done += 1
-        rewrites = rewrites_of(network.runtime, places)
-        plan = _runtime(network.runtime, made, conversion_rows(network, used))
+        rewrites = rewrites_of(runtime, places)
+        plan = _runtime(runtime, made, conversion_rows(planned.decisions, used))
         runtimes.append(plan.model_copy(update={"rewrites": rewrites}))
     build.progress("measure operator groups", total, total)
     return PlanReport(
@@ -77,19 +77,19 @@ def plan_tier(
     )
 
 
-def _alike(network: Network) -> list[list[Group]]:
+def _alike(decisions: Decisions) -> list[list[Group]]:
     """The groups of a network, those with the same `signature` together, in the order of the
     graph."""
     found: dict[str, list[Group]] = {}
-    for group in find_groups(network):
-        found.setdefault(signature(network, group), []).append(group)
+    for group in find_groups(decisions):
+        found.setdefault(signature(decisions, group), []).append(group)
     return list(found.values())
 
 
 def _row(
-    model: Any, network: Network, alike: Sequence[Group], found: Found, places: Mapping[str, int]
+    planned: Planned, alike: Sequence[Group], found: Found, places: Mapping[str, int]
 ) -> PlanGroup:
-    group = alike[0]
+    group, network, decisions = alike[0], planned.network, planned.decisions
     speed = speed_ratio(found.fp32, found.quantized) if found.fp32 and found.quantized else None
     return PlanGroup(
         kind=group.kind,
@@ -97,20 +97,18 @@ def _row(
         followed_by=group.followed_by,
         shape=shape_of(network, group),
         count=len(alike),
-        names=tuple(
-            file_name(model, one.name) if network.runtime == "litert" else one.name for one in alike
-        ),
+        names=tuple(network.file_name(one.name) for one in alike),
         operators=tuple(op.type for op in group.ops),
         macs=sum(network.macs(op) for op in group.ops),
         int8=found.int8,
         fp32_ms=found.fp32.median_ms if found.fp32 else None,
         int8_ms=found.quantized.median_ms if found.quantized else None,
         speed=speed,
-        decision=decision_of(group),
+        decision=decision_of(decisions, group),
         rewrite=rewrite_of(network, group, places),
-        reason=reason_of(model, network, group),
+        reason=reason_of(decisions, group),
         flag="",
-        off_gpu=_off_gpu(model, group) if network.runtime == "litert" else None,
+        off_gpu=_off_gpu(planned.model, group) if network.runtime == "litert" else None,
     )
 
 

@@ -11,11 +11,12 @@ from typing import Any
 import onnx
 from onnx import TensorProto, helper
 
+from iast_export.decide.decide import Decisions
+from iast_export.decide.graph import Shape
 from iast_export.formats import tflite_file as tf
 from iast_export.formats import tflite_write as tw
 from iast_export.lanes.timing import Samples
 from iast_export.plan import cache, litert_micro, onnx_micro
-from iast_export.plan.graph import Network, Shape
 from iast_export.plan.measure import MeasureOptions, key_of, measured_alone
 from iast_export.reports.plan import ConversionMeasurement, Direction, PlanConversion
 from iast_export.specs import Runtime
@@ -40,38 +41,39 @@ class Conversion:
     channels_last: bool
 
 
-def find_conversions(network: Network) -> Counter[Conversion]:
+def find_conversions(decisions: Decisions) -> Counter[Conversion]:
     """The tensors between float and integer operators, by what converting one costs."""
+    network, is_integer = decisions.network, decisions.is_integer
     found: Counter[Conversion] = Counter()
     for name in dict.fromkeys(
         [*network.inputs, *(name for op in network.ops for name in op.outputs)]
     ):
         maker, readers = network.producers.get(name), network.readers.get(name, [])
-        made = maker is not None and maker.integer
-        if not made and any(reader.integer for reader in readers):
-            last = onnx_micro.read_by_integers(network, name)
+        made = maker is not None and is_integer(maker)
+        if not made and any(is_integer(reader) for reader in readers):
+            last = onnx_micro.read_by_integers(decisions, name)
             found[Conversion("quantize", network.shapes[name], last)] += 1
-        if made and (name in network.outputs or not all(reader.integer for reader in readers)):
-            last = onnx_micro.made_by_integers(network, name)
+        if made and (name in network.outputs or not all(is_integer(reader) for reader in readers)):
+            last = onnx_micro.made_by_integers(decisions, name)
             found[Conversion("dequantize", network.shapes[name], last)] += 1
     return found
 
 
-def conversion_rows(network: Network, options: MeasureOptions) -> list[PlanConversion]:
+def conversion_rows(decisions: Decisions, options: MeasureOptions) -> list[PlanConversion]:
     """Every conversion of a tier with its time, None where the mode is "no".
 
     Raises:
         InputError: the cache can't be written.
     """
     rows = []
-    for conversion, count in find_conversions(network).items():
+    for conversion, count in find_conversions(decisions).items():
         _, channels, height, width = (*conversion.shape, 1, 1, 1, 1)[:4]
         rows.append(
             PlanConversion(
                 direction=conversion.direction,
                 shape=f"{channels}, {height}×{width}",
                 count=count,
-                ms=_time_ms(network.runtime, conversion, options),
+                ms=_time_ms(decisions.network.runtime, conversion, options),
             )
         )
     return rows

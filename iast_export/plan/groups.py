@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from iast_export.plan.graph import Network, Op
-from iast_export.quantize.onnx.plan import SMALLEST_HEAD
+from iast_export.decide.decide import Decisions
+from iast_export.decide.graph import Op
+from iast_export.decide.policy import ONNX
 
 Kind = Literal[
     "dense convolution",
@@ -99,16 +100,16 @@ class Group:
         return next((op for op in self.ops if op.weight), self.ops[0])
 
 
-def find_groups(network: Network) -> list[Group]:
+def find_groups(decisions: Decisions) -> list[Group]:
     """Every operator of a network in a group, in the order of the graph."""
-    return _Finder(network).find()
+    return _Finder(decisions).find()
 
 
 class _Finder:
     """Takes operators out of the network, the most particular patterns first."""
 
-    def __init__(self, network: Network) -> None:
-        self.network = network
+    def __init__(self, decisions: Decisions) -> None:
+        self.network, self.is_integer = decisions.network, decisions.is_integer
         self.found: list[tuple[Kind, list[Op]]] = []
         self.taken: set[str] = set()
 
@@ -145,7 +146,7 @@ class _Finder:
         chain: list[Op] = []
         reader = self.network.only_reader(op.name)
         joins = reader is not None and reader.type in CLAMPS and len(reader.inputs) == 1
-        if reader is not None and joins and reader.integer == op.integer:
+        if reader is not None and joins and self.is_integer(reader) == self.is_integer(op):
             chain.append(reader)
             reader = self.network.only_reader(reader.name)
         if reader is not None and reader.type == "DepthToSpace":
@@ -167,7 +168,7 @@ class _Finder:
                     if last is not None and last.type == "Reshape" and self._free(last)
                     else []
                 )
-                is_head = all(op.weight[0] < SMALLEST_HEAD for op in members if op in products)
+                is_head = all(op.weight[0] < ONNX.smallest_head for op in members if op in products)
                 rows = any(self._is_flat(op) for op in members)
                 self._take(
                     "narrow head" if is_head and rows else "matrix product", [*members, *back]
@@ -376,5 +377,5 @@ def _convolution_kind(op: Op) -> Kind:
         return "transposed convolution"
     if op.groups > 1:
         return "depthwise convolution" if op.weight[:2] == (op.groups, 1) else "grouped convolution"
-    narrow = bool(op.weight) and op.weight[0] < SMALLEST_HEAD and op.weight[2:] == (1, 1)
+    narrow = bool(op.weight) and op.weight[0] < ONNX.smallest_head and op.weight[2:] == (1, 1)
     return "narrow head" if narrow else "dense convolution"

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
+from iast_export.decide.read_litert import tensor_index
 from iast_export.formats import tflite_file as tf
 from iast_export.formats import tflite_write as tw
-from iast_export.plan.graph import Network
 from iast_export.plan.groups import Group
-from iast_export.plan.litert_network import tensor_index
 from iast_export.plan.onnx_micro import edges
+from iast_export.plan.planned import Planned
 from iast_export.quantize.litert.delegation import SignatureDelegation, delegation_of
 from iast_export.quantize.litert.moves import hide_block_moves, show_block_moves
 from iast_export.quantize.litert.weights import densify_litert
@@ -26,10 +26,11 @@ from iast_export.quantize.litert.weights import densify_litert
 _SPAN = 4.0
 
 
-def fp32_model(model: tf.Model, network: Network, group: Group) -> bytes:
+def fp32_model(planned: Planned, group: Group) -> bytes:
     """A model of one group alone, with its own weights."""
+    model = planned.model
     whole = model.subgraphs[0]
-    inputs, outputs = edges(network, group)
+    inputs, outputs = edges(planned.network, group)
     graph = copy(whole)
     graph.operators = [copy(whole.operators[op.position]) for op in group.ops]
     graph.tensors = [copy(tensor) for tensor in whole.tensors]

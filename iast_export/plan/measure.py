@@ -12,20 +12,21 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from iast_export import __version__
+from iast_export.decide.decide import Decisions
 from iast_export.environment import machine_fingerprint, versions
 from iast_export.errors import ToolError
+from iast_export.families import FAMILIES
 from iast_export.files.artifacts import json_bytes, sha256_bytes
 from iast_export.lanes.timing import Samples, TimingOptions, time_in_turn
 from iast_export.plan import cache, litert_micro, onnx_micro
-from iast_export.plan.graph import Network
 from iast_export.plan.groups import Group
+from iast_export.plan.planned import Planned
 from iast_export.reports.plan import GroupMeasurement, Int8Facts, Int8Kernel
 from iast_export.specs import Runtime
 
 Mode = Literal["cached", "again", "no"]
 # Counts changes in how groups are timed, so that old figures in the cache are not taken.
 _METHOD = 3
-_TOOLS = {"onnxruntime": ("onnxruntime", "onnx"), "litert": ("ai-edge-litert", "ai-edge-quantizer")}
 
 
 @dataclass(frozen=True)
@@ -64,8 +65,9 @@ class _Micro:
     int8: Callable[[], Callable[[], object]] | None
 
 
-def signature(network: Network, group: Group) -> str:
+def signature(decisions: Decisions, group: Group) -> str:
     """What decides a group's cost, as text: equal groups of one graph, or of two, have the same."""
+    network = decisions.network
     inputs, outputs = onnx_micro.edges(network, group)
     own = {name: f"in{i}" for i, name in enumerate(inputs)}
     for i, op in enumerate(group.ops):
@@ -75,10 +77,11 @@ def signature(network: Network, group: Group) -> str:
     for op in group.ops:
         read = " ".join(own[name] for name in op.inputs)
         parts.append(
-            f"{op.type}({read}){network.shapes.get(op.name)}{op.weight}{op.groups}{op.integer}{op.detail}"
+            f"{op.type}({read}){network.shapes.get(op.name)}{op.weight}{op.groups}"
+            f"{decisions.is_integer(op)}{op.detail}"
         )
     if network.runtime == "onnxruntime":
-        layouts = onnx_micro.integer_layouts(network, group)
+        layouts = onnx_micro.integer_layouts(decisions, group)
         blocked = [name for names in onnx_micro.blocked_edges(network, group) for name in names]
         parts.append(
             f"{sorted(own[n] for n, last in layouts.items() if last)} "
@@ -87,9 +90,9 @@ def signature(network: Network, group: Group) -> str:
     return "\n".join(parts)
 
 
-def cache_key(network: Network, group: Group, threads: int) -> str:
+def cache_key(decisions: Decisions, group: Group, threads: int) -> str:
     """A hash of the machine, the runtime's versions, the threads and the group's `signature`."""
-    return key_of(network.runtime, threads, signature(network, group))
+    return key_of(decisions.network.runtime, threads, signature(decisions, group))
 
 
 def key_of(runtime: Runtime, threads: int, what: str) -> str:
@@ -97,7 +100,7 @@ def key_of(runtime: Runtime, threads: int, what: str) -> str:
     installed = versions()
     body: dict[str, Any] = {
         "machine": machine_fingerprint(),
-        "versions": {name: installed.get(name, "") for name in _TOOLS[runtime]},
+        "versions": {name: installed.get(name, "") for name in FAMILIES[runtime].packages},
         "iast-export": __version__,
         "method": _METHOD,
         "runtime": runtime,
@@ -107,7 +110,7 @@ def key_of(runtime: Runtime, threads: int, what: str) -> str:
     return sha256_bytes(json_bytes(body))
 
 
-def look_at(model: Any, network: Network, group: Group, options: MeasureOptions) -> Found:
+def look_at(planned: Planned, group: Group, options: MeasureOptions) -> Found:
     """What INT8 makes of a group and, unless the mode is "no", its times: from the cache or
     measured now.
 
@@ -116,11 +119,11 @@ def look_at(model: Any, network: Network, group: Group, options: MeasureOptions)
         ToolError: the runtime refuses the group in FP32.
     """
     if options.mode == "no":
-        return Found(_micro(model, network, group, options.threads).facts)
-    key = cache_key(network, group, options.threads)
+        return Found(_micro(planned, group, options.threads).facts)
+    key = cache_key(planned.decisions, group, options.threads)
     found = cache.load(key, GroupMeasurement) if options.mode == "cached" else None
     if found is None:
-        found = _measure(key, _micro(model, network, group, options.threads), options)
+        found = _measure(key, _micro(planned, group, options.threads), options)
         cache.save(found)
     quantized = None if found.int8_blocks_ms is None else Samples((), found.int8_blocks_ms)
     return Found(found.int8, Samples((), found.fp32_blocks_ms), quantized)
@@ -150,18 +153,18 @@ def _timed(runs: Mapping[str, Callable[[], object]], options: MeasureOptions) ->
     return time_in_turn(runs, TimingOptions(*counts, clock_ns=clock_ns))
 
 
-def _micro(model: Any, network: Network, group: Group, threads: int) -> _Micro:
-    if network.runtime == "onnxruntime":
-        return _onnx(model, network, group, threads)
-    return _litert(model, network, group, threads)
+def _micro(planned: Planned, group: Group, threads: int) -> _Micro:
+    if planned.network.runtime == "onnxruntime":
+        return _onnx(planned, group, threads)
+    return _litert(planned, group, threads)
 
 
-def _onnx(model: Any, network: Network, group: Group, threads: int) -> _Micro:
+def _onnx(planned: Planned, group: Group, threads: int) -> _Micro:
     def fp32() -> Callable[[], object]:
-        return onnx_micro.timed(onnx_micro.fp32_model(model, network, group), threads)
+        return onnx_micro.timed(onnx_micro.fp32_model(planned, group), threads)
 
     try:
-        quantized = onnx_micro.int8_model(model, network, group)
+        quantized = onnx_micro.int8_model(planned, group)
         operators = onnx_micro.int8_operators(quantized)
         run = onnx_micro.timed(quantized, threads)
         run()
@@ -174,8 +177,8 @@ def _onnx(model: Any, network: Network, group: Group, threads: int) -> _Micro:
     return _Micro(Int8Facts(kernel=kernel, operators=shown), fp32, lambda: run)
 
 
-def _litert(model: Any, network: Network, group: Group, threads: int) -> _Micro:
-    data = litert_micro.fp32_model(model, network, group)
+def _litert(planned: Planned, group: Group, threads: int) -> _Micro:
+    data = litert_micro.fp32_model(planned, group)
 
     def fp32() -> Callable[[], object]:
         return litert_micro.timed(data, threads)

@@ -17,6 +17,9 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
+from iast_export.decide.decide import Decisions
+from iast_export.decide.graph import Network, Op
+from iast_export.decide.policy import MOVEMENTS
 from iast_export.errors import ToolError
 from iast_export.formats.onnx_graph import (
     add_property,
@@ -25,19 +28,17 @@ from iast_export.formats.onnx_graph import (
     rename,
     size_multiple_px,
 )
-from iast_export.plan.graph import Network, Op
 from iast_export.plan.groups import CLAMPS, CONVOLUTIONS, Group
 from iast_export.plan.onnx_naive import naive_int8
+from iast_export.plan.planned import Planned
 from iast_export.plan.stand_ins import BEFORE, BEHIND, stand_before, stand_behind
 from iast_export.quantize.learned import Learned
-from iast_export.quantize.onnx.plan import MOVEMENTS
 from iast_export.quantize.onnx.qdq import quantize_onnx, runtime_operators, tensors_to_calibrate
 from iast_export.runtimes.onnx import onnx_session_options, open_onnx
 from iast_export.specs import SIZE_MULTIPLE_KEY
 
 # Channels in a block of ONNX Runtime's layout NCHWc, with 512-bit registers.
 _BLOCK = 16
-_CARRIED = frozenset([*CLAMPS, *MOVEMENTS, "Add"])
 _LAST, _FIRST = (0, 2, 3, 1), (0, 3, 1, 2)
 _SPAN = 4.0
 
@@ -50,8 +51,9 @@ class _Range:
     high: float = _SPAN
 
 
-def cut(model: onnx.ModelProto, network: Network, group: Group) -> onnx.ModelProto:
+def cut(planned: Planned, group: Group) -> onnx.ModelProto:
     """A model of one group alone, with its own weights."""
+    model, network = planned.model, planned.network
     nodes = [model.graph.node[op.position] for op in group.ops]
     inputs, outputs = edges(network, group)
     used = {name for node in nodes for name in node.input}
@@ -107,10 +109,10 @@ def _from_convolution(network: Network, name: str) -> bool:
     return maker is not None and maker.type in CONVOLUTIONS
 
 
-def fp32_model(model: onnx.ModelProto, network: Network, group: Group) -> onnx.ModelProto:
+def fp32_model(planned: Planned, group: Group) -> onnx.ModelProto:
     """The group in FP32, optimized, without the reordering of channels that a chain spares."""
-    optimized = _optimized(cut(model, network, group))
-    read, written = blocked_edges(network, group)
+    optimized = _optimized(cut(planned, group))
+    read, written = blocked_edges(planned.network, group)
     graph = optimized.graph
     names: dict[str, str] = {}
     kept = []
@@ -150,16 +152,16 @@ def _optimized(model: onnx.ModelProto) -> onnx.ModelProto:
         return onnx.load(str(path))
 
 
-def int8_model(model: onnx.ModelProto, network: Network, group: Group) -> onnx.ModelProto:
+def int8_model(planned: Planned, group: Group) -> onnx.ModelProto:
     """The group in INT8: as the exporter writes it where it does, else every tensor quantized.
 
     Raises:
         ToolError: ONNX Runtime refuses it, or the exporter leaves it in float once it stands alone.
     """
-    alone, layouts = cut(model, network, group), integer_layouts(network, group)
-    if group.main.integer and group.main.type in ("Conv", "HardSwish"):
-        written = _as_exported(alone, size_multiple_px(model), group.main)
-        return channels_last(_integer_edges(written, network), layouts)
+    alone, layouts = cut(planned, group), integer_layouts(planned.decisions, group)
+    if planned.is_integer(group.main) and group.main.type in ("Conv", "HardSwish"):
+        written = _as_exported(alone, size_multiple_px(planned.model), group.main)
+        return channels_last(_integer_edges(written, planned.network), layouts)
     return channels_last(naive_int8(alone), layouts)
 
 
@@ -241,30 +243,39 @@ def channels_last(model: onnx.ModelProto, layouts: Mapping[str, bool]) -> onnx.M
     return model
 
 
-def integer_layouts(network: Network, group: Group) -> dict[str, bool]:
+def integer_layouts(decisions: Decisions, group: Group) -> dict[str, bool]:
     """Edge -> whether integers lie channels last there: movements lead from it to an integer
     convolution."""
-    inputs, outputs = edges(network, group)
-    found = {name: made_by_integers(network, name) for name in inputs}
-    return found | {name: read_by_integers(network, name) for name in outputs}
+    inputs, outputs = edges(decisions.network, group)
+    found = {name: made_by_integers(decisions, name) for name in inputs}
+    return found | {name: read_by_integers(decisions, name) for name in outputs}
 
 
-def made_by_integers(network: Network, name: str) -> bool:
+def made_by_integers(decisions: Decisions, name: str) -> bool:
     """Whether movements lead back from a tensor to a convolution in integers."""
-    maker = network.producers.get(name)
-    while maker is not None and maker.type in _CARRIED and maker.inputs:
-        maker = network.producers.get(maker.inputs[0])
-    return maker is not None and maker.type in CONVOLUTIONS and maker.integer
+    producers = decisions.network.producers
+    maker = producers.get(name)
+    while maker is not None and _carries(decisions, maker) and maker.inputs:
+        maker = producers.get(maker.inputs[0])
+    return maker is not None and _is_integer_convolution(decisions, maker)
 
 
-def read_by_integers(network: Network, name: str) -> bool:
+def read_by_integers(decisions: Decisions, name: str) -> bool:
     """Whether movements lead on from a tensor to a convolution in integers."""
-    for reader in network.readers.get(name, []):
-        if reader.type in CONVOLUTIONS and reader.integer:
-            return True
-        if reader.type in _CARRIED and read_by_integers(network, reader.name):
-            return True
-    return False
+    return any(
+        _is_integer_convolution(decisions, reader)
+        or (_carries(decisions, reader) and read_by_integers(decisions, reader.name))
+        for reader in decisions.network.readers.get(name, [])
+    )
+
+
+def _is_integer_convolution(decisions: Decisions, op: Op) -> bool:
+    return op.type in CONVOLUTIONS and decisions.is_integer(op)
+
+
+def _carries(decisions: Decisions, op: Op) -> bool:
+    """Whether an operator leaves integers lie as they do, in whatever mode."""
+    return op.type in (*CLAMPS, "Add") or op.type in MOVEMENTS
 
 
 def int8_operators(model: onnx.ModelProto) -> dict[str, int]:

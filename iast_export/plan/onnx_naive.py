@@ -9,6 +9,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from iast_export.decide.policy import ONNX
+from iast_export.decide.read_onnx import is_movement, moved_inputs
 from iast_export.formats.onnx_graph import Array, GraphIndex, index_graph
 from iast_export.quantize.onnx.layers import (
     Emitter,
@@ -16,7 +18,6 @@ from iast_export.quantize.onnx.layers import (
     activation_parameters,
     quantize_weight,
 )
-from iast_export.quantize.onnx.plan import CLAMPS, is_movement, moved_inputs
 
 _ACTIVATION = activation_parameters(-4.0, 4.0)
 _CLAMPED = activation_parameters(0.0, 4.0)
@@ -84,11 +85,11 @@ class _Naive:
 
     def _folds(self, node: onnx.NodeProto) -> bool:
         """Whether a node is a clamp that the operator before it has taken in."""
-        return node.op_type in CLAMPS and node.output[0] in self.parameters
+        return node.op_type in ONNX.clamps and node.output[0] in self.parameters
 
     def _clamped_result(self, node: onnx.NodeProto) -> str:
         reader = self.index.only_consumer(node.output[0])
-        folds = node.op_type in _FUSED and reader is not None and reader.op_type in CLAMPS
+        folds = node.op_type in _FUSED and reader is not None and reader.op_type in ONNX.clamps
         return str(reader.output[0] if folds and reader is not None else node.output[0])
 
     def _move(self, node: onnx.NodeProto) -> None:

@@ -16,13 +16,7 @@ from iast_export.reports.base import (
     SetFacts,
     Sha256,
 )
-from iast_export.specs import Runtime
-
-SEARCH_NAMES: Mapping[Runtime, str] = {"onnxruntime": "search.json", "litert": "search-litert.json"}
-_STATE_NAMES: Mapping[Runtime, str] = {
-    "onnxruntime": "search-state.json",
-    "litert": "search-litert-state.json",
-}
+from iast_export.specs import REFERENCE, Runtime
 
 Operator = Literal[">=", "<="]
 GroupPrecision = Literal["int8", "fp32"]
@@ -30,14 +24,23 @@ SearchVerdict = Literal["met", "not met", "out of time"]
 Block = tuple[Milliseconds, Milliseconds]
 
 
+# In file names; the first runtime that was searched has none.
+_INFIXES: Mapping[Runtime, str] = {REFERENCE[0]: ""}
+
+
 def search_name(runtime: Runtime) -> str:
     """File name of a runtime's report."""
-    return SEARCH_NAMES[runtime]
+    return f"search{infix(runtime)}.json"
 
 
 def state_name(runtime: Runtime) -> str:
     """File name of a runtime's state."""
-    return _STATE_NAMES[runtime]
+    return f"search{infix(runtime)}-state.json"
+
+
+def infix(runtime: Runtime) -> str:
+    """What tells the files of a runtime's searches from another's."""
+    return _INFIXES.get(runtime, f"-{runtime}")
 
 
 class Candidate(Model):

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import weakref
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,8 +70,15 @@ class GpuSession:
             InputError: a feed is missing, unknown, or of a shape that the model doesn't take.
             ToolError: the delegate failed, or its process ended.
         """
-        answer = self._process.ask({"verb": "run", "feeds": self._on_cpu.prepared(feeds)})
-        return self._on_cpu.presented(answer["outputs"])
+        return self._on_cpu.presented(self._computed(self._on_cpu.prepared(feeds)))
+
+    def bare_run(self, feeds: Mapping[str, Array]) -> Callable[[], object]:
+        laid_out = self._on_cpu.prepared(feeds)
+        return lambda: self._computed(laid_out)
+
+    def _computed(self, laid_out: Mapping[str, Array]) -> dict[str, Array]:
+        outputs: dict[str, Array] = self._process.ask({"verb": "run", "feeds": laid_out})["outputs"]
+        return outputs
 
     def close(self) -> None:
         """Ends the process."""

@@ -5,18 +5,16 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from iast_export.errors import InputError, ToolError
-
-if TYPE_CHECKING:
-    pass
-from iast_export.runtimes.session import IMAGE_NAMES, Array, _bytes_of, _check_names, _is_image
+from iast_export.runtimes.session import Array, bytes_of, check_names, is_image
+from iast_export.specs import IMAGE_NAMES
 
 _has_spoken = False
 
@@ -39,36 +37,25 @@ def _dequantize_edge(value: Array, detail: Mapping[str, Any]) -> Array:
 
 
 class LiteRtSession:
-    """One signature of a TFLite file; NHWC and int8 edges are converted inside."""
+    """One signature of a TFLite file; NHWC and int8 edges are converted inside.
+
+    Attributes:
+        inputs, outputs: their details by name, as LiteRT tells them.
+    """
 
     def __init__(self, interpreter: Any, signature: str) -> None:
         self._interpreter = interpreter
         self._runner = interpreter.get_signature_runner(signature)
-        self._inputs: dict[str, Any] = self._runner.get_input_details()
-        self._outputs: dict[str, Any] = self._runner.get_output_details()
+        self.inputs: dict[str, Any] = self._runner.get_input_details()
+        self.outputs: dict[str, Any] = self._runner.get_output_details()
 
     @property
     def input_names(self) -> tuple[str, ...]:
-        names = sorted(self._inputs, key=lambda name: int(self._inputs[name]["index"]))
-        return tuple(sorted(names, key=lambda name: name not in IMAGE_NAMES))
+        return input_names(self.inputs)
 
     @property
     def raw(self) -> Any:
         return self._interpreter
-
-    @property
-    def content_shape_px(self) -> tuple[int, int]:
-        """Height and width of the image input.
-
-        Raises:
-            InputError: the signature has no image input.
-        """
-        for name, detail in self._inputs.items():
-            if _is_image(name, detail["shape"]):
-                return int(detail["shape"][1]), int(detail["shape"][2])
-        raise InputError(
-            f"no image among the inputs {', '.join(self._inputs)}", "open another signature"
-        )
 
     def prepared(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         """The feeds in the signature's own layout and type, for timing the bare runner.
@@ -76,19 +63,7 @@ class LiteRtSession:
         Raises:
             InputError: a feed is missing, unknown, or of the wrong shape.
         """
-        _check_names(feeds, self.input_names)
-        prepared = {}
-        for name, value in feeds.items():
-            detail = self._inputs[name]
-            if _is_image(name, value.shape):
-                value = value.transpose(0, 2, 3, 1)
-            shape = tuple(int(side) for side in detail["shape"])
-            if value.shape != shape:
-                raise InputError(
-                    f"input {name} is {value.shape}, the signature takes {shape}", "pad or scale it"
-                )
-            prepared[name] = _quantize_edge(value, detail)
-        return prepared
+        return prepared(feeds, self.inputs)
 
     def invoke(self, prepared: Mapping[str, Array]) -> dict[str, Array]:
         """Runs the signature on what `prepared` returned; results in the signature's own layout and
@@ -108,12 +83,52 @@ class LiteRtSession:
 
     def presented(self, raw: Mapping[str, Array]) -> dict[str, Array]:
         """What `invoke` returned as `run` does: float32, images NCHW."""
-        results = {}
-        for name, value in raw.items():
-            value = _dequantize_edge(value, self._outputs[name])
-            is_image = _is_image(name, value.shape)
-            results[name] = np.ascontiguousarray(value.transpose(0, 3, 1, 2)) if is_image else value
-        return results
+        return presented(raw, self.outputs)
+
+    def bare_run(self, feeds: Mapping[str, Array]) -> Callable[[], object]:
+        laid_out = self.prepared(feeds)
+        return lambda: self.invoke(laid_out)
+
+
+def input_names(details: Mapping[str, Any]) -> tuple[str, ...]:
+    """Names of a signature's inputs by their place, pictures first."""
+    names = sorted(details, key=lambda name: int(details[name]["index"]))
+    return tuple(sorted(names, key=lambda name: name not in IMAGE_NAMES))
+
+
+def prepared(feeds: Mapping[str, Array], details: Mapping[str, Any]) -> dict[str, Array]:
+    """Feeds in a signature's own layout and type.
+
+    Args:
+        feeds: as `Session.run` takes them.
+        details: of its inputs by name: `index`, `shape`, `dtype` and `quantization` (scale, zero
+            point).
+
+    Raises:
+        InputError: a feed is missing, unknown, or of the wrong shape.
+    """
+    check_names(feeds, input_names(details))
+    laid_out = {}
+    for name, value in feeds.items():
+        if is_image(name, value.shape):
+            value = value.transpose(0, 2, 3, 1)
+        shape = tuple(int(side) for side in details[name]["shape"])
+        if value.shape != shape:
+            raise InputError(
+                f"input {name} is {value.shape}, the signature takes {shape}", "pad or scale it"
+            )
+        laid_out[name] = _quantize_edge(value, details[name])
+    return laid_out
+
+
+def presented(raw: Mapping[str, Array], details: Mapping[str, Any]) -> dict[str, Array]:
+    """A signature's results as `Session.run` returns them: float32, images NCHW."""
+    results = {}
+    for name, value in raw.items():
+        value = _dequantize_edge(value, details[name])
+        image = is_image(name, value.shape)
+        results[name] = np.ascontiguousarray(value.transpose(0, 3, 1, 2)) if image else value
+    return results
 
 
 def open_litert(
@@ -132,7 +147,7 @@ def open_litert(
         InputError: no such file or signature.
         ToolError: LiteRT refuses the model.
     """
-    data, where = (path, where) if isinstance(path, bytes) else (_bytes_of(path, "convert"), path)
+    data, where = (path, where) if isinstance(path, bytes) else (bytes_of(path, "convert"), path)
     interpreter = litert_interpreter(data, where, num_threads=threads)
     known = list(interpreter.get_signature_list())
     chosen = known[0] if signature is None and len(known) == 1 else signature
@@ -168,6 +183,14 @@ def _without_information() -> Iterator[None]:
         yield
         return
     _has_spoken = True
+    with hush(lambda line: not line.startswith(b"INFO: ")):
+        yield
+
+
+@contextmanager
+def hush(keeps: Callable[[bytes], bool] = lambda line: False) -> Iterator[None]:
+    """Keeps off the terminal the lines that native code writes to stderr, but for those that
+    `keeps` is true of."""
     sys.stderr.flush()
     with tempfile.TemporaryFile() as said:
         terminal = os.dup(2)
@@ -178,6 +201,5 @@ def _without_information() -> Iterator[None]:
             os.dup2(terminal, 2)
             os.close(terminal)
             said.seek(0)
-            for line in said.read().splitlines(keepends=True):
-                if not line.startswith(b"INFO: "):
-                    os.write(2, line)
+            for line in filter(keeps, said.read().splitlines(keepends=True)):
+                os.write(2, line)

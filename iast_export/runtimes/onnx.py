@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from iast_export.environment import machine_fingerprint
+from iast_export.environment import has_vnni
 from iast_export.errors import InputError, ToolError
 from iast_export.files.apart import read_foreign
 from iast_export.files.artifacts import sha256_bytes
 from iast_export.formats.onnx_wire import refuse_external_data
-
-if TYPE_CHECKING:
-    pass
-from iast_export.runtimes.session import Array, _bytes_of, _check_names
-
-
-def has_vnni() -> bool:
-    """Whether this processor multiplies 8-bit integers into 32 bits without saturation."""
-    flags = machine_fingerprint()["flags"]
-    return isinstance(flags, list) and bool({"avx512_vnni", "avx_vnni"} & set(flags))
+from iast_export.runtimes.session import Array, bytes_of, check_names
 
 
 def onnx_session_options(threads: int) -> Any:
@@ -62,8 +53,17 @@ class OnnxSession:
         return self._raw
 
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
-        _check_names(feeds, self._inputs)
-        arrays = {name: np.ascontiguousarray(value) for name, value in feeds.items()}
+        return self._computed(self._laid_out(feeds))
+
+    def bare_run(self, feeds: Mapping[str, Array]) -> Callable[[], object]:
+        arrays = self._laid_out(feeds)
+        return lambda: self._computed(arrays)
+
+    def _laid_out(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
+        check_names(feeds, self._inputs)
+        return {name: np.ascontiguousarray(value) for name, value in feeds.items()}
+
+    def _computed(self, arrays: dict[str, Array]) -> dict[str, Array]:
         try:
             results = self._raw.run(self._outputs, arrays)
         except Exception as error:  # onnxruntime raises classes of its own, without a common base
@@ -97,7 +97,7 @@ def open_onnx(
     """
     import onnxruntime as ort
 
-    data, where = (path, where) if isinstance(path, bytes) else (_bytes_of(path, "export"), path)
+    data, where = (path, where) if isinstance(path, bytes) else (bytes_of(path, "export"), path)
     refuse_external_data(data, where)
     options = options if options is not None else onnx_session_options(threads)
     try:
@@ -137,7 +137,7 @@ def try_foreign_onnx(path: Path, data: bytes) -> tuple[list[Any], list[Any]]:
 def run_on_zeros(path: str, sha256: str) -> tuple[list[Any], list[Any]]:
     """The process's half of `try_foreign_onnx`; a file with inputs of free or other size is opened
     only."""
-    data = _bytes_of(Path(path), "give")
+    data = bytes_of(Path(path), "give")
     if sha256_bytes(data) != sha256:
         raise InputError(f"{path} was changed while it was read", "run it again")
     session = open_onnx(data, where=path)

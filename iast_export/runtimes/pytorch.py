@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from iast_export.errors import InputError
+from iast_export.runtimes.session import Array, check_names
 from iast_export.specs import CONTENT, STYLIZED
 
 if TYPE_CHECKING:
     from torch import nn
-from iast_export.runtimes.session import Array, _check_names
 
 
 class TorchSession:
@@ -41,7 +41,7 @@ class TorchSession:
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         import torch
 
-        _check_names(feeds, self._inputs)
+        check_names(feeds, self._inputs)
         values = [torch.from_numpy(np.array(feeds[name], np.float32)) for name in self._inputs]
         with torch.inference_mode():
             result = self._module(*values)
@@ -52,3 +52,6 @@ class TorchSession:
                 "return one tensor per output name",
             )
         return {name: value.numpy() for name, value in zip(self._outputs, results, strict=True)}
+
+    def bare_run(self, feeds: Mapping[str, Array]) -> Callable[[], object]:
+        return lambda: self.run(feeds)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,14 +12,9 @@ from numpy.typing import NDArray
 from iast_export.errors import InputError, UsageError
 from iast_export.files.artifacts import read_bytes
 from iast_export.pictures.images import pad_to, padded_side_px, to_levels, to_tensor
-from iast_export.specs import CONTENT, STYLE_IMAGE, STYLIZED
-
-if TYPE_CHECKING:
-    pass
-
+from iast_export.specs import CONTENT, IMAGE_NAMES, STYLIZED
 
 Array = NDArray[Any]
-IMAGE_NAMES = (CONTENT, STYLIZED, STYLE_IMAGE)
 
 
 class Session(Protocol):
@@ -44,8 +39,21 @@ class Session(Protocol):
         """
         ...
 
+    def bare_run(self, feeds: Mapping[str, Array]) -> Callable[[], object]:
+        """A call that runs the bare model once on feeds laid out beforehand, to be timed.
 
-def _check_names(feeds: Mapping[str, Array], needed: Sequence[str]) -> None:
+        Raises:
+            InputError: see `run`.
+        """
+        ...
+
+
+def check_names(feeds: Mapping[str, Array], needed: Sequence[str]) -> None:
+    """Refuses feeds that are not exactly those that a model takes.
+
+    Raises:
+        InputError: names the missing and the unknown ones.
+    """
     if set(feeds) != set(needed):
         missing = ", ".join(sorted(set(needed) - set(feeds))) or "none"
         unknown = ", ".join(sorted(set(feeds) - set(needed))) or "none"
@@ -55,13 +63,19 @@ def _check_names(feeds: Mapping[str, Array], needed: Sequence[str]) -> None:
         )
 
 
-def _bytes_of(path: Path, verb: str) -> bytes:
+def bytes_of(path: Path, verb: str) -> bytes:
+    """A model file's bytes; `verb` is what makes it, for the message.
+
+    Raises:
+        InputError: it is not there.
+    """
     if not Path(path).is_file():
         raise InputError(f"{path} is not there", f"{verb} the model first, or check the path")
     return read_bytes(Path(path))
 
 
-def _is_image(name: str, shape: Sequence[int]) -> bool:
+def is_image(name: str, shape: Sequence[int]) -> bool:
+    """Whether an input or output is a picture, whose layout differs by runtime."""
     return name in IMAGE_NAMES and len(shape) == 4
 
 

@@ -18,7 +18,7 @@ from iast_export.quantize.litert.groups import litert_groups
 from iast_export.quantize.litert.static import Edges, quantize_litert
 from iast_export.quantize.onnx.groups import OperatorGroup
 from iast_export.quantize.onnx.qdq import operator_groups, quantize_onnx
-from iast_export.specs import Runtime, Tier
+from iast_export.specs import REFERENCE, Runtime, Tier
 
 
 class Subject(Protocol):
@@ -89,7 +89,7 @@ class OnnxSubject:
 
     @property
     def reference(self) -> Lane:
-        return Lane("onnxruntime", "fp32", self.tier, self.fp32)
+        return Lane(*REFERENCE, self.tier, self.fp32)
 
     @cached_property
     def groups(self) -> tuple[OperatorGroup, ...]:
@@ -126,7 +126,7 @@ class LiteRtSubject:
 
     @property
     def reference(self) -> Lane:
-        return Lane("onnxruntime", "fp32", self.tier, self.onnx_fp32)
+        return Lane(*REFERENCE, self.tier, self.onnx_fp32)
 
     @cached_property
     def source(self) -> bytes:

@@ -38,7 +38,7 @@ from iast_export.pictures.imagesets import load_set
 from iast_export.recipe import load_recipe
 from iast_export.reports.base import MANIFEST_NAME
 from iast_export.reports.manifest import Manifest, StyleEntry, load_manifest
-from iast_export.specs import STRENGTH, STYLE_ENCODER_SIDE_PX, THUMBNAIL_SIDE_PX
+from iast_export.specs import REFERENCE, STRENGTH, STYLE_ENCODER_SIDE_PX, THUMBNAIL_SIDE_PX
 from iast_export.stylize.stylize import BundleEngine
 
 CHECKPOINT_KEY = "checkpoint_sha256"
@@ -106,7 +106,7 @@ def _add(
     _check_unaltered(folder, manifest)
     old = next((s for s in manifest.styles if s.id == new.id), None)
     _check_free(manifest, old, new.id, replace)
-    engine = BundleEngine(folder, "onnxruntime", "fp32")
+    engine = BundleEngine(folder, *REFERENCE)
     artwork = center_square(load_image(picture), STYLE_ENCODER_SIDE_PX)
     codes, checked = (
         (_encoded(engine, artwork), True) if code is None else read_code(code, manifest)

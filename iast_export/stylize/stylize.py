@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
@@ -37,16 +37,15 @@ from iast_export.pictures.tiling import run_tiled, tile_axes
 from iast_export.reports.base import VERIFY_PATH
 from iast_export.reports.manifest import FileEntry, Manifest, load_manifest
 from iast_export.reports.verify import VerifyReport
-from iast_export.runtimes.litert import open_litert
-from iast_export.runtimes.onnx import open_onnx
-from iast_export.runtimes.session import Session, stylize_rgb
+from iast_export.runtimes.session import Session
+from iast_export.runtimes.target import TARGETS, Target, find_target, stylize_tier
 from iast_export.specs import (
     STRENGTH,
     STYLE_ENCODER_SIDE_PX,
     STYLE_IMAGE,
+    USUAL,
     Accelerator,
     Precision,
-    Runtime,
     Tier,
     select_tier,
 )
@@ -66,7 +65,7 @@ class Picture:
     content: str
     style: str
     tier: str
-    runtime: Runtime
+    runtime: str
     precision: Precision
     reason: str = ""
 
@@ -94,23 +93,19 @@ class BundleEngine:
     Raises:
         InputError: the folder is no bundle, any model in it is altered, or a file that is used is
             missing.
-        UsageError: the bundle has no such lane.
+        UsageError: there is no such runtime, or the bundle has no such lane.
     """
 
     def __init__(
         self,
         folder: Path,
-        runtime: Runtime,
+        runtime: str,
         precision: Precision | None = None,
         threads: int = 1,
         accelerator: Accelerator = "cpu",
     ) -> None:
-        if accelerator == "gpu" and runtime != "litert":
-            raise UsageError(
-                f"no GPU computes for {runtime} here", "use --runtime litert, or the CPU"
-            )
-        self.folder, self.runtime, self.threads = folder, runtime, threads
-        self.accelerator = accelerator
+        self.target = find_target(runtime, accelerator)
+        self.folder, self.threads, self.accelerator = folder, threads, accelerator
         self.manifest: Manifest = load_manifest(folder)
         self._seals = Seals.of_bundle(folder, self.manifest)
         self._seals.check_present()
@@ -125,7 +120,7 @@ class BundleEngine:
         it."""
         fault = self.padding_fault(rgb, oversize)
         if fault:
-            note("padded", f"{fault}; --runtime onnxruntime does not pad it")
+            note("padded", f"{fault}; --runtime {_unpadded().name} does not pad it")
         return self, ""
 
     def padding_fault(self, rgb: Rgb, oversize: Oversize) -> str | None:
@@ -133,10 +128,13 @@ class BundleEngine:
         padded so."""
         tier, height, width = self.seen(rgb, oversize)
         sides = tier.shape_px
-        if self.runtime != "litert" or (height, width) == sides:
+        if not self.target.family.fixed_shape or (height, width) == sides:
             return None
-        fault = padding_fault(self._verified, self.precision(tier), tier.id)
-        shown = f"LiteRT pads a picture of {width}x{height} px to {sides[1]}x{sides[0]} px"
+        lane = self.target.family.runtime, self.precision(tier)
+        fault = padding_fault(self._verified, *lane, tier.id)
+        shown = (
+            f"{self.target.label} pads a picture of {width}x{height} px to {sides[1]}x{sides[0]} px"
+        )
         return f"{shown}: {fault}" if fault else None
 
     @cached_property
@@ -177,15 +175,17 @@ class BundleEngine:
                 f"the default precision is unknown: {error.message}",
                 "name a precision (--precision), or build the bundle again",
             ) from error
-        return {tier.id: defaults.get((self.runtime, tier.id), "fp32") for tier in self.tiers}
+        runtime = self.target.family.runtime
+        return {tier.id: defaults.get((runtime, tier.id), "fp32") for tier in self.tiers}
 
     def _files(self, precision: Precision) -> list[FileEntry]:
         transfers = [f for f in self.manifest.files if f.role == "transfer"]
-        found = [f for f in transfers if (f.runtime, f.precision) == (self.runtime, precision)]
+        lane = self.target.family.runtime, precision
+        found = [f for f in transfers if (f.runtime, f.precision) == lane]
         if not found:
             known = sorted({f"{f.runtime} {f.precision}" for f in transfers})
             raise UsageError(
-                f"{self.folder} has no {self.runtime} model in {precision}",
+                f"{self.folder} has no {self.target.family.runtime} model in {precision}",
                 f"choose one of: {', '.join(known)}",
             )
         return found
@@ -193,22 +193,9 @@ class BundleEngine:
     def session(self, tier: Tier) -> Session:
         """The session that serves a tier."""
         if tier.id not in self._sessions:
-            lane = self._lanes[tier.id]
-            if self.runtime == "litert":
-                self._sessions[tier.id] = self._open_litert(lane[0], tier)
-            else:
-                entry = next(f for f in lane if f.tier == tier.id)
-                data, path = self._opened(entry)
-                self._sessions[tier.id] = open_onnx(data, self.threads, where=path)
+            entry = next(f for f in self._lanes[tier.id] if f.tier in (None, tier.id))
+            self._sessions[tier.id] = self._opened(entry, tier)
         return self._sessions[tier.id]
-
-    def _open_litert(self, entry: FileEntry, tier: Tier) -> Session:
-        data, path = self._opened(entry)
-        if self.accelerator == "cpu":
-            return open_litert(data, tier.signature, self.threads, path)
-        from iast_export.runtimes.gpu import open_gpu
-
-        return open_gpu(data, tier.signature, where=path)
 
     def stylize(
         self, rgb: Rgb, codes: Codes, strength: float = 1.0, oversize: Oversize = "refuse"
@@ -248,10 +235,9 @@ class BundleEngine:
             feeds[STRENGTH] = np.full((1, 1), strength, np.float32)
         elif strength != 1.0:
             raise UsageError("this network takes no strength", "leave --strength out")
-        if self.runtime == "litert":
-            return stylize_rgb(self.session(tier), rgb, feeds, fixed_shape_px=tier.shape_px), tier
         multiple = self.manifest.network.size_multiple_px
-        return stylize_rgb(self.session(tier), rgb, feeds, multiple_px=multiple), tier
+        family, session = self.target.family, self.session(tier)
+        return stylize_tier(family, session, rgb, feeds, tier, multiple), tier
 
     def style_codes(self, style: str) -> tuple[str, Codes]:
         """Id and codes of a style of the bundle, or of a picture (a path), encoded by the bundle.
@@ -286,7 +272,7 @@ class BundleEngine:
             (
                 f
                 for f in self.manifest.files
-                if (f.role, f.runtime) == ("style_encoder", self.runtime)
+                if (f.role, f.runtime) == ("style_encoder", self.target.family.runtime)
             ),
             None,
         )
@@ -294,20 +280,20 @@ class BundleEngine:
             raise UsageError(
                 "this bundle has no style encoder", "choose one of its ready-made styles"
             )
-        data, path = self._opened(entry)
-        return (
-            open_litert(data, where=path)
-            if self.runtime == "litert"
-            else open_onnx(data, where=path)
-        )
+        return self._opened(entry)
 
-    def _opened(self, entry: FileEntry) -> tuple[bytes, Path]:
+    def _opened(self, entry: FileEntry, tier: Tier | None = None) -> Session:
+        """A session over a tier of a file; None: over an encoder, which runs once, on the CPU."""
         path = self.folder / entry.path
-        return self._seals.read(path), path
+        data, threads = self._seals.read(path), self.threads
+        if tier is None:
+            return self.target.open(data, where=path)
+        on = self.accelerator
+        return self.target.open(data, tier, threads=threads, accelerator=on, where=path)
 
 
 class ChosenByShape:
-    """LiteRT, and ONNX Runtime for pictures that LiteRT would pad to their loss
+    """The usual runtime, and another for pictures that it would pad to their loss
     (`default_lane.SHAPE_RULE`).
 
     Raises:
@@ -315,36 +301,44 @@ class ChosenByShape:
     """
 
     def __init__(self, folder: Path, precision: Precision | None = None, threads: int = 1) -> None:
-        self.usual = BundleEngine(folder, "litert", precision, threads)
+        self.usual = BundleEngine(folder, USUAL, precision, threads)
         self.folder, self.tiers = folder, self.usual.tiers
         self._precision, self._threads = precision, threads
 
     @cached_property
     def other(self) -> BundleEngine | None:
-        """ONNX Runtime's engine, made when a picture needs it; None where the bundle has no such
-        model."""
-        known = lanes_of(self.usual.manifest).get("onnxruntime", [])
-        served = bool(known) if self._precision is None else self._precision in known
-        return (
-            BundleEngine(self.folder, "onnxruntime", self._precision, self._threads)
-            if served
-            else None
-        )
+        """The engine that does not pad, made when a picture needs it; None where the bundle has no
+        such model."""
+        target = _unpadded()
+        known = {
+            entry.precision
+            for entry in self.usual.manifest.files
+            if (entry.role, entry.runtime) == ("transfer", target.family.runtime)
+        }
+        if not known or self._precision not in {None, *known}:
+            return None
+        return BundleEngine(self.folder, target.name, self._precision, self._threads)
 
     def style_codes(self, style: str) -> tuple[str, Codes]:
         """See `BundleEngine.style_codes`."""
         return self.usual.style_codes(style)
 
     def engine_for(self, rgb: Rgb, oversize: Oversize) -> tuple[BundleEngine, str]:
-        """The engine for a picture, and why it is not LiteRT's."""
+        """The engine for a picture, and why it is not the usual one."""
         fault = self.usual.padding_fault(rgb, oversize)
         if fault is None:
             return self.usual, ""
         if self.other is None:
-            note("padded", f"{fault}; the bundle has no model of this precision for ONNX Runtime")
+            label = _unpadded().label
+            note("padded", f"{fault}; the bundle has no model of this precision for {label}")
             return self.usual, ""
-        note("runtime", f"{fault}: ONNX Runtime draws it instead")
+        note("runtime", f"{fault}: {self.other.target.label} draws it instead")
         return self.other, fault
+
+
+def _unpadded() -> Target:
+    """The runtime that takes pictures in their own shape."""
+    return next(target for target in TARGETS.values() if not target.family.fixed_shape)
 
 
 def stylize(
@@ -388,7 +382,7 @@ def stylize(
             image, tier = chosen.stylize(rgb, code, strength, oversize)
             path = paths[content, name]
             save_png(path, image)
-            lane = chosen.runtime, chosen.precision(tier)
+            lane = chosen.target.name, chosen.precision(tier)
             written.append(Picture(path, content.stem, name, tier.id, *lane, reason))
             row.append(image)
         rows.append(row)
@@ -453,12 +447,3 @@ def _save_sheet(path: Path, rows: list[list[Rgb]], contents: list[str], styles: 
 
 def _thumbnail(rgb: Rgb) -> Rgb:
     return fit_longest_side(rgb, _THUMBNAIL_PX) if max(rgb.shape[:2]) > _THUMBNAIL_PX else rgb
-
-
-def lanes_of(manifest: Manifest) -> Mapping[str, list[str]]:
-    """Precisions of the transfer models by runtime."""
-    lanes: dict[str, list[str]] = {}
-    for entry in manifest.files:
-        if entry.role == "transfer" and entry.precision not in lanes.setdefault(entry.runtime, []):
-            lanes[entry.runtime].append(entry.precision)
-    return lanes

@@ -22,8 +22,8 @@ from benchmarks.arm import emulate
 from benchmarks.arm.emulate import CPUS, Cpu, Job, instructions, run_on
 from benchmarks.arm.goldens import Case, Difference, cases, difference
 from iast_export.errors import InputError, ToolError, UsageError
+from iast_export.families import FAMILIES
 from iast_export.reports.manifest import load_manifest
-from iast_export.specs import TOLERANCE_LEVELS
 from tests import android_tools as tools
 
 SCRIPT = tools.DEMO / "tools" / "install_arm.py"
@@ -61,7 +61,7 @@ def test_a_phone_s_processor_computes_the_pictures_that_were_verified(
         for case, found in zip(wanted, outputs, strict=True)
     }
     assert apart["litert"] == Difference(True, 0, 0.0)
-    assert apart["onnxruntime"].max_levels <= TOLERANCE_LEVELS["onnxruntime"]
+    assert apart["onnxruntime"].max_levels <= FAMILIES["onnxruntime"].tolerance_levels
     assert met[cpu.instruction] > 0, f"{cpu.name} took {dict(met)}, not its own kernels"
 
 

@@ -182,11 +182,11 @@ def test_litert_pads_a_picture_only_where_that_was_found_to_lose_nothing() -> No
         _, verified = reports(
             (timed("int8", (2.9, 3.0, 3.1)), judged("int8", squares, own_shape=shaped(own)))
         )
-        found = padding_fault(verified, "int8", "d1-32px")
+        found = padding_fault(verified, "litert", "int8", "d1-32px")
         assert found is None if fault is None else fault in str(found)
     for unknown in (None, reports((timed("int8", None), judged("int8", 44.0)))[1]):
-        assert "not measured" in str(padding_fault(unknown, "int8", "d1-32px"))
-    assert "not measured" in str(padding_fault(verified, "fp16", "d1-32px"))
+        assert "not measured" in str(padding_fault(unknown, "litert", "int8", "d1-32px"))
+    assert "not measured" in str(padding_fault(verified, "litert", "fp16", "d1-32px"))
 
 
 def test_a_build_says_what_padding_loses() -> None:

@@ -13,19 +13,18 @@ import pytest
 from benchmarks.plan_sums import compare
 from iast_export.build.request import Build, Request
 from iast_export.cli.main import run
+from iast_export.decide.decide import decide_onnx
+from iast_export.decide.groups import find_groups
 from iast_export.errors import InputError, UsageError
 from iast_export.formats import tflite_file as tf
 from iast_export.formats.onnx_graph import add_property, load_model, save_model
 from iast_export.forms import noted
 from iast_export.plan import MeasureOptions, cache, groups, measure, onnx_micro, plan_tier
-from iast_export.plan.decide import decision_of, flag_of
 from iast_export.plan.exports import fp32_files
-from iast_export.plan.litert_network import read_litert
-from iast_export.plan.onnx_network import read_onnx
+from iast_export.plan.planned import plan_litert, plan_onnx
+from iast_export.plan.reasons import decision_of, flag_of
 from iast_export.plan.rewrites import LISTS, RECOGNIZERS, rewrite_of
-from iast_export.quantize.litert.static import planned_operators
-from iast_export.quantize.onnx.groups import find_groups
-from iast_export.quantize.onnx.plan import make_plan
+from iast_export.quantize.litert.final_clamp import without_final_clamp
 from iast_export.reports.benchmark import Ratio
 from iast_export.reports.plan import GroupMeasurement, Int8Facts, PlanGroup, PlanReport
 from iast_export.specs import RUNTIMES, SIZE_MULTIPLE_KEY, Runtime, Tier
@@ -101,18 +100,18 @@ def test_groups_that_are_alike_are_one_row_with_a_count() -> None:
 def test_onnx_decisions_are_those_of_the_exporters_plan(name: str) -> None:
     build = build_of(name)
     graph = load_model(fp32_files(build, Tier(1, 32))["onnxruntime"]).graph
-    plan = make_plan(graph)
+    decisions = decide_onnx(graph)
     found = {one: row for row in rows(planned(name), "onnxruntime") for one in row.names}
     assert "mixed" not in {row.decision for row in found.values()}
-    assert all((one in plan.integers) == (row.decision == "int8") for one, row in found.items())
+    assert all(
+        (one in decisions.integers) == (row.decision == "int8") for one, row in found.items()
+    )
     convolutions = sum(node.op_type == "Conv" for node in graph.node)
     assert sum("Conv" in row.operators for row in found.values()) == convolutions
     integer = sum(
         row.decision == "int8" and row.operators[0] in ("Add", "Conv") for row in found.values()
     )
-    assert integer == len(
-        find_groups(load_model(fp32_files(build, Tier(1, 32))["onnxruntime"]).graph)
-    )
+    assert integer == len(find_groups(decisions))
 
 
 def test_conversions_stand_where_floats_meet_integers() -> None:
@@ -137,9 +136,8 @@ def test_conversions_stand_where_floats_meet_integers() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_every_operator_is_in_one_group(name: str) -> None:
     tier, files = Tier(1, 32), fp32_files(build_of(name), Tier(1, 32))
-    onnx, _ = read_onnx(files["onnxruntime"], tier, build_of(name).network.code_shapes)
-    litert, _ = read_litert(files["litert"], tier)
-    for network in (onnx, litert):
+    onnx = plan_onnx(files["onnxruntime"], tier, build_of(name).network.code_shapes)
+    for network in (onnx.network, plan_litert(files["litert"], tier).network):
         counts = [row.count * len(row.operators) for row in rows(planned(name), network.runtime)]
         assert sum(counts) == len(network.ops)
 
@@ -150,11 +148,8 @@ def test_litert_decisions_are_those_of_the_exporters_operators(name: str) -> Non
     model = tf.extract_signature(
         tf.read_model(fp32_files(build_of(name), tier)["litert"]), tier.signature
     )
-    graph = model.subgraphs[0]
-    chosen = planned_operators(model, graph, tf.find_signature(model, tier.signature))
-    integers = {
-        tf.text(graph.tensors[int(t)].name) for n in chosen for t in graph.operators[n].outputs
-    }
+    decisions = without_final_clamp(model, tf.find_signature(model, tier.signature))
+    integers = {decisions.network.file_name(name) for name in decisions.integers}
     for row in rows(planned(name), "litert"):
         assert all((one in integers) == (row.decision == "int8") for one in row.names), row
 
@@ -205,14 +200,15 @@ def test_every_rewrite_of_the_export_is_recognized_by_its_name(runtime: Runtime)
 
 def test_a_group_is_the_work_of_a_rewrite_only_where_the_file_notes_it() -> None:
     tier = Tier(1, 32)
-    network, model = read_onnx(
+    tiny = plan_onnx(
         fp32_files(build_of("iast"), tier)["onnxruntime"],
         tier,
         build_of("iast").network.code_shapes,
     )
-    padded = next(one for one in groups.find_groups(network) if one.kind == "reflection pad")
-    assert rewrite_of(network, padded, noted(model)) is not None
-    assert rewrite_of(network, padded, {**noted(model), "edge-pads": 0}) is None
+    network, found = tiny.network, groups.find_groups(tiny.decisions)
+    padded = next(one for one in found if one.kind == "reflection pad")
+    assert rewrite_of(network, padded, noted(tiny.model)) is not None
+    assert rewrite_of(network, padded, {**noted(tiny.model), "edge-pads": 0}) is None
     assert rewrite_of(network, padded, {"narrow-heads": 2}) is None
 
 
@@ -266,17 +262,18 @@ def test_a_large_first_layer_that_can_not_be_unfolded_stays_in_float(tmp_path: P
     model = load_model(fp32_files(build, tier)["onnxruntime"])
     add_property(model, SIZE_MULTIPLE_KEY, "1")
     save_model(model, tmp_path / "odd.onnx")
-    network, _ = read_onnx(tmp_path / "odd.onnx", tier, build.network.code_shapes)
-    first = next(one for one in groups.find_groups(network) if one.role == "first layer")
-    assert decision_of(first) == "fp32"
+    decisions = plan_onnx(tmp_path / "odd.onnx", tier, build.network.code_shapes).decisions
+    first = next(one for one in groups.find_groups(decisions) if one.role == "first layer")
+    assert decision_of(decisions, first) == "fp32"
 
 
 def test_a_hard_swish_among_integers_is_timed_as_a_sum_and_a_product(tmp_path: Path) -> None:
     tier, build = Tier(1, 32), build_of("swish")
-    network, model = read_onnx(fp32_files(build, tier)["onnxruntime"], tier, {})
-    swish = next(one for one in groups.find_groups(network) if one.kind == "hard-swish")
-    assert decision_of(swish) == "int8" and rewrite_of(network, swish, noted(model)) is not None
-    operators = onnx_micro.int8_operators(onnx_micro.int8_model(model, network, swish))
+    tiny = plan_onnx(fp32_files(build, tier)["onnxruntime"], tier, {})
+    swish = next(one for one in groups.find_groups(tiny.decisions) if one.kind == "hard-swish")
+    assert decision_of(tiny.decisions, swish) == "int8"
+    assert rewrite_of(tiny.network, swish, noted(tiny.model)) is not None
+    operators = onnx_micro.int8_operators(onnx_micro.int8_model(tiny, swish))
     assert "HardSigmoid" not in operators and "QLinearConv" not in operators
     assert any(name.startswith("QLinear") for name in operators), operators
 
@@ -334,16 +331,16 @@ def test_another_version_machine_or_thread_count_is_another_key(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     tier = Tier(1, 32)
-    network, _ = read_litert(fp32_files(build_of("mobile"), tier)["litert"], tier)
-    group = groups.find_groups(network)[0]
-    keys = [measure.cache_key(network, group, threads) for threads in (1, 1, 2)]
+    decisions = plan_litert(fp32_files(build_of("mobile"), tier)["litert"], tier).decisions
+    group = groups.find_groups(decisions)[0]
+    keys = [measure.cache_key(decisions, group, threads) for threads in (1, 1, 2)]
     assert keys[0] == keys[1] != keys[2]
     with monkeypatch.context() as patch:
         patch.setattr(measure, "versions", lambda: {"ai-edge-litert": "0"})
-        assert measure.cache_key(network, group, 1) not in keys
+        assert measure.cache_key(decisions, group, 1) not in keys
     with monkeypatch.context() as patch:
         patch.setattr(measure, "machine_fingerprint", lambda: {"cpu": "another"})
-        assert measure.cache_key(network, group, 1) not in keys
+        assert measure.cache_key(decisions, group, 1) not in keys
 
 
 def entry(key: str = KEY) -> GroupMeasurement:

@@ -8,6 +8,7 @@ import numpy as np
 import onnx
 import pytest
 
+from iast_export import environment
 from iast_export.build.tracing import pseudo_photograph
 from iast_export.errors import InputError, ToolError, UsageError
 from iast_export.pictures.images import to_levels
@@ -66,14 +67,14 @@ def test_damaged_files_are_refused(tmp_path: Path) -> None:
 
 def test_saturation_is_prevented_only_where_it_can_happen(monkeypatch: pytest.MonkeyPatch) -> None:
     key = "session.x64quantprecision"
+    given: dict[str, list[str]] = {}
+    monkeypatch.setattr(environment, "machine_fingerprint", lambda: given)
     for flags, expected in (
         (["avx2"], True),
         (["avx2", "avx_vnni"], False),
         (["avx512_vnni"], False),
     ):
-        monkeypatch.setattr(
-            onnx_runtime, "machine_fingerprint", lambda flags=flags: {"flags": flags}
-        )
+        given["flags"] = flags
         try:
             found = onnx_runtime.onnx_session_options(1).get_session_config_entry(key) == "1"
         except RuntimeError:

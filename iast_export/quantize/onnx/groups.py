@@ -131,7 +131,7 @@ def reason_in_float(node: onnx.NodeProto, index: GraphIndex) -> str:
                 "too"
             )
         if is_integer_convolution(index, node):
-            large = groups == 1 and is_shallow(index.constants[node.input[1]])
+            large = groups == 1 and is_shallow(index.constants[node.input[1]].shape)
             return (
                 "a large kernel on few channels is slower in INT8"
                 if large

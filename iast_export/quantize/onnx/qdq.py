@@ -197,7 +197,7 @@ def _shallow(model: onnx.ModelProto) -> set[str]:
         for node in model.graph.node
         if attribute(node, "group", 1) == 1
         and is_integer_convolution(index, node)
-        and is_shallow(index.constants[node.input[1]])
+        and is_shallow(index.constants[node.input[1]].shape)
     }
 
 

@@ -1,5 +1,4 @@
-"""One form of both runtimes' graphs, in which operator groups are found: types, shapes, who reads
-what.
+"""One form of both runtimes' graphs, in which INT8 is decided on: types, shapes, who reads what.
 
 Shapes are [N, C, H, W] whichever the runtime's layout, and constants are left out: an operator's
 inputs are what is computed or fed.
@@ -9,12 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from iast_export.specs import Runtime
 
 Shape = tuple[int, ...]
+Bounds = tuple[float | None, float | None]
+"""The least and the largest value; None: unbounded."""
 
 
 @dataclass(frozen=True)
@@ -27,13 +28,15 @@ class Op:
         inputs: computed or fed tensors that it reads, constants left out.
         outputs: tensors that it writes.
         position: in the runtime's own graph.
-        integer: the exporter computes it in integers.
+        native: type as the runtime calls it.
+        moved: the tensors, constants among them, that it passes on if it only moves values.
+        bounds: what it clamps its result to; None: it does not.
         weight: of a convolution or product: (outputs, inputs per group, kernel height, kernel
-            width).
+            width); empty where that is computed.
         groups: of a convolution.
         stride: of a convolution.
         mode: what tells two uses of a type apart: `reflect` of a pad, `channels` of a
-            concatenation.
+            concatenation, `head` of a product that makes one channel.
         detail: everything else that decides its cost, as text.
     """
 
@@ -42,7 +45,9 @@ class Op:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     position: int
-    integer: bool
+    native: str
+    moved: tuple[str, ...] = ()
+    bounds: Bounds | None = None
     weight: Shape = ()
     groups: int = 1
     stride: int = 1
@@ -52,13 +57,28 @@ class Op:
 
 @dataclass(frozen=True)
 class Network:
-    """A tier's graph in one runtime, every size known."""
+    """A tier's graph in one runtime.
+
+    Attributes:
+        runtime: whose graph it is.
+        ops: in the order of the graph.
+        shapes: of tensors; empty where no size was asked for.
+        inputs, outputs: tensors that are fed and given.
+        file_names: the tensor of the file that holds the same values, where it is called otherwise.
+        unit: tensors that lie in [0, 1] whatever is measured.
+    """
 
     runtime: Runtime
     ops: tuple[Op, ...]
-    shapes: Mapping[str, Shape]
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
+    shapes: Mapping[str, Shape] = field(default_factory=dict)
+    file_names: Mapping[str, str] = field(default_factory=dict)
+    unit: tuple[str, ...] = ()
+
+    def file_name(self, name: str) -> str:
+        """How the file itself calls a tensor."""
+        return self.file_names.get(name, name)
 
     @cached_property
     def producers(self) -> dict[str, Op]:

@@ -1,14 +1,12 @@
-"""A signature of an FP32 .tflite file as a `Network`."""
+"""A signature of a .tflite file as a `Network`. No torch."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
+from iast_export.decide.graph import Bounds, Network, Op, Shape
 from iast_export.formats import tflite_file as tf
-from iast_export.plan.graph import Network, Op, Shape
-from iast_export.quantize.litert.static import planned_operators
-from iast_export.specs import Tier
+from iast_export.specs import CONTENT, STYLIZED
 
 _TYPES = {
     "ADD": "Add",
@@ -58,36 +56,37 @@ _TYPES = {
 _MODES = {
     "MIRROR_PAD": "reflect",
     "PAD": "constant",
-    "PADV2": "constant",
+    "PADV2": "value",
     "RESIZE_BILINEAR": "linear",
     "RESIZE_NEAREST_NEIGHBOR": "nearest",
 }
+_BOUNDS: dict[str, Bounds] = {
+    "RELU": (0.0, None),
+    "RELU6": (0.0, 6.0),
+    "RELU_0_TO_1": (0.0, 1.0),
+    "RELU_N1_TO_1": (-1.0, 1.0),
+}
+_FUSED = {1: "RELU", 2: "RELU_N1_TO_1", 3: "RELU6"}  # the schema's ActivationFunctionType
 
 
-def read_litert(path: Path, tier: Tier) -> tuple[Network, tf.Model]:
-    """The graph that the exporter quantizes, and the one-signature model that it came from.
-
-    A final clamp that the exporter folds into the output's range is gone, as in the INT8 file. An
-    operator is `integer` where the exporter computes it in integers.
-
-    Raises:
-        InputError: the file can't be read or has no such signature.
-    """
-    model = tf.extract_signature(tf.read_model(path), tier.signature)
-    signature = tf.find_signature(model, tier.signature)
-    graph = model.subgraphs[0]
-    chosen = planned_operators(model, graph, signature)
-    names = [tensor_name(i) for i in range(len(graph.tensors))]
+def read_litert(model: tf.Model, signature: tf.Signature) -> Network:
+    """The graph of a signature, its tensors called by their places."""
+    graph = model.subgraphs[signature.subgraph]
     layouts = _channels_first(model, graph)
-    shapes = {
-        names[i]: _picture_shape(tf.tensor_shape(tensor), i in layouts)
-        for i, tensor in enumerate(graph.tensors)
-    }
-    ops = tuple(_op(model, graph, n, n in chosen, layouts) for n in range(len(graph.operators)))
-    inputs = tuple(names[int(t)] for t in graph.inputs)
+    names = [tensor_name(i) for i in range(len(graph.tensors))]
+    edges = (signature.inputs.get(CONTENT), signature.outputs.get(STYLIZED))
     return Network(
-        "litert", ops, shapes, inputs, tuple(names[int(t)] for t in graph.outputs)
-    ), model
+        "litert",
+        tuple(_op(model, graph, n, layouts) for n in range(len(graph.operators))),
+        tuple(names[int(t)] for t in graph.inputs),
+        tuple(names[int(t)] for t in graph.outputs),
+        {
+            names[i]: _picture_shape(tf.tensor_shape(tensor), i in layouts)
+            for i, tensor in enumerate(graph.tensors)
+        },
+        {names[i]: tf.text(tensor.name) or names[i] for i, tensor in enumerate(graph.tensors)},
+        tuple(names[t] for t in edges if t is not None),
+    )
 
 
 def tensor_name(index: int) -> str:
@@ -98,11 +97,6 @@ def tensor_name(index: int) -> str:
 def tensor_index(name: str) -> int:
     """The tensor of the graph that a `Network`'s name stands for."""
     return int(name[1:])
-
-
-def file_name(model: tf.Model, name: str) -> str:
-    """How the file itself calls a tensor of the `Network`."""
-    return tf.text(model.subgraphs[0].tensors[tensor_index(name)].name) or name
 
 
 def _picture_shape(shape: Shape, channels_first: bool) -> Shape:
@@ -130,7 +124,7 @@ def _changes_layout(model: tf.Model, order: Any) -> bool:
     return held is not None and tuple(int(axis) for axis in held) in ((0, 3, 1, 2), (0, 2, 3, 1))
 
 
-def _op(model: tf.Model, graph: tf.Graph, n: int, integer: bool, layouts: set[int]) -> Op:
+def _op(model: tf.Model, graph: tf.Graph, n: int, layouts: set[int]) -> Op:
     op = graph.operators[n]
     name = tf.op_name(model, op)
     given = [int(t) for t in op.inputs if t >= 0]
@@ -143,7 +137,11 @@ def _op(model: tf.Model, graph: tf.Graph, n: int, integer: bool, layouts: set[in
         inputs=tuple(tensor_name(t) for t in computed),
         outputs=tuple(tensor_name(int(t)) for t in op.outputs),
         position=n,
-        integer=integer,
+        native=name,
+        moved=tuple(
+            tensor_name(t) for t in computed if tf.dtype_name(graph.tensors[t]) == "float32"
+        ),
+        bounds=_bounds(name, op),
         weight=weight,
         groups=groups,
         stride=int(getattr(op.builtinOptions, "strideH", 1) or 1),
@@ -177,6 +175,12 @@ def _mode(name: str, op: Any, channels_first: bool) -> str:
     ):
         return "rectified"
     return _MODES.get(name, "")
+
+
+def _bounds(name: str, op: Any) -> Bounds | None:
+    """What an operator clamps its result to, by itself or fused."""
+    fused = int(getattr(op.builtinOptions, "fusedActivationFunction", 0) or 0)
+    return _BOUNDS.get(_FUSED.get(fused, "") if fused else name)
 
 
 def _options(op: Any) -> str:

@@ -1,20 +1,14 @@
-"""What the exporter does with a group, why, and where measured cost speaks against it.
+"""What the exporter does with a group, in words, and where measured cost speaks against it.
 
-The decision is read off the plan that the exporter itself follows, never made here.
+What is decided is read off `Decisions`, never made here.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
-from iast_export.formats import tflite_file as tf
-from iast_export.formats.onnx_graph import index_graph
-from iast_export.forms.grouped import pays_in_onnx
-from iast_export.plan.graph import Network, Op
+from iast_export.decide.decide import Decisions
+from iast_export.decide.graph import Network
+from iast_export.decide.reasons import FOLLOWS
 from iast_export.plan.groups import Group
-from iast_export.quantize.litert import static as litert
-from iast_export.quantize.litert.plan import form_of
-from iast_export.quantize.onnx import groups as onnx_groups
 from iast_export.reports.plan import Decision, Flag, PlanGroup
 
 _MOVING = ("Flatten", "Reshape", "Slice", "Squeeze", "Transpose", "Unsqueeze")
@@ -52,33 +46,33 @@ _DENSE = (
 )
 
 
-def decision_of(group: Group) -> Decision:
+def decision_of(decisions: Decisions, group: Group) -> Decision:
     """What the exporter's plan says of the operators that compute; of all, where the group only
     moves."""
     ops = [op for op in group.ops if op.type not in _MOVING] or list(group.ops)
-    integers = sum(op.integer for op in ops)
+    integers = sum(decisions.is_integer(op) for op in ops)
     return "int8" if integers == len(ops) else "fp32" if not integers else "mixed"
 
 
-def reason_of(model: Any, network: Network, group: Group) -> str:
+def reason_of(decisions: Decisions, group: Group) -> str:
     """Why the exporter does so, one sentence without its full stop."""
-    words = _concat_ranges(network, group) if group.kind == "concat" else ""
-    if decision_of(group) == "int8" and _is_dense(model, network, group.main):
+    words = _concat_ranges(decisions, group) if group.kind == "concat" else ""
+    integer = decision_of(decisions, group) == "int8"
+    if integer and decisions.policy.form_of(group.main) == "dense":
         reason = _DENSE
-    elif decision_of(group) == "int8":
+    elif integer:
         reason = _INTEGER_REASONS.get(group.kind, "follows the integers around it")
     else:
         reason = (
-            _unfolded_clamp(network, group)
+            _unfolded_clamp(decisions, group)
             or _FOLLOWERS.get(group.kind, "")
-            or "; ".join(_reasons_in_float(model, network, group))
+            or "; ".join(_reasons_in_float(decisions, group))
         )
     return f"{reason}; {words}" if words else reason
 
 
-def _reasons_in_float(model: Any, network: Network, group: Group) -> list[str]:
-    """What the exporter says of a group's operators; sums and products inside a chain only follow
-    it."""
+def _reasons_in_float(decisions: Decisions, group: Group) -> list[str]:
+    """What is said of a group's operators; sums and products inside a chain only follow it."""
     if group.kind == "resize" and group.main.mode == "nearest":
         return [_MOVES_FLOATS]
     speaking = [op for op in group.ops if op.weight] or [
@@ -87,15 +81,12 @@ def _reasons_in_float(model: Any, network: Network, group: Group) -> list[str]:
         if op.type not in (*_MOVING, "Mul", "Sub")
         and (op.type != "Add" or group.kind.endswith("sum"))
     ]
-    found = list(
-        dict.fromkeys(_reason_in_float(model, network, op) for op in speaking if not op.integer)
-    )
-    return [reason for reason in found if reason not in ("", _ISLAND_OF_LITERT)] or [_ISLAND]
+    found = dict.fromkeys(decisions.reason(op) for op in speaking)
+    return [reason for reason in found if reason not in ("", FOLLOWS)] or [_ISLAND]
 
 
 _MOVES_FLOATS = "moves values between float operators"
 _ISLAND = "part of a float island, which is quantized whole or not at all"
-_ISLAND_OF_LITERT = litert.reason_in_float("")
 _FOLLOWERS = {
     "batch normalization": "could not be folded into its convolution, and has no integer kernel",
     "clamp": "follows the float operator before it",
@@ -108,10 +99,12 @@ _FOLLOWERS = {
 }
 
 
-def _unfolded_clamp(network: Network, group: Group) -> str:
+def _unfolded_clamp(decisions: Decisions, group: Group) -> str:
     """Why a clamp behind integers is one of its own; empty for every other group."""
-    maker = network.producers.get(group.main.inputs[0]) if group.kind == "clamp" else None
-    alone = maker is not None and maker.integer
+    if group.kind != "clamp":
+        return ""
+    maker = decisions.network.producers.get(group.main.inputs[0])
+    alone = maker is not None and decisions.is_integer(maker)
     return (
         "does not fold into the integers: the file takes the shape of what it clamps"
         if alone
@@ -119,28 +112,13 @@ def _unfolded_clamp(network: Network, group: Group) -> str:
     )
 
 
-def _reason_in_float(model: Any, network: Network, op: Op) -> str:
-    if network.runtime == "onnxruntime":
-        return onnx_groups.reason_in_float(model.graph.node[op.position], index_graph(model.graph))
-    graph = model.subgraphs[0]
-    given = graph.operators[op.position]
-    return litert.reason_in_float(tf.op_name(model, given), form_of(model, graph, given))
-
-
-def _is_dense(model: Any, network: Network, op: Op) -> bool:
-    """Whether the INT8 file holds a grouped convolution as a dense one."""
-    if network.runtime == "onnxruntime":
-        return op.type == "Conv" and pays_in_onnx(op.weight, op.groups)
-    return form_of(model, model.subgraphs[0], model.subgraphs[0].operators[op.position]) == "dense"
-
-
-def _concat_ranges(network: Network, group: Group) -> str:
+def _concat_ranges(decisions: Decisions, group: Group) -> str:
     """What is known of the ranges that a concatenation joins before anything was calibrated."""
-    bounds = [_bounds(network, name) for name in group.main.inputs]
+    bounds = [_bounds(decisions.network, name) for name in group.main.inputs]
     if len(set(bounds)) == 1:
         return f"all inputs {bounds[0]}"
     unlike = f"unlike inputs ({', '.join(dict.fromkeys(bounds))})"
-    if decision_of(group) == "fp32":
+    if decision_of(decisions, group) == "fp32":
         return unlike
     return (
         f"{unlike} in one range: convolutions that lead here alone are made alike where "

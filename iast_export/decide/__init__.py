@@ -1,0 +1,1 @@
+"""What computes in integers, at which scale, and why: decided once, over one form of graph."""

@@ -1,0 +1,120 @@
+"""What is worth integers in each runtime, as data: the one thing in which their decisions differ.
+
+Each value was chosen by measured cost and damage; the numbers stand in DESIGN.md and, of groups, in
+`forms.grouped`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from iast_export.decide.graph import Op, Shape
+from iast_export.forms.grouped import GroupForm, form_in_litert, form_in_onnx
+from iast_export.specs import Runtime
+
+MOVEMENTS = frozenset(
+    [
+        "Concat",
+        "DepthToSpace",
+        "Flatten",
+        "MaxPool",
+        "Pad",
+        "Reshape",
+        "Resize",
+        "Slice",
+        "SpaceToDepth",
+        "Squeeze",
+        "Transpose",
+        "Unsqueeze",
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What is worth integers in one runtime.
+
+    Attributes:
+        convolutions: types that compute in integers wherever they stand.
+        computed_weights: those too whose weights are computed.
+        smallest_head: of a convolution of 1x1, outputs below which it stays in float.
+        form: in which a convolution of a weight [O, I / groups, kH, kW] and so many groups
+            computes; "joined" where integers alone read it, "float" never.
+        joined_lead: a joined convolution leads a group of its own, else it goes with a neighbor.
+        padding: modes of a pad that exist for integers.
+        clamps: types that clamp in integers.
+        clamps_fold: they do as part of the range of what they alone read, moved before movements
+            for that; else wherever what they read was made by integers.
+        swish: a hard swish between integers is one.
+        sums_among: sums are integers where they are clamped and integers alone read them; else
+            wherever both sides were made by integers.
+        concatenation_alone: one of unlike values is written in integers where integers alone read
+            it, and what float operators make for it is quantized for it alone; else wherever an
+            integer reads it or integers made it all.
+        reshapes_stay: one that float operators alone read stays in float with them: it moves
+            nothing, and its readers would dequantize once more.
+    """
+
+    convolutions: frozenset[str]
+    computed_weights: bool
+    smallest_head: int
+    form: Callable[[Shape, int], GroupForm]
+    joined_lead: bool
+    padding: frozenset[str]
+    clamps: frozenset[str]
+    clamps_fold: bool
+    swish: bool
+    sums_among: bool
+    concatenation_alone: bool
+    reshapes_stay: bool
+
+    def form_of(self, op: Op) -> GroupForm:
+        """The form in which an operator computes; "unchanged" of what is no convolution."""
+        weighted = op.type == "Conv" and op.weight
+        return self.form(op.weight, op.groups) if weighted else "unchanged"
+
+    def takes(self, op: Op) -> bool:
+        """Whether an operator computes in integers wherever it stands."""
+        if op.type not in self.convolutions or not op.weight:
+            return op.type in self.convolutions and self.computed_weights
+        outputs, _, height, width = op.weight
+        fits = outputs >= self.smallest_head or height * width > 1
+        return fits and self.form_of(op) in ("unchanged", "dense")
+
+    def moves(self, kind: str, mode: str) -> bool:
+        """Whether operators of a type only move values, in a mode that exists for integers."""
+        if kind == "Pad":
+            return mode in self.padding
+        return kind in MOVEMENTS and (kind != "Resize" or mode == "nearest")
+
+
+ONNX = Policy(
+    convolutions=frozenset(["Conv"]),  # transposed ones are slower in INT8
+    computed_weights=False,
+    smallest_head=4,
+    form=form_in_onnx,
+    joined_lead=True,
+    padding=frozenset(["edge", "reflect"]),
+    clamps=frozenset(["Clip", "Relu"]),
+    clamps_fold=True,
+    swish=True,  # in float, a sum and a product there cost a quarter of an island
+    sums_among=True,  # a residual one without ReLU: measured as fast in float, and 5 dB closer
+    concatenation_alone=True,
+    reshapes_stay=True,
+)
+LITERT = Policy(
+    convolutions=frozenset(["Conv", "ConvTranspose"]),
+    computed_weights=True,
+    smallest_head=1,
+    form=form_in_litert,
+    joined_lead=False,
+    padding=frozenset(["constant"]),
+    clamps=frozenset(["Relu"]),
+    clamps_fold=False,
+    swish=False,  # XNNPACK leaves its INT8 form to a slow reference kernel
+    sums_among=False,  # of two convolutions: one rounding. Along a trunk: 5 dB for 3 % of the time
+    concatenation_alone=False,
+    reshapes_stay=False,
+)
+POLICIES: Mapping[Runtime, Policy] = {"onnxruntime": ONNX, "litert": LITERT}
