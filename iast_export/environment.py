@@ -115,8 +115,7 @@ def has_vnni() -> bool:
 
 
 def versions() -> dict[str, str]:
-    """Versions of iast-export, Python and every tool that takes part; tools not installed are left
-    out."""
+    """Versions of iast-export, Python and every tool that takes part and is installed."""
     found = {"iast-export": _own_version(), "python": platform.python_version()}
     for name in _TOOLS:
         version = _version(name)
@@ -159,8 +158,7 @@ def doctor() -> list[Check]:
 
 
 def missing_package(module: str) -> tuple[str, str, str] | None:
-    """Package, use and remedy where a module (`torch.nn`) could not be imported; None: not one of
-    ours."""
+    """Package, use and remedy where a module (`torch.nn`) is missing; None: not one of ours."""
     root = module.partition(".")[0]
     rows = [
         *_NEEDED,

@@ -71,15 +71,14 @@ GPU_TOLERANCE_LEVELS: Mapping[Precision, int] = {"fp32": 8, "int8": 20}
 
 @dataclass(frozen=True)
 class Tier:
-    """A subnetwork and the largest picture it serves; its LiteRT signature is a square of that
-    side."""
+    """A subnetwork and the largest picture it serves, whose square is its LiteRT signature."""
 
     depth: int
     max_side_px: int
 
     @property
     def id(self) -> str:
-        """For example `d4-256px`; also the LiteRT signature key, with `_` for `-`."""
+        """The tier's name, such as `d4-256px`; with `_` for `-` also the LiteRT signature key."""
         return f"d{self.depth}-{self.max_side_px}px"
 
     @property
@@ -172,8 +171,8 @@ def find_tiers(tiers: Sequence[Tier], ids: Sequence[str], whose: str) -> list[Ti
 def select_tier(tiers: Sequence[Tier], width_px: int, height_px: int) -> Tier:
     """The first tier whose `max_side_px` is at least the picture's longest side.
 
-    This is the one selection rule; the dispatching ONNX and the Android core follow the same
-    cases (tests/testdata/tier_cases.json).
+    This is the one selection rule; the dispatching ONNX and the Android core follow the same cases
+    (tests/testdata/tier_cases.json).
 
     Raises:
         InputError: a side below 1 px, or a picture larger than the largest tier.

@@ -25,8 +25,7 @@ HUB_FILES = {"resnet50": "resnet50-0676ba61.pth", "vgg19": "vgg19-dcbb9e9d.pth"}
 
 
 class Level(NamedTuple):
-    """One feature map of an encoder: its name, channels, stride in pixels and usual root mean
-    square."""
+    """One feature map of an encoder: name, channels, stride in pixels, usual root mean square."""
 
     name: str
     channels: int
@@ -79,8 +78,7 @@ class DistilledVggBackbone(nn.Module):
 
 
 class Vgg19(nn.Module):
-    """VGG-19 (Simonyan and Zisserman 2015) up to relu5_1, by torchvision's names; reflection
-    padding."""
+    """VGG-19 (Simonyan and Zisserman 2015) to relu5_1, torchvision's names, reflected edges."""
 
     levels = tuple(
         Level(f"{i}_1", width, 2 ** (i - 1))
@@ -128,8 +126,7 @@ class Vgg19(nn.Module):
 
 
 class _Bottleneck(nn.Module):
-    """1x1, 3x3 (with the stride), 1x1 and a shortcut: ResNet-50's block as torchvision builds
-    it."""
+    """1x1, 3x3 (with the stride), 1x1 and a shortcut: torchvision's block of ResNet-50."""
 
     def __init__(self, a: int, width: int, stride: int) -> None:
         super().__init__()
@@ -150,8 +147,7 @@ class _Bottleneck(nn.Module):
 
 
 class ResNet50(nn.Module):
-    """ResNet-50 (He et al. 2016) by torchvision's names: the published content encoder, to
-    layer3."""
+    """ResNet-50 (He et al. 2016), torchvision's names, to layer3: the published encoder."""
 
     levels = (
         Level("stem", 64, 2),
@@ -190,10 +186,7 @@ class ResNet50(nn.Module):
 
 
 class _Inverted(nn.Module):
-    """Expand, depthwise, project, with ReLU6 and a shortcut where nothing changes (Sandler et al.
-
-    2018).
-    """
+    """Expand, depthwise, project; ReLU6, a shortcut where nothing changes (Sandler et al. 2018)."""
 
     def __init__(self, a: int, b: int, stride: int, expansion: int) -> None:
         super().__init__()
@@ -210,8 +203,7 @@ class _Inverted(nn.Module):
 
 
 def _same(x: Tensor, stride: int) -> Tensor:
-    """TensorFlow's 'same' padding of a 3x3 kernel on even sides: all of it at the end for stride
-    2."""
+    """TensorFlow's 'same' padding of a 3x3 kernel on even sides: at the end for stride 2."""
     return F.pad(x, (0, 1, 0, 1)) if stride == 2 else F.pad(x, (1, 1, 1, 1))
 
 
@@ -241,8 +233,7 @@ class MobileNetV2(nn.Module):
         self.features = nn.ModuleList(layers)
 
     def load_weights(self, state: Mapping[str, Tensor]) -> None:
-        """Takes the folded state dict (`features.1.dw.weight`, ...); what comes after is left
-        out."""
+        """Takes the folded state dict (`features.1.dw.weight`, ...) as far as it is needed."""
         kept = {str(i) for i in range(len(self.features))}
         self.load_state_dict({k: v.float() for k, v in state.items() if k.split(".")[1] in kept})
 

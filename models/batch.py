@@ -35,8 +35,7 @@ class Batch:
         rng: np.random.Generator,
         faces: FaceStore | None = None,
     ) -> Batch:
-        """Two thirds of the samples at full strength; the first one has its own photograph as
-        style.
+        """Two thirds of samples at full strength; the first has its own photograph as style.
 
         With `faces`, the last `recipe.face_samples` photographs show one.
         """

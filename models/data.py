@@ -20,8 +20,7 @@ SHORT_SIDE_PX = 288
 
 
 def held_out(path: Path) -> bool:
-    """Whether an artwork is for testing only: all cartoons, else every eighth by its file's
-    number."""
+    """Whether an artwork is for testing only: all cartoons, else every eighth by number."""
     return path.parent.name in HELD_OUT_SETS or int(path.stem.split("_")[-1]) % HOLD_OUT_EVERY == 0
 
 
@@ -95,8 +94,7 @@ class CropStore:
     def batch(
         self, count: int, rng: np.random.Generator, smallest: float, crop_px: int | None = None
     ) -> Tensor:
-        """`count` crops [count, 3, crop_px, crop_px]; each side at least `smallest` of the short
-        side."""
+        """`count` crops [count, 3, crop_px, crop_px] of at least `smallest` of the short side."""
         images, squares = [], []
         for index in rng.integers(len(self.images), size=count):
             image = self.images[int(index)]

@@ -15,8 +15,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 
 class PatchDiscriminator(nn.Module):
-    """Picture [N, 3, H, W] in [0, 1], sides at least 16 px -> one score per patch [N, 1, H / 8, W /
-    8].
+    """Picture [N, 3, H, W] in [0, 1], sides of 16 px or more -> scores [N, 1, H / 8, W / 8].
 
     A score sees 38 px: enough for a brush stroke, too little for a scene.
     """

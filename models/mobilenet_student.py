@@ -1,5 +1,4 @@
-"""The student with textbook MobileNetV3 blocks (Howard et al. 2019), for comparison with the
-shipped one.
+"""The student with textbook MobileNetV3 blocks (Howard et al. 2019), for comparison.
 
 Encoder and trunk are inverted bottlenecks with depthwise convolutions, h-swish and
 squeeze-and-excite, zero-padded as usual; normalizations, fusion, style encoder and decoder are
@@ -100,8 +99,10 @@ class Bottleneck(nn.Module):
 
 
 class MobileTransfer(nn.Module):
-    """One depth, static: forward(content, style_code [N, code_size], strength [N, 1]) -> [N, 3, H,
-    W]."""
+    """One depth, static.
+
+    forward(content, style_code [N, code_size], strength [N, 1]) -> [N, 3, H, W].
+    """
 
     def __init__(self, net: MobileStudent, depth: int) -> None:
         super().__init__()
@@ -211,8 +212,7 @@ class MobileStudent(nn.Module):
 
 
 def factory(checkpoint: Path | None) -> MobileStudent:
-    """The network of a training run's `weights.pt`, for `--network
-    models.mobilenet_student:factory`.
+    """The network of a run's `weights.pt`: `--network models.mobilenet_student:factory`.
 
     Raises:
         InputError: no checkpoint, or one that is unreadable or of another network.

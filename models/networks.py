@@ -1,5 +1,4 @@
-"""Networks by kind: built from a recipe, saved with a run, read from it again, ready to be
-judged."""
+"""Networks by kind: built from a recipe, saved with a run, read from it again, to be judged."""
 
 from __future__ import annotations
 
@@ -129,8 +128,7 @@ def load_trainable(weights: Path, backbones: Mapping[str, nn.Module] | None = No
 
 
 def style_network(module: nn.Module, vgg: nn.Module | None = None) -> Any:
-    """A copy as a `StyleNetwork`, in eval mode, normalization folded: for sheets, scores and
-    bundles.
+    """A copy as a `StyleNetwork`, in eval mode, normalization folded, for sheets and scores.
 
     Raises:
         ValueError: a teacher that reads the perceptual features, and no perceptual network given.

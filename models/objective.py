@@ -91,8 +91,7 @@ _DISTILLED = ("stride_4",)  # features that both student and teacher name
 
 @dataclass(frozen=True)
 class Helpers:
-    """Frozen networks that the losses look through; in no module's list, so neither trained nor
-    saved."""
+    """Frozen networks that losses look through; in no module's list: not trained, not saved."""
 
     vgg: Any
     teacher: Any = None  # a `Trainable`, for a recipe that distils
@@ -257,10 +256,7 @@ class Objective(nn.Module):
     def _taught(
         self, made: list[Rendered], images: list[Tensor], taught: Rendered
     ) -> dict[str, Tensor]:
-        """Distillation: pictures of every depth, features of the step's deepest (Romero et al.
-
-        2015).
-        """
+        """Distillation: pictures of every depth, features of the deepest (Romero et al. 2015)."""
         target = taught.image.float().clamp(0.0, 1.0)
         found: dict[str, Tensor] = {}
         if self.recipe.loss.teacher_image > 0:

@@ -1,5 +1,4 @@
-r"""The released student, trained on with INT8 in view: what the export quantizes, quantized while
-it learns.
+r"""The released student, trained on with INT8 in view: quantized as the export will do it.
 
     python -m models.train --recipe models/recipes/quantization_aware.toml \
         --init iast_export/data/iast.safetensors --images DIR --vgg 5SE.pt --run runs/qat
@@ -66,23 +65,20 @@ def fake_weight(weight: Tensor) -> Tensor:
 
 
 def fake_activation(x: Tensor, low: float, high: float) -> Tensor:
-    """A tensor rounded to uint8 over [low, high] and 0; gradients pass where nothing was
-    clipped."""
+    """A tensor rounded to uint8 over [low, high] and 0; gradients pass where none is clipped."""
     found = activation_parameters(low, high)
     return torch.fake_quantize_per_tensor_affine(x, float(found.scale), found.zero_point, 0, 255)
 
 
 def fake_picture(image: Tensor) -> Tensor:
-    """A picture rounded to levels, and not clipped: the clamp and the loss on its outside come
-    after."""
+    """A picture rounded to levels, not clipped: clamp and the loss on its outside come after."""
     return image + (torch.round(image * PICTURE_LEVELS) / PICTURE_LEVELS - image).detach()
 
 
 def parts_at(
     cut: Any, content: Tensor, code: Tensor, strength: Tensor, at: At, weight: OfWeight
 ) -> Parts:
-    """`TransferNet.parts` with `at` applied to every tensor of `points`, `weight` to every dense
-    weight.
+    """`TransferNet.parts` with `at` on every tensor of `points`, `weight` on dense weights.
 
     Args:
         cut: from `IAST.share`, without block normalization.
@@ -131,8 +127,7 @@ def default_method() -> Method:
 
 
 class QuantizationAware(FakeQuantized):
-    """A student whose pictures are those of its INT8 form, beside a frozen float copy. A
-    `Trainable`.
+    """A `Trainable` student that draws as its INT8 form does, beside a frozen float copy.
 
     The style encoder is frozen too: ready-made style codes fit before and after.
     """
@@ -233,8 +228,7 @@ class QuantizationAware(FakeQuantized):
     def render(
         self, content: Tensor, of_content: Features, code: Tensor, strength: Tensor, depth: int
     ) -> Rendered:
-        """Pictures of one depth as INT8 would make them, and the float network's own as
-        `target`."""
+        """Pictures of one depth as INT8 would make them, the float network's as `target`."""
         ranges = tighten(self.range_of(depth), [("up", "skip")])
 
         def at(name: str, x: Tensor) -> Tensor:

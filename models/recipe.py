@@ -32,8 +32,7 @@ FACE_TERMS = ("face_geometry", "face_parts", "face_identity")
 
 @dataclass(frozen=True)
 class LossWeights:
-    """Weight of every loss term; all terms are dimensionless, and 0 leaves a term out
-    uncomputed."""
+    """Weight of every loss term, all dimensionless; 0 leaves a term out, uncomputed."""
 
     content: float = 0.0
     detail: float = 0.0

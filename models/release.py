@@ -36,8 +36,7 @@ STYLES_DIR = PACKAGED_CHECKPOINT.parent / "styles"
 
 @torch.no_grad()
 def scores(net: IAST, contents: list[Rgb], artworks: list[Rgb]) -> dict[str, Any]:
-    """SSIM to the photograph and style distance per depth and strength, means over all contents x
-    artworks.
+    """SSIM to the photograph and style distance per depth and strength, means over all pairs.
 
     Doing nothing scores SSIM 1, so neither figure means anything without the other.
     """

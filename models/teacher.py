@@ -1,5 +1,4 @@
-"""The teacher: frozen encoders, multi-level adaptive normalization, instance attention, adaptive
-strength.
+"""The teacher: frozen encoders, multi-level adaptive normalization, attention, strength.
 
 It fulfils `models.trainable.Trainable`. With the distilled VGG for both encoders it reuses the
 features that the losses compute anyway; other encoders it holds, frozen, and runs itself.
@@ -25,8 +24,7 @@ _CONTENT_LEVELS = 4  # the shallowest, whose last is the bottleneck
 
 @dataclass(frozen=True)
 class TeacherConfig:
-    """Encoders by name and widths of the decoder in channels, shallow to deep (one per content
-    level)."""
+    """Encoders by name, and the decoder's widths, shallow to deep, one per content level."""
 
     content: str = "distilled_vgg"
     style: str = "distilled_vgg"
@@ -46,8 +44,7 @@ def conv3x3(in_channels: int, out_channels: int) -> nn.Conv2d:
 
 
 def style_statistics(features: Features, levels: Sequence[Level]) -> Tensor:
-    """Means, then deviations, of every level over its usual size: a style code [N, 2 *
-    sum(channels)]."""
+    """Means, then deviations, of every level over its usual size: [N, 2 * sum(channels)]."""
     parts = []
     for level in levels:
         mean, std = moments(features[level.name])
@@ -93,8 +90,7 @@ class StyleTargets(nn.Module):
 
 
 class InstanceMaps(nn.Module):
-    """Attention A and strength alpha from content and re-normalized content of the two deepest
-    levels.
+    """Attention A and strength alpha from the two deepest levels, content and re-normalized.
 
     alpha(x) = sigmoid(W . concat(f_c(x), f_cs(x)) + b); A comes from a small side branch that also
     sees its neighborhood. Both [N, 1, h, w] in (0, 1) on the second deepest grid.
@@ -118,8 +114,7 @@ class InstanceMaps(nn.Module):
 
 
 class StyledBlock(nn.Module):
-    """x + conv(relu(affine(norm(conv(x))))), the affine moved towards the style where the gate is
-    open.
+    """x + conv(relu(affine(norm(conv(x))))), its affine moved towards the style by the gate.
 
     The norm is one of batches: normalizing by instance made white blobs in skies and on cheeks,
     where a feature can hide its size from the statistics.
@@ -231,8 +226,7 @@ class Teacher(nn.Module):
         return self
 
     def encode(self, style: Tensor, of_style: Features) -> Tensor:
-        """The style code [N, code_size] of artworks [N, 3, H, W], from their features where they
-        serve."""
+        """The style code [N, code_size] of artworks [N, 3, H, W], from given features or own."""
         features = of_style if self.style_backbone is None else self.style_backbone(style)
         return style_statistics(features, self.style_levels)
 
@@ -276,8 +270,7 @@ class Teacher(nn.Module):
 
     @staticmethod
     def _on_grid(gate: Tensor, like: Tensor) -> Tensor:
-        """The map [N, 1, h, w] on the grid of `like`: averaged when coarser, bilinear when
-        finer."""
+        """The map [N, 1, h, w] on the grid of `like`: averaged if coarser, bilinear if finer."""
         if gate.shape[2] > like.shape[2]:
             return F.avg_pool2d(gate, gate.shape[2] // like.shape[2])
         if gate.shape[2] == like.shape[2]:

@@ -46,8 +46,7 @@ def train(
     limit_s: float,
     stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[dict[str, float]]:
-    """Trains to the schedule's end, `limit_s` or `stop`; yields the averaged terms every
-    `log_every`.
+    """Trains to the schedule's end, `limit_s` or `stop`; yields mean terms every `log_every`.
 
     `draw` gives the batch of a random stream. Fake quantization finds its ranges before the first
     step. At the schedule's end the average's normalization statistics are taken anew.

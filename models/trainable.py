@@ -45,8 +45,7 @@ class Trainable(Protocol):
 
 
 class FakeQuantized(nn.Module):
-    """What training asks of `models.quantization_aware`, whose module needs the whole export
-    installed."""
+    """What training asks of `models.quantization_aware`, which needs the whole export."""
 
     net: IAST
 

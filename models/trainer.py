@@ -1,5 +1,4 @@
-"""A network in training: its moving average, its optimizer, one step, and the state that resumes
-it."""
+"""A network in training: moving average, optimizer, one step, and the state that resumes it."""
 
 from __future__ import annotations
 
@@ -88,8 +87,7 @@ class Trainer:
         )
 
     def train_step(self, batch: Batch) -> dict[str, Tensor]:
-        """One optimizer step over depths drawn alike on every process; the loss and its terms,
-        unweighted.
+        """One optimizer step over depths drawn alike on all processes; loss and terms, unweighted.
 
         Raises:
             FloatingPointError: the loss is not finite; nothing was updated. On a GPU it isn't
@@ -119,8 +117,7 @@ class Trainer:
         return replace(batch, content=content, style=style)
 
     def _depths(self) -> tuple[int, ...]:
-        """Depths of this step: deepest and a shallower one (sandwich rule, thinned), or one
-        alone."""
+        """Depths of this step: deepest and a shallower (sandwich rule, thinned), or one alone."""
         rng = np.random.default_rng((self.recipe.seed, self.step, _DEPTH_STREAM))
         depths: tuple[int, ...] = self.objective.trained.depths
         deepest = depths[-1]
@@ -148,8 +145,7 @@ class Trainer:
 
     @torch.no_grad()
     def recalibrate(self, batches: Iterable[Batch]) -> int:
-        """Takes batch normalization's statistics anew, over every depth of the average; how many
-        layers.
+        """Takes batch normalization's statistics anew, over all depths; how many layers.
 
         The moving average of the weights is not the network that the running statistics saw.
         """

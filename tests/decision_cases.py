@@ -7,38 +7,30 @@ of what is shipped.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-
-import onnx
 
 from benchmarks.fixtures.adain import factory as adain_factory
 from iast_export.build.convert import convert_fp32
 from iast_export.build.export import export_tier
 from iast_export.build.request import Build, Request
+from iast_export.decide.decide import Decisions, decide_litert, decide_onnx
+from iast_export.decide.groups import (
+    OperatorGroup,
+    describe_islands,
+    litert_groups,
+    onnx_groups,
+)
+from iast_export.decide.roots import Root
 from iast_export.files.artifacts import write_json
 from iast_export.formats import tflite_file as tf
-from iast_export.formats.onnx_graph import index_graph, load_model
+from iast_export.formats.onnx_graph import load_model, size_multiple_px
 from iast_export.forms.grouped import dense_groups
-from iast_export.quantize.litert.groups import litert_groups
-from iast_export.quantize.litert.plan import (
-    form_of,
-    integer_operators,
-    range_tensors,
-    result_name,
-    value_roots,
-)
-from iast_export.quantize.litert.static import drop_final_clamp
-from iast_export.quantize.litert.static import reason_in_float as litert_reason
-from iast_export.quantize.onnx.groups import OperatorGroup, describe_islands, reason_in_float
-from iast_export.quantize.onnx.plan import Plan, Root, make_plan
-from iast_export.quantize.onnx.qdq import (
-    _unfolded,
-    operator_groups,
-    tensors_to_calibrate,
-)
-from iast_export.quantize.rectified_sums import litert_sums, onnx_sums
+from iast_export.forms.large_kernels import unfold_shallow_kernels
+from iast_export.quantize.litert.calibration import range_tensors
+from iast_export.quantize.litert.final_clamp import decide_unclamped
+from iast_export.quantize.onnx.qdq import file_names, tensors_to_calibrate
 from iast_export.specs import Runtime, Tier
 from tests.equalize_cases import Branches, Mixed, Nested, Network, Skips
 from tests.plan_cases import grouped_factory, mobile_factory, recipe, swish_factory
@@ -85,10 +77,11 @@ def _some(groups: Sequence[OperatorGroup]) -> list[str]:
     return [one.name for one in groups[:: max(1, len(groups) // 3)]]
 
 
-def _planned(path: Path, in_float: Collection[str] = ()) -> tuple[Plan, onnx.GraphProto]:
-    model = dense_groups(load_model(path), in_float).model
-    model, kept, _ = _unfolded(model, in_float, {})
-    return make_plan(model.graph, kept), model.graph
+def _in_onnx(path: Path, in_float: Collection[str] = ()) -> Decisions:
+    """What `quantize_onnx` decides over the graph that it writes."""
+    dense = dense_groups(load_model(path), in_float).model
+    unfolded = unfold_shallow_kernels(dense, size_multiple_px(dense), in_float)
+    return decide_onnx(unfolded.model, in_float, file_names(unfolded))
 
 
 def _bounded(root: Root) -> str:
@@ -99,24 +92,16 @@ def _bounded(root: Root) -> str:
 
 def onnx_decisions(path: Path) -> Decided:
     """Those of an ONNX file."""
-    plan, graph = _planned(path)
-    index, groups = index_graph(graph), operator_groups(path)
+    decisions, groups = _in_onnx(path), onnx_groups(path)
     return {
-        "operators": {
-            node.output[0]: f"{node.op_type} "
-            + ("int8" if plan.is_integer(node) else f"fp32: {reason_in_float(node, index)}")
-            for node in graph.node
-        },
-        "ranges": {name: _bounded(root) for name, root in plan.roots.items()},
-        "shared": _shared(plan.root_of.items()),
-        "rectified sums": onnx_sums([node.output[0] for node in graph.node], plan),
+        **_of_both(decisions, groups),
+        "ranges": {name: _bounded(root) for name, root in decisions.roots.items()},
         "calibrated": tensors_to_calibrate(path),
-        "groups": {one.name: " ".join(one.operators) for one in groups},
         "left in float": {
-            name: sorted(plan.integers - _planned(path, [name])[0].integers)
+            name: sorted(decisions.integers - _in_onnx(path, [name]).integers)
             for name in _some(groups)
         },
-        "islands": describe_islands(graph, plan),
+        "islands": describe_islands(decisions),
     }
 
 
@@ -124,39 +109,37 @@ def litert_decisions(path: Path, tier: Tier) -> Decided:
     """Those of a signature of a TFLite file."""
     model = tf.read_model(path)
     signature = tf.find_signature(model, tier.signature)
-    graph = model.subgraphs[signature.subgraph]
-    groups, whole = litert_groups(path, tier.signature), integer_operators(model, graph)
+    groups, whole = litert_groups(path, tier.signature), decide_litert(model, signature)
     left = {
         name: sorted(
-            result_name(graph, graph.operators[n])
-            for n in whole - integer_operators(model, graph, in_float=[name])
+            whole.network.file_name(one)
+            for one in whole.integers - decide_litert(model, signature, [name]).integers
         )
         for name in _some(groups)
     }
-    chosen = drop_final_clamp(model, graph, signature, whole)
-    root = value_roots(model, graph, chosen)
-    names = {t: tf.text(tensor.name) for t, tensor in enumerate(graph.tensors)}
-    operators = {}
-    for n, op in enumerate(graph.operators):
-        name = tf.op_name(model, op)
-        reason = f"fp32: {litert_reason(name, form_of(model, graph, op))}"
-        operators[result_name(graph, op)] = f"{name} {'int8' if n in chosen else reason}"
+    decisions = decide_unclamped(model, signature)
+    roots = set(decisions.root_of.values())
     return {
-        "operators": operators,
-        "ranges": sorted(names[t] for t in set(root.values())),
-        "shared": _shared((names[t], names[one]) for t, one in root.items()),
-        "rectified sums": sorted(
-            (names[a], names[b]) for a, b in litert_sums(model, graph, chosen, root)
-        ),
+        **_of_both(decisions, groups),
+        "ranges": sorted(decisions.network.file_name(root) for root in roots),
         "calibrated": range_tensors(path, tier.signature),
-        "groups": {one.name: " ".join(one.operators) for one in groups},
         "left in float": left,
     }
 
 
-def _shared(roots: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """The tensors that have another's scale, and whose."""
-    return {name: root for name, root in sorted(roots) if name != root}
+def _of_both(decisions: Decisions, groups: Sequence[OperatorGroup]) -> Decided:
+    network = decisions.network
+    name = network.file_name if network.runtime == "litert" else str
+    return {
+        "operators": {
+            name(op.name): f"{op.native} "
+            + ("int8" if decisions.is_integer(op) else f"fp32: {decisions.reason(op)}")
+            for op in network.ops
+        },
+        "shared": {name(one): name(root) for one, root in decisions.root_of.items() if one != root},
+        "rectified sums": sorted((name(a), name(b)) for a, b in decisions.rectified),
+        "groups": {one.name: " ".join(one.operators) for one in groups},
+    }
 
 
 def main() -> None:

@@ -1,5 +1,4 @@
-"""Files of both runtimes on emulated Arm processors, and which 8-bit instructions they took
-there."""
+"""Files of both runtimes on emulated Arm processors, and the 8-bit instructions they took there."""
 
 from __future__ import annotations
 
@@ -25,8 +24,7 @@ Outputs = dict[str, NDArray[np.generic]]
 
 @dataclass(frozen=True)
 class Cpu:
-    """A processor that qemu knows, and the 8-bit instruction that tells its kernels from older
-    ones'."""
+    """A processor that qemu knows, and the 8-bit instruction that only its kernels take."""
 
     name: str
     instruction: str

@@ -1,5 +1,4 @@
-"""A published one-style transformer network (Johnson et al. 2016, instance normalization), with its
-weights.
+"""A published one-style network (Johnson et al. 2016, instance normalization) and its weights.
 
 The weights stay outside of the project; `factory` reads them from an .npz with PyTorch's names.
 """

@@ -1,5 +1,4 @@
-"""A row per tool: time against FP32 in the same run, fidelity, task drops, the cost of making
-it."""
+"""A row per tool: time against FP32 in the same run, fidelity, task drops, what making it cost."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""What is compared on: networks in FP32 for both runtimes, with the same pictures for every
-tool."""
+"""What is compared on: FP32 networks for both runtimes, with the same pictures for every tool."""
 
 from __future__ import annotations
 
@@ -71,8 +70,7 @@ class Subject:
 
 
 def sources(data: Path, side_px: int) -> list[Source]:
-    """The packaged IAST, the AdaIN fixture and, where its weights are, a fast-neural-style
-    network."""
+    """The packaged IAST, the AdaIN fixture and, with its weights, a fast-neural-style network."""
     weights = data / "weights" / "fast_neural_style" / "candy.npz"
     found = [
         Source("IAST", PACKAGED, Tier(4, side_px)),
@@ -84,8 +82,7 @@ def sources(data: Path, side_px: int) -> list[Source]:
 
 
 def prepare(source: Source, recipe: Recipe, folder: Path, say: Callable[[str], None]) -> Subject:
-    """Exports and converts the network in FP32 and lays out its calibration pictures; kept for next
-    time.
+    """Exports and converts the network in FP32 and lays out calibration pictures; kept.
 
     Raises:
         InputError: its weights or pictures are missing.
@@ -128,8 +125,7 @@ def _key(build: Build, source: Source) -> str:
 
 
 def _codes(build: Build, *, held_out: bool) -> list[tuple[Feeds, Style | None]]:
-    """Style inputs for calibration, or those kept for judging; one empty entry for a one-style
-    network."""
+    """Style inputs for calibration or for judging; one empty entry for a one-style network."""
     shapes = build.network.code_shapes
     if not shapes:
         return [({}, None)]

@@ -1,5 +1,4 @@
-"""The tools side by side, and how each is run: a process of its own with one thread and a time
-limit."""
+"""The tools side by side, each run in a process of its own with one thread and a time limit."""
 
 from __future__ import annotations
 

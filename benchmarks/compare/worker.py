@@ -129,8 +129,7 @@ def ai_edge_dynamic(job: Job) -> None:
 
 
 def _named(job: Job) -> bytearray:
-    """The FP32 file with a name for every constant, which the tool needs and our files leave
-    out."""
+    """The FP32 file with a name for every constant, which the tool needs; ours have none."""
     from iast_export.formats.tflite_file import read_model
     from iast_export.formats.tflite_write import serialize
 

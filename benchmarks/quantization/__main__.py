@@ -1,5 +1,4 @@
-r"""INT8 before and after quantization-aware fine-tuning: fidelity and task scores, as `verify`
-judges them.
+r"""INT8 before and after quantization-aware fine-tuning: fidelity and scores, as by `verify`.
 
     python -m benchmarks.quantization --after runs/qat/weights.pt \
         [--out benchmarks/quantization/qat.md]

@@ -1,5 +1,4 @@
-"""A tier of a bundle, calibrated in both runtimes for the ablation: histograms, layers, moments,
-seconds."""
+"""A tier calibrated in both runtimes for the ablation: histograms, layers, moments, seconds."""
 
 from __future__ import annotations
 

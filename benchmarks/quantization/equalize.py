@@ -1,5 +1,4 @@
-"""Cross-layer equalization by weights alone, as Nagel et al. (2019, section 4.1) have it, for the
-ablation.
+"""Cross-layer equalization by weights alone (Nagel et al. 2019, section 4.1), for the ablation.
 
 The product's factors come from the values between (`iast_export.quantize.equalize.factors`). These
 need no picture: s_c = sqrt(r1_c / r2_c) makes the ranges of both weights equal, channel by channel.
@@ -17,8 +16,7 @@ from iast_export.quantize.onnx.layers import filter_key
 
 
 def factors_by_weights(graph: onnx.GraphProto) -> Equalization:
-    """Nagel's factors for every two convolutions of a graph; of several that are joined he says
-    nothing."""
+    """Nagel's factors for every two convolutions of a graph; of joined ones he says nothing."""
     index, pairs = index_graph(graph), []
     for pair in (one for one in find_pairs(graph) if len(one.firsts) == 1):
         first, second = (index.producers[name] for name in (pair.firsts[0].tensor, pair.second))

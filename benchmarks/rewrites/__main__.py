@@ -1,5 +1,4 @@
-"""What each rewrite gains: a layer before and after it, FP32 and INT8, both runtimes, timed in
-turn.
+"""What each rewrite gains: a layer before and after, FP32 and INT8, both runtimes, in turn.
 
     python -m benchmarks.rewrites --out benchmarks/quantization
     python -m benchmarks.rewrites --only "nearest x2" --out /tmp/table

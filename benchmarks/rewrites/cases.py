@@ -155,8 +155,7 @@ def _phases(weight: Tensor, taps: Sequence[Sequence[int]]) -> Tensor:
 
 
 class Grouped(nn.Module):
-    """A grouped 3x3 convolution and a 1x1; or its groups as dense convolutions, or one dense with
-    zeros."""
+    """A grouped 3x3 convolution and a 1x1; its groups dense, or one dense with zeros."""
 
     def __init__(self, width: int, groups: int, multiplier: int, form: str = "grouped") -> None:
         super().__init__()
@@ -198,8 +197,7 @@ class Grouped(nn.Module):
 
 
 class Joined(nn.Module):
-    """A convolution over two branches of which one is a hundred times the other, joined or
-    apart."""
+    """A convolution over two branches, one a hundred times the other, joined or apart."""
 
     def __init__(self, width: int, apart: bool) -> None:
         super().__init__()

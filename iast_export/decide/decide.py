@@ -77,10 +77,20 @@ def decide(network: Network, policy: Policy, in_float: Collection[str] = ()) -> 
     return Decisions(network, policy, integers, scales, tuple(rectified_sums(flow, scales)))
 
 
-def decide_onnx(graph: onnx.GraphProto, in_float: Collection[str] = ()) -> Decisions:
-    """Decides over an ONNX graph, whose clamps are moved in place."""
-    names = pull_clamps(graph)
-    return decide(read_onnx(graph, file_names=names), ONNX, in_float)
+def decide_onnx(
+    model: onnx.ModelProto,
+    in_float: Collection[str] = (),
+    file_names: Mapping[str, str] | None = None,
+) -> Decisions:
+    """Decides over an ONNX model, whose clamps are moved in place.
+
+    Args:
+        model: an FP32 file, or a form of it.
+        in_float: see `decide`.
+        file_names: of tensors that the file calls otherwise.
+    """
+    names = {**(file_names or {}), **pull_clamps(model.graph)}
+    return decide(read_onnx(model, file_names=names), ONNX, in_float)
 
 
 def decide_litert(

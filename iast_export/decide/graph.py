@@ -36,7 +36,8 @@ class Op:
         groups: of a convolution.
         stride: of a convolution.
         mode: what tells two uses of a type apart: `reflect` of a pad, `channels` of a
-            concatenation, `head` of a product that makes one channel.
+            concatenation, `head` of a product that makes one channel, `blocks` of a convolution
+            that reads blocks of pixels in INT8.
         detail: everything else that decides its cost, as text.
     """
 

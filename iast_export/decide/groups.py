@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
-from iast_export.decide.decide import Decisions
+from iast_export.decide.decide import Decisions, decide_litert, decide_onnx
 from iast_export.decide.graph import Op
 from iast_export.decide.policy import Policy
+from iast_export.formats import tflite_file as tf
+from iast_export.formats.onnx_graph import load_model
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,25 @@ class OperatorGroup:
 
     name: str
     operators: tuple[str, ...]
+
+
+def onnx_groups(path: Path) -> list[OperatorGroup]:
+    """The groups of an ONNX FP32 file.
+
+    Raises:
+        InputError: the file can't be read.
+    """
+    return find_groups(decide_onnx(load_model(path)))
+
+
+def litert_groups(path: Path, signature: str) -> list[OperatorGroup]:
+    """The groups of a signature of a TFLite FP32 file.
+
+    Raises:
+        InputError: the file can't be read, or has no such signature.
+    """
+    model = tf.read_model(path)
+    return find_groups(decide_litert(model, tf.find_signature(model, signature)))
 
 
 def _leads(op: Op, policy: Policy) -> bool:

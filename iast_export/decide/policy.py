@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from iast_export.decide.graph import Op, Shape
 from iast_export.forms.grouped import GroupForm, form_in_litert, form_in_onnx
+from iast_export.forms.large_kernels import is_shallow
 from iast_export.specs import Runtime
 
 MOVEMENTS = frozenset(
@@ -39,6 +40,7 @@ class Policy:
         convolutions: types that compute in integers wherever they stand.
         computed_weights: those too whose weights are computed.
         smallest_head: of a convolution of 1x1, outputs below which it stays in float.
+        large_kernels: those on few channels too, even where they can't read blocks of pixels.
         form: in which a convolution of a weight [O, I / groups, kH, kW] and so many groups
             computes; "joined" where integers alone read it, "float" never.
         joined_lead: a joined convolution leads a group of its own, else it goes with a neighbor.
@@ -59,6 +61,7 @@ class Policy:
     convolutions: frozenset[str]
     computed_weights: bool
     smallest_head: int
+    large_kernels: bool
     form: Callable[[Shape, int], GroupForm]
     joined_lead: bool
     padding: frozenset[str]
@@ -80,7 +83,17 @@ class Policy:
             return op.type in self.convolutions and self.computed_weights
         outputs, _, height, width = op.weight
         fits = outputs >= self.smallest_head or height * width > 1
-        return fits and self.form_of(op) in ("unchanged", "dense")
+        slow = not self.large_kernels and op.mode != "blocks" and self.is_shallow(op)
+        return fits and not slow and self.form_of(op) in ("unchanged", "dense")
+
+    def is_shallow(self, op: Op) -> bool:
+        """Whether an operator is a large kernel over few channels, as of a first layer."""
+        if not op.weight or op.type != "Conv":
+            return False
+        outputs, inputs, *kernel = op.weight
+        form = self.form_of(op)
+        read = inputs * op.groups if form == "dense" else inputs
+        return (op.groups == 1 or form == "dense") and is_shallow((outputs, read, *kernel))
 
     def moves(self, kind: str, mode: str) -> bool:
         """Whether operators of a type only move values, in a mode that exists for integers."""
@@ -93,6 +106,7 @@ ONNX = Policy(
     convolutions=frozenset(["Conv"]),  # transposed ones are slower in INT8
     computed_weights=False,
     smallest_head=4,
+    large_kernels=False,  # 28 ms to 12 in float
     form=form_in_onnx,
     joined_lead=True,
     padding=frozenset(["edge", "reflect"]),
@@ -107,6 +121,7 @@ LITERT = Policy(
     convolutions=frozenset(["Conv", "ConvTranspose"]),
     computed_weights=True,
     smallest_head=1,
+    large_kernels=True,
     form=form_in_litert,
     joined_lead=False,
     padding=frozenset(["constant"]),

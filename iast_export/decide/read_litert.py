@@ -77,7 +77,7 @@ def read_litert(model: tf.Model, signature: tf.Signature) -> Network:
     edges = (signature.inputs.get(CONTENT), signature.outputs.get(STYLIZED))
     return Network(
         "litert",
-        tuple(_op(model, graph, n, layouts) for n in range(len(graph.operators))),
+        read_operators(model, graph),
         tuple(names[int(t)] for t in graph.inputs),
         tuple(names[int(t)] for t in graph.outputs),
         {
@@ -87,6 +87,12 @@ def read_litert(model: tf.Model, signature: tf.Signature) -> Network:
         {names[i]: tf.text(tensor.name) or names[i] for i, tensor in enumerate(graph.tensors)},
         tuple(names[t] for t in edges if t is not None),
     )
+
+
+def read_operators(model: tf.Model, graph: tf.Graph) -> tuple[Op, ...]:
+    """The operators of a graph, in its order."""
+    layouts = _channels_first(model, graph)
+    return tuple(_op(model, graph, n, layouts) for n in range(len(graph.operators)))
 
 
 def tensor_name(index: int) -> str:
@@ -130,7 +136,8 @@ def _op(model: tf.Model, graph: tf.Graph, n: int, layouts: set[int]) -> Op:
     given = [int(t) for t in op.inputs if t >= 0]
     computed = [t for t in given if not tf.buffer_bytes(model, graph.tensors[t])]
     constants = [tf.tensor_shape(graph.tensors[t]) for t in given if t not in computed]
-    weight, groups = _weight(name, tf.tensor_shape(graph.tensors[given[0]]), constants)
+    source = tf.tensor_shape(graph.tensors[given[0]]) if given else ()
+    weight, groups = _weight(name, source, constants)
     return Op(
         name=tensor_name(int(op.outputs[0])),
         type=_TYPES.get(name, name),
@@ -155,8 +162,9 @@ def _weight(name: str, source: Shape, constants: list[Shape]) -> tuple[Shape, in
     kernels = [shape for shape in constants if len(shape) == 4]
     if name in ("CONV_2D", "TRANSPOSE_CONV") and kernels:
         outputs, height, width, inputs = kernels[0]
-        return (outputs, inputs, height, width), source[-1] // inputs if name == "CONV_2D" else 1
-    if name == "DEPTHWISE_CONV_2D" and kernels:
+        grouped = name == "CONV_2D" and source and inputs
+        return (outputs, inputs, height, width), source[-1] // inputs if grouped else 1
+    if name == "DEPTHWISE_CONV_2D" and kernels and source:
         _, height, width, channels = kernels[0]
         return (channels, 1, height, width), source[-1]
     if name == "FULLY_CONNECTED" and constants:

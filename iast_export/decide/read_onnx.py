@@ -9,28 +9,39 @@ import onnx
 
 from iast_export.decide.graph import Bounds, Network, Op, Shape
 from iast_export.decide.policy import ONNX
-from iast_export.formats.onnx_graph import Array, GraphIndex, attribute, index_graph
+from iast_export.formats.onnx_graph import (
+    Array,
+    GraphIndex,
+    attribute,
+    index_graph,
+    size_multiple_px,
+)
 from iast_export.forms.edit import conv_weight
+from iast_export.forms.large_kernels import unfolds
 from iast_export.specs import CONTENT
 
 
 def read_onnx(
-    graph: onnx.GraphProto,
+    model: onnx.ModelProto,
     shapes: Mapping[str, Shape] | None = None,
     file_names: Mapping[str, str] | None = None,
 ) -> Network:
-    """A graph's operators.
+    """A model's operators.
 
     Args:
-        graph: clamps moved (`pull_clamps`), if INT8 is to be decided on.
+        model: clamps moved (`pull_clamps`), if INT8 is to be decided on.
         shapes: of its tensors, where sizes matter.
-        file_names: from `pull_clamps`.
+        file_names: of tensors that the FP32 file calls otherwise.
     """
+    graph = model.graph
     index = index_graph(graph)
     inputs = tuple(item.name for item in graph.input)
     return Network(
         "onnxruntime",
-        tuple(_op(node, position, index) for position, node in enumerate(graph.node)),
+        tuple(
+            _op(node, position, index, _mode(node) or _mode_of_weight(node, index, model))
+            for position, node in enumerate(graph.node)
+        ),
         inputs,
         tuple(item.name for item in graph.output),
         shapes or {},
@@ -104,7 +115,7 @@ def _set_nodes(graph: onnx.GraphProto, nodes: list[onnx.NodeProto]) -> None:
     graph.node.extend(copies)
 
 
-def _op(node: onnx.NodeProto, position: int, index: GraphIndex) -> Op:
+def _op(node: onnx.NodeProto, position: int, index: GraphIndex, mode: str) -> Op:
     return Op(
         name=node.output[0],
         type=node.op_type,
@@ -116,8 +127,8 @@ def _op(node: onnx.NodeProto, position: int, index: GraphIndex) -> Op:
         bounds=_bounds(node, index),
         weight=_weight(node, index),
         groups=int(attribute(node, "group", 1)),
-        stride=int(next(iter(attribute(node, "strides", [1])))),
-        mode=_mode(node) or ("head" if _is_head(node, index) else ""),
+        stride=int(next(iter(attribute(node, "strides", [1])), 1)),
+        mode=mode,
         detail=_detail(node, index),
     )
 
@@ -128,8 +139,8 @@ def _weight(node: onnx.NodeProto, index: GraphIndex) -> Shape:
     if weight is not None:
         return tuple(weight.shape)
     held = index.constant(node, 1)
-    if node.op_type == "ConvTranspose" and held is not None:  # (inputs, outputs per group, ...)
-        groups = int(attribute(node, "group", 1))
+    if node.op_type == "ConvTranspose" and held is not None and held.ndim == 4:
+        groups = max(1, int(attribute(node, "group", 1)))  # (inputs, outputs per group, ...)
         return (held.shape[1] * groups, held.shape[0] // groups, *held.shape[2:])
     if node.op_type in ("MatMul", "Gemm"):
         shape = next(
@@ -137,12 +148,6 @@ def _weight(node: onnx.NodeProto, index: GraphIndex) -> Shape:
         )
         return (1, int(shape[-1]) if len(shape) > 1 else 1, 1, 1)
     return ()
-
-
-def _is_head(node: onnx.NodeProto, index: GraphIndex) -> bool:
-    """Whether a product of matrices makes one channel."""
-    weight = index.constant(node, 0) if node.op_type == "MatMul" else None
-    return weight is not None and len(weight) == 1
 
 
 def _bounds(node: onnx.NodeProto, index: GraphIndex) -> Bounds | None:
@@ -164,6 +169,14 @@ def _mode(node: onnx.NodeProto) -> str:
     if node.op_type == "Concat":
         return "channels" if attribute(node, "axis", 1) == 1 else "space"
     return ""
+
+
+def _mode_of_weight(node: onnx.NodeProto, index: GraphIndex, model: onnx.ModelProto) -> str:
+    """What tells a convolution or a product apart from others."""
+    if node.op_type == "Conv":
+        return "blocks" if unfolds(model.graph, index, node, size_multiple_px(model)) else ""
+    held = index.constant(node, 0) if node.op_type == "MatMul" else None
+    return "head" if held is not None and len(held) == 1 else ""
 
 
 def _detail(node: onnx.NodeProto, index: GraphIndex) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from iast_export.decide.graph import Op
 from iast_export.decide.policy import LITERT, ONNX
-from iast_export.forms.large_kernels import is_shallow
 from iast_export.specs import Runtime
 
 _STATISTICS = "normalization statistics do not survive 8 bits"
@@ -97,7 +96,6 @@ def _of_onnx_convolution(op: Op) -> str:
         return (
             "a grouped convolution is slower in INT8, and one of so many groups as a dense one too"
         )
-    if not ONNX.takes(op):
-        return _ONNX_HEAD
-    large = op.groups == 1 and is_shallow(op.weight)
-    return "a large kernel on few channels is slower in INT8" if large else _ASKED
+    if ONNX.is_shallow(op):
+        return "a large kernel on few channels is slower in INT8"
+    return _ASKED if ONNX.takes(op) else _ONNX_HEAD

@@ -77,8 +77,7 @@ def call_apart(
 
 
 def read_foreign(target: str, path: Path, **job: Any) -> Any:
-    """What a function says about a file that nothing vouches for: `call_apart` within time and
-    memory.
+    """What a function says about a file that nothing vouches for, by `call_apart` within limits.
 
     Raises:
         InputError: the file crashed the process, took too long or too much memory.
@@ -132,8 +131,10 @@ def main(asked: str) -> None:
 
 
 def _limit_memory(size_bytes: int) -> None:
-    """Bounds this process's address space, on systems that can: macOS refuses, Windows has no such
-    limit."""
+    """Bounds this process's address space, where the system can.
+
+    macOS refuses, Windows has no such limit.
+    """
     try:
         import resource
 

@@ -1,5 +1,4 @@
-"""Files at the rim: hashes, JSON, writes that are whole or absent, and freshness records of
-stages."""
+"""Files at the rim: hashes, JSON, writes that are whole or absent, freshness records of stages."""
 
 from __future__ import annotations
 
@@ -173,8 +172,7 @@ class StageRecord:
 
     @classmethod
     def load(cls, root: Path, stage: str) -> StageRecord | None:
-        """The record of a stage; None when there is none or it can't be believed (the stage runs
-        again).
+        """The record of a stage; None when none can be believed (then it runs again).
 
         A record of files outside of the bundle is not ours.
         """
@@ -256,8 +254,7 @@ def remove_made(root: Path, made: Mapping[str, str]) -> None:
 
 @cache
 def _code_sha256() -> str:
-    """Hash of this package's own sources: changed code makes every stage stale, also between
-    releases."""
+    """Hash of this package's own sources: changed code makes every stage stale."""
     package = Path(__file__).resolve().parents[1]
     return sha256_bytes("".join(sha256_file(p) for p in sorted(package.rglob("*.py"))).encode())
 
@@ -274,8 +271,7 @@ def _digest(digest: str) -> str:
 
 @contextmanager
 def _beside(path: Path) -> Iterator[Path]:
-    """The name of `path` in a private folder beside it; failures of the disk become errors about
-    `path`."""
+    """The name of `path` in a private folder beside it; what the disk refuses is said of `path`."""
     with ExitStack() as stack:
         try:
             _check_name(path)

@@ -1,5 +1,4 @@
-"""Notes: what a user should know of an input though nothing is wrong, such as alpha laid over
-white.
+"""Notes: what a user should know of an input though nothing is wrong, as alpha laid over white.
 
 They go through `logging`, so that no function hands a callback down; the command line shows them.
 """
@@ -12,6 +11,5 @@ NOTES = logging.getLogger("iast_export.files.notes")
 
 
 def note(kind: str, text: str) -> None:
-    """Says `text`; of many notes of one `kind` a listener may show the first and count the
-    others."""
+    """Says `text`; of many notes of one `kind` a listener may show one and count the others."""
     NOTES.warning("%s", text, extra={"kind": kind})

@@ -95,8 +95,7 @@ def check_inputs_apart(root: Path, inputs: Iterable[Path]) -> None:
 
 
 def check_not_overwriting(outputs: Iterable[Path], kept: Iterable[Path]) -> None:
-    """Refuses results that would take the place of an input, of another result or of a bundle's
-    file.
+    """Refuses results in the place of an input, of another result or of a bundle's file.
 
     Args:
         outputs: where results go.

@@ -28,8 +28,7 @@ REMEDIES = {
 
 
 def of_system(error: OSError) -> InputError | None:
-    """A failure of the disk or of a place in the file system; None for one without a number of the
-    system."""
+    """A failure of the disk or of a place in it; None for one without a number of the system."""
     if error.errno is None:
         return None
     names = [str(name) for name in (error.filename, error.filename2) if name is not None]

@@ -1,5 +1,4 @@
-"""Temporary files: in private folders that no one else can enter, and gone after the next run at
-the latest.
+"""Temporary files: in private folders, and gone after the next run at the latest.
 
 A private folder has a name that nobody else gives, mode 0700, and is locked by the process that
 uses it. The system releases the lock however the process ends, so a folder that can be locked is a
@@ -56,8 +55,7 @@ def private_folder(parent: Path) -> Iterator[Path]:
 
 
 def remove_leftovers(parent: Path) -> None:
-    """Deletes the private folders in `parent` whose processes ended without doing so; nothing
-    else."""
+    """Deletes the private folders in `parent` whose processes ended without doing so."""
     try:
         names = [name for name in os.listdir(parent) if _NAME.fullmatch(name)]
     except OSError:
@@ -68,8 +66,9 @@ def remove_leftovers(parent: Path) -> None:
 
 @contextmanager
 def scratch() -> Iterator[None]:
-    """Keeps all that is made in the system's temporary folder, also by wrapped tools, in a private
-    one.
+    """Keeps all that is made in the system's temporary folder in a private one.
+
+    Also what wrapped tools make there.
 
     What earlier runs left there when they were killed is removed first.
     """
@@ -153,8 +152,7 @@ def _is_own(handle: int) -> bool:
 
 
 def _open(folder: Path) -> int | None:
-    """A handle of a folder; None where there is no such folder, a link in its place, or no
-    handles."""
+    """A handle of a folder; None where there is no folder, only a link to one, or no handles."""
     if sys.platform == "win32":
         return None
     try:
@@ -178,8 +176,7 @@ def try_lock(handle: int) -> Lock:
 
 @contextmanager
 def only_one(folder: Path) -> Iterator[None]:
-    """Keeps other processes from working in a folder meanwhile; waits, with a word, until they have
-    ended.
+    """Keeps other processes from working in a folder meanwhile; waits, with a word, for their end.
 
     A build that waits goes on from what the other one made. Within one process it may be nested.
     Where the disk takes no locks this says so.

@@ -1,5 +1,4 @@
-"""Text from outside: decoded or refused by name, and shown so that it can't pass for anything
-else."""
+"""Text from outside: decoded or refused by name, and shown so that it passes for nothing else."""
 
 from __future__ import annotations
 
@@ -44,8 +43,7 @@ _short = _Short()
 
 
 def decode(data: bytes, name: str, form: str, error: type[IastExportError], remedy: str) -> str:
-    """The text of a file called `name` that should hold `form` ("TOML", "JSON"), its UTF-8 mark
-    left out.
+    """The text of a file called `name` that should hold `form` ("TOML", "JSON"), without a mark.
 
     Raises:
         error: another encoding, named where its marks tell it, or a byte that is not UTF-8.
@@ -90,8 +88,7 @@ def check_values(value: object, name: str, error: type[IastExportError], remedy:
 
 
 def _is_plain(root: object) -> bool:
-    """Whether `_problem` finds nothing in it: level by level, without places, since nearly all
-    are."""
+    """Whether `_problem` finds nothing in it, level by level and without places: nearly always."""
     level = [root]
     for _ in range(_DEEPEST + 1):
         below: list[object] = []
@@ -140,8 +137,7 @@ def _values(root: object) -> Iterator[tuple[tuple[object, ...], object, int]]:
 
 
 def visible(text: str, *, one_line: bool = True) -> str:
-    r"""`text` with everything that a terminal would obey written out, as `\x1b`; other letters
-    stay.
+    r"""`text` with everything that a terminal would obey written out, as `\x1b`.
 
     A byte of a file name that is not UTF-8 becomes `\xe9`. Line feeds are kept unless `one_line`.
     """

@@ -116,8 +116,7 @@ def _longest_side() -> list[onnx.NodeProto]:
 def _choose(
     branches: Sequence[onnx.GraphProto], tiers: Sequence[Tier], pool: _Pool
 ) -> list[onnx.NodeProto]:
-    """One If per tier, of which one returns the picture and the others no rows, joined by
-    height."""
+    """One If per tier, of which one returns the picture, the others no rows; joined by height."""
     nodes = []
     for number, tier in enumerate(tiers):
         limit = pool.name(np.array(tier.max_side_px, np.int64))

@@ -1,5 +1,6 @@
-"""Whether a parsed ONNX model is what every reader takes for granted: known types, shapes that fit,
-text.
+"""Whether a parsed ONNX model is what every reader takes for granted.
+
+That is: known types, shapes that fit, names that are text.
 
 protobuf checks neither: a type is any integer to it, a name any bytes, a shape any list.
 """
@@ -87,8 +88,7 @@ def _size(item: onnx.TensorProto) -> int:
 
 
 def _texts(values: Iterable[str]) -> None:
-    """Names that are not UTF-8 come as bytes, or not at all; a NUL in one ends it early in native
-    code."""
+    """Refuses names that are not UTF-8, which come as bytes, and a NUL, which ends one early."""
     for value in values:
         if not isinstance(value, str):
             raise DamagedError("a name is not UTF-8")

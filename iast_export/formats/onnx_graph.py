@@ -109,8 +109,7 @@ def add_property(model: onnx.ModelProto, key: str, value: str) -> None:
 
 
 def size_multiple_px(model: onnx.ModelProto) -> int:
-    """What the sides of an exported model's picture are a multiple of; 1 where the file doesn't
-    say."""
+    """What a picture's sides are a multiple of, in an exported model; 1 where it doesn't say."""
     found = {item.key: item.value for item in model.metadata_props}.get(SIZE_MULTIPLE_KEY, "")
     return int(found) if found.isdigit() and int(found) > 0 else 1
 
@@ -175,8 +174,7 @@ def stable_names(graph: onnx.GraphProto) -> None:
 
 
 def name_edges(graph: onnx.GraphProto, names: dict[str, str]) -> None:
-    """Gives inputs and outputs their final names, in place; a tensor inside that has one yields
-    it."""
+    """Gives inputs and outputs their final names, in place; a tensor inside yields its own."""
     made = {name for node in graph.node for name in node.output}
     inside = made | {item.name for item in graph.initializer}
     yielded = {name: f"{name}.inside" for name in names.values() if name in inside - set(names)}
@@ -219,8 +217,9 @@ def check_model(model: onnx.ModelProto) -> None:
 
 
 def save_model(model: onnx.ModelProto, path: Path) -> None:
-    """Checks and writes a model, deterministically and in one step, in the oldest IR that its opset
-    needs.
+    """Checks and writes a model in one step, in the oldest IR that its opset needs.
+
+    The same model gives the same bytes.
 
     Raises:
         ToolError: the model is not valid.

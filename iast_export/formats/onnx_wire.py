@@ -1,5 +1,4 @@
-"""Whether an ONNX file keeps data outside of itself, read from its bytes alone: no onnx, no
-parsing.
+"""Whether an ONNX file keeps data outside of itself, read from its bytes alone, without onnx.
 
 ONNX Runtime fetches external data from wherever the file says, and no hash of the file covers it; a
 model may even point into the memory of the process. A session is opened hundreds of times, the onnx

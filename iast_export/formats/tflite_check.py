@@ -1,5 +1,4 @@
-"""Whether bytes are a TFLite model that can be read: the layout, then what numbers point to. No
-torch.
+"""Whether bytes are a TFLite model that can be read: layout, then what numbers point to. No torch.
 
 A flatbuffer is offsets into itself. `check_layout` follows every one of them before anything is
 parsed, so that a damaged file can neither send the parser astray nor make it unfold into gigabytes;
@@ -105,8 +104,7 @@ def check_layout(data: bytes) -> None:
 
 
 class _Walk:
-    """Visits tables; what they hold together may not be more than the file, or it unfolds when
-    parsed."""
+    """Visits tables, which together may hold no more than the file: else it unfolds when parsed."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -294,8 +292,10 @@ def _check_tensor(model: Any, tensor: Any, where: str) -> None:
 
 
 def _check_stored(model: Any, tensor: Any, where: str) -> None:
-    """Holds what is stored to the shape; the quantizer leaves unused tensors whose buffer it gave
-    another."""
+    """Holds what is stored to the shape.
+
+    Only of tensors in use: the quantizer leaves others, whose buffer it gave away.
+    """
     kind, shape = _enum("TensorType")[tensor.type], _indices(tensor.shape)
     stored = model.buffers[tensor.buffer].data
     if stored is not None and len(stored) and kind in _ITEM_BITS and tensor.sparsity is None:

@@ -1,7 +1,7 @@
 """Reading the bytes of a .tflite file, and what they say. No torch.
 
-A .tflite file is a flatbuffer: subgraphs (one per signature) whose tensors point into a common
-list of buffers. `tflite_write` writes it.
+A .tflite file is a flatbuffer: subgraphs (one per signature) whose tensors point into a common list
+of buffers. `tflite_write` writes it.
 
 Tensor names are unique in the whole file: `SIGNATURE/NAME` for the inputs and outputs of a
 signature and `SIGNATURE/NNN_OPERATOR` for what operator NNN writes. Constants are unnamed.
@@ -288,8 +288,7 @@ def operator_counts(model: Model) -> dict[str, dict[str, int]]:
 
 
 def is_float(graph: Graph, op: Any) -> bool:
-    """Whether the operator computes in float: it writes floats and is no conversion from
-    integers."""
+    """Whether the operator computes in float: it writes floats and does not read integers alone."""
     floats = ("float32", "float16")
     writes = any(
         dtype_name(graph.tensors[int(t)]) in floats

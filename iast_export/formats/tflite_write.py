@@ -51,8 +51,7 @@ def canonicalize(model: Model) -> None:
 
 
 def drop_unused_tensors(model: Model, graph: Graph) -> None:
-    """Removes tensors that no operator, input or output names, and shares equal constant
-    tensors."""
+    """Removes tensors that nothing names, and shares equal constant tensors."""
     used = {int(t) for op in graph.operators for t in [*op.inputs, *op.outputs] if t >= 0}
     used |= {int(t) for t in [*graph.inputs, *graph.outputs]}
     first: dict[tuple[object, ...], int] = {}
@@ -80,8 +79,7 @@ def drop_unused_tensors(model: Model, graph: Graph) -> None:
 
 
 def operator_code(model: Model, name: str, version: int = 2) -> int:
-    """The index of an operator's code, which is registered in that version where the model lacks
-    it."""
+    """The index of an operator's code, registered in that version where the model lacks it."""
     number = getattr(schema().BuiltinOperator, name)
     numbers = [max(c.builtinCode, c.deprecatedBuiltinCode) for c in model.operatorCodes]
     if number not in numbers:
@@ -182,8 +180,9 @@ def _sharing_builder() -> Any:
 
 
 def serialize(model: Model, *, named_constants: bool = False) -> bytes:
-    """The model's bytes; whatever repeats (constants, quantization, options, shapes) is written
-    once.
+    """The model's bytes, in which whatever repeats is written once.
+
+    That is: constants, quantization, options and shapes.
 
     Unused buffers are dropped and equal ones shared first; the model is otherwise left unchanged.
     With `named_constants` every constant gets a name of its own (`SIGNATURE/cNNN`), which tools
@@ -220,8 +219,7 @@ def _compacted(model: Model, named_constants: bool) -> Model:
 
 
 def _compacted_tensor(model: Model, tensor: Any, once: Callable[[Any], Any]) -> Any:
-    """A tensor's table with vectors that can be shared; a constant is shared as a whole,
-    unnamed."""
+    """A tensor's table with vectors that can be shared; a constant is shared whole, unnamed."""
     small = copy(tensor)
     small.shape = np.array(tensor_shape(tensor), np.int32)
     if tensor.quantization is not None:

@@ -40,8 +40,7 @@ class _Uses(TorchFunctionMode):
 
 
 def fold_batch_norms(module: M, *example: Tensor) -> M:
-    """The module, changed in place: each `nn.BatchNorm2d` that alone reads an `nn.Conv2d` is part
-    of it.
+    """The module, changed in place: an `nn.BatchNorm2d` that alone reads an `nn.Conv2d` is folded.
 
     Args:
         module: in eval mode, its own copy.

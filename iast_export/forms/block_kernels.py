@@ -1,5 +1,4 @@
-"""`rewrites.large_kernels` for PyTorch, before LiteRT's converter: convolutions over blocks of
-pixels."""
+"""`forms.large_kernels` for PyTorch, before LiteRT's converter: convolutions over blocks."""
 
 from __future__ import annotations
 
@@ -88,8 +87,7 @@ def unfold_weight(weight: Tensor, block: int) -> Tensor:
 
 
 def unfold(x: Tensor, block: int) -> Tensor:
-    """Blocks side by side, [N, b * b * C, H / b, W / b], moved channels last, as LiteRT holds
-    pictures."""
+    """Blocks side by side, [N, b * b * C, H / b, W / b], moved channels last, as in LiteRT."""
     n, c, h, w = x.shape
     blocks = x.permute(0, 2, 3, 1).reshape(n, h // block, block, w // block, block, c)
     moved = blocks.permute(0, 1, 3, 2, 4, 5).reshape(n, h // block, w // block, block * block * c)
@@ -97,8 +95,7 @@ def unfold(x: Tensor, block: int) -> Tensor:
 
 
 def _repeated(bias: Tensor | None, block: int) -> Tensor | None:
-    """Each value block * block times, joined: the converter folds that, and would leave a
-    broadcast."""
+    """Each value block * block times, joined, which the converter folds; it keeps a broadcast."""
     return None if bias is None else torch.stack([bias] * (block * block), 1).reshape(-1)
 
 

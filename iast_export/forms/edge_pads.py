@@ -58,8 +58,7 @@ def fold_edge_pads(model: onnx.ModelProto) -> Rewritten:
 
 
 def _goes_on(index: GraphIndex, node: onnx.NodeProto, pad: _Pad) -> bool:
-    """Whether a pad's result is padded the same way along the other axis, which takes both at
-    once."""
+    """Whether a pad's result is padded alike along the other axis, which takes both at once."""
     for reader in index.consumers.get(node.output[0], []):
         following = _match(index, reader) if reader.op_type == "Concat" else None
         if following is not None and following.source == node.output[0]:
@@ -98,8 +97,7 @@ def _mode(before: list[int], after: list[int]) -> str:
 
 
 def _positions(index: GraphIndex, name: str, source: str, axis: int) -> list[int] | None:
-    """Which rows of `source` a slice of it, or a slice of that, holds, in order; None where
-    unknown."""
+    """Which rows of `source` a slice of it, or of such a slice, holds, in order; None: unknown."""
     node = index.producer(name, "Slice")
     bounds = _slice_bounds(index, node, axis) if node is not None else None
     if node is None or bounds is None:

@@ -74,8 +74,7 @@ def rewrite_each(
     op_types: str | Collection[str],
     build: Callable[[onnx.GraphProto, GraphIndex, onnx.NodeProto], bool],
 ) -> Rewritten:
-    """A copy on whose nodes of some types `build` was tried in turn; each sees what earlier ones
-    made."""
+    """A copy on whose nodes of some types `build` was tried; each sees what earlier ones made."""
     copy, places = copy_model(model), []
     index, wanted = (
         index_graph(copy.graph),

@@ -1,10 +1,8 @@
-"""Grouped convolutions as dense ones with zeros, which is the form that integer kernels are fast
-in.
+"""Grouped convolutions as dense ones with zeros: the form that integer kernels are fast in.
 
 Both runtimes compute integers by products of matrices, and a grouped convolution hands them one
-small matrix
-per group: in ONNX Runtime that gains nothing on float, in LiteRT little or less than nothing.
-Multiplying by zeros costs less. In float it costs more, so FP32 keeps its groups
+small matrix per group: in ONNX Runtime that gains nothing on float, in LiteRT little or less than
+nothing. Multiplying by zeros costs less. In float it costs more, so FP32 keeps its groups
 (`python -m benchmarks.rewrites --only groups` and `--only depthwise`).
 """
 
@@ -35,8 +33,7 @@ _FEWEST_INPUTS = 8
 
 
 def dense_weight(weight: Array, groups: int) -> Array:
-    """A weight [O, I / groups, kH, kW] as that of a dense convolution [O, I, kH, kW], zeros
-    elsewhere."""
+    """A weight [O, I / groups, kH, kW] as a dense one [O, I, kH, kW] with zeros elsewhere."""
     outputs, inputs, height, width = weight.shape
     dense = np.zeros((groups, outputs // groups, groups, inputs, height, width), weight.dtype)
     for group, part in enumerate(weight.reshape(groups, -1, inputs, height, width)):
@@ -45,8 +42,7 @@ def dense_weight(weight: Array, groups: int) -> Array:
 
 
 def pays_in_onnx(shape: Sequence[int], groups: int) -> bool:
-    """Whether ONNX Runtime is faster at the dense convolution in INT8 than at the grouped one in
-    float.
+    """Whether ONNX Runtime is faster at the dense one in INT8 than at the grouped one in float.
 
     An output of the dense one costs in proportion to the channels that it reads. One of the grouped
     one, in float among integers, costs as much as some hundred of them, and little more where a

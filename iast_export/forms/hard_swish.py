@@ -20,8 +20,7 @@ _SIXTH = 1.0 / 6.0
 
 
 def fuse_hard_swish(model: onnx.ModelProto) -> Rewritten:
-    """A copy in which x * hard_sigmoid(x) is HardSwish and clip(x + 3, 0, 6) / 6 elsewhere
-    HardSigmoid."""
+    """A copy with x * hard_sigmoid(x) as HardSwish, other clip(x + 3, 0, 6) / 6 as HardSigmoid."""
 
     def swish(graph: onnx.GraphProto, index: GraphIndex, node: onnx.NodeProto) -> bool:
         x = _swished(index, node)

@@ -3,9 +3,8 @@
 A convolution kernel computes 16 outputs at a time: a last layer of 9x9 with 3 outputs (of the
 published style networks) throws 13 of 16 away, and took half of a network's time. Computed for a
 block of b x b pixels at once it has b * b * 3 outputs, a kernel of 9 + b - 1 and stride b; a pixel
-shuffle puts the pixels where
-they belong: more multiply-adds on paper, fewer in the machine (measured 80 -> 22 ms in FP32, 131 ->
-3.7 ms in INT8).
+shuffle puts the pixels where they belong: more multiply-adds on paper, fewer in the machine
+(measured 80 -> 22 ms in FP32, 131 -> 3.7 ms in INT8).
 
 A first layer of 9x9 reads 3 channels at 81 places, and integer kernels pay by the place. With each
 2 x 2 pixels side by side it reads 12 channels at 25 (28 -> 2.4 ms in INT8; float gains nothing by
@@ -67,8 +66,7 @@ def is_shallow(shape: Sequence[int]) -> bool:
 
 
 def block_weight(weight: Array, block: int) -> Array:
-    """A weight [O, I, kH, kW] for blocks: [O * b * b, I, kH + b - 1, kW + b - 1], for
-    DepthToSpace."""
+    """A weight [O, I, kH, kW] for blocks: [O * b * b, I, kH + b - 1, kW + b - 1]."""
     outputs, inputs, height, width = weight.shape
     moved = np.zeros(
         (outputs, block, block, inputs, height + block - 1, width + block - 1), weight.dtype
@@ -91,8 +89,7 @@ def unfold_weight(weight: Array, block: int) -> Array:
 
 
 def block_large_kernels(model: onnx.ModelProto) -> Rewritten:
-    """A copy in which convolutions with few outputs compute blocks of pixels, where that is worth
-    it."""
+    """A copy in which convolutions with few outputs compute blocks of pixels where that pays."""
 
     def build(graph: onnx.GraphProto, index: GraphIndex, node: onnx.NodeProto) -> bool:
         weight = _plain_weight(index, node)
@@ -120,18 +117,27 @@ def unfold_shallow_kernels(
     """
 
     def build(graph: onnx.GraphProto, index: GraphIndex, node: onnx.NodeProto) -> bool:
-        weight = _plain_weight(index, node)
-        if weight is None or node.output[0] in kept or not is_shallow(weight.shape):
+        dense = attribute(node, "group", 1) == 1
+        if node.output[0] in kept or not dense or not unfolds(graph, index, node, multiple_px):
             return False
-        fits = multiple_px % _UNFOLDED == 0 and _reads_picture(graph, index, node.input[0])
-        pads = list(attribute(node, "pads", [0, 0, 0, 0]))
-        whole = all(side % _UNFOLDED == 1 for side in weight.shape[2:])
-        if not fits or not whole or any(pad % _UNFOLDED for pad in pads):
-            return False
-        replace_node(graph, node, list(_unfolded(graph, index, node, pads)))
+        replace_node(graph, node, list(_unfolded(graph, index, node)))
         return True
 
     return rewrite_each(model, "Conv", build)
+
+
+def unfolds(
+    graph: onnx.GraphProto, index: GraphIndex, node: onnx.NodeProto, multiple_px: int
+) -> bool:
+    """Whether a convolution, once it is dense, is a large kernel that can read 2 x 2 pixels at
+    once."""
+    weight = conv_weight(index, node)
+    if weight is None or not is_shallow(weight.shape) or not plain_strides(node):
+        return False
+    fits = multiple_px % _UNFOLDED == 0 and _reads_picture(graph, index, node.input[0])
+    pads = list(attribute(node, "pads", [0, 0, 0, 0]))
+    whole = all(side % _UNFOLDED == 1 for side in weight.shape[2:])
+    return fits and whole and not any(pad % _UNFOLDED for pad in pads)
 
 
 def _plain_weight(index: GraphIndex, node: onnx.NodeProto) -> Array | None:
@@ -142,8 +148,7 @@ def _plain_weight(index: GraphIndex, node: onnx.NodeProto) -> Array | None:
 
 
 def _reads_picture(graph: onnx.GraphProto, index: GraphIndex, name: str) -> bool:
-    """Whether a tensor is the picture, or that with an even number of rows and columns around
-    it."""
+    """Whether a tensor is the picture, or the picture with an even frame around it."""
     node = index.producer(name, "Pad")
     if node is not None:
         pads = index.constant(node, 1)
@@ -186,9 +191,10 @@ def _blocked(
 
 
 def _unfolded(
-    graph: onnx.GraphProto, index: GraphIndex, node: onnx.NodeProto, pads: list[int]
+    graph: onnx.GraphProto, index: GraphIndex, node: onnx.NodeProto
 ) -> Iterator[onnx.NodeProto]:
     weight, result = index.constants[node.input[1]], node.output[0]
+    pads = list(attribute(node, "pads", [0, 0, 0, 0]))
     stem = unused_name(graph, f"{result}_unfolded")
     wide = unfold_weight(block_weight(weight, _UNFOLDED), _UNFOLDED)
     inputs = [f"{stem}_source", *_constants(graph, index, node, stem, wide)]
@@ -201,8 +207,7 @@ def _unfolded(
 def _constants(
     graph: onnx.GraphProto, index: GraphIndex, node: onnx.NodeProto, stem: str, weight: Array
 ) -> Iterator[str]:
-    """The names of the new weight and, where the convolution has one, of the bias repeated to
-    it."""
+    """The names of the new weight and, where there is one, of the bias repeated to it."""
     yield add_constant(graph, f"{stem}_weight", weight)
     if len(node.input) > 2 and node.input[2]:
         bias = conv_bias(index, node)

@@ -55,8 +55,7 @@ FORMS: tuple[Form, ...] = (
 
 
 class LiteRtForms(TorchFunctionMode):
-    """While active, operators are traced in the forms of `FORMS`; `counts` tells how often, by
-    name."""
+    """While active, operators are traced in the forms of `FORMS`; `counts` has their numbers."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -123,8 +122,7 @@ def _mean_by_rows(x: Tensor, keepdim: bool) -> Tensor:
 def _block_ordered_conv(
     r: int, x: Tensor, weight: Tensor, bias: Tensor | None = None, *args: Any, **kwargs: Any
 ) -> Tensor:
-    """The convolution with output channels ordered (row, column, channel) instead of channel
-    first."""
+    """The convolution with its outputs ordered by row, column, channel, not channel first."""
     c, (_, i, kh, kw) = weight.shape[0] // r**2, weight.shape
     weight = weight.reshape(c, r * r, i, kh, kw).transpose(0, 1).reshape(c * r * r, i, kh, kw)
     if bias is not None:

@@ -69,8 +69,7 @@ def _channel_counts(model: onnx.ModelProto) -> dict[str, int]:
 def _parts(
     index: GraphIndex, node: onnx.NodeProto, channels: dict[str, int], wanted: int
 ) -> list[tuple[str, int]]:
-    """The tensors that the input joins, and their channels; the input itself where they aren't
-    known."""
+    """The tensors that the input joins, and their channels; the input itself where unknown."""
     joined = index.producer(node.input[0], "Concat")
     names = list(joined.input) if joined is not None and attribute(joined, "axis", 0) == 1 else []
     widths = [channels.get(name, 0) for name in names]

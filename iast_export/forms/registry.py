@@ -108,14 +108,12 @@ def rewrite(
 
 
 def note(model: onnx.ModelProto, fired: Sequence[Fired]) -> None:
-    """Says in a model's metadata which rewrites it went through and in how many places, in
-    place."""
+    """Says in a model's metadata which rewrites it went through, and how often; in place."""
     counts = {one.rewrite.name: len(one.places) for one in fired}
     add_property(model, _NOTE, json.dumps(counts))
 
 
 def noted(model: onnx.ModelProto) -> dict[str, int]:
-    """Places by the name of each rewrite that `note` told of; empty for a model of another
-    origin."""
+    """Places by the name of each rewrite that `note` told of; empty for another's model."""
     found = {item.key: item.value for item in model.metadata_props}
     return {str(name): int(count) for name, count in json.loads(found.get(_NOTE, "{}")).items()}

@@ -1,5 +1,4 @@
-"""Operators of a TFLite graph in the forms that XNNPACK and LiteRT's GPU delegate both take. No
-torch.
+"""Operators of a TFLite graph as XNNPACK and LiteRT's GPU delegate both take them. No torch.
 
 The GPU delegate takes no tensor of more than four dimensions and no RELU_0_TO_1. Every form is
 exact.
@@ -92,8 +91,7 @@ def _reform_move(model: tf.Model, graph: tf.Graph, op: Any) -> None:
 
 
 def _shuffle(source: Sequence[int], target: Sequence[int], move: Reduced) -> tuple[str, int] | None:
-    """The operator, and its block, that moves values of those shapes [N, H, W, C] so; None: there
-    is none."""
+    """The operator, and its block, that moves values of shapes [N, H, W, C] so; None: no such."""
     if len(source) != MOST_DIMENSIONS or len(target) != MOST_DIMENSIONS:
         return None
     larger = target[1] * target[2] > source[1] * source[2]
@@ -116,8 +114,7 @@ def _shuffle(source: Sequence[int], target: Sequence[int], move: Reduced) -> tup
 
 
 def _shuffled_from(target: Sequence[int], move: Reduced) -> tuple[int, ...] | None:
-    """The shape [N, H, W, C] from which DEPTH_TO_SPACE would move values so; None where none
-    would."""
+    """The shape [N, H, W, C] from which DEPTH_TO_SPACE would move values so; None: no such."""
     for block in _BLOCKS if len(target) == MOST_DIMENSIONS else ():
         n, height, width, channels = target
         source = (n, height // block, width // block, channels * block**2)
@@ -140,8 +137,7 @@ def block_move(model: tf.Model, name: str, block: int, source: int, target: int)
 def spelled_move(
     model: tf.Model, graph: tf.Graph, name: str, block: int, source: int, target: int
 ) -> list[Any]:
-    """A block move of one picture as RESHAPE, TRANSPOSE, RESHAPE, for what has no kernel for the
-    operator."""
+    """A block move of one picture as RESHAPE, TRANSPOSE, RESHAPE, for who has no kernel for it."""
     _, height, width, channels = tf.tensor_shape(graph.tensors[source])
     if name == "DEPTH_TO_SPACE":
         sizes = (height, width, block, channels // block)
@@ -161,8 +157,7 @@ def spelled_move(
 
 
 def _short_move(model: tf.Model, graph: tf.Graph, move: Reduced, ops: Sequence[Any]) -> list[Any]:
-    """RESHAPE, TRANSPOSE, RESHAPE over the fewest dimensions; one RESHAPE where nothing changes
-    its place."""
+    """RESHAPE, TRANSPOSE, RESHAPE over the fewest dimensions; one RESHAPE where nothing moves."""
     first, transpose, last = ops
     sizes, order = move
     if list(order) == sorted(order):
@@ -191,8 +186,10 @@ def _set_shape(graph: tf.Graph, tensor: int, shape: Sequence[int]) -> None:
 
 
 def _reform_clamp(model: tf.Model, graph: tf.Graph, op: Any) -> None:
-    """RELU_0_TO_1 as RELU_N1_TO_1 and RELU, where only movements lie between: behind what can fuse
-    them."""
+    """RELU_0_TO_1 as RELU_N1_TO_1 and RELU, behind what can fuse them.
+
+    Only movements may lie between.
+    """
     source = int(op.inputs[0])
     writer = _only_writer(graph, source)
     while writer is not None and tf.op_name(model, writer) in _MOVES and _alone(graph, source):
@@ -221,8 +218,7 @@ def _reform_clamp(model: tf.Model, graph: tf.Graph, op: Any) -> None:
 
 
 def unit_clamp(model: tf.Model, graph: tf.Graph, n: int) -> list[int]:
-    """The operators of a clamp to [0, 1] that ends with operator `n`, in order; empty where none
-    does.
+    """The operators, in order, of a clamp to [0, 1] that ends with operator `n`; or none.
 
     Of one operator, where what comes before it is fused.
     """

@@ -36,16 +36,14 @@ _EDGES = [0, 0, 1, 1, 0, 0, 1, 1]
 
 @dataclass(frozen=True)
 class _Upsampled:
-    """What is doubled, and whether its edges are repeated (a reflection of 1 does that too) or
-    zero."""
+    """What is doubled, and whether edges are repeated (as by a reflection of 1) or zero."""
 
     source: str
     repeats: bool
 
 
 def fold_upsampling(model: onnx.ModelProto) -> Rewritten:
-    """A copy in which nearest x2, edges of 1 and a dense 3x3 convolution are a convolution and a
-    shuffle."""
+    """A copy with nearest x2, edges of 1 and a dense 3x3 as a convolution and a shuffle."""
 
     def build(graph: onnx.GraphProto, index: GraphIndex, node: onnx.NodeProto) -> bool:
         found = _match(index, node)

@@ -11,8 +11,7 @@ from iast_export.reports.verify import Figures, VerifyReport, VerifyRow
 
 
 def check_accuracy(verified: VerifyReport, rules: Rules) -> list[Check]:
-    """Every row against the limits of its precision, squares and own shapes apart; none may lack a
-    row."""
+    """Every row against the limits of its precision, own shapes apart; no rule may lack a row."""
     held = {row.precision for row in verified.rows}
     ruled = {"accuracy": rules.accuracy, "own_shape": rules.own_shape}
     checks = [

@@ -27,8 +27,7 @@ MACHINE_FIELDS = ("cpu", "architecture", "flags", "cores")
 
 
 class Baseline(Report):
-    """Both reports of an accepted bundle and the sizes of its files; `sha256` is over all the
-    rest."""
+    """Both reports of an accepted bundle, and the sizes of its files; `sha256` is over the rest."""
 
     made_by = "gate DIR --write-baseline"
     schema_version: Literal[2] = 2
@@ -71,8 +70,7 @@ def load_baseline(path: Path) -> Baseline:
 
 
 def check_baseline(manifest: Manifest, accepted: Baseline) -> list[Check]:
-    """The baseline is of a bundle of this name, names its machine, and follows from its own raw
-    values."""
+    """The baseline is of this bundle, names its machine, and follows from its own raw values."""
     outcome: Outcome = "pass" if accepted.bundle == manifest.name else "cannot judge"
     remedy = "give the baseline of this bundle, or write one"
     name = "baseline: of this bundle"

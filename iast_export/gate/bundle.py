@@ -30,8 +30,7 @@ def check_bundle(
     verified: VerifyReport | None,
     measured: BenchmarkReport | None,
 ) -> list[Check]:
-    """Files, their contents, the manifest's promises, and that the reports speak of them and
-    follow.
+    """Files, contents and promises of the manifest, and whether the reports speak of them.
 
     Raises:
         InputError: reports/quantize.json or convert.json is unreadable or altered.

@@ -1,5 +1,4 @@
-"""Checks of what the manifest promises to an app: styles, golden pictures, fixed facts, listed
-reports."""
+"""Checks of what the manifest promises an app: styles, golden pictures, fixed facts, reports."""
 
 from __future__ import annotations
 

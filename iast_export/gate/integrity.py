@@ -27,8 +27,9 @@ _REBUILD = "build the bundle again, and don't edit it afterwards"
 def check_files(
     folder: Path, manifest: Manifest
 ) -> tuple[list[Check], dict[str, Contents], dict[str, bytes]]:
-    """Every model, style, thumbnail and golden picture is there, unaltered, and a model what it is
-    called.
+    """Every file of a bundle is there, unaltered, and a model what it is called.
+
+    That is: models, styles, thumbnails and golden pictures.
 
     Returns:
         The checks; the contents of every model that is unaltered; the bytes of the other unaltered
@@ -163,8 +164,7 @@ def check_coverage(
 def check_rows_match(
     verified: VerifyReport, measured: BenchmarkReport, accepted: Baseline
 ) -> list[Check]:
-    """The reports and the baseline hold the same rows and pairs: nothing was dropped, nothing is
-    new."""
+    """The reports and the baseline hold the same rows and pairs: none was dropped, none is new."""
     then, now = ([key_of(row) for row in one.rows] for one in (accepted.verify, verified))
     before, after = ([key_of(row) for row in one.rows] for one in (accepted.benchmark, measured))
     return [
@@ -177,8 +177,7 @@ def check_rows_match(
 
 
 def _check_pairs(verified: VerifyReport, accepted: VerifyReport) -> list[Check]:
-    """On the same set every row holds the pairs that the baseline's row holds, in both its
-    parts."""
+    """On the same set every row holds the pairs of the baseline's row, in both its parts."""
     if verified.set != accepted.set:
         return []
     before = {key_of(row): row.keys() for row in accepted.rows}

@@ -1,5 +1,4 @@
-"""Every summary of a report, computed again from its raw values: what doesn't follow was not
-measured so."""
+"""Every summary of a report computed again from its raw values, as a measured one follows."""
 
 from __future__ import annotations
 
@@ -116,8 +115,7 @@ def _least_ssim(pair: PairScore) -> float:
 
 
 def pair_faults(verified: VerifyReport) -> Iterator[str]:
-    """What differs between the pairs of the rows: all of a tier share pictures and FP32's scores
-    of them."""
+    """What differs between the pairs of rows that share pictures and FP32's scores of them."""
     tiers: dict[str, VerifyRow] = {}
     for row in verified.rows:
         first = tiers.setdefault(row.tier, row)

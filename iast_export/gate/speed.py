@@ -17,8 +17,7 @@ _REMEASURE = "run `iast-export bench` again on a quiet machine, with more blocks
 def check_speed(
     measured: BenchmarkReport, accepted: BenchmarkReport | None, rules: Rules
 ) -> list[Check]:
-    """Ratios to FP32 against the floors and the baseline, milliseconds on the very same machine
-    only."""
+    """Ratios to FP32 against floors and baseline; milliseconds on the very same machine only."""
     before = {key_of(row): row for row in accepted.rows} if accepted else {}
     other_set = unlike(measured, accepted, RATIO_FIELDS) if accepted else []
     other_machine = unlike(measured, accepted, MACHINE_FIELDS) if accepted else []

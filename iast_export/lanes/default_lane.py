@@ -23,21 +23,17 @@ MAX_DROP = 0.02
 FLOOR_DB = 33.0
 DEFAULT_RULE = (
     "The default lane of a runtime and tier is the fastest whose speed over FP32 is proven (its "
-    "interval "
-    f"lies above 1), whose mean PSNR to FP32 is {FLOOR_DB:.0f} dB or more and whose judged scores "
-    "all drop "
-    f"by at most {MAX_DROP:.0%}, unless it computes exactly what FP32 does; of lanes whose "
-    "intervals reach "
-    "that of the fastest, the closest to FP32; FP32 where no lane is proven faster."
+    f"interval lies above 1), whose mean PSNR to FP32 is {FLOOR_DB:.0f} dB or more and whose "
+    f"judged scores all drop by at most {MAX_DROP:.0%}, unless it computes exactly what FP32 does; "
+    "of lanes whose intervals reach that of the fastest, the closest to FP32; FP32 where no lane "
+    "is proven faster."
 )
 # Chosen as the fall that the packaged rules allow against a baseline (max_psnr_mean_fall_db).
 MAX_PADDING_LOSS_DB = 1.0
 SHAPE_RULE = (
     "A picture that is not its tier's square goes to LiteRT, which pads it, only where pictures in "
-    "their own "
-    f"shape were found at most {MAX_PADDING_LOSS_DB:.0f} dB further from FP32 than squares; else "
-    "to ONNX "
-    "Runtime, which pads by less than a multiple of the network's."
+    f"their own shape were found at most {MAX_PADDING_LOSS_DB:.0f} dB further from FP32 than "
+    "squares; else to ONNX Runtime, which pads by less than a multiple of the network's."
 )
 
 
@@ -150,10 +146,8 @@ def shape_warning(verified: VerifyReport) -> str | None:
     )
     return (
         f"LiteRT pads pictures that are not square and is then {min(means):.1f} to "
-        f"{max(means):.1f} dB from "
-        f"FP32 in {losing} (mean by lane; less where edges differ from the rest): `iast-export "
-        "stylize` "
-        "takes ONNX Runtime for them where it would compute so"
+        f"{max(means):.1f} dB from FP32 in {losing} (mean by lane; less where edges differ from "
+        "the rest): `iast-export stylize` takes ONNX Runtime for them where it would compute so"
     )
 
 

@@ -13,6 +13,7 @@ from iast_export.bundle.claims import claim
 from iast_export.bundle.layout import Layout
 from iast_export.bundle.sealed import Seals
 from iast_export.errors import InputError, ToolError
+from iast_export.families import FAMILIES
 from iast_export.files.artifacts import (
     Progress,
     is_fresh,
@@ -101,7 +102,7 @@ def enter_lanes(source: Source, tier: Tier, feeds: Mapping[str, Array]) -> list[
     for runtime in RUNTIMES:
         here = [Entrant(one, True, _work(one)) for one in shipped if one.runtime == runtime]
         here += [_made(source, tier, one, feeds) for one in makers[runtime](source, tier, feeds)]
-        here.append(_searched(source.layout, tier, runtime))
+        here.append(searched_lane(source.layout, tier, runtime))
         entrants += sorted(here, key=lambda one: ANY_PRECISIONS.index(one.lane.precision))
     return entrants
 
@@ -213,7 +214,7 @@ def write_if_stale(folder: Path, maker: LaneMaker) -> bool:
     return True
 
 
-def _searched(layout: Layout, tier: Tier, runtime: Runtime) -> Entrant:
+def searched_lane(layout: Layout, tier: Tier, runtime: Runtime) -> Entrant:
     """What `search` chose, where it was of the FP32 file that is there now."""
     folder = layout.search(tier)
     lane = Lane(runtime, "mixed", tier, layout.mixed(runtime, tier))
@@ -226,7 +227,7 @@ def _searched(layout: Layout, tier: Tier, runtime: Runtime) -> Entrant:
         return Entrant(lane, False, not_run="searched over other files: search again")
     lane = replace(lane, sha256=report.sha256)
     in_float = sum(row.precision == "fp32" for row in report.groups)
-    alone = "; this tier alone" if runtime == "litert" else ""
+    alone = "; this tier alone" if FAMILIES[runtime].fixed_shape else ""
     groups = f"{in_float} of {len(report.groups)} groups in FP32"
     return Entrant(lane, False, f"{_work(lane)}; {groups}{alone}")
 

@@ -55,8 +55,8 @@ def style_statistics(rgb: Picture) -> Statistics:
     Groups, in this order: mean, deviation, skewness and correlation of the three opponent colors;
     then per scale (1, 1/2, 1/4, 1/8 of the resolution) the mean and the deviation of the local
     energy of each color in each orientation, the skewness of lightness energy in each orientation,
-    and its correlations between orientations. Skewness is the signed cube root of the third
-    central moment, in the unit of the values.
+    and its correlations between orientations. Skewness is the signed cube root of the third central
+    moment, in the unit of the values.
 
     Args:
         rgb: [H, W, 3], uint8 levels or floats in [0, 1].

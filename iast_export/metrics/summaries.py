@@ -1,5 +1,4 @@
-"""How the figures of a report follow from its raw values: used where they are written and where
-judged."""
+"""How a report's figures follow from its raw values, for who writes and who judges them."""
 
 from __future__ import annotations
 

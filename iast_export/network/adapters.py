@@ -97,8 +97,7 @@ def _factory(target: str, module_name: str, attribute: str) -> Factory:
 
 @contextmanager
 def _current_folder_last() -> Iterator[None]:
-    """The current folder at the end of the import path, unless it is on it already; afterwards as
-    before."""
+    """The current folder at the end of the import path; afterwards the path is as before."""
     here = str(Path.cwd())
     added = here not in sys.path
     if added:

@@ -81,8 +81,7 @@ def load_checkpoint(path: Path) -> IAST:
 
 
 def checkpoint_note(path: Path) -> str:
-    """What can't be known of a checkpoint: that it is unaltered, where nothing in or beside it says
-    so.
+    """What can't be known of a checkpoint: that it is unaltered, where nothing says so.
 
     Empty where a card or a checksum does.
 

@@ -13,8 +13,7 @@ _PICKLE_PROTOCOLS = range(2, 6)
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of file: its words in a message, and what to do with it where a checkpoint was
-    needed."""
+    """A kind of file: its words in a message, and what to do where a checkpoint was needed."""
 
     words: str
     remedy: str = "give the checkpoint: a safetensors file, or one of torch.save"
@@ -98,8 +97,7 @@ def _of_text(data: bytes) -> Kind | None:
 
 
 def _is_onnx(data: bytes) -> bool:
-    """A protobuf that begins as exporters write it: the IR version, then another field of a
-    model."""
+    """A protobuf as exporters begin it: the IR version, then another field of a model."""
     return (
         len(data) > 2
         and data[0] == 0x08

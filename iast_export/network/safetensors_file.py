@@ -28,8 +28,7 @@ _GET_AGAIN = "get the file again from where it came"
 
 @dataclass(frozen=True)
 class Stored:
-    """A tensor as it lies in the file: `dtype` in the format's words ("F32"), `data` little
-    endian."""
+    """A tensor as it lies in the file: `dtype` as in the format ("F32"), little endian `data`."""
 
     dtype: str
     shape: tuple[int, ...]

@@ -88,8 +88,7 @@ def read_weights(data: bytes, name: str) -> Weights:
 def plain_state(
     state: Mapping[str, Any], expected: Mapping[str, Tensor], name: str
 ) -> dict[str, Tensor]:
-    """The tensors under the names of `expected`, those of 16 bits as float32, which holds them
-    exactly.
+    """The tensors under the names of `expected`; 16 bits become float32, which holds them.
 
     Raises:
         InputError: something that is no plain tensor of values; names the first.

@@ -14,8 +14,7 @@ __all__ = ["ReportParts", "html_report", "junit_xml", "markdown_text", "write_ht
 
 
 def __getattr__(name: str) -> Any:
-    """The page's names, loaded on first use: they need OpenCV and Jinja, which the gate does
-    without."""
+    """The page's names, on first use: they need OpenCV and Jinja, which the gate does without."""
     if name not in __all__:
         raise AttributeError(name)
     from iast_export.pages import html

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from iast_export.families import FAMILIES
 from iast_export.reports.benchmark import Ratio
 from iast_export.specs import PRECISION_LABELS
+
+Row = tuple[str, ...]
+# Title, columns and rows.
+Table = tuple[str, Row, Sequence[Row]]
 
 
 def milliseconds(value: float | None) -> str:
@@ -20,7 +26,7 @@ def size(count: int | None) -> str:
 
 
 def ratio(value: Ratio | None) -> str:
-    """For example `3.3× (3.1 to 3.4)`; a dash where there is no value."""
+    """A ratio and its interval, as `3.3× (3.1 to 3.4)`; a dash where there is no value."""
     return "–" if value is None else f"{value.value:.2f}× ({value.low:.2f} to {value.high:.2f})"
 
 

@@ -148,8 +148,7 @@ def _own_if_there(kind: type[R], path: Path, manifest: Manifest) -> R | None:
 
 @dataclass
 class _Extras:
-    """Reports that were added to a bundle later: shown where they are of this very bundle, else
-    left out.
+    """Reports that were added to a bundle later: those of this very bundle.
 
     Attributes:
         folder: the bundle.
@@ -231,8 +230,7 @@ def html_report(parts: ReportParts) -> str:
 
 
 def _lane_charts(parts: ReportParts) -> str:
-    """The plots of `iast-export lanes`, and of the benchmark for the tiers that it did not
-    compare."""
+    """The plots of `iast-export lanes`, and of the benchmark for tiers that it left out."""
     compared = {row.tier for row in parts.lanes.rows} if parts.lanes else set()
     rest = parts.benchmark.model_copy(
         update={"rows": tuple(row for row in parts.benchmark.rows if row.tier not in compared)}
@@ -243,8 +241,7 @@ def _lane_charts(parts: ReportParts) -> str:
 
 
 def device_lanes(result: DeviceResult) -> list[DeviceLane]:
-    """A phone's benchmark, formatted; without FP32 of the same runtime and tier there is no
-    ratio."""
+    """A phone's benchmark, formatted; a ratio needs FP32 of the same runtime and tier."""
     medians = {
         (r.runtime, r.precision, r.tier): statistics.median(r.samples_ms) for r in result.benchmark
     }
@@ -296,8 +293,7 @@ def _fidelity_bar(row: VerifyRow) -> Bar:
 
 
 def _cards(parts: ReportParts) -> list[tuple[str, str, str]]:
-    """Headline figures (title, value, remark): what INT8 reaches, from its worst to its best
-    tier."""
+    """Headline figures (title, value, remark): what INT8 reaches, worst to best tier."""
     cards = []
     for runtime in dict.fromkeys(row.runtime for row in parts.benchmark.rows):
         rows = [

@@ -49,6 +49,5 @@ def _case(check: Check) -> ElementTree.Element:
 
 
 def _text(text: str) -> str:
-    """`text` with what no XML document can hold (control characters, lone surrogates) as
-    `\\x00`."""
+    """`text` with what XML can't hold (control characters, lone surrogates) as `\\x00`."""
     return _NO_XML.sub(lambda found: ascii(found[0])[1:-1], text)

@@ -13,6 +13,7 @@ from iast_export.lanes.figures import (
 )
 from iast_export.lanes.front import front, place_of
 from iast_export.pages import format as fmt
+from iast_export.pages.format import Row
 from iast_export.pages.plots import Mark, Point, scatter_chart
 from iast_export.reports.benchmark import BenchmarkReport
 from iast_export.reports.lanes import LaneRow, LanesReport
@@ -20,7 +21,6 @@ from iast_export.reports.search import SearchReport
 from iast_export.reports.verify import VerifyReport
 from iast_export.specs import AnyPrecision, Runtime
 
-Row = tuple[str, ...]
 LaneKey = tuple[Runtime, AnyPrecision, str]
 COLUMNS: Row = (
     "tier", "lane", "median", "FP32 / this", "PSNR mean, p5", "drop SSIM, style", "file", "remark"

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from iast_export.families import FAMILIES
-from iast_export.pages.format import milliseconds, ratio, runtime_name
+from iast_export.pages.format import Table, milliseconds, ratio, runtime_name
 from iast_export.reports.plan import PlanGroup, PlanReport, RuntimePlan, TierCost
-
-Table = tuple[str, tuple[str, ...], list[tuple[str, ...]]]
 
 _KERNELS = {"integer": "integer", "float": "float", "mixed": "partly", "refused": "does not run"}
 _EXPORTER = {"int8": "INT8", "fp32": "FP32", "mixed": "partly INT8"}

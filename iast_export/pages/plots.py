@@ -1,5 +1,4 @@
-"""Plots as inline SVG: sharp at any size, the same bytes for the same figures, colored by the
-page's CSS."""
+"""Plots as inline SVG, colored by the page's CSS; the same bytes for the same figures."""
 
 from __future__ import annotations
 
@@ -150,8 +149,7 @@ def scatter_chart(
     y_unit: str,
     marks: Sequence[Mark] = (),
 ) -> str:
-    """Points with their labels in a column at the right, and a dashed line through `front`, as
-    `<svg>`.
+    """Points, labels in a column at the right, a dashed line through `front`; an `<svg>`.
 
     Points beyond `_FAR` times the median are drawn at the right edge, so that one of them does not
     press all others together; their labels have the true figures.
@@ -198,8 +196,7 @@ def scatter_chart(
 
 
 def _vertical_marks(marks: Sequence[Mark], x_top: float) -> list[str]:
-    """Lines from top to bottom, their labels one below the other in the upper part, where points
-    are few."""
+    """Lines from top to bottom; labels one below the other at the top, where points are few."""
     parts: list[str] = []
     bottom = _SCATTER_TOP_PX + _SCATTER_PX
     for i, mark in enumerate(marks):

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
-from iast_export.pages.format import runtime_name
+from iast_export.pages.format import Table, runtime_name
 from iast_export.reports.search import GroupRow, SearchReport
-
-Table = tuple[str, tuple[str, ...], list[tuple[str, ...]]]
 
 
 def search_tables(report: SearchReport) -> list[Table]:

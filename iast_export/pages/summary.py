@@ -8,6 +8,8 @@ from typing import Any
 
 from iast_export.bundle.belonging import load_own
 from iast_export.pages.format import (
+    Row,
+    Table,
     decibels,
     milliseconds,
     percent,
@@ -23,8 +25,6 @@ from iast_export.reports.manifest import load_manifest
 from iast_export.reports.quantize import QuantizeReport
 from iast_export.reports.verify import VerifyReport
 
-Row = tuple[str, ...]
-Table = tuple[str, Row, Sequence[Row]]
 SUMMARY_COLUMNS = (
     "tier",
     "lane",

@@ -1,5 +1,4 @@
-"""Colors as they were meant: from the profile in a picture's file to sRGB, by Little CMS (in
-Pillow)."""
+"""Colors as they were meant: from a file's color profile to sRGB, by Pillow's Little CMS."""
 
 from __future__ import annotations
 
@@ -62,7 +61,7 @@ def _applied(image: Image.Image, transform: ImageCms.ImageCmsTransform) -> Image
 
 @lru_cache(maxsize=8)
 def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
-    """To sRGB; None for a profile that is sRGB itself.
+    """The transform to sRGB; None for a profile that is sRGB itself.
 
     Raises:
         UnusableProfile: broken, or of another color space than the picture.

@@ -34,8 +34,7 @@ _GAP_PX = 4
 
 
 def load_image(path: Path) -> Rgb:
-    """The picture in a file, upright, in sRGB, alpha laid over white, see
-    `picture_reader.read_picture`.
+    """The picture in a file, upright, in sRGB, alpha over white: `picture_reader.read_picture`.
 
     Returns:
         [H, W, 3] RGB.
@@ -103,8 +102,8 @@ def to_levels(image: npt.NDArray[np.floating[Any]]) -> Rgb:
 def pad_to(rgb: Rgb, height_px: int, width_px: int) -> Rgb:
     """`rgb` padded at the bottom and the right to the size asked, by reflection.
 
-    The border pixel is not repeated (numpy's "reflect", continued where the pad is longer than
-    the picture); a side of 1 px is repeated ("edge").
+    The border pixel is not repeated (numpy's "reflect", continued where the pad is longer than the
+    picture); a side of 1 px is repeated ("edge").
 
     Raises:
         InputError: the picture is empty, or larger than the size asked.
@@ -127,8 +126,7 @@ def pad_to(rgb: Rgb, height_px: int, width_px: int) -> Rgb:
 
 
 def padded_side_px(side_px: int, multiple_px: int) -> int:
-    """The next multiple of `multiple_px`, at least two of them: one alone is one pixel inside a
-    network."""
+    """The next multiple of `multiple_px`, at least two: one is one pixel inside a network."""
     return max(2, -(-side_px // multiple_px)) * multiple_px
 
 
@@ -208,8 +206,7 @@ def sheet(rows: Sequence[Sequence[Rgb]], labels: Sequence[Sequence[str]] | None 
 
 
 def _write(canvas: Rgb, text: str, left: int, top: int, width_px: int) -> None:
-    """Draws what fits of a line; what can't be printed, such as bytes that are not UTF-8, is a
-    `?`."""
+    """Draws what fits of a line; what can't be printed, such as foreign bytes, is a `?`."""
     font = _font()
     text = "".join(sign if sign.isprintable() else "?" for sign in text)
     while text and font.getlength(text) > width_px:

@@ -166,8 +166,7 @@ def load_set(spec: str, at_most: int | None = None) -> ImageSet:
 
 
 def spread(count: int, wanted: int) -> list[int]:
-    """Positions of `wanted` of `count` things, evenly over all of them; all where there are no
-    more."""
+    """Positions of `wanted` of `count` things, evenly spread; all where there are no more."""
     if count <= wanted:
         return list(range(count))
     return [(2 * i + 1) * count // (2 * wanted) for i in range(wanted)]
@@ -283,8 +282,7 @@ def _entry(item: _Picture, path: Path, index: int) -> SetImage:
 
 
 def picture_path(text: str) -> Path:
-    """A picture's file: a path, or `package:name` of a photograph in a wheel, such as
-    `skimage:coffee.png`.
+    """A picture's file: a path, or a wheel's photograph, such as `skimage:coffee.png`.
 
     Raises:
         InputError: the package has no such picture.

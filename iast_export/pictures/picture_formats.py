@@ -146,8 +146,7 @@ def png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def coded_colors(data: bytes, decoder: str) -> tuple[int, int] | None:
-    """Primaries and transfer by ITU-T H.273 that an AVIF or PNG names beside or instead of a
-    profile."""
+    """Primaries and transfer (ITU-T H.273) that an AVIF or PNG names beside a profile."""
     if decoder == "AVIF":
         place = data.find(b"colrnclx", 0, 1 << 16)
         return struct.unpack_from(">HH", data, place + 8) if 0 <= place < len(data) - 12 else None

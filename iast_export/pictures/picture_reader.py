@@ -1,5 +1,4 @@
-"""The one reader of pictures: any file that is a picture -> upright sRGB, 8 bits, alpha laid over
-white.
+"""The one reader of pictures: any picture file -> upright sRGB of 8 bits, alpha over white.
 
 Pillow reads headers, orientation and color profiles, and decodes all formats but JPEG. JPEG goes
 through simplejpeg, the same libjpeg-turbo, since Pillow keeps its warnings to itself and then a
@@ -52,8 +51,7 @@ _WIDE = {9: "BT.2020", 11: "DCI-P3", 12: "Display P3"}
 
 @dataclass(frozen=True)
 class _Decoded:
-    """A decoded picture on its way: 8-bit colors in their own space, alpha apart, not yet
-    turned."""
+    """A decoded picture: 8-bit colors in their own space, alpha apart, not yet turned."""
 
     colors: Image.Image | Rgb
     mode: str
@@ -163,7 +161,7 @@ def _check_coded_colors(image: Image.Image, data: bytes, name: str, decoder: str
 
 
 def _jpeg(image: Image.Image, data: bytes, name: str) -> _Decoded:
-    """By libjpeg-turbo, which says what it had to invent: any such word is damage."""
+    """A JPEG, by libjpeg-turbo, which says what it had to invent: any such word is damage."""
     mode = image.mode
     wanted = {"L": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}[mode]
     try:
@@ -259,16 +257,14 @@ def _to_8_bits(values: npt.NDArray[Any], largest: int) -> Rgb:
 
 
 def _keyed(values: npt.NDArray[Any], key: Any, step: int) -> Rgb:
-    """Alpha of a picture in which one color counts as transparent; `step` scales a key of few
-    bits."""
+    """Alpha where one color counts as transparent; `step` scales a key of few bits."""
     wanted = np.asarray(key) * step
     same = values == wanted
     return np.where(same.all(axis=2) if values.ndim == 3 else same, 0, 255).astype(np.uint8)
 
 
 def _gray_step(data: bytes) -> int:
-    """Levels between two values of a gray PNG: Pillow spreads 2 and 4 bits, not the transparent
-    value."""
+    """Levels between two values of a gray PNG, as Pillow spreads them; its key it does not."""
     for kind, content in png_chunks(data) if data.startswith(b"\x89PNG") else ():
         if kind == b"IHDR" and content[9] == 0:
             return {2: 85, 4: 17}.get(content[8], 1)

@@ -37,8 +37,7 @@ def style_pictures() -> list[tuple[str, Rgb]]:
 
 
 def drawn(mark: str, rng: np.random.Generator, palette: list[tuple[int, ...]]) -> Rgb:
-    """A picture (256x256) of one kind of `MARKS` in the RGB colors of `palette`, the first its
-    ground."""
+    """A picture (256x256) of one kind of `MARKS`, on the first RGB color of `palette`."""
     canvas = np.full((SIDE_PX, SIDE_PX, 3), palette[0], np.uint8)
     MARKS[mark](canvas, rng, palette)
     return canvas

@@ -18,8 +18,9 @@ _LARGEST_AREA_PX = 2**44  # twice 255 times the product of two axes' weights sta
 
 
 def resize(rgb: Rgb, height_px: int, width_px: int) -> Rgb:
-    """`rgb` [H, W, 3] at another size: floor((2 S + D) / (2 D)), S the weighted sum, D the weights'
-    total.
+    """`rgb` [H, W, 3] at another size, rounded half up.
+
+    A level is floor((2 S + D) / (2 D)), S the weighted sum, D the weights' total.
 
     Raises:
         InputError: a size below 1 px, an empty picture, or sizes whose sums leave 64 bits.
@@ -67,8 +68,7 @@ def _areas(values: Sums, count: int) -> Sums:
 
 
 def _interpolated(values: Sums, count: int) -> Sums:
-    """Linear between centers, in units of 1 / (2 * count); positions beyond the border repeat
-    it."""
+    """Linear between centers, in units of 1 / (2 * count); beyond the border it repeats."""
     size = len(values)
     center = (2 * np.arange(count, dtype=np.int64) + 1) * size - count
     below, part = np.divmod(center, 2 * count)

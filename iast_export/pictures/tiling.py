@@ -53,8 +53,7 @@ class TileAxis:
         return tuple(k * (self.length_px - self.tile_px) // (count - 1) for k in range(count))
 
     def weights(self, start: int) -> NDArray[np.int64]:
-        """Weight of each position of the tile at `start`: rises over the overlap, not at the outer
-        edge."""
+        """Weight of each position of the tile at `start`: rising over overlaps, not at edges."""
         position = np.arange(self.size_px, dtype=np.int64)
         full = np.full(self.size_px, self.overlap_px + 1, np.int64)
         left = full if start == 0 else position + 1
@@ -65,8 +64,7 @@ class TileAxis:
 def tile_axes(
     height_px: int, width_px: int, tile_px: int, size_multiple_px: int
 ) -> tuple[TileAxis, TileAxis]:
-    """The vertical and the horizontal cut; the overlap is an eighth of the tile, in whole
-    multiples."""
+    """The vertical and the horizontal cut, which overlap by an eighth in whole multiples."""
     overlap = max(size_multiple_px, tile_px // 8 // size_multiple_px * size_multiple_px)
     return TileAxis(height_px, tile_px, overlap), TileAxis(width_px, tile_px, overlap)
 

@@ -16,8 +16,7 @@ from iast_export.decide.graph import Network, Op, Shape
 from iast_export.decide.read_onnx import read_onnx
 from iast_export.formats import tflite_file as tf
 from iast_export.formats.onnx_graph import load_model, prune
-from iast_export.quantize.litert.final_clamp import without_final_clamp
-from iast_export.quantize.onnx.qdq import left_in_float
+from iast_export.quantize.litert.final_clamp import decide_unclamped
 from iast_export.runtimes.onnx import open_onnx
 from iast_export.specs import CONTENT, Tier
 
@@ -54,7 +53,7 @@ def plan_litert(path: Path, tier: Tier) -> Planned:
     """
     model = tf.extract_signature(tf.read_model(path), tier.signature)
     signature = tf.find_signature(model, tier.signature)
-    return Planned(without_final_clamp(model, signature), model)
+    return Planned(decide_unclamped(model, signature), model)
 
 
 def plan_onnx(path: Path, tier: Tier, code_shapes: Mapping[str, Sequence[int]]) -> Planned:
@@ -65,11 +64,11 @@ def plan_onnx(path: Path, tier: Tier, code_shapes: Mapping[str, Sequence[int]]) 
         ToolError: ONNX Runtime refuses the model.
     """
     model = load_model(path)
-    decisions = decide_onnx(model.graph, left_in_float(model))
+    decisions = decide_onnx(model)
     _fix_inputs(model, {CONTENT: (1, 3, *tier.shape_px), **code_shapes})
     _fold_shapes(model)
     inferred = onnx.shape_inference.infer_shapes(model, data_prop=True)
-    sized = read_onnx(model.graph, _shapes(inferred.graph))
+    sized = read_onnx(model, _shapes(inferred.graph))
     return Planned(replace(decisions, network=sized), model)
 
 

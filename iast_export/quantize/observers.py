@@ -10,7 +10,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from iast_export.errors import InputError
-from iast_export.quantize.litert.plan import calibration_model
+from iast_export.quantize.litert.calibration import calibration_model
 from iast_export.runtimes.litert import open_litert
 from iast_export.runtimes.onnx import open_onnx
 

@@ -16,13 +16,20 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from iast_export.decide.decide import decide_onnx
 from iast_export.errors import InputError
-from iast_export.formats.onnx_graph import Array, GraphIndex, attribute, load_model
+from iast_export.formats.onnx_graph import (
+    Array,
+    GraphIndex,
+    attribute,
+    index_graph,
+    load_model,
+)
 from iast_export.forms.edit import conv_bias
+from iast_export.quantize.learned import Learned
 from iast_export.quantize.observers import Feeds, observe_onnx
 from iast_export.quantize.onnx.layers import Parameters
-from iast_export.quantize.onnx.plan import is_depthwise, make_plan
-from iast_export.quantize.onnx.qdq import left_in_float, settled_parameters
+from iast_export.quantize.onnx.qdq import settled_parameters
 from iast_export.quantize.ranges import RangeLike
 
 # Places of a layer that are looked at in a picture; chosen for the time of calibration.
@@ -118,18 +125,18 @@ def integer_layers(
         InputError: the file can't be read, or a range is missing.
     """
     model = load_model(fp32_path)
-    graph, kept = model.graph, left_in_float(model)
-    plan = make_plan(graph, kept)
-    parameters = settled_parameters(graph, plan, ranges, trim_sums)
-    layers: list[Layer] = []
-    for node in graph.node:
-        if node.op_type != "Conv" or not plan.is_integer(node) or is_depthwise(plan.index, node):
+    decisions = decide_onnx(model)
+    parameters = settled_parameters(decisions, Learned(ranges, trim_sums=trim_sums))
+    index, layers = index_graph(model.graph), list[Layer]()
+    for op, node in zip(decisions.network.ops, model.graph.node, strict=True):
+        joined = decisions.policy.form_of(op) == "joined"
+        if op.type != "Conv" or not decisions.is_integer(op) or joined:
             continue
         explicit = attribute(node, "auto_pad", "NOTSET") in ("NOTSET", "VALID")
         if list(attribute(node, "dilations", [1, 1])) != [1, 1] or not explicit:
             continue
-        if plan.index.constants[node.input[1]][0].size <= MOST_INPUTS:
-            layers += _layers(plan.index, node, parameters[plan.root_of[node.input[0]]])
+        if index.constants[node.input[1]][0].size <= MOST_INPUTS:
+            layers += _layers(index, node, parameters[decisions.root_of[node.input[0]]])
     return layers
 
 

@@ -1,5 +1,4 @@
-"""What every report is made of: frozen models of finite numbers, relative paths, and where each
-file lies.
+"""What every report is made of: frozen models, finite numbers, relative paths; and its place.
 
 Numbers are finite or the report is refused; unknown fields are refused; paths are relative to the
 bundle and can't leave it.

@@ -15,9 +15,8 @@ class ConvertRow(Model):
     """One TFLite file: its signatures, the bytes they share and what XNNPACK takes.
 
     `largest_alone_bytes` is the size of the largest tier converted alone, `parity` the largest
-    `parity_error` against PyTorch per signature (FP32 only), `not_delegated` counts operators
-    that XNNPACK leaves to the built-in kernels, `rewrites` the places that were traced in another
-    form.
+    `parity_error` against PyTorch per signature (FP32 only), `not_delegated` counts operators that
+    XNNPACK leaves to the built-in kernels, `rewrites` the places that were traced in another form.
     """
 
     path: RelativePath

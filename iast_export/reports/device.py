@@ -1,5 +1,4 @@
-"""What a phone's result holds: the JSON that the Android demo writes, and what was seen from
-outside."""
+"""What a phone's result holds: the Android demo's JSON, and what was seen from outside."""
 
 from __future__ import annotations
 

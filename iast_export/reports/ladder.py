@@ -78,8 +78,7 @@ class Processor(Model):
 
 
 class LadderReport(Report):
-    """reports/ladder.json; `files` and `styles` are the SHA-256 of what it ran, by path and by
-    id."""
+    """reports/ladder.json; `files` and `styles` are SHA-256 of what it ran, by path and id."""
 
     made_by: ClassVar[str] = "ladder"
     schema_version: Literal[2] = 2

@@ -12,8 +12,7 @@ from iast_export.specs import Precision, Runtime
 
 
 class QuantizeRow(Model):
-    """What quantization did to one file, of that `sha256`. `islands` are the operators left float
-    on purpose.
+    """What quantization did to the file of `sha256`; `islands` were left in float on purpose.
 
     For LiteRT `delegated` counts per signature the operators that XNNPACK takes, `not_delegated`
     names those that it leaves to the built-in kernels. `rewrites` counts, for ONNX, the places that
@@ -33,8 +32,7 @@ class QuantizeRow(Model):
 
 
 class CalibratedOn(Model):
-    """Which pictures calibrated: of `found` ones, how many at each tier, and what was left out and
-    why."""
+    """Which pictures calibrated: of `found`, how many at each tier; what was left out, and why."""
 
     found: Positive
     used: dict[str, Positive]

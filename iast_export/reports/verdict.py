@@ -80,8 +80,7 @@ class Verdict(Model):
 
     @property
     def exit_code(self) -> int:
-        """0 only where every check passed; of several codes the first in `PRECEDENCE` (3, 5, 6,
-        7)."""
+        """0 only where every check passed; else the first in `PRECEDENCE` (3, 5, 6, 7) found."""
         if not self.checks:
             return CannotJudgeError.exit_code
         found = {check.exit_code for check in self.checks}

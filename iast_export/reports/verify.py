@@ -47,8 +47,7 @@ class TaskScores(Model):
 
 
 class PairScore(Model):
-    """Raw figures of one content and style pair at one size: all that the row's summaries follow
-    from.
+    """Raw figures of one content and style at one size, from which a row's summaries follow.
 
     `scores` are those of the row's own picture, `reference` those of FP32's.
     """
@@ -116,8 +115,7 @@ class VerifyRow(Figures):
 
 
 class VerifyReport(Report):
-    """reports/verify.json; `styles` are the SHA-256 of the codes of every style that was judged
-    in."""
+    """reports/verify.json; `styles` are the SHA-256 of the codes that were judged in."""
 
     made_by = "verify"
     schema_version: Literal[2] = 2

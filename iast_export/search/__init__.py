@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from iast_export.decide.groups import OperatorGroup
 from iast_export.errors import InputError
 from iast_export.files.artifacts import Progress, atomic_path, no_progress, sha256_file
 from iast_export.files.paths import check_not_overwriting
 from iast_export.lanes.timing import TimingOptions
-from iast_export.quantize.onnx.groups import OperatorGroup
 from iast_export.reports.base import SetFacts
 from iast_export.reports.search import (
     Candidate,
@@ -35,6 +35,7 @@ __all__ = [
     "Subject",
     "TimingOptions",
     "parse_budgets",
+    "reason_of",
     "search",
 ]
 
@@ -132,7 +133,7 @@ def _row(group: OperatorGroup, outcome: SearchOutcome) -> GroupRow:
         name=group.name,
         operators=group.operators,
         precision="fp32" if in_float else "int8",
-        reason=_reason(group, outcome, in_float),
+        reason=reason_of(group, outcome, in_float),
         gain_db=found.gain_db if found else None,
         lost_ms=found.lost_ms if found else None,
         int8_speed=found.int8_speed.value if found else None,
@@ -141,7 +142,8 @@ def _row(group: OperatorGroup, outcome: SearchOutcome) -> GroupRow:
     )
 
 
-def _reason(group: OperatorGroup, outcome: SearchOutcome, in_float: bool) -> str:
+def reason_of(group: OperatorGroup, outcome: SearchOutcome, in_float: bool) -> str:
+    """Why a group got its precision, in words that stand in the report."""
     found = outcome.sensitivity.get(group.name)
     if found is None:
         return outcome.unwritable.get(group.name, "not measured alone in this time")

@@ -9,15 +9,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import ClassVar, Protocol
 
+from iast_export.decide.groups import OperatorGroup, litert_groups, onnx_groups
 from iast_export.formats import tflite_file as tf
 from iast_export.formats import tflite_write as tw
 from iast_export.lanes.judge import EvaluationPair, Scorers
 from iast_export.lanes.lane import Lane
 from iast_export.quantize.learned import Learned
-from iast_export.quantize.litert.groups import litert_groups
 from iast_export.quantize.litert.static import Edges, quantize_litert
-from iast_export.quantize.onnx.groups import OperatorGroup
-from iast_export.quantize.onnx.qdq import operator_groups, quantize_onnx
+from iast_export.quantize.onnx.qdq import quantize_onnx
 from iast_export.specs import REFERENCE, Runtime, Tier
 
 
@@ -26,12 +25,12 @@ class Subject(Protocol):
 
     @property
     def runtime(self) -> Runtime:
-        """That runs and times the candidates."""
+        """The runtime that runs and times the candidates."""
         ...
 
     @property
     def suffix(self) -> str:
-        """Of a candidate's file."""
+        """The ending of a candidate's file name."""
         ...
 
     @property
@@ -41,7 +40,7 @@ class Subject(Protocol):
 
     @property
     def tier(self) -> Tier:
-        """That is searched."""
+        """The tier that is searched."""
         ...
 
     @property
@@ -93,7 +92,7 @@ class OnnxSubject:
 
     @cached_property
     def groups(self) -> tuple[OperatorGroup, ...]:
-        return tuple(operator_groups(self.fp32))
+        return tuple(onnx_groups(self.fp32))
 
     def write(self, in_float: Collection[str], path: Path) -> None:
         if {group.name for group in self.groups} <= set(in_float):

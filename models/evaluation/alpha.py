@@ -1,16 +1,14 @@
-"""Where the network stylizes strongly: the two published claims about the adaptive strength,
-measured.
+"""Where the network stylizes strongly: two published claims about adaptive strength, measured.
 
     python -m models.evaluation.alpha --data ../shared/data --out benchmarks/quality
 
 The maps are drawn for photographs that come with scikit-image, which may be shown anywhere.
 
 Published for IAST: 37 % more strength in detail such as hair, 22 % less on smooth skin. Two maps
-are
-measured: alpha itself, and the gate alpha (1 - A) that moves features towards the style. Regions:
-detailed and smooth are the thirds of a photograph with the most and the least gradient energy
-(Sobel, blurred by 4 px); on faces, skin is the landmarks' hull without eyes, brows and mouth, and
-hair what a segmentation network calls hair.
+are measured: alpha itself, and the gate alpha (1 - A) that moves features towards the style.
+Regions: detailed and smooth are the thirds of a photograph with the most and the least gradient
+energy (Sobel, blurred by 4 px); on faces, skin is the landmarks' hull without eyes, brows and
+mouth, and hair what a segmentation network calls hair.
 """
 
 from __future__ import annotations
@@ -133,8 +131,7 @@ def excess(map_: Map, region: Mask) -> float:
 def measure(
     net: Any, pairs: Sequence[Pair], regions: Mapping[str, Mapping[str, Mask]]
 ) -> dict[str, dict[str, Interval]]:
-    """Per region and map the mean excess over photographs; regions that a photograph lacks are left
-    out.
+    """Mean excess per region and map, over photographs; regions that one lacks are left out.
 
     `regions`: by photograph's name.
     """
@@ -178,8 +175,7 @@ def table(found: Mapping[str, Mapping[str, Interval]], counts: Mapping[str, int]
 
 
 def picture(net: Any, pairs: Iterable[tuple[Rgb, Rgb]], path: Path) -> None:
-    """Photograph, A, alpha, gate, result: a row for each photograph and artwork, maps from 0
-    (dark) to 1."""
+    """Photograph, A, alpha, gate, result: a row per photograph and artwork, maps from 0 (dark)."""
     rows = []
     for content, style in pairs:
         maps = maps_of(net, content, style)

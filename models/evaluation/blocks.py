@@ -1,5 +1,4 @@
-r"""What textbook MobileNetV3 blocks cost beside integer-first ones: time, INT8, quality, in one
-table.
+r"""What textbook MobileNetV3 blocks cost beside integer-first ones: time, INT8, quality.
 
 Both students were trained on the same budget by the same teacher; both bundles are built here, one
 after the other, and their reports hold times that were taken in turn with each bundle's own FP32:
@@ -78,8 +77,7 @@ def costs(name: str, bundle: Path) -> list[str]:
 
 
 def kept(name: str, quality: Mapping[str, Any]) -> str:
-    """A line of the second table: the network's scores at full strength, and at AdaIN's style
-    distance.
+    """A line of the second table: scores at full strength and at AdaIN's style distance.
 
     Raises:
         InputError: the network was not judged.

@@ -56,8 +56,10 @@ class LevelEncoder(nn.Module):
 
 
 class LevelDecoder(nn.Module):
-    """relu{level}_1 -> RGB [N, 3, H, W]: the encoder mirrored, nearest upsampling, no ReLU at the
-    end."""
+    """relu{level}_1 -> RGB [N, 3, H, W]: the encoder mirrored, nearest upsampling.
+
+    No ReLU at the end.
+    """
 
     def __init__(self, level: int, widths: Mapping[str, int]) -> None:
         super().__init__()

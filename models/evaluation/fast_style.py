@@ -1,5 +1,4 @@
-"""Fast neural style (Johnson et al., ECCV 2016): a network of 1.68 M parameters for one artwork
-alone."""
+"""Fast neural style (Johnson et al., ECCV 2016): 1.68 M parameters for one artwork alone."""
 
 from __future__ import annotations
 
@@ -18,8 +17,7 @@ from models.evaluation.methods import fingerprint_of
 
 
 class FastStyle:
-    """One trained artwork. It takes no style and no strength: `targets` is what it can be judged
-    on.
+    """One trained artwork, without style or strength: `targets` is what it can be judged on.
 
     The artworks of the published networks are not in the data, so that only what is kept of the
     photograph, and time, can be judged; `targets` is empty.

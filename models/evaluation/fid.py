@@ -1,5 +1,4 @@
-"""FID-768: Fréchet distance (Heusel et al., NeurIPS 2017) of Inception-v3's 768 channels of
-mixed_7.
+"""FID-768: Fréchet distance (Heusel et al., NeurIPS 2017) on Inception-v3's mixed_7, 768 wide.
 
 The published FID uses the 2048 channels behind two more blocks; these numbers are not those.
 """
@@ -23,8 +22,7 @@ _SIDE_PX = 299
 
 
 class Inception:
-    """Inception-v3 (Szegedy et al. 2016) to mixed_7, batch normalization folded: a picture to
-    [768]."""
+    """Inception-v3 (Szegedy et al. 2016) to mixed_7, batch norms folded: a picture to [768]."""
 
     def __init__(self, state: dict[str, Tensor], spec: dict[str, Any]) -> None:
         """`spec`: per convolution (out, in, height, width, stride, padding)."""
@@ -93,8 +91,9 @@ def _pooled(x: Tensor) -> Tensor:
 
 
 def frechet_distance(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
-    """Between Gaussians fitted to features [N, D] and [M, D]: |mu_a - mu_b|^2 + tr(A + B - 2 (A
-    B)^(1/2)).
+    """Between Gaussians fitted to features [N, D] and [M, D].
+
+    |mu_a - mu_b|^2 + tr(A + B - 2 (A B)^(1/2)).
 
     Small samples raise it: compare only sets of equal sizes.
 

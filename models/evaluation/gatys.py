@@ -1,5 +1,4 @@
-"""Gatys et al., "Image Style Transfer Using Convolutional Neural Networks", CVPR 2016: pixels
-optimized.
+"""Gatys et al., "Image Style Transfer Using Convolutional Neural Networks", CVPR 2016.
 
 The perceptual network is the distilled VGG-19 that our own networks train with, and its losses are
 ours: relative distances, content on conv4_2, Gram matrices on relu1_1 .. relu5_1.
@@ -24,8 +23,7 @@ _STYLE = ("1_1", "2_1", "3_1", "4_1", "5_1")
 
 
 class Gatys:
-    """Adam on the pixels, from the photograph on; strengths are style weights, each from the one
-    before."""
+    """Adam on the pixels, from the photograph on; each strength, a style weight, from the last."""
 
     name = "gatys"
     size_multiple_px = 16
@@ -47,8 +45,7 @@ class Gatys:
     def pictures(
         self, content: Rgb, style: Rgb, strengths: Sequence[float]
     ) -> Iterator[tuple[float, Rgb]]:
-        """A picture per strength; a strength takes `iterations` steps from the result of the one
-        before."""
+        """A picture per strength, each `iterations` steps from the result of the one before."""
         photograph = torch.from_numpy(to_tensor(content))
         with torch.no_grad():
             of_content = self._vgg(photograph)

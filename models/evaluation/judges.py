@@ -1,5 +1,4 @@
-"""Scores of one picture, and where they are kept: a picture is judged once per method, strength and
-pair.
+"""Scores of one picture, and where they are kept: judged once per method, strength and pair.
 
 The networks here train nothing, but for the 68-landmark network, which a recipe with face terms
 trains through: deformation is not independent of those.
@@ -101,8 +100,7 @@ class _Hashable:
 
 
 class Store:
-    """Scores of one method on disk, a JSON line per judged picture; what is of another version is
-    ignored."""
+    """Scores of one method on disk, a JSON line per picture; other versions are ignored."""
 
     def __init__(self, folder: Path, method: str, fingerprint: str) -> None:
         """`fingerprint` covers the method, the judges and the size of the pictures."""

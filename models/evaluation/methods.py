@@ -119,8 +119,7 @@ class Network:
 
 
 class BundleLane:
-    """One runtime and precision of a bundle, at the tier of one depth; codes by the bundle's
-    encoder."""
+    """One runtime and precision of a bundle at one depth's tier; codes by its encoder."""
 
     size_multiple_px = 4
 

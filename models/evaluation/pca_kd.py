@@ -1,5 +1,4 @@
-"""PCA knowledge distillation (Chiu and Gurari, CVPR 2022), MobileNet form: a small photorealistic
-peer.
+"""PCA knowledge distillation (Chiu and Gurari, CVPR 2022), MobileNet form: a small peer.
 
 Features of four levels are whitened and colored (ZCA) from the deepest to the shallowest while they
 are decoded; what a 3x3 mean takes away from each level's input is added back as detail. The
@@ -64,8 +63,7 @@ class PcaKd:
         return cls(weights, fingerprint_of("pca-kd-1", sha256_file(path)))
 
     def encode(self, picture: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-        """Features of the four levels [1, C, H / 2^k, W / 2^k], and the detail of each level's
-        input."""
+        """Features of the four levels [1, C, H / 2^k, W / 2^k], and the detail of each input."""
         features, details, x = [], [], picture
         for level, layers in enumerate(_LEVELS):
             details.append(x - F.avg_pool2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), 3, 1))

@@ -34,8 +34,7 @@ class Row:
 
 
 def rows_of(judged: Sequence[Judged], artworks: np.ndarray | None) -> list[Row]:
-    """Means of every method and strength; FID-768 only over as many pictures as most methods
-    have."""
+    """Means of every method and strength; FID-768 over as many pictures as most methods have."""
     most = max((len(f) for j in judged for f in j.features.values()), default=0)
     rows = []
     for method in judged:
@@ -55,8 +54,7 @@ def rows_of(judged: Sequence[Judged], artworks: np.ndarray | None) -> list[Row]:
 def compare(
     judged: Sequence[Judged], ours: str, reference: str, score: str, photographs: Sequence[str]
 ) -> Match | None:
-    """Everything at the reference's style distance, on the named photographs; None if one is
-    missing."""
+    """Everything at the reference's style distance, on named photographs; None: one is missing."""
     by_name = {j.name: j for j in judged}
     if ours not in by_name or reference not in by_name or len(photographs) < 2:
         return None
@@ -169,8 +167,7 @@ class Findings:
 
     @property
     def ours(self) -> str:
-        """The network that all others are compared with: the student's deepest, or what stands for
-        it."""
+        """The network that others are compared with: the student's deepest, or its stand-in."""
         names = [j.name for j in self.judged]
         own = [n for n in names if n.startswith("student")]
         return own[0] if own else names[-1]
@@ -195,8 +192,7 @@ class Findings:
         return {k: v for k, v in found.items() if v is not None}
 
     def losses(self) -> str:
-        """How much the student loses against the teacher, shallower against deeper, INT8 against
-        FP32."""
+        """How much is lost: student to teacher, shallower to deeper, INT8 to FP32."""
         names = [j.name for j in self.judged]
         pairs = [("teacher", self.ours)]
         pairs += [(self.ours, n) for n in names if n.startswith("student") and n != self.ours]
@@ -237,8 +233,7 @@ class Findings:
 
 
 def _on_fewest(judged: Sequence[Judged]) -> list[Judged]:
-    """Everything on the pairs of the method that was judged on the fewest, where there is such a
-    one."""
+    """Everything on the pairs of the method that was judged on the fewest, if there is one."""
     least = min(judged, key=lambda j: len(j.scores[j.strengths[0]]))
     keys = set(least.scores[least.strengths[0]])
     if all(len(j.scores[j.strengths[0]]) == len(keys) for j in judged):

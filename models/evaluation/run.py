@@ -23,8 +23,7 @@ _SHEET_ROWS = 8
 
 @dataclass(frozen=True)
 class Judged:
-    """A method's scores: per strength, pair and score; and Inception features by strength and
-    pair."""
+    """A method's scores by strength, pair and name; Inception features by strength and pair."""
 
     name: str
     strengths: tuple[float, ...]
@@ -79,8 +78,7 @@ def judge(
 
 
 def fid_strengths(method: Method) -> tuple[float, ...]:
-    """Where FID is taken, which costs more than all other scores: at the strongest, and at a
-    half."""
+    """Where FID, which costs more than all other scores, is taken: the strongest and a half."""
     return tuple(s for s in method.strengths if s in (0.5, method.strengths[-1]))
 
 
@@ -103,8 +101,7 @@ def milliseconds(methods: Sequence[Method], pair: Pair, rounds: int = 5) -> dict
 
 
 def sheet(methods: Sequence[tuple[Method, float]], pairs: Sequence[Pair], path: Path) -> None:
-    """Photograph, artwork, then each method at its strength; names on top, a row for each of eight
-    pairs.
+    """Photograph, artwork, each method at its strength; names on top, eight pairs in rows.
 
     Raises:
         OSError: the file can't be written.

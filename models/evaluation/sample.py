@@ -1,5 +1,4 @@
-"""Which pictures are judged: photographs and faces that trained nothing, each with a few unseen
-artworks."""
+"""Which pictures are judged: photographs and faces that trained nothing, unseen artworks."""
 
 from __future__ import annotations
 
@@ -47,8 +46,7 @@ class Sample:
     artworks: tuple[Picture, ...]
 
     def pairs(self) -> list[Pair]:
-        """Every photograph and face with the next three artworks in turn, so that all artworks
-        take part."""
+        """Every photograph and face with the next three artworks in turn, so all take part."""
         return [
             Pair(content, self.artworks[(i * ARTWORKS_PER_PHOTOGRAPH + k) % len(self.artworks)])
             for group in (self.photographs, self.faces)
@@ -57,8 +55,7 @@ class Sample:
         ]
 
     def few_pairs(self, count: int) -> list[Pair]:
-        """`count` of the pairs, of as many photographs and faces, for what takes minutes a
-        picture."""
+        """`count` of the pairs, of photographs and faces alike, for what takes minutes each."""
         found = self.pairs()
         each = len(found) // (len(self.photographs) + len(self.faces))
         chosen = (

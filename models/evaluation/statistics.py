@@ -1,5 +1,4 @@
-"""Curves of preservation against style, compared at equal style, with bootstrap intervals over
-photographs.
+"""Curves of preservation against style, compared at equal style, with bootstrap intervals.
 
 Doing nothing keeps the photograph whole, so no preservation score means anything without the style
 distance beside it: methods are compared where their style distances are equal.
@@ -26,8 +25,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Curve:
-    """Per photograph and strength the mean score over its artworks: [photographs, strengths]
-    each."""
+    """Mean score over artworks per photograph and strength: [photographs, strengths] each."""
 
     name: str
     strengths: tuple[float, ...]
@@ -75,8 +73,7 @@ def at_style(style: Array, score: Array, target: float) -> float:
 
 @dataclass(frozen=True)
 class Matched:
-    """A method's score where its style distance equals the reference's; None: it does not get
-    there.
+    """A method's score at the reference's style distance; None: it does not get there.
 
     Attributes:
         gain: ours minus this one, positive is better for ours.
@@ -147,8 +144,7 @@ def dominates(ours: Curve, other: Curve, score: str, points: int = 9) -> float |
 
 
 def relative(first: Judged, second: Judged, score: str, strength: float) -> Interval | None:
-    """How much worse the second is, as a share of the first's score, at one strength; None if not
-    judged.
+    """How much worse the second is, as a share of the first, at a strength; None: not judged.
 
     Positive is worse. Resampled over photographs, on the pairs that both have.
     """

@@ -87,8 +87,7 @@ class AdaIn:
 
 
 class Wct:
-    """Whitening and coloring from the deepest level to the shallowest, each on the picture
-    before."""
+    """Whitening and coloring, deepest level first, each on the picture before."""
 
     name = "wct"
 

@@ -23,8 +23,7 @@ _WIDTHS = (32, 64, 128, 256)
 
 
 def _pad_same(x: Tensor, stride: int) -> Tensor:
-    """TensorFlow's 'same' padding of a 3x3 kernel on even sides: all of it at the end for stride
-    2."""
+    """TensorFlow's 'same' padding of a 3x3 kernel on even sides: at the end for stride 2."""
     return F.pad(x, (0, 1, 0, 1)) if stride == 2 else F.pad(x, (1, 1, 1, 1))
 
 

@@ -59,8 +59,7 @@ def code() -> Files:
 
 @torch.no_grad()
 def half_error(net: DistilledVgg, samples: Sequence[np.ndarray]) -> float:
-    """What half precision of its weights changes a feature map by: the largest relative
-    distance."""
+    """What half precision of weights changes features by: the largest relative distance."""
     rounded = DistilledVgg()
     rounded.load_state_dict({k: v.half().float() for k, v in net.state_dict().items()})
     worst = 0.0
@@ -142,8 +141,7 @@ def chosen_files(images: Path, count: int | None) -> tuple[list[Path], list[Path
 
 
 def sheet_pictures(images: Path) -> list[Picture]:
-    """What sheets show: photographs, two faces where there are some, and artworks, none trained
-    on."""
+    """What sheets show: photographs, up to two faces, and artworks, none trained on."""
     contents, styles = sheet_files(images)
     contents = contents + sorted((images / "faces").glob("*/*.jpg"))[:2]
     return [

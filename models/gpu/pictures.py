@@ -1,5 +1,4 @@
-"""Pictures of a pack: shrunk, recompressed to fit, all in one file with a listing; read back as
-they were.
+"""Pictures of a pack: shrunk, recompressed to fit, all in one file; read back as they were.
 
 `pictures.bin` holds WebP after WebP; `listing.json` says where each lies, what it is for and its
 name in the data folder, by which `images.csv` states its source and licence.

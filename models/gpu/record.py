@@ -1,5 +1,4 @@
-"""What a run in a box did, as JSON: facts, timings, checkpoints, and the hash of each file it
-left."""
+"""What a run in a box did, as JSON: facts, timings, checkpoints, the hash of each file left."""
 
 from __future__ import annotations
 

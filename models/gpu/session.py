@@ -48,8 +48,7 @@ def _device_name(device: torch.device) -> str:
 
 
 def divided(recipe: TrainingRecipe, divisor: int) -> TrainingRecipe:
-    """The recipe with fewer samples a step by a factor, two at least, and rows after fewer
-    steps."""
+    """The recipe with fewer samples a step, two at least, and rows after fewer steps."""
     if divisor == 1:
         return recipe
 
@@ -176,8 +175,7 @@ class Session:
         return seconds
 
     def _timed(self, start: int) -> float:
-        """Seconds that a step takes from `start` of the schedule on, after one that doesn't
-        count."""
+        """Seconds of a step from `start` of the schedule on, after one that doesn't count."""
         for count in (1, 1 if self.device.type == "cpu" else 5):
             started = self.box.clock()
             for _ in range(count):
@@ -229,8 +227,7 @@ class Session:
         }
 
     def _train(self, journal: Journal) -> None:
-        """Trains; after a loss that is not finite, from the last checkpoint on with other
-        pictures."""
+        """Trains; after a loss that is not finite, from the last checkpoint, on other pictures."""
         for _ in range(_RETREATS + 1):
             try:
                 self._watch(journal)

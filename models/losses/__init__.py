@@ -1,5 +1,4 @@
-"""Losses of teacher and student, each a pure function with its equation and source; all
-dimensionless.
+"""Losses of teacher and student, pure functions with equation and source; dimensionless.
 
 Features are divided by the target's own energy, so that layers of different scale weigh alike and
 the weights of a recipe mean the same on any perceptual network. Every function returns one value

@@ -9,8 +9,7 @@ from torch import Tensor
 def discriminator_loss(
     of_artworks: Tensor, of_results: Tensor, share: Tensor | None = None
 ) -> Tensor:
-    """mean max(0, 1 - D(artwork)) + mean max(0, 1 + D(result)), a scalar (Lim and Ye 2017, equation
-    6).
+    """mean max(0, 1 - D(artwork)) + mean max(0, 1 + D(result)) (Lim and Ye 2017, equation 6).
 
     Args:
         of_artworks, of_results: scores of any shape, one per patch; results detached by the caller.

@@ -10,8 +10,7 @@ _EPS = 1e-6
 
 
 def rigid_fit(source: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-    """The rotation and translation that carry `source` onto `target` with least squared
-    displacement.
+    """The rotation and translation from `source` to `target` of least squared displacement.
 
     Closed form (orthogonal Procrustes in the plane, no scale, no mirror). With both sets centered,
     theta = atan2(sum (x y' - y x'), sum (x x' + y y')), and t carries the centroids onto each
@@ -69,8 +68,7 @@ def semantic_loss(result: Tensor, photograph: Tensor) -> Tensor:
 
 
 def identity_loss(result: Tensor, photograph: Tensor) -> Tensor:
-    """1 - cosine similarity [N] of two faces' embeddings [N, D] (as in ArcFace's angular
-    distance)."""
+    """1 - cosine similarity [N] of two faces' embeddings [N, D], as ArcFace's angular distance."""
     return 1.0 - F.cosine_similarity(
         result.float().flatten(1), photograph.float().flatten(1), dim=1
     )

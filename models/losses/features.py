@@ -18,17 +18,13 @@ def moments(x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def gram(x: Tensor) -> Tensor:
-    """Gram matrix [N, C, C] of features [N, C, H, W], per position (Gatys et al.
-
-    2016, equation 3).
-    """
+    """Gram matrix [N, C, C] of features [N, C, H, W], per position (Gatys 2016, equation 3)."""
     flat = x.float().flatten(2)
     return flat @ flat.transpose(1, 2) / flat.shape[2]
 
 
 def channel_normalized(x: Tensor) -> Tensor:
-    """Features with mean 0 and deviation 1 per channel and sample: structure without color and
-    contrast.
+    """Features of mean 0 and deviation 1 per channel and sample: structure without contrast.
 
     Channels that hardly vary are held down by a hundredth of the mean energy under the root.
     """

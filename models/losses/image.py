@@ -6,8 +6,7 @@ from torch import Tensor
 
 
 def total_variation_loss(image: Tensor) -> Tensor:
-    """Mean absolute difference [N] between neighbors, both directions (anisotropic total
-    variation)."""
+    """Mean absolute difference [N] of neighbors both ways (anisotropic total variation)."""
     horizontal = (image[..., 1:] - image[..., :-1]).abs().mean((1, 2, 3))
     vertical = (image[..., 1:, :] - image[..., :-1, :]).abs().mean((1, 2, 3))
     return horizontal + vertical

@@ -8,8 +8,7 @@ import numpy as np
 
 
 def style_factor(step: float, schedule: Sequence[Sequence[float]]) -> float:
-    """The factor on both style terms at a step: straight lines between [step, factor], flat
-    outside.
+    """The factor on both style terms at a step: lines between [step, factor], flat outside.
 
     Raises:
         ValueError: the schedule is empty or its steps do not rise.

@@ -1,5 +1,4 @@
-"""Codes closer to a kind of art or to one artwork, and how much closer. The network itself stays as
-it is.
+"""Codes closer to a kind of art or to one artwork, and by how much; the network stays.
 
     python -m models.styles adapt --data ../shared/data --out runs/adapters.safetensors
     python -m models.styles refine --image painting.jpg --vgg 5SE.pt --out code.safetensors

@@ -63,8 +63,7 @@ def files_of(images: Path, kind: str) -> KindFiles:
 
 
 class KindAdapter(nn.Module):
-    """Pooled features [N, P] -> what is added to the shared encoder's code [N, code_size]; at
-    first zero."""
+    """Pooled features [N, P] -> what is added to the shared code [N, code_size]; 0 at first."""
 
     mean: Tensor
     deviation: Tensor
@@ -96,8 +95,7 @@ class KindAdapter(nn.Module):
 
 
 def adapted_code(net: IAST, adapter: KindAdapter | None, artworks: Tensor) -> Tensor:
-    """Codes [N, code_size] of artworks [N, 3, H, W]: the shared encoder's, and the kind's own
-    part."""
+    """Codes [N, code_size] of artworks [N, 3, H, W]: the shared encoder's and the kind's part."""
     encoder = net.style_encoder
     pooled = encoder.pooled(artworks)
     shared: Tensor = encoder.head(torch.relu(encoder.hidden(pooled)))
@@ -143,8 +141,7 @@ def load_adapters(path: Path, net: IAST, checkpoint_sha256: str) -> dict[str, Ki
 
 
 def squares(files: Sequence[Path], side_px: int) -> Tensor:
-    """The middle squares of artworks, [N, 3, side_px, side_px] in [0, 1], as the encoder is served
-    them."""
+    """The middle squares of artworks, [N, 3, side_px, side_px] in [0, 1], for the encoder."""
     made = []
     for file in files:
         rgb = read_rgb(file, side_px)

@@ -1,5 +1,4 @@
-"""What every verb needs: the released network, the perceptual network, and photographs to draw
-crops from."""
+"""What every verb needs: released network, perceptual network, photographs to crop."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""How much an adapter or a refined code gains over the shared encoder, on pictures that trained
-nothing.
+"""How much an adapter or a refined code gains over the shared encoder, on unseen pictures.
 
 The judge is the style distance, which trained nothing either. A lower distance is easily bought
 with a lower SSIM, so codes are compared twice: at full strength with both figures, and by the SSIM
@@ -37,8 +36,7 @@ ALL = "all kinds"
 
 @dataclass(frozen=True)
 class Plan:
-    """How many unseen pictures are judged: artworks of each kind, of these refined ones,
-    photographs."""
+    """How many unseen pictures are judged: artworks of a kind, of them refined, photographs."""
 
     artworks: int = 6
     refined: int = 3
@@ -151,8 +149,7 @@ def curve_of(
     artworks: Sequence[Rgb],
     photographs: Sequence[Rgb],
 ) -> Curve:
-    """Style distance and SSIM [artworks, strengths] of codes [1, code_size], means over the
-    photographs."""
+    """Style distance and SSIM [artworks, strengths] of codes [1, code_size], over photographs."""
     rows = [
         scores(net, code, artwork, photographs, STRENGTHS)
         for code, artwork in zip(codes, artworks, strict=False)
@@ -165,8 +162,7 @@ def curve_of(
 def scores(
     net: IAST, code: Tensor, artwork: Rgb, photographs: Sequence[Rgb], strengths: Sequence[float]
 ) -> NDArray[np.float64]:
-    """Style distance and SSIM of the deepest network's pictures, means over photographs:
-    [strengths, 2]."""
+    """Style distance and SSIM of the deepest, means over photographs: [strengths, 2]."""
     module, reference = net.cut(net.depths[-1]), style_statistics(artwork)
     rows = []
     for strength in strengths:

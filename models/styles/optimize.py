@@ -1,5 +1,4 @@
-"""Optimization of codes through the frozen network, with the losses and the depths of the
-training."""
+"""Optimization of codes through the frozen network, with the training's losses and depths."""
 
 from __future__ import annotations
 
@@ -43,8 +42,7 @@ class Effort:
 
 
 class FrozenNet(nn.Module):
-    """A released supernet as a `Trainable` whose codes come from elsewhere; only `source` is
-    trained."""
+    """A released supernet as a `Trainable` of foreign codes; only `source` is trained."""
 
     def __init__(self, net: IAST, source: nn.Module, code_of: Callable[[Tensor], Tensor]) -> None:
         super().__init__()
@@ -78,8 +76,7 @@ class FreeCode(nn.Module):
 
 
 def judging_recipe(path: Path) -> TrainingRecipe:
-    """A training recipe for codes alone: terms that need a teacher, a critic or faces are left
-    out."""
+    """A training recipe for codes alone: no terms that need a teacher, a critic or faces."""
     recipe = TrainingRecipe.read(path)
     off = ("teacher_image", "teacher_features", "adversarial")
     faces = ("face_geometry", "face_parts", "face_identity")
@@ -125,8 +122,7 @@ def optimize(
 
 
 def _depths(depths: Sequence[int], rng: np.random.Generator) -> tuple[int, ...]:
-    """The deepest alone in half of the steps, else one of the others: every depth has a site of
-    its own."""
+    """The deepest alone in half of the steps, else another: each depth has its own site."""
     if len(depths) == 1 or rng.random() < 0.5:
         return (depths[-1],)
     return (int(rng.choice(depths[:-1])),)
@@ -149,8 +145,7 @@ def refined_code(
     effort: Effort,
     start: Tensor | None = None,
 ) -> tuple[Tensor, list[float]]:
-    """The code [1, code_size] of one artwork [1, 3, H, W], improved from the encoder's, and the
-    losses.
+    """The code [1, code_size] of an artwork [1, 3, H, W], improved from its own, and losses.
 
     `start`: where to begin instead of the encoder's code.
     """

@@ -61,8 +61,7 @@ def adapters_for(kit: Kit, images: Path, path: Path, effort: Effort) -> dict[str
 
 
 def refine(kit: Kit, image: Path, out: Path, effort: Effort) -> str:
-    """Improves the code of one picture and writes it for `iast-export style add --code`; what it
-    gained.
+    """Improves a picture's code, writes it for `iast-export style add --code`; its gain.
 
     Raises:
         InputError: the picture is unreadable, or a loss is not finite.

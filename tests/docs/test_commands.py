@@ -26,10 +26,10 @@ def blocks(page: str, language: str) -> list[str]:
 
 
 def commands(page: str) -> list[str]:
-    """The command lines of `iast-export` in the page's shell blocks, up to any comment, pipe or
-    redirection."""
+    """The command lines of `iast-export` in the page's shell blocks, without comments and
+    redirections."""
     lines = [line for text in blocks(page, "sh") for line in text.replace("\\\n", " ").splitlines()]
-    lines = [re.sub(r"\s+[#>|].*$", "", line) for line in lines]
+    lines = [re.sub(r"\s+[#|>].*$", "", line) for line in lines]
     start = re.compile(r"^(?:\.venv/bin/|python -m )?iast[-_]export (?=\S)")
     return [start.sub("", line) for line in lines if start.match(line)]
 

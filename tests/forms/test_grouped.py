@@ -15,6 +15,7 @@ from onnx import helper
 from iast_export.build.convert import convert_fp32
 from iast_export.build.export import export_tier
 from iast_export.build.tracing import pseudo_photograph
+from iast_export.decide.groups import litert_groups, onnx_groups
 from iast_export.formats import tflite_file as tf
 from iast_export.formats.onnx_graph import attribute, index_graph, load_model
 from iast_export.forms import Rewritten
@@ -24,13 +25,12 @@ from iast_export.quantize.equalize.factors import learn_factors, write_equalized
 from iast_export.quantize.equalize.pairs import find_pairs
 from iast_export.quantize.learned import Learned, of_signatures
 from iast_export.quantize.litert import static as litert
-from iast_export.quantize.litert.groups import litert_groups
 from iast_export.quantize.litert.static import quantize_litert
 from iast_export.quantize.litert.weights import write_equalized_litert
 from iast_export.quantize.observers import observe_onnx
 from iast_export.quantize.onnx import qdq as onnx_qdq
 from iast_export.quantize.onnx.layers import quantize_weight, with_learned
-from iast_export.quantize.onnx.qdq import operator_groups, quantize_onnx, tensors_to_calibrate
+from iast_export.quantize.onnx.qdq import quantize_onnx, tensors_to_calibrate
 from iast_export.quantize.patches import integer_layers, observe_patches
 from iast_export.quantize.rounding import bias_shifts, learn_filters
 from iast_export.runtimes.litert import open_litert
@@ -260,7 +260,7 @@ def test_the_corrected_biases_of_all_groups_stand_in_order() -> None:
 @pytest.mark.parametrize("position", [1, 3])
 def test_groups_can_be_asked_to_stay_in_float(position: int, tmp_path: Path) -> None:
     path, ranges = litert_fp32()
-    asked = operator_groups(onnx_fp32())[position].name
+    asked = onnx_groups(onnx_fp32())[position].name
     made = quantize_onnx(
         onnx_fp32(), Learned(onnx_ranges()), tmp_path / "mixed.onnx", in_float=[asked]
     )

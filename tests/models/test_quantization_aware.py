@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 
 from iast_export.build.export import export_tier
+from iast_export.decide.decide import decide_onnx
 from iast_export.errors import InputError
 from iast_export.formats.onnx_graph import load_model
 from iast_export.network.checkpoint import load_checkpoint, save_checkpoint
@@ -21,7 +22,6 @@ from iast_export.quantize.calibrate import collect
 from iast_export.quantize.learned import Learned
 from iast_export.quantize.observers import observe_onnx
 from iast_export.quantize.onnx.layers import activation_parameters, quantize_weight
-from iast_export.quantize.onnx.plan import make_plan
 from iast_export.quantize.onnx.qdq import quantize_onnx, tensors_to_calibrate
 from iast_export.quantize.ranges import minmax
 from iast_export.runtimes.onnx import open_onnx
@@ -147,8 +147,8 @@ def test_it_quantizes_what_the_export_quantizes_and_makes_its_picture(
 ) -> None:
     net, batch, path = student(), one_pair(), tmp_path / "fp32.onnx"
     export_tier(net, Tier(depth, 32), path)
-    plan = make_plan(load_model(path).graph)
-    assert len(plan.roots) == len(points(depth)) == 9 + 3 * depth
+    decisions = decide_onnx(load_model(path))
+    assert len(decisions.roots) == len(points(depth)) == 9 + 3 * depth
     code = net.style_encoder(batch.style).detach().numpy()
     feed = {
         "content": batch.content.numpy(),

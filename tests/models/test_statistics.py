@@ -10,15 +10,13 @@ import pytest
 from iast_export.errors import InputError
 from models.evaluation.run import Judged
 from models.evaluation.statistics import (
-    RESAMPLES,
+    RESAMPLING,
     Curve,
     at_style,
     curve,
     dominates,
-    interval,
     matched,
     relative,
-    resamples,
 )
 
 STRENGTHS = (0.0, 0.5, 1.0)
@@ -76,14 +74,8 @@ def test_a_photograph_that_was_not_judged_is_named() -> None:
 
 
 def test_every_method_is_resampled_alike() -> None:
-    assert resamples(5).shape == (RESAMPLES, 5)
-    assert np.array_equal(resamples(5), resamples(5)) and resamples(5).max() == 4
-
-
-def test_an_interval_holds_its_estimate_and_says_it_in_words() -> None:
-    found = interval(np.linspace(0.0, 1.0, 1001), 0.5)
-    assert (found.low, found.high) == (pytest.approx(0.025), pytest.approx(0.975))
-    assert str(found) == "0.500 (0.025 to 0.975)"
+    drawn = RESAMPLING.draws(5)
+    assert np.array_equal(drawn, RESAMPLING.draws(5)) and (drawn.min(), drawn.max()) == (0, 4)
 
 
 def test_the_method_that_keeps_more_at_equal_style_gains_and_dominates() -> None:

@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from iast_export.pages.plots import Bar, Group, Mark, Point, bar_chart, scatter_chart
+from iast_export.pages.plots import Bar, BarGroup, Mark, Point, bar_chart, scatter_chart
 
 NAMESPACE = "{http://www.w3.org/2000/svg}"
 
@@ -21,9 +21,11 @@ def texts(svg: str, style: str) -> list[str]:
     return [one.text or "" for one in found if one.get("class") == style]
 
 
-def bars(*values: float) -> list[Group]:
+def bars(*values: float) -> list[BarGroup]:
     return [
-        Group("lane", [Bar(f"b{i}", value, f"{value:g}", "int8") for i, value in enumerate(values)])
+        BarGroup(
+            "lane", [Bar(f"b{i}", value, f"{value:g}", "int8") for i, value in enumerate(values)]
+        )
     ]
 
 
@@ -64,7 +66,7 @@ def test_a_bar_below_the_start_is_still_seen() -> None:
 
 
 def test_an_interval_is_drawn_over_its_bar_and_the_text_keeps_clear_of_it() -> None:
-    group = Group("g", [Bar("b", 2.0, "2", "int8", low=1.5, high=3.0)])
+    group = BarGroup("g", [Bar("b", 2.0, "2", "int8", low=1.5, high=3.0)])
     svg = bar_chart([group], "x")
     lines = [one for one in parsed(svg).iter(f"{NAMESPACE}line") if one.get("class") == "interval"]
     assert len(lines) == 3
@@ -74,7 +76,7 @@ def test_an_interval_is_drawn_over_its_bar_and_the_text_keeps_clear_of_it() -> N
 
 
 def test_words_of_a_lane_are_no_markup() -> None:
-    svg = bar_chart([Group("<a&b>", [Bar("<x>", 1.0, "&", "int8")])], "ms")
+    svg = bar_chart([BarGroup("<a&b>", [Bar("<x>", 1.0, "&", "int8")])], "ms")
     assert texts(svg, "group") == ["<a&b>"] and texts(svg, "label end") == ["<x>"]
 
 

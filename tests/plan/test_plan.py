@@ -24,7 +24,7 @@ from iast_export.plan.exports import fp32_files
 from iast_export.plan.planned import plan_litert, plan_onnx
 from iast_export.plan.reasons import decision_of, flag_of
 from iast_export.plan.rewrites import LISTS, RECOGNIZERS, rewrite_of
-from iast_export.quantize.litert.final_clamp import without_final_clamp
+from iast_export.quantize.litert.final_clamp import decide_unclamped
 from iast_export.reports.benchmark import Ratio
 from iast_export.reports.plan import GroupMeasurement, Int8Facts, PlanGroup, PlanReport
 from iast_export.specs import RUNTIMES, SIZE_MULTIPLE_KEY, Runtime, Tier
@@ -99,8 +99,8 @@ def test_groups_that_are_alike_are_one_row_with_a_count() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_onnx_decisions_are_those_of_the_exporters_plan(name: str) -> None:
     build = build_of(name)
-    graph = load_model(fp32_files(build, Tier(1, 32))["onnxruntime"]).graph
-    decisions = decide_onnx(graph)
+    model = load_model(fp32_files(build, Tier(1, 32))["onnxruntime"])
+    decisions, graph = decide_onnx(model), model.graph
     found = {one: row for row in rows(planned(name), "onnxruntime") for one in row.names}
     assert "mixed" not in {row.decision for row in found.values()}
     assert all(
@@ -148,7 +148,7 @@ def test_litert_decisions_are_those_of_the_exporters_operators(name: str) -> Non
     model = tf.extract_signature(
         tf.read_model(fp32_files(build_of(name), tier)["litert"]), tier.signature
     )
-    decisions = without_final_clamp(model, tf.find_signature(model, tier.signature))
+    decisions = decide_unclamped(model, tf.find_signature(model, tier.signature))
     integers = {decisions.network.file_name(name) for name in decisions.integers}
     for row in rows(planned(name), "litert"):
         assert all((one in integers) == (row.decision == "int8") for one in row.names), row

@@ -15,12 +15,12 @@ from benchmarks.fixtures.adain import AdaIN
 from iast_export.build.convert import convert_fp32
 from iast_export.build.export import export_tier
 from iast_export.build.tracing import pseudo_photograph
+from iast_export.decide.decide import decide_litert, decide_onnx
 from iast_export.formats import tflite_file as tf
 from iast_export.formats.onnx_graph import load_model
 from iast_export.quantize.calibrate import collect
-from iast_export.quantize.litert.plan import integer_operators, range_tensors
+from iast_export.quantize.litert.calibration import range_tensors
 from iast_export.quantize.observers import observe_onnx
-from iast_export.quantize.onnx.plan import make_plan
 from iast_export.quantize.onnx.qdq import tensors_to_calibrate
 from iast_export.quantize.ranges import method_of
 from iast_export.specs import CONTENT, Tier
@@ -42,17 +42,14 @@ def adain(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 def test_no_operator_of_the_published_normalization_is_an_integer(adain: tuple[Path, Path]) -> None:
-    graph = load_model(adain[0]).graph
-    plan = make_plan(graph)
-    kinds = {node.op_type for node in graph.node if plan.is_integer(node)}
-    assert "Conv" in kinds and not kinds & CHAIN["onnxruntime"]
-    assert {node.op_type for node in graph.node} >= {"Sqrt", "Div"}
+    onnx = decide_onnx(load_model(adain[0]))
     model = tf.read_model(adain[1])
-    lite = model.subgraphs[0]
-    names = [tf.op_name(model, op) for op in lite.operators]
-    chosen = {names[n] for n in integer_operators(model, lite)}
-    assert "CONV_2D" in chosen and not chosen & CHAIN["litert"]
-    assert set(names) & {"SQRT", "RSQRT"}
+    litert = decide_litert(model, tf.find_signature(model, TIER.signature))
+    for decisions in (onnx, litert):
+        ops, fence = decisions.network.ops, CHAIN[decisions.network.runtime]
+        kinds = {op.native for op in ops if decisions.is_integer(op)}
+        assert kinds & {"Conv", "CONV_2D"} and not kinds & fence
+        assert {op.native for op in ops} & {"Sqrt", "SQRT", "RSQRT"}
 
 
 def test_no_tensor_inside_the_normalization_has_a_range(adain: tuple[Path, Path]) -> None:

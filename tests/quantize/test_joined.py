@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import onnx
 import pytest
 from torch import nn
 
+from iast_export.decide.decide import Decisions, decide_onnx
 from iast_export.formats import tflite_file as tf
 from iast_export.formats.onnx_graph import load_model
-from iast_export.quantize.onnx.plan import Plan, make_plan
+from iast_export.quantize.learned import Learned
 from iast_export.quantize.onnx.qdq import runtime_operators, settled_parameters
 from tests.equalize_cases import Branches, Files, Mixed, Nested, Network, Skips, write_files
 
 
-def planned(files: Files) -> tuple[Plan, onnx.GraphProto, list[str]]:
-    """The plan of the first tier, its graph as planned, and its concatenations' results."""
+def decided(files: Files) -> tuple[Decisions, list[str]]:
+    """What is decided over the first tier, and its concatenations' results."""
     (fp32,) = files.onnx.values()
-    graph = load_model(fp32).graph
-    plan = make_plan(graph)
-    return plan, graph, [node.output[0] for node in graph.node if node.op_type == "Concat"]
+    decisions = decide_onnx(load_model(fp32))
+    return decisions, [op.name for op in decisions.network.ops if op.type == "Concat"]
 
 
 def onnx_operators(files: Files) -> dict[str, int]:
@@ -39,11 +38,11 @@ def requantized(files: Files) -> int:
 @pytest.mark.parametrize("module", [Branches, Nested])
 def test_what_is_joined_alone_is_not_requantized(module: type[nn.Module], tmp_path: Path) -> None:
     files = write_files(Network(module), tmp_path)
-    plan, graph, concatenations = planned(files)
-    outer = concatenations[-1]
-    joined = [name for name, root in plan.root_of.items() if root == outer and name in plan.roots]
+    decisions, concatenations = decided(files)
+    outer, roots = concatenations[-1], decisions.roots
+    joined = [name for name, root in decisions.root_of.items() if root == outer and name in roots]
     assert len(joined) == (3 if module is Branches else 4) and outer in joined
-    found = settled_parameters(graph, plan, files.ranges["onnxruntime"])
+    found = settled_parameters(decisions, Learned(files.ranges["onnxruntime"]))
     assert len({found[name] for name in joined}) == 1
     operators = onnx_operators(files)
     assert operators["Concat"] == len(concatenations) and "QLinearConcat" not in operators
@@ -54,9 +53,9 @@ def test_what_is_joined_alone_is_not_requantized(module: type[nn.Module], tmp_pa
 
 def test_a_branch_that_others_read_keeps_its_own_scale(tmp_path: Path) -> None:
     files = write_files(Network(Skips), tmp_path, equalize=False)
-    plan, _, (result,) = planned(files)
-    up, skip = plan.index.producers[result].input
-    assert plan.root_of[up] == result != plan.root_of[skip] == skip
+    decisions, (result,) = decided(files)
+    up, skip = decisions.network.producers[result].inputs
+    assert decisions.root_of[up] == result != decisions.root_of[skip] == skip
     operators = onnx_operators(files)
     assert operators["QLinearConcat"] == 1 and "Concat" not in operators
     assert requantized(files) <= 1
@@ -65,10 +64,12 @@ def test_a_branch_that_others_read_keeps_its_own_scale(tmp_path: Path) -> None:
 
 def test_unlike_bounds_and_float_branches_are_joined_in_integers(tmp_path: Path) -> None:
     files = write_files(Network(Mixed), tmp_path, equalize=False)
-    plan, _, (result,) = planned(files)
-    assert result in plan.integers
+    decisions, (result,) = decided(files)
+    assert result in decisions.integers
     bounded = [
-        name for name, root in plan.roots.items() if root.low == 0.0 and plan.root_of[name] == name
+        name
+        for name, root in decisions.roots.items()
+        if root.low == 0.0 and decisions.root_of[name] == name
     ]
     assert (
         len(bounded) == 3

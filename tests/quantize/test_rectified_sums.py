@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import helper, numpy_helper
 
+from iast_export.decide.decide import decide_onnx
 from iast_export.formats.onnx_graph import load_model
 from iast_export.quantize.learned import Learned
-from iast_export.quantize.onnx.plan import make_plan
 from iast_export.quantize.onnx.qdq import quantize_onnx
 from iast_export.quantize.ranges import Range
-from iast_export.quantize.rectified_sums import onnx_sums, tighten
+from iast_export.quantize.rectified_sums import tighten
 from tests.tiny_networks import tiny_onnx
 
 VALUES = st.floats(-100, 100, allow_nan=False, width=32)
@@ -42,17 +42,16 @@ def test_only_the_negative_part_that_the_other_term_can_not_lift_is_cut() -> Non
 
 def test_the_skip_and_the_pixel_shuffle_of_the_packaged_form_are_found() -> None:
     model = load_model(tiny_onnx("iast", 2, 32))
-    plan = make_plan(model.graph)
-    ((one, other),) = onnx_sums([node.output[0] for node in model.graph.node], plan)
-    made = {plan.index.producers[name].input[1] for name in (one, other)}
+    decisions = decide_onnx(model)
+    ((one, other),) = decisions.rectified
+    places = [decisions.network.producers[name].position for name in (one, other)]
+    made = {model.graph.node[place].input[1] for place in places}
     assert made == {"up.conv.weight", "skip.weight"}
 
 
 @pytest.mark.parametrize(("last", "expected"), [("Relu", 1), ("Identity", 0)])
-def test_a_sum_without_rectifier_keeps_its_ranges(last: str, expected: int, tmp_path: Path) -> None:
-    graph = _branches(last).graph
-    plan = make_plan(graph)
-    assert len(onnx_sums([node.output[0] for node in graph.node], plan)) == expected
+def test_a_sum_without_rectifier_keeps_its_ranges(last: str, expected: int) -> None:
+    assert len(decide_onnx(_branches(last)).rectified) == expected
 
 
 def test_the_written_scale_is_the_tightened_one(tmp_path: Path) -> None:
@@ -99,10 +98,9 @@ def _branches(last: str) -> onnx.ModelProto:
 
 
 def test_a_sum_left_in_float_keeps_the_trimmed_ranges_of_its_integer_terms() -> None:
-    whole, mixed = (load_model(tiny_onnx("iast", 2, 32)).graph for _ in range(2))
-    plan = make_plan(whole)
-    ((name,),) = [[n.output[0] for n in whole.node if n.op_type == "Add" and plan.is_integer(n)]]
-    found = onnx_sums([node.output[0] for node in whole.node], plan)
-    in_float = make_plan(mixed, [name])
-    assert not any(in_float.is_integer(node) for node in mixed.node if node.output[0] == name)
-    assert onnx_sums([node.output[0] for node in mixed.node], in_float) == found != []
+    path = tiny_onnx("iast", 2, 32)
+    whole = decide_onnx(load_model(path))
+    (name,) = [op.name for op in whole.network.ops if op.type == "Add" and whole.is_integer(op)]
+    mixed = decide_onnx(load_model(path), [name])
+    assert name not in mixed.integers
+    assert mixed.rectified == whole.rectified != ()

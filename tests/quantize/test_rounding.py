@@ -11,13 +11,14 @@ import pytest
 from onnx import helper
 
 from iast_export.build.tracing import pseudo_photograph
+from iast_export.decide.groups import onnx_groups
 from iast_export.errors import InputError
 from iast_export.formats.onnx_graph import index_graph, load_model
 from iast_export.quantize.calibrate import collect
 from iast_export.quantize.learned import Learned
 from iast_export.quantize.observers import observe_onnx
 from iast_export.quantize.onnx.layers import filter_key, quantize_weight, with_learned
-from iast_export.quantize.onnx.qdq import operator_groups, quantize_onnx, tensors_to_calibrate
+from iast_export.quantize.onnx.qdq import quantize_onnx, tensors_to_calibrate
 from iast_export.quantize.patches import Geometry, Moments, integer_layers, observe_patches, patches
 from iast_export.quantize.ranges import Range
 from iast_export.quantize.rounding import (
@@ -139,7 +140,7 @@ def test_moments_merge_to_the_same_as_one_pass() -> None:
 
 def test_a_group_in_float_keeps_the_weights_that_it_was_given(tmp_path: Path) -> None:
     path = tiny_onnx("iast", 2, 32)
-    name = operator_groups(path)[1].name
+    name = onnx_groups(path)[1].name
     given = load_model(path).graph
     weight_name = next(node.input[1] for node in given.node if node.output[0] == name)
     halved = {

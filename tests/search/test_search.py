@@ -12,174 +12,36 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from iast_export.quantize.onnx.groups import OperatorGroup
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from iast_export.bundle.layout import Layout
 from iast_export.cli.main import run
-from iast_export.errors import CannotJudgeError, InputError, UsageError
+from iast_export.errors import InputError, UsageError
 from iast_export.formats.onnx_graph import save_model
 from iast_export.lanes.judge import EvaluationPair, Scorers
 from iast_export.lanes.timing import TimingOptions
+from iast_export.metrics.bootstrap import Interval
 from iast_export.metrics.style import style_statistics
 from iast_export.pages import write_html
 from iast_export.quantize.learned import Learned
 from iast_export.quantize.onnx.qdq import quantize_onnx, runtime_operators, tensors_to_calibrate
 from iast_export.reports.base import SetFacts
-from iast_export.reports.search import Candidate, SearchReport, search_name, state_name
+from iast_export.reports.search import SearchReport, search_name, state_name
 from iast_export.runtimes.onnx import open_onnx
-from iast_export.search import Options, search
-from iast_export.search.budgets import judge, parse_budgets
-from iast_export.search.greedy import Search, SearchOutcome
+from iast_export.search import Options, reason_of, search
+from iast_export.search.budgets import parse_budgets
+from iast_export.search.greedy import Search, SearchOutcome, Sensitivity
 from iast_export.search.measure import Bench, Deadline, OutOfTimeError
 from iast_export.search.subjects import OnnxSubject
 from iast_export.specs import RUNTIMES, Runtime, Tier
 from tests.conftest import SMALL_RECIPE
+from tests.search_cases import made
 
 TIER = Tier(1, 32)
 KEY = "0" * 64
 FACTS = SetFacts(name="drawn", sha256=KEY, images=4)
-
-
-@pytest.mark.parametrize(
-    ("texts", "remedy"),
-    [
-        ([], "give at least one"),
-        (["psnr_db=42"], "write NAME>=VALUE"),
-        (["sharpness>=1"], "choose of psnr_db"),
-        (["psnr_db<=42"], "higher is better: psnr_db>=VALUE"),
-        (["latency_ms>=9"], "lower is better: latency_ms<=VALUE"),
-        (["psnr_db>=nan"], "write a number"),
-        (["psnr_db>=101"], "up to 100"),
-        (["bytes<=0"], "lies above 0"),
-        (["bytes<=9", "bytes<=8"], "give each name once"),
-    ],
-)
-def test_a_budget_that_means_nothing_is_refused_with_a_remedy(
-    texts: list[str], remedy: str
-) -> None:
-    with pytest.raises(UsageError, match=remedy):
-        parse_budgets(texts)
-
-
-def test_budgets_keep_name_direction_and_value() -> None:
-    found = parse_budgets(["psnr_db >= 42.5", "drop.style_distance<=0.01", "bytes<=7e5"])
-    assert [(b.name, b.operator, b.limit) for b in found] == [
-        ("psnr_db", ">=", 42.5),
-        ("drop.style_distance", "<=", 0.01),
-        ("bytes", "<=", 7e5),
-    ]
-
-
-GAINS = {"a": 0.2, "b": 6.0, "c": 3.0, "d": 0.1}
-COSTS_MS = {"a": 1.0, "b": 1.0, "c": 3.0, "d": -0.5}
-SPREAD = np.array([-1.0, -0.5, 0.5, 1.0])
-REFERENCE = [{"style_distance": 0.2, "identity": None}] * 4
-
-
-def made(in_float: Collection[str]) -> Candidate:
-    """A candidate whose decibels, milliseconds and bytes are sums over its groups."""
-    names = tuple(name for name in GAINS if name in in_float)
-    time = 10.0 + sum(COSTS_MS[name] for name in names)
-    drift = [1.0, 1.001, 1.0, 0.999, 1.0]
-    return Candidate(
-        in_float=names,
-        psnr_db=tuple(35.0 + sum(GAINS[name] for name in names) + SPREAD),
-        ssim=(0.9,) * 4,
-        scores=({"style_distance": 0.21, "identity": None},) * 4,
-        blocks_ms=tuple((time * d, time * d) for d in drift),
-        base_blocks_ms=tuple((10.0 * d, 10.0 * d) for d in drift),
-        file_bytes=1000 + 100 * len(names),
-    )
-
-
-def found_with(*texts: str, limit: int = 99) -> tuple[SearchOutcome, list[tuple[str, ...]]]:
-    """A search over the drawn-up groups that ends after `limit` measurements."""
-    order: list[tuple[str, ...]] = []
-
-    def measure(in_float: Collection[str]) -> Candidate:
-        candidate = made(in_float)
-        if candidate.in_float not in order:
-            if len(order) >= limit:
-                raise OutOfTimeError
-            order.append(candidate.in_float)
-        return candidate
-
-    return Search(list(GAINS), measure, parse_budgets(texts), REFERENCE).run(), order
-
-
-def test_the_bound_decides_and_not_the_mean() -> None:
-    budget = parse_budgets(["psnr_db>=35"])[0]
-    judged = judge(budget, made(()), made(()), REFERENCE)
-    assert judged.value == pytest.approx(35.0) and 34.0 < judged.bound < 34.9 and not judged.holds
-    drop = judge(parse_budgets(["drop.style_distance<=0.06"])[0], made(()), made(()), REFERENCE)
-    assert drop.value == pytest.approx(0.05) and drop.holds
-    slow = judge(parse_budgets(["latency_ms<=10"])[0], made(()), made(()), REFERENCE)
-    drifted = made(("b",)).model_copy(
-        update={"base_blocks_ms": ((20.0, 20.0),) * 5, "blocks_ms": ((22.0, 22.0),) * 5}
-    )
-    wanted = judge(parse_budgets(["latency_ms<=12"])[0], drifted, made(()), REFERENCE)
-    assert wanted.value == pytest.approx(11.0) and wanted.holds, (
-        "twice as slow a machine weighs on both"
-    )
-    assert slow.value == pytest.approx(10.0) and slow.bound > 10.0 and not slow.holds
-
-
-def test_too_few_pictures_and_unjudged_scores_are_no_verdict() -> None:
-    few = made(()).model_copy(update={"psnr_db": (40.0,) * 3})
-    with pytest.raises(CannotJudgeError, match="judge on at least 4"):
-        judge(parse_budgets(["psnr_db>=30"])[0], few, made(()), REFERENCE)
-    with pytest.raises(UsageError, match="leave this budget out"):
-        found_with("drop.identity<=0.1")
-
-
-def test_budgets_that_hold_leave_everything_faster_in_integers() -> None:
-    outcome, _ = found_with("psnr_db>=30")
-    assert outcome.verdict == "met" and outcome.complete
-    assert outcome.best.in_float == ("d",), "d is slower in INT8 and never quantized for nothing"
-    assert outcome.sensitivity["d"].slower_in_int8 and outcome.sensitivity["b"].faster_in_int8
-
-
-def test_the_group_with_most_decibels_per_millisecond_goes_first() -> None:
-    outcome, order = found_with("psnr_db>=39")
-    assert max(outcome.sensitivity, key=lambda name: outcome.sensitivity[name].worth) == "b"
-    assert outcome.best.in_float == ("b", "d")
-    assert order == [(), ("a", "b", "c", "d"), ("a",), ("b",), ("c",), ("d",), ("b", "d")]
-
-
-def test_a_cost_budget_stops_what_accuracy_asks_and_the_best_found_is_told() -> None:
-    outcome, _ = found_with("psnr_db>=43", "latency_ms<=11")
-    assert outcome.verdict == "not met" and outcome.complete
-    assert outcome.best.in_float == ("b", "d")
-    assert [one.holds for one in outcome.judged] == [False, True]
-    full, _ = found_with("psnr_db>=43")
-    assert full.verdict == "met" and set(full.best.in_float) >= {"b", "c", "d"}
-
-
-def test_a_cheaper_group_takes_the_place_of_a_costly_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(COSTS_MS, "b", 3.0)
-    monkeypatch.setitem(COSTS_MS, "c", 2.0)
-    outcome, order = found_with("psnr_db>=36.5", "drop.style_distance<=0.06")
-    assert ("b", "d") in order, "b gives most decibels per millisecond"
-    assert outcome.best.in_float == ("c", "d") and outcome.verdict == "met"
-
-
-def test_out_of_time_is_said_with_the_best_so_far() -> None:
-    outcome, order = found_with("psnr_db>=40", "latency_ms<=20", limit=4)
-    assert (outcome.verdict, outcome.complete, len(order)) == ("met", False, 4)
-    stopped, _ = found_with("psnr_db>=43", "latency_ms<=11", limit=4)
-    assert stopped.verdict == "out of time" and set(stopped.sensitivity) == {"a", "b"}
-
-
-@pytest.mark.parametrize("limit", [2, 4])
-def test_a_file_with_everything_in_float_is_no_result_of_a_search_that_the_clock_ended(
-    limit: int,
-) -> None:
-    outcome, _ = found_with("psnr_db>=43", "latency_ms<=20", limit=limit)
-    assert outcome.best.in_float == tuple(GAINS) and all(one.holds for one in outcome.judged)
-    assert outcome.verdict == "out of time"
-    whole, _ = found_with("psnr_db>=44.2")
-    assert whole.best.in_float == tuple(GAINS) and whole.complete and whole.verdict == "not met"
 
 
 @dataclass(frozen=True)
@@ -303,6 +165,67 @@ def test_the_result_is_a_file_that_does_what_the_report_says(
     assert open_onnx(tmp_path / "mixed.onnx").input_names == ("content",)
 
 
+@dataclass
+class Counting:
+    """A subject that counts how often each form is written."""
+
+    inner: OnnxSubject
+    written: list[tuple[str, ...]]
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.inner, name)
+
+    def write(self, in_float: Collection[str], path: Path) -> None:
+        self.written.append(tuple(in_float))
+        self.inner.write(in_float, path)
+
+
+def test_each_form_is_written_once_also_the_one_that_all_are_timed_with(
+    subject: OnnxSubject, tmp_path: Path
+) -> None:
+    counting = Counting(subject, [])
+    bench = Bench(counting, KEY, tmp_path / "state.json", Deadline(60), ticking())
+    base, three = bench(()), bench(["three"])
+    both, again = bench(["three", "one"]), bench(["one", "three"])
+    assert counting.written == [(), ("three",), ("one", "three")]
+    assert again is both and both.in_float == ("one", "three") and bench.measured_now == 3
+    assert base.blocks_ms == base.base_blocks_ms and len(three.base_blocks_ms) == 3
+    assert three.psnr_db > base.psnr_db and len(three.scores) == 4
+
+
+def test_the_two_ends_are_measured_whatever_the_clock_says(
+    subject: OnnxSubject, tmp_path: Path
+) -> None:
+    bench = Bench(subject, KEY, tmp_path / "state.json", Deadline(-1), ticking())
+    assert bench(()).in_float == () and bench(bench.everything).in_float == tuple(
+        group.name for group in bench.groups
+    )
+    with pytest.raises(OutOfTimeError):
+        bench(["three"])
+
+
+def test_a_step_that_would_probably_end_outside_its_time_is_not_begun() -> None:
+    now = iter([0.0, 4.0, 4.0])
+    deadline = Deadline(10.0, lambda: next(now), longest=4.0)
+    deadline.check()
+    deadline.longest = 4.1
+    with pytest.raises(OutOfTimeError):
+        deadline.check()
+
+
+def test_a_network_without_integers_is_not_searched(subject: OnnxSubject, tmp_path: Path) -> None:
+    model = onnx.load(str(subject.fp32))
+    del model.graph.node[:]
+    model.graph.node.append(helper.make_node("Identity", ["content"], ["stylized"]))
+    onnx.save(model, str(tmp_path / "copy.onnx"))
+    bare = OnnxSubject(
+        tmp_path / "copy.onnx", tmp_path / "copy.onnx", TIER, subject.learned, subject.pairs,
+        Scorers(),
+    )  # fmt: skip
+    with pytest.raises(InputError, match="leave this network in FP32"):
+        Bench(bare, KEY, tmp_path / "state.json", Deadline(60))
+
+
 def test_an_altered_state_is_refused(subject: OnnxSubject, tmp_path: Path) -> None:
     (tmp_path / state_name("onnxruntime")).write_text("{}")
     with pytest.raises(InputError, match="to measure anew"):
@@ -355,3 +278,71 @@ def test_a_budget_that_no_file_keeps_exits_5_in_its_time(
     assert run([*common, *inputs, "--budget", "psnr>=5"]) == 2
     assert run([*common, "--budget", "psnr_db>=5"]) == 3
     assert "options that it was built with" in capsys.readouterr().err
+
+
+def outcome_with(
+    int8_speed: tuple[float, float, float] | None, lost_ms: float = 0.0, gain_db: float = 0.5
+) -> SearchOutcome:
+    """Where a search ended that found this of the group "one"; its time in INT8 is 10 ms."""
+    alone: dict[str, Sensitivity] = {}
+    if int8_speed is not None:
+        low, value, high = int8_speed
+        alone["one"] = Sensitivity(gain_db, lost_ms, Interval(value, low, high), least_ms=0.1)
+    return SearchOutcome(made(()), (), "met", True, alone, {"two": "the runtime refuses it"})
+
+
+ONE, TWO, THREE = (OperatorGroup(name, ("Conv",)) for name in ("one", "two", "three"))
+SLOWER, UNCLEAR, FASTER = (0.8, 0.9, 0.95), (0.95, 1.02, 1.1), (1.1, 1.2, 1.3)
+
+
+@pytest.mark.parametrize(
+    ("int8_speed", "lost_ms", "in_float", "why"),
+    [
+        (SLOWER, -1.0, True, "slower in INT8"),
+        (SLOWER, -1.0, False, "slower in INT8 alone; not confirmed, or a budget needs it"),
+        (UNCLEAR, 0.05, True, "INT8 is no faster (+0.50 dB)"),
+        (UNCLEAR, 0.2, True, "+0.50 dB for 0.20 ms"),
+        (UNCLEAR, 0.05, False, "no clear difference alone; the fastest whole has it in INT8"),
+        (UNCLEAR, 0.2, False, "INT8 seems faster, not proven alone"),
+        (FASTER, 2.0, True, "+0.50 dB for 2.00 ms"),
+        (FASTER, 2.0, False, "INT8 is faster"),
+    ],
+)
+def test_a_group_has_a_reason_by_what_it_gains_and_costs(
+    int8_speed: tuple[float, float, float], lost_ms: float, in_float: bool, why: str
+) -> None:
+    assert reason_of(ONE, outcome_with(int8_speed, lost_ms), in_float) == why
+
+
+def test_a_group_that_was_not_measured_alone_says_so_or_what_the_runtime_said() -> None:
+    outcome = outcome_with(None)
+    assert reason_of(TWO, outcome, False) == "the runtime refuses it"
+    assert reason_of(THREE, outcome, False) == "not measured alone in this time"
+
+
+def test_files_that_no_search_wrote_are_not_replaced(subject: OnnxSubject, tmp_path: Path) -> None:
+    budgets = parse_budgets(["psnr_db>=5"])
+    for name in ("mixed.onnx", search_name("onnxruntime")):
+        folder = tmp_path / name.replace(".", "-")
+        folder.mkdir()
+        (folder / name).write_bytes(b"the user's")
+        with pytest.raises(InputError, match="was not written by a search"):
+            search(subject, budgets, FACTS, KEY, folder, "mixed.onnx", Options(1.0, ticking()))
+        assert (folder / name).read_bytes() == b"the user's"
+    with pytest.raises(UsageError):
+        search(subject, budgets, FACTS, KEY, subject.fp32.parent, subject.fp32.name)
+
+
+def test_the_report_shows_fp32_int8_and_the_chosen_file_beside_each_other(
+    subject: OnnxSubject, tmp_path: Path
+) -> None:
+    report = search(
+        subject, parse_budgets(["psnr_db>=20"]), FACTS, KEY, tmp_path, "mixed.onnx",
+        Options(1.0, ticking()),
+    )  # fmt: skip
+    fp32, int8, mixed = report.lanes
+    assert [one.lane for one in report.lanes] == ["fp32", "int8", "mixed"]
+    assert fp32.psnr_db >= mixed.psnr_db > int8.psnr_db and int8.speed_to_int8 == 1.0
+    assert all(one.psnr_db_low <= one.psnr_db for one in report.lanes)
+    assert mixed.file_bytes == (tmp_path / "mixed.onnx").stat().st_size
+    assert report.measured == report.measured_now >= 6

@@ -1,5 +1,4 @@
-"""`python -m benchmarks.trust.fuzz`: fuzzes, keeps findings as files, ends with 1 where there is
-one."""
+"""`python -m benchmarks.trust.fuzz`: fuzzes, keeps findings as files, ends with 1 for any."""
 
 from __future__ import annotations
 

@@ -106,8 +106,7 @@ def _code(data: bytes, folder: Path, name: str) -> None:
 
 
 def _packed_code(data: bytes, folder: Path, name: str) -> None:
-    """A bundle's style file that is not what its readers need, though the manifest holds its
-    hash."""
+    """A bundle's style file that readers can't use, though the manifest has its hash."""
     from iast_export.files.artifacts import read_json, sha256_bytes, write_json
     from iast_export.stylize.stylize import BundleEngine
 
@@ -125,14 +124,15 @@ def _packed_code(data: bytes, folder: Path, name: str) -> None:
 
 def _onnx(data: bytes, folder: Path, name: str) -> None:
     from iast_export.bundle.inspection import inspect_model
-    from iast_export.quantize.onnx.qdq import operator_groups, tensors_to_calibrate
+    from iast_export.decide.groups import onnx_groups
+    from iast_export.quantize.onnx.qdq import tensors_to_calibrate
     from iast_export.runtimes.onnx import open_onnx
 
     path = folder / "x.onnx"
     path.write_bytes(data)
     inspect_model(path)
     tensors_to_calibrate(path)
-    operator_groups(path)
+    onnx_groups(path)
     session = open_onnx(path)
     feeds = {
         "content": np.full((1, 3, 16, 16), 0.5, np.float32),

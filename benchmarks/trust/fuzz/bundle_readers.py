@@ -1,5 +1,4 @@
-"""Readers of a bundle and of what it is held to: manifest, baseline, gate, whatever has a recorded
-hash."""
+"""Readers of a bundle and of what it is held to: manifest, baseline, gate, what has a hash."""
 
 from __future__ import annotations
 

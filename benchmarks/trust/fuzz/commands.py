@@ -1,5 +1,4 @@
-"""Command lines, as a reader: words changed, dropped or added, in a folder that they can't
-leave."""
+"""Command lines, as a reader: words changed, dropped or added, in a folder they can't leave."""
 
 from __future__ import annotations
 
@@ -111,8 +110,7 @@ def mutate_command(data: bytes, rng: Random, others: Sequence[bytes] = ()) -> by
 
 
 def _command(data: bytes, folder: Path, name: str) -> None:
-    """A command line in a folder of its own, which no word can leave; no build can begin on that
-    recipe."""
+    """A command line in a folder that no word can leave; no build begins on that recipe."""
     from iast_export.cli.main import run
     from iast_export.cli.stages import STAGES
 

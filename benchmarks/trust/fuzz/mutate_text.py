@@ -160,8 +160,7 @@ def mutate_json(data: bytes, rng: Random, others: Sequence[bytes] = ()) -> bytes
 
 
 def mutate_tree(tree: Any, rng: Random) -> Any:
-    """Plain values with one of them changed, dropped, doubled or added; in place where that can
-    be."""
+    """Plain values with one changed, dropped, doubled or added; in place where that can be."""
     places = list(_places(tree))
     if not places:
         return deepcopy(rng.choice(_VALUES))

@@ -151,8 +151,7 @@ def _warm_up(reader: str) -> None:
 
 
 def _bound_memory(more_bytes: int) -> None:
-    """A case may map so much more than there is now: what asks for all of it fails, and not the
-    machine."""
+    """A case may map so much more than is in use: what asks for all fails, not the machine."""
     with open("/proc/self/statm") as stream:
         mapped = int(stream.read().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (mapped + more_bytes, resource.RLIM_INFINITY))

@@ -68,8 +68,7 @@ def pictures() -> dict[str, bytes]:
 
 @cache
 def tensors() -> dict[str, bytes]:
-    """A tiny IAST as .safetensors, as .pt in both of torch's forms, and with tensors of odd
-    kinds."""
+    """A tiny IAST as .safetensors, as .pt in torch's two forms, and with odd tensors."""
     import tempfile
 
     import torch
@@ -137,8 +136,7 @@ def _torch_bytes(body: Any, legacy: bool) -> bytes:
 
 @cache
 def code() -> bytes:
-    """A refined style code in a safetensors file that names its checkpoint, by the project's own
-    writer."""
+    """A refined style code in a file that names its checkpoint, by the project's own writer."""
     import tempfile
 
     import torch

@@ -1,5 +1,4 @@
-"""Findings made small: parts left out, or given back as the seed has them, while the fault
-stays."""
+"""Findings made small: parts left out or given back from the seed, while the fault stays."""
 
 from __future__ import annotations
 
@@ -10,8 +9,7 @@ _TRIES = 120
 
 
 def shrink(data: bytes, seed: bytes, fails: Fails, tries: int = _TRIES) -> bytes:
-    """The smallest found of inputs that still fail: close to the seed where of its length, else
-    short."""
+    """The smallest found of inputs that still fail: close to a seed of its length, else short."""
     if len(data) == len(seed):
         return _given_back(data, seed, fails, tries)
     return _cut_down(data, fails, tries)

@@ -222,8 +222,7 @@ esac
 
 
 def _adb(data: bytes, folder: Path, name: str) -> None:
-    """What a phone says through adb, and the result that it hands over: a stand-in on PATH plays
-    it."""
+    """What a phone says through adb, and its result; a stand-in on PATH plays it."""
     from iast_export.device import adb
     from iast_export.reports.device import DeviceResult
 

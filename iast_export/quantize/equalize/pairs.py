@@ -15,9 +15,9 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from iast_export.decide.read_onnx import is_movement
 from iast_export.formats.onnx_graph import Array, GraphIndex, attribute, index_graph
 from iast_export.forms.edit import conv_weight
-from iast_export.quantize.onnx.plan import is_movement
 
 Factors = NDArray[np.float64]
 Key = tuple[tuple[bytes | int, ...], bytes]

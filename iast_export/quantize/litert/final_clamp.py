@@ -2,45 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from iast_export.decide.decide import Decisions, decide_litert
 from iast_export.decide.flow import Flow
-from iast_export.decide.graph import Op
-from iast_export.decide.read_litert import tensor_name
+from iast_export.decide.graph import Network, Op
+from iast_export.decide.policy import LITERT
+from iast_export.decide.read_litert import read_litert, tensor_name
 from iast_export.formats import tflite_file as tf
 from iast_export.forms.tflite_forms import unit_clamp
 from iast_export.specs import STYLIZED
 
 
-def without_final_clamp(
+def decide_unclamped(
     model: tf.Model, signature: tf.Signature, in_float: Collection[str] = ()
 ) -> Decisions:
-    """Removes a clamp to [0, 1] between an integer operator and the output, in place.
+    """Decides over a signature, whose final clamp is removed in place if integers come before it.
 
     Returns:
         What is decided over the graph as it is then.
     """
     decisions = decide_litert(model, signature, in_float)
-    last = _last_clamp(decisions, signature)
-    clamp = unit_clamp(model, model.subgraphs[signature.subgraph], last.position) if last else []
-    if not clamp:
-        return decisions
-    source = decisions.network.producers.get(decisions.network.ops[clamp[0]].inputs[0])
-    if source is None or not decisions.is_integer(source):
-        return decisions
-    _bypass(model.subgraphs[signature.subgraph], clamp, source.position)
-    return decide_litert(model, signature, in_float)
+    if drop_final_clamp(model, signature, decisions.is_integer):
+        return decide_litert(model, signature, in_float)
+    return decisions
 
 
-def _last_clamp(decisions: Decisions, signature: tf.Signature) -> Op | None:
+def drop_final_clamp(
+    model: tf.Model, signature: tf.Signature, saturates: Callable[[Op], bool]
+) -> bool:
+    """Removes a clamp to [0, 1] before the output, in place.
+
+    Args:
+        model: with the signature.
+        signature: whose picture is looked at.
+        saturates: whether the operator before the clamp writes what a clamp is not needed for.
+
+    Returns:
+        Whether there was one.
+    """
+    network = read_litert(model, signature)
+    graph = model.subgraphs[signature.subgraph]
+    last = _last_maker(network, signature)
+    clamp = unit_clamp(model, graph, last.position) if last is not None else []
+    source = network.producers.get(network.ops[clamp[0]].inputs[0]) if clamp else None
+    if source is None or not saturates(source):
+        return False
+    _bypass(graph, clamp, source.position)
+    return True
+
+
+def _last_maker(network: Network, signature: tf.Signature) -> Op | None:
     """What makes the picture, before what only moves its pixels."""
-    flow = Flow(decisions.network, decisions.policy)
-    if STYLIZED not in signature.outputs:
-        return None
-    op = decisions.network.producers.get(tensor_name(signature.outputs[STYLIZED]))
+    flow = Flow(network, LITERT)
+    op = network.producers.get(tensor_name(signature.outputs.get(STYLIZED, -1)))
     while op is not None and flow.moves(op):
-        op = decisions.network.producers.get(op.moved[0])
+        op = network.producers.get(op.moved[0])
     return op
 
 

@@ -19,12 +19,13 @@ from iast_export.formats import tflite_file as tf
 from iast_export.formats import tflite_write as tw
 from iast_export.quantize.learned import Learned
 from iast_export.quantize.litert.delegation import taken_alone
-from iast_export.quantize.litert.plan import CONVOLUTIONS
+from iast_export.quantize.litert.final_clamp import drop_final_clamp
 from iast_export.quantize.litert.static import (
+    CONVOLUTIONS,
     TOOL_NAMES,
     WEIGHTED,
     add_static,
-    drop_final_clamp,
+    marked_kinds,
     run_tool,
     settle_static,
     write_quantized,
@@ -65,7 +66,8 @@ def write_int16x8(
     fp32 = tf.parse(tw.serialize(model))
     calibration = settle_static(model, learned, keep_clamp=True)
     named = tw.serialize(model, named_constants=True)
-    quantized = run_tool(named, partial(add_static, activation_bits=16), calibration, spelled=True)
+    configure = partial(add_static, activation_bits=16, kinds=marked_kinds(model))
+    quantized = run_tool(named, configure, calibration, spelled=True)
     write_quantized(fp32, tf.parse(quantized), out_path)
 
 
@@ -78,8 +80,7 @@ def write_ceiling(fp32_path: Path, out_path: Path, without: Collection[str] = ()
     model = tf.read_model(fp32_path)
     fp32 = tf.parse(tw.serialize(model))
     for signature in tf.signatures(model):
-        graph = model.subgraphs[signature.subgraph]
-        drop_final_clamp(model, graph, signature, set(range(len(graph.operators))))
+        drop_final_clamp(model, signature, lambda _: True)
     kinds = [kind for kind in operator_kinds(model) if kind not in without]
     quantized = run_tool(
         tw.serialize(model, named_constants=True),

@@ -1,9 +1,9 @@
 """FP32 .tflite to FP16, dynamic INT8 or static INT8, through ai-edge-quantizer, with our ranges.
 
-`tflite_graph.integer_operators` decides what becomes integer in static INT8. Everything else stays
-in float on purpose: the normalization chains (statistics in 8 bits lose narrow channels, and half
-a chain in INT8 ruins the picture), depthwise convolutions that float operators read and, unless
-asked otherwise, residual sums (whose rounding would add up along the trunk).
+`decide` says what becomes integer in static INT8. Everything else stays in float on purpose: the
+normalization chains (statistics in 8 bits lose narrow channels, and half a chain in INT8 ruins the
+picture), depthwise convolutions that float operators read and residual sums (whose rounding would
+add up along the trunk).
 
 Grouped convolutions are written as dense ones, with zeros, where that is faster
 (`rewrites.grouped`).
@@ -25,35 +25,27 @@ from typing import Any, Literal
 
 import numpy as np
 
+from iast_export.decide.decide import decide_litert
+from iast_export.decide.groups import find_groups
+from iast_export.decide.read_litert import read_operators, tensor_index
+from iast_export.decide.reasons import reason_in_float
 from iast_export.errors import InputError, ToolError, UsageError
 from iast_export.files.artifacts import write_atomic
 from iast_export.formats import tflite_file as tf
 from iast_export.formats import tflite_write as tw
-from iast_export.forms.grouped import GroupForm
-from iast_export.forms.tflite_forms import unit_clamp
 from iast_export.quantize.learned import Learned
 from iast_export.quantize.litert.delegation import SignatureDelegation, delegation
 from iast_export.quantize.litert.edges import integer_edges
+from iast_export.quantize.litert.final_clamp import decide_unclamped
 from iast_export.quantize.litert.moves import hide_block_moves, show_block_moves
-from iast_export.quantize.litert.plan import (
-    CONVOLUTIONS,
-    DEPTHWISE,
-    MOVEMENTS,
-    Sums,
-    form_of,
-    integer_operators,
-    leads_group,
-    result_name,
-    value_roots,
-)
 from iast_export.quantize.litert.weights import densify_litert, replace_filters
-from iast_export.quantize.ranges import found_range
-from iast_export.quantize.rectified_sums import litert_sums, tighten
-from iast_export.specs import CONTENT, STYLIZED, Precision
+from iast_export.quantize.settle import settled_ranges
+from iast_export.specs import Precision
 
 Edges = Literal["float32", "int8"]
 
-WEIGHTED = (*CONVOLUTIONS, DEPTHWISE, "FULLY_CONNECTED")
+CONVOLUTIONS = ("CONV_2D", "TRANSPOSE_CONV")
+WEIGHTED = (*CONVOLUTIONS, "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 TOOL_NAMES = {
     "DEPTH_TO_SPACE": "RESHAPE",  # as `litert_moves` hides it
     "SPACE_TO_DEPTH": "RESHAPE",
@@ -63,34 +55,9 @@ __all__ = [
     "LiteRtQuantizeSummary",
     "SignatureDelegation",
     "delegation",
-    "planned_operators",
     "quantize_litert",
-    "reason_in_float",
 ]
 MARK = "integer:"
-_REASONS = {
-    DEPTHWISE: "depthwise, and read by float operators: no faster in INT8",
-    "ADD": "a sum inside an island, or along the trunk, where rounding would add up",
-    "FULLY_CONNECTED": "a dense layer on codes: small, and it sets every normalization",
-    "MEAN": "normalization statistics: 8 bits lose narrow channels",
-    "RSQRT": "normalization statistics: 8 bits lose narrow channels",
-    "SQRT": "normalization statistics: 8 bits lose narrow channels",
-    "DIV": "normalization statistics: no INT8 kernel",
-    "LOGISTIC": "a gate or an output curve: its fixed INT8 scale would not fit what reads it",
-    "MIRROR_PAD": "no INT8 kernel in XNNPACK",
-    "HARD_SWISH": "a smooth function: XNNPACK leaves its INT8 form to a slow reference kernel",
-    "RESIZE_BILINEAR": "interpolation computes new values, which would be rounded once more",
-}
-_REASONS_OF_FORMS = {
-    "dense": "asked to stay in float",
-    "float": "a grouped convolution of few channels a group: slower in INT8, as a dense one too",
-}
-_OTHER_REASON = "part of a normalization or gating chain, which is quantized whole or not at all"
-
-
-def reason_in_float(name: str, form: GroupForm = "unchanged") -> str:
-    """Why static INT8 leaves an operator of that name, and of that form (`form_of`), in float."""
-    return _REASONS_OF_FORMS.get(form) or _REASONS.get(name, _OTHER_REASON)
 
 
 @dataclass(frozen=True)
@@ -114,7 +81,6 @@ def quantize_litert(
     learned: Mapping[str, Learned] | None,
     out_path: Path,
     edges: Edges = "float32",
-    sums: Sums = "float32",
     in_float: Collection[str] = (),
 ) -> LiteRtQuantizeSummary:
     """Writes `out_path` from an FP32 file of `convert.convert_fp32`; weights stay shared.
@@ -122,12 +88,10 @@ def quantize_litert(
     Args:
         fp32_path: the FP32 file; for "int8" the prepared one, that the ranges are of.
         precision: "fp16" (weights), "dynamic_int8" (weights, activations at run time) or "int8".
-        learned: for "int8", by signature key: ranges of `plan.range_tensors`, and filters, of which
-            signatures that share a weight have the same. LiteRT's biases are not shifted.
+        learned: for "int8", by signature key: ranges of `calibration.range_tensors`, and filters,
+            of which signatures that share a weight have the same. LiteRT's biases are not shifted.
         out_path: where to write.
         edges: type of `content` and `stylized`; codes stay float32.
-        sums: whether residual sums are computed in float (closer to FP32) or in INT8 (some 3 %
-            faster).
         in_float: names of operator groups (`litert_groups`) to leave in float, of any signature;
             for "int8". A weight that signatures share is stored once in each precision that it is
             read in.
@@ -149,14 +113,14 @@ def quantize_litert(
     if precision == "int8":
         if learned is None:
             raise UsageError("static INT8 without ranges", "run calibrate first")
-        _check_groups(model, sums, in_float)
+        _check_groups(model, in_float)
         filters = {key: value for one in learned.values() for key, value in one.filters.items()}
         replace_filters(model, filters, in_float)
-        calibration = settle_static(model, learned, sums, in_float)
+        calibration = settle_static(model, learned, in_float)
         densify_litert(model, MARK)
     named = tw.serialize(model, named_constants=True)
     nothing = calibration == {}  # every group in float, which the tool would refuse
-    configure = partial(_configure, precision=precision)
+    configure = partial(_configure, precision=precision, kinds=marked_kinds(model))
     quantized = tf.parse(named if nothing else run_tool(named, configure, calibration))
     for signature in tf.signatures(quantized) if edges == "int8" else []:
         integer_edges(quantized, signature)
@@ -178,12 +142,11 @@ def write_quantized(fp32: tf.Model, quantized: tf.Model, out_path: Path) -> tf.M
     return written
 
 
-def _check_groups(model: tf.Model, sums: Sums, in_float: Collection[str]) -> None:
+def _check_groups(model: tf.Model, in_float: Collection[str]) -> None:
     known = {
-        result_name(graph, graph.operators[n])
-        for graph in model.subgraphs
-        for n in integer_operators(model, graph, sums)
-        if leads_group(model, graph, graph.operators[n])
+        group.name
+        for signature in (tf.signatures(model) if in_float else [])
+        for group in find_groups(decide_litert(model, signature))
     }
     unknown = sorted(set(in_float) - known)
     if unknown:
@@ -195,7 +158,6 @@ def _check_groups(model: tf.Model, sums: Sums, in_float: Collection[str]) -> Non
 def settle_static(
     model: tf.Model,
     learned: Mapping[str, Learned],
-    sums: Sums = "float32",
     in_float: Collection[str] = (),
     keep_clamp: bool = False,
 ) -> dict[str, dict[str, Any]]:
@@ -204,91 +166,26 @@ def settle_static(
     With `keep_clamp` a final clamp stays, for types whose levels don't end at 0 and 1.
     """
     calibration: dict[str, dict[str, Any]] = {}
+    decided = decide_litert if keep_clamp else decide_unclamped
     for signature in tf.signatures(model):
         if signature.key not in learned:
             raise InputError(
                 f"no ranges for signature {signature.key}", "calibrate every tier again"
             )
-        graph = model.subgraphs[signature.subgraph]
-        planned = integer_operators(model, graph, sums, in_float)
-        chosen = planned if keep_clamp else drop_final_clamp(model, graph, signature, planned)
-        settled = _settle_ranges(model, graph, signature, chosen, learned[signature.key])
-        for n in chosen:
-            for t in graph.operators[n].outputs:
-                graph.tensors[int(t)].name = MARK + tf.text(graph.tensors[int(t)].name)
-        for t, (low, high) in settled.items():
-            name = tf.text(graph.tensors[t].name)
-            calibration[name] = {
+        one = learned[signature.key]
+        decisions = decided(model, signature, in_float)
+        settled = settled_ranges(decisions, one.ranges, one.trim_sums)
+        tensors = model.subgraphs[signature.subgraph].tensors
+        for op in decisions.network.ops:
+            for name in op.outputs if decisions.is_integer(op) else ():
+                tensor = tensors[tensor_index(name)]
+                tensor.name = MARK + tf.text(tensor.name)
+        for name, (low, high) in settled.items():
+            calibration[tf.text(tensors[tensor_index(name)].name)] = {
                 "min": np.array([low], np.float32),
                 "max": np.array([high], np.float32),
             }
     return calibration
-
-
-def planned_operators(
-    model: tf.Model, graph: tf.Graph, signature: tf.Signature, sums: Sums = "float32"
-) -> set[int]:
-    """Indices of the operators that static INT8 computes in integers.
-
-    A final clamp that the output's scale makes needless is removed first, in place.
-    """
-    return drop_final_clamp(model, graph, signature, integer_operators(model, graph, sums))
-
-
-def drop_final_clamp(
-    model: tf.Model, graph: tf.Graph, signature: tf.Signature, chosen: set[int]
-) -> set[int]:
-    """Removes a clamp to [0, 1] between an integer operator and the output; the new chosen set."""
-    last = signature.outputs.get(STYLIZED, -1)
-    chain = [n for n, op in enumerate(graph.operators) if last in [int(t) for t in op.outputs]]
-    producer = {int(t): n for n, op in enumerate(graph.operators) for t in op.outputs}
-    while chain and tf.op_name(model, graph.operators[chain[-1]]) in MOVEMENTS:
-        source = producer.get(int(graph.operators[chain[-1]].inputs[0]))
-        if source is None:
-            return chosen
-        chain.append(source)
-    clamp = unit_clamp(model, graph, chain[-1]) if chain else []
-    before = int(graph.operators[clamp[0]].inputs[0]) if clamp else -1
-    if not clamp or producer.get(before) not in chosen:
-        return chosen
-    after = int(graph.operators[clamp[-1]].outputs[0])
-    source_op = graph.operators[producer[before]]
-    if len(clamp) == 1:
-        source_op.builtinOptions.fusedActivationFunction = tf.schema().ActivationFunctionType.NONE
-    if after in [int(t) for t in graph.outputs]:
-        source_op.outputs = [after if int(t) == before else int(t) for t in source_op.outputs]
-        before, after = after, before
-    for op in graph.operators:
-        op.inputs = [before if int(t) == after else int(t) for t in op.inputs]
-    kept = [n for n in range(len(graph.operators)) if n not in clamp]
-    graph.operators = [graph.operators[n] for n in kept]
-    chosen = chosen | set(chain[:-1])
-    return {place for place, n in enumerate(kept) if n in chosen}
-
-
-def _settle_ranges(
-    model: tf.Model,
-    graph: tf.Graph,
-    signature: tf.Signature,
-    chosen: set[int],
-    learned: Learned,
-) -> dict[int, tuple[float, float]]:
-    """The range of every float tensor that an integer operator reads or writes, by tensor index.
-
-    Tensors joined by operators that only move values get the range of the tensor they come from,
-    and the terms of a rectified sum only what can outlast it (`rectified_sums`).
-    """
-    root = value_roots(model, graph, chosen)
-    exact = {signature.inputs.get(CONTENT), signature.outputs.get(STYLIZED)} - {None}
-    unit = {root[t] for t in exact if t in root}
-    found = {
-        source: (0.0, 1.0)
-        if source in unit
-        else found_range(tf.text(graph.tensors[source].name), learned.ranges)
-        for source in sorted(set(root.values()))
-    }
-    settled = tighten(found, litert_sums(model, graph, chosen, root) if learned.trim_sums else [])
-    return {t: settled[source] for t, source in root.items()}
 
 
 def run_tool(
@@ -325,12 +222,12 @@ def run_tool(
         return tw.serialize(model, named_constants=True)
 
 
-def _configure(tool: Any, precision: Precision) -> None:
+def _configure(tool: Any, precision: Precision, kinds: Collection[str]) -> None:
     from ai_edge_quantizer import algorithm_manager, qtyping
 
     operation = qtyping.TFLOperationName
     if precision == "int8":
-        add_static(tool, activation_bits=8)
+        add_static(tool, 8, kinds)
     elif precision == "dynamic_int8":
         for name in CONVOLUTIONS:
             tool.add_dynamic_config(".*", operation(TOOL_NAMES.get(name, name)), 8)
@@ -341,12 +238,24 @@ def _configure(tool: Any, precision: Precision) -> None:
             tool.add_weight_only_config(".*", kind, 16, algorithm_key=casting)
 
 
-def add_static(tool: Any, activation_bits: int) -> None:
-    """Gives the operators that `settle_static` marked integers of so many bits, and weights of
-    8."""
+def marked_kinds(model: tf.Model) -> list[str]:
+    """Names of the operators that `settle_static` marked, each once."""
+    return sorted(
+        {
+            tf.op_name(model, op)
+            for graph in model.subgraphs
+            for op in graph.operators
+            if tf.text(graph.tensors[int(op.outputs[0])].name).startswith(MARK)
+        }
+    )
+
+
+def add_static(tool: Any, activation_bits: int, kinds: Collection[str]) -> None:
+    """Gives the operators that `settle_static` marked, of these kinds, integers of so many bits,
+    and weights of 8."""
     from ai_edge_quantizer import qtyping
 
-    for name in (*CONVOLUTIONS, DEPTHWISE, *MOVEMENTS, "RELU", "ADD"):
+    for name in kinds:
         kind = qtyping.TFLOperationName(TOOL_NAMES.get(name, name))
         tool.add_static_config(f"^{re.escape(MARK)}", kind, activation_bits, 8)
 
@@ -392,13 +301,12 @@ def _summarize(
     for signature in tf.signatures(model):
         graph = model.subgraphs[signature.subgraph]
         quantized[signature.key], floats[signature.key] = Counter(), Counter()
-        for op in graph.operators:
-            name, inexact = tf.op_name(model, op), tf.is_float(graph, op)
-            (floats if inexact else quantized)[signature.key][name] += 1
+        for op, given in zip(read_operators(model, graph), graph.operators, strict=True):
+            inexact = tf.is_float(graph, given)
+            (floats if inexact else quantized)[signature.key][op.native] += 1
             if inexact and precision == "int8":
-                islands[tf.text(graph.tensors[int(op.outputs[0])].name)] = reason_in_float(
-                    name, form_of(model, graph, op)
-                )
+                name = tf.text(graph.tensors[tensor_index(op.name)].name)
+                islands[name] = reason_in_float(op, "litert")
     keys = [s.key for s in tf.signatures(model)]
     largest = max(len(tw.serialize(tf.extract_signature(model, key))) for key in keys)
     count = tf.count_bytes(model)

@@ -10,20 +10,24 @@ from typing import Any
 
 import numpy as np
 
+from iast_export.decide.decide import decide_litert
+from iast_export.decide.policy import LITERT
+from iast_export.decide.read_litert import read_operators
 from iast_export.files.artifacts import write_atomic
 from iast_export.formats import tflite_file as tf
 from iast_export.formats import tflite_write as tw
 from iast_export.formats.onnx_graph import Array
 from iast_export.forms.grouped import dense_weight
 from iast_export.quantize.equalize.factors import Equalization
-from iast_export.quantize.litert.plan import (
-    filter_axes,
-    form_of,
-    group_count,
-    integer_operators,
-    result_name,
-)
 from iast_export.quantize.onnx.layers import with_learned
+
+_AXES = {"CONV_2D": (0, 3, 1, 2), "DEPTHWISE_CONV_2D": (3, 0, 1, 2)}
+
+
+def filter_axes(name: str) -> tuple[int, ...]:
+    """How the weight of a convolution or depthwise one is transposed to [O, I, kH, kW]; empty of
+    others."""
+    return _AXES.get(name, ())
 
 
 def replace_filters(
@@ -37,9 +41,9 @@ def replace_filters(
             computes with in float, asked or unasked, stays as it is in every signature.
     """
     done = {
-        int(graph.tensors[int(op.inputs[1])].buffer)
-        for graph in (model.subgraphs if filters else [])
-        for op in _float_convolutions(model, graph, in_float)
+        buffer
+        for signature in (tf.signatures(model) if filters else [])
+        for buffer in _float_weights(model, signature, in_float)
     }
     for graph in model.subgraphs:
         for op in graph.operators if filters else []:
@@ -57,18 +61,19 @@ def replace_filters(
                 done.add(int(tensor.buffer))
 
 
-def _float_convolutions(
-    model: tf.Model, graph: tf.Graph, in_float: Collection[str]
-) -> Iterator[Any]:
-    """The convolutions of a signature that `integer_operators` leaves in float."""
-    chosen = integer_operators(model, graph, in_float=in_float)
-    for n, op in enumerate(graph.operators):
-        if n not in chosen and filter_axes(tf.op_name(model, op)):
-            yield op
+def _float_weights(
+    model: tf.Model, signature: tf.Signature, in_float: Collection[str]
+) -> Iterator[int]:
+    """The buffers that convolutions left in float read their weights from."""
+    decisions = decide_litert(model, signature, in_float)
+    graph = model.subgraphs[signature.subgraph]
+    for op in decisions.network.ops:
+        if not decisions.is_integer(op) and filter_axes(op.native):
+            yield int(graph.tensors[int(graph.operators[op.position].inputs[1])].buffer)
 
 
 def densify_litert(model: tf.Model, mark: str = "") -> None:
-    """Writes grouped convolutions as dense ones where `form_of` says so, in place.
+    """Writes grouped convolutions as dense ones where the policy says so, in place.
 
     A weight that signatures share is still stored once.
 
@@ -77,10 +82,11 @@ def densify_litert(model: tf.Model, mark: str = "") -> None:
     """
     made: dict[tuple[int, int], int] = {}
     for graph in model.subgraphs:
-        for op in graph.operators:
-            if not result_name(graph, op).startswith(mark) or form_of(model, graph, op) != "dense":
+        for one, op in zip(read_operators(model, graph), graph.operators, strict=True):
+            marked = tf.text(graph.tensors[int(op.outputs[0])].name).startswith(mark)
+            if not marked or LITERT.form_of(one) != "dense":
                 continue
-            tensor, groups = graph.tensors[int(op.inputs[1])], group_count(model, graph, op)
+            tensor, groups = graph.tensors[int(op.inputs[1])], one.groups
             axes = filter_axes(tf.op_name(model, op))
             held = np.frombuffer(tf.buffer_bytes(model, tensor), np.float32).reshape(tensor.shape)
             dense = dense_weight(held.transpose(axes), groups).transpose(0, 2, 3, 1)

@@ -1,4 +1,5 @@
-"""Writes a planned ONNX graph in INT8, operator by operator, as ONNX Runtime runs it best."""
+"""Writes an ONNX graph in INT8 as was decided, operator by operator, as ONNX Runtime runs it
+best."""
 
 from __future__ import annotations
 
@@ -8,7 +9,16 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from iast_export.formats.onnx_graph import Array, attribute, pool_initializers, prune
+from iast_export.decide.decide import Decisions
+from iast_export.decide.policy import ONNX
+from iast_export.decide.read_onnx import moved_inputs
+from iast_export.formats.onnx_graph import (
+    Array,
+    attribute,
+    index_graph,
+    pool_initializers,
+    prune,
+)
 from iast_export.quantize.onnx.layers import (
     UINT8_LEVELS,
     Emitter,
@@ -32,7 +42,6 @@ from iast_export.quantize.onnx.picture import (
     step_by_columns,
     widen_kernel,
 )
-from iast_export.quantize.onnx.plan import CLAMPS, Plan, moved_inputs
 
 # Channels behind a pixel shuffle from which they are moved together; chosen: runs of 8 bytes.
 _SMALLEST_SHUFFLED = 8
@@ -68,12 +77,14 @@ def _copied(graph: onnx.GraphProto, constant: onnx.TensorProto, name: str) -> st
 
 
 class Writer:
-    """Writes the graph of a plan, operator by operator."""
+    """Writes the graph that was decided on, operator by operator."""
 
     def __init__(
-        self, graph: onnx.GraphProto, plan: Plan, parameters: Mapping[str, Parameters]
+        self, graph: onnx.GraphProto, decisions: Decisions, parameters: Mapping[str, Parameters]
     ) -> None:
-        self.graph, self.plan, self.index = graph, plan, plan.index
+        self.graph, self.index = graph, index_graph(graph)
+        self.integers, self.roots = decisions.integers, decisions.roots
+        self.root_of = dict(decisions.root_of)
         self.parameters = parameters
         # ONNX Runtime moves and convolves uint16 in float, so nothing is laid out for integer
         # kernels.
@@ -86,7 +97,7 @@ class Writer:
 
     def write(self, source: onnx.ModelProto) -> onnx.ModelProto:
         for item in self.graph.input:
-            if item.name in self.plan.roots:
+            if item.name in self.roots:
                 self._quantize(item.name, item.name)
         for node in self.graph.node:
             self._write(node)
@@ -111,11 +122,11 @@ class Writer:
         )
 
     def _write(self, node: onnx.NodeProto) -> None:
-        if not self.plan.is_integer(node):
+        if not self._is_integer(node):
             self._write_float(node)
         elif node.op_type == "Conv":
             self._write_convolution(node)
-        elif node.op_type in CLAMPS:
+        elif node.op_type in ONNX.clamps:
             self._write_clamp(node)
         elif node.op_type == "Add":
             self._copy(
@@ -141,24 +152,27 @@ class Writer:
         result, inputs = node.output[0], [self._float(name) for name in node.input]
         if node.op_type == "Shape" and self._made_in_integers(node.input[0]):
             inputs = [f"{node.input[0]}_q"]  # the same sides, and nothing is dequantized for them
-        if result in self.plan.roots and self._convolution(result) is not None:
+        if result in self.roots and self._convolution(result) is not None:
             self._copy(node, inputs, f"{result}_in_float")
             keep_float(self.emitter, f"{result}_in_float", result)
         else:
             self._copy(node, inputs, result)
         for name in node.output:
-            if name in self.plan.roots:
+            if name in self.roots:
                 self._quantize(name, name)
 
     def _float(self, name: str) -> str:
         """A tensor for a float operator: as it was made, or dequantized where integers made it."""
-        if not self._made_in_integers(name) or name not in self.plan.root_of:
+        if not self._made_in_integers(name) or name not in self.root_of:
             return name
-        return self._dequantize_fenced(name) if name in self.plan.roots else self._dequantize(name)
+        return self._dequantize_fenced(name) if name in self.roots else self._dequantize(name)
+
+    def _is_integer(self, node: onnx.NodeProto) -> bool:
+        return node.output[0] in self.integers
 
     def _made_in_integers(self, name: str) -> bool:
         producer = self.index.producer(name)
-        return producer is not None and self.plan.is_integer(producer)
+        return producer is not None and self._is_integer(producer)
 
     def _dequantize_fenced(self, name: str) -> str:
         """A convolution's result for float operators, behind a fence (`keep_layout`)."""
@@ -167,7 +181,7 @@ class Writer:
             return self._dequantize(name)
         if fenced not in self.dequantized:
             keep_layout(self.emitter, f"{name}_q", f"{fenced}_q")
-            self.plan.root_of[fenced] = self.plan.root_of[name]
+            self.root_of[fenced] = self.root_of[name]
             self.dequantized.add(fenced)
             self._dequantize(fenced)
             if self._float_readers(name) > 1:
@@ -177,7 +191,7 @@ class Writer:
     def _float_readers(self, name: str) -> int:
         """How many float operators read a tensor's values."""
         readers = self.index.consumers.get(name, [])
-        return sum(not self.plan.is_integer(node) and node.op_type != "Shape" for node in readers)
+        return sum(not self._is_integer(node) and node.op_type != "Shape" for node in readers)
 
     def _quantize(self, root: str, source: str) -> None:
         """Writes a root in integers; surplus channels are cut off there."""
@@ -195,7 +209,7 @@ class Writer:
     def _dequantize(self, name: str, output: str | None = None) -> str:
         result = output or f"{name}_dq"
         if result not in self.dequantized:
-            root = self.plan.root_of[name]
+            root = self.root_of[name]
             scale, zero_point = self.emitter.parameters(root, self.parameters[root])
             self.emitter.node("DequantizeLinear", [f"{name}_q", scale, zero_point], result)
             self.dequantized.add(result)
@@ -207,7 +221,7 @@ class Writer:
             self._dequantize(name, name)
 
     def _is_root(self, node: onnx.NodeProto) -> bool:
-        return node.output[0] in self.plan.roots
+        return node.output[0] in self.roots
 
     def _result_name(self, node: onnx.NodeProto) -> str:
         return f"{node.output[0]}_float" if self._is_root(node) else node.output[0]
@@ -221,7 +235,7 @@ class Writer:
         """Quantizes a clamped tensor; the clamp itself only where the levels reach beyond its
         bounds."""
         result, source = node.output[0], node.input[0]
-        root, parameters = self.plan.roots[result], self.parameters[result]
+        root, parameters = self.roots[result], self.parameters[result]
         lowest = -parameters.zero_point * float(parameters.scale)
         highest = (parameters.levels - parameters.zero_point) * float(parameters.scale)
         below = root.low is not None and lowest < root.low
@@ -237,7 +251,7 @@ class Writer:
         if not self.has_kernels:
             inputs = [self._dequantize(name) if name in moved else name for name in node.input]
             self._copy(node, inputs, f"{result}_moved")
-            self._quantize_as(result, self.plan.root_of[result], f"{result}_moved")
+            self._quantize_as(result, self.root_of[result], f"{result}_moved")
         elif source in self.pictures:
             form, convolution = self.pictures[source]
             read, shrunk_px = f"{convolution.input[0]}_q", self._shrunk_px(convolution)
@@ -255,14 +269,14 @@ class Writer:
     def _write_joined(self, node: onnx.NodeProto) -> None:
         """Joins integers as they are or, where scales differ, so that ONNX Runtime requantizes
         them."""
-        result, root = node.output[0], self.plan.root_of[node.output[0]]
+        result, root = node.output[0], self.root_of[node.output[0]]
         parts = list(node.input)
         for i, name in enumerate(parts):
-            if not self._made_in_integers(name) and self.plan.root_of.get(name) != root:
+            if not self._made_in_integers(name) and self.root_of.get(name) != root:
                 parts[i] = f"{result}_part_{i}"
                 self._quantize_as(parts[i], root, name)
-                self.plan.root_of[parts[i]] = root
-        if self.has_kernels and all(self.plan.root_of[part] == root for part in parts):
+                self.root_of[parts[i]] = root
+        if self.has_kernels and all(self.root_of[part] == root for part in parts):
             self._copy(node, [f"{part}_q" for part in parts], f"{result}_q")
         else:
             self._copy(node, [self._dequantize(part) for part in parts], f"{result}_moved")
@@ -272,14 +286,14 @@ class Writer:
     def _convolution(self, root: str) -> onnx.NodeProto | None:
         """The convolution that made a (clamped) root."""
         node = self.index.producer(root)
-        if node is not None and node.op_type in CLAMPS:
+        if node is not None and node.op_type in ONNX.clamps:
             node = self.index.producer(node.input[0])
         return node if node is not None and node.op_type == "Conv" else None
 
     def _shuffle_block(self, result: str) -> int:
         """Block size of the pixel shuffle that alone reads a convolution's result, or 0."""
         reader = self.index.only_consumer(result)
-        if reader is None or reader.op_type != "DepthToSpace" or not self.plan.is_integer(reader):
+        if reader is None or reader.op_type != "DepthToSpace" or not self._is_integer(reader):
             return 0
         return (
             int(attribute(reader, "blocksize", 0))
@@ -297,7 +311,7 @@ class Writer:
         weight = self.index.constants[node.input[1]]
         given = self.index.constant(node, 2)
         bias = np.zeros(len(weight), np.float32) if given is None else given
-        x = self.parameters[self.plan.root_of[node.input[0]]]
+        x = self.parameters[self.root_of[node.input[0]]]
         source, added = f"{node.input[0]}_q", 0
         if self.has_kernels and attribute(node, "group", 1) == 1:
             source, added = widen_input(emitter, source, name, weight.shape[1], x.typed_zero_point)
@@ -348,7 +362,7 @@ class Writer:
     def _dequantized_input(self, source: str, name: str, added: int) -> str:
         if not added:
             return self._dequantize(name)
-        root = self.plan.root_of[name]
+        root = self.root_of[name]
         scale, zero_point = self.emitter.parameters(root, self.parameters[root])
         return self.emitter.node("DequantizeLinear", [source, scale, zero_point], f"{source}_dq")
 

@@ -8,13 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from iast_export.decide.decide import decide_litert
+from iast_export.decide.groups import litert_groups
 from iast_export.errors import InputError, UsageError
 from iast_export.formats import tflite_file as tf
 from iast_export.quantize.learned import of_signatures
-from iast_export.quantize.litert.groups import litert_groups
-from iast_export.quantize.litert.plan import integer_operators, value_roots
 from iast_export.quantize.litert.static import quantize_litert
-from iast_export.quantize.rectified_sums import litert_sums
 from iast_export.runtimes.litert import open_litert
 from tests.litert_cases import converted, feeds, foreign, measured_ranges, ranges
 from tests.quantize.litert.test_learned import layers_and_filters
@@ -35,8 +34,8 @@ def weight_types(path: Path, key: str) -> dict[str, str]:
 def test_every_integer_operator_belongs_to_one_group() -> None:
     groups = litert_groups(converted()[1], KEY)
     model = tf.read_model(converted()[1])
-    graph = model.subgraphs[tf.find_signature(model, KEY).subgraph]
-    assert sum(len(one.operators) for one in groups) == len(integer_operators(model, graph))
+    decisions = decide_litert(model, tf.find_signature(model, KEY))
+    assert sum(len(one.operators) for one in groups) == len(decisions.integers)
     assert {"CONV_2D", "ADD"} == {one.name.split("_", 2)[2] for one in groups}
     with pytest.raises(InputError, match="no signature"):
         litert_groups(converted()[1], "d9_9px")
@@ -86,13 +85,10 @@ def test_a_foreign_network_s_groups_can_stay_in_float_too(tmp_path: Path) -> Non
 
 def test_a_sum_left_in_float_keeps_the_trimmed_ranges_of_its_integer_terms() -> None:
     model = tf.read_model(converted()[1])
-    graph = model.subgraphs[tf.find_signature(model, KEY).subgraph]
+    signature = tf.find_signature(model, KEY)
     sums = [one.name for one in litert_groups(converted()[1], KEY) if one.name.endswith("ADD")]
-    found = []
-    for in_float in ((), sums):
-        chosen = integer_operators(model, graph, in_float=in_float)
-        found.append(litert_sums(model, graph, chosen, value_roots(model, graph, chosen)))
-    assert found[0] == found[1] != []
+    found = [decide_litert(model, signature, left).rectified for left in ((), sums)]
+    assert found[0] == found[1] != ()
 
 
 def test_a_group_that_is_none_is_refused(tmp_path: Path) -> None:

@@ -12,17 +12,16 @@ from torch import Tensor, nn
 
 from iast_export.build.convert import convert_fp32
 from iast_export.build.tracing import pseudo_photograph
+from iast_export.decide.decide import decide_litert
 from iast_export.formats import tflite_file as tf
 from iast_export.quantize.calibrate import collect
 from iast_export.quantize.learned import of_signatures
-from iast_export.quantize.litert.plan import filter_axes, integer_operators, value_roots
 from iast_export.quantize.litert.static import quantize_litert
-from iast_export.quantize.litert.weights import replace_filters
+from iast_export.quantize.litert.weights import filter_axes, replace_filters
 from iast_export.quantize.observers import observe_onnx
 from iast_export.quantize.onnx.layers import filter_key, quantize_weight, with_learned
 from iast_export.quantize.onnx.qdq import tensors_to_calibrate
 from iast_export.quantize.patches import Layer, integer_layers, observe_patches
-from iast_export.quantize.rectified_sums import litert_sums
 from iast_export.quantize.rounding import learn_filters
 from iast_export.specs import Tier
 from tests.litert_cases import converted, folder, ranges
@@ -70,14 +69,9 @@ def test_every_learned_filter_is_stored_and_once_for_all_signatures() -> None:
 @pytest.mark.parametrize("key", ["d2_32px", "d1_48px"])
 def test_the_skip_and_the_upsampled_branch_are_found(key: str) -> None:
     model = tf.read_model(converted()[1])
-    graph = model.subgraphs[tf.find_signature(model, key).subgraph]
-    chosen = integer_operators(model, graph)
-    ((one, other),) = litert_sums(model, graph, chosen, value_roots(model, graph, chosen))
-    makers = [
-        tf.op_name(model, op)
-        for op in graph.operators
-        if {one, other} & {int(t) for t in op.outputs}
-    ]
+    decisions = decide_litert(model, tf.find_signature(model, key))
+    ((one, other),) = decisions.rectified
+    makers = [decisions.network.producers[name].native for name in (one, other)]
     assert makers == ["CONV_2D", "CONV_2D"]
 
 

@@ -1,0 +1,101 @@
+"""The walk: groups ranked, limits kept, the best of all that was measured, in its time."""
+
+from __future__ import annotations
+
+import pytest
+
+from iast_export.errors import ToolError
+from iast_export.search.budgets import parse_budgets
+from iast_export.search.greedy import Search, sensitivity_of, speed
+from tests.search_cases import COSTS_MS, GAINS, REFERENCE, found_with, made
+
+
+def test_budgets_that_hold_leave_everything_faster_in_integers() -> None:
+    outcome, _ = found_with("psnr_db>=30")
+    assert outcome.verdict == "met" and outcome.complete
+    assert outcome.best.in_float == ("d",), "d is slower in INT8 and never quantized for nothing"
+    assert outcome.sensitivity["d"].slower_in_int8 and outcome.sensitivity["b"].faster_in_int8
+
+
+def test_the_group_with_most_decibels_per_millisecond_goes_first() -> None:
+    outcome, order = found_with("psnr_db>=39")
+    assert max(outcome.sensitivity, key=lambda name: outcome.sensitivity[name].worth) == "b"
+    assert outcome.best.in_float == ("b", "d")
+    assert order == [(), ("a", "b", "c", "d"), ("a",), ("b",), ("c",), ("d",), ("b", "d")]
+
+
+def test_a_cost_budget_stops_what_accuracy_asks_and_the_best_found_is_told() -> None:
+    outcome, _ = found_with("psnr_db>=43", "latency_ms<=11")
+    assert outcome.verdict == "not met" and outcome.complete
+    assert outcome.best.in_float == ("b", "d")
+    assert [one.holds for one in outcome.judged] == [False, True]
+    full, _ = found_with("psnr_db>=43")
+    assert full.verdict == "met" and set(full.best.in_float) >= {"b", "c", "d"}
+
+
+def test_a_cheaper_group_takes_the_place_of_a_costly_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(COSTS_MS, "b", 3.0)
+    monkeypatch.setitem(COSTS_MS, "c", 2.0)
+    outcome, order = found_with("psnr_db>=36.5", "drop.style_distance<=0.06")
+    assert ("b", "d") in order, "b gives most decibels per millisecond"
+    assert outcome.best.in_float == ("c", "d") and outcome.verdict == "met"
+
+
+def test_out_of_time_is_said_with_the_best_so_far() -> None:
+    outcome, order = found_with("psnr_db>=40", "latency_ms<=20", limit=4)
+    assert (outcome.verdict, outcome.complete, len(order)) == ("met", False, 4)
+    stopped, _ = found_with("psnr_db>=43", "latency_ms<=11", limit=4)
+    assert stopped.verdict == "out of time" and set(stopped.sensitivity) == {"a", "b"}
+
+
+@pytest.mark.parametrize("limit", [2, 4])
+def test_a_file_with_everything_in_float_is_no_result_of_a_search_that_the_clock_ended(
+    limit: int,
+) -> None:
+    outcome, _ = found_with("psnr_db>=43", "latency_ms<=20", limit=limit)
+    assert outcome.best.in_float == tuple(GAINS) and all(one.holds for one in outcome.judged)
+    assert outcome.verdict == "out of time"
+    whole, _ = found_with("psnr_db>=44.2")
+    assert whole.best.in_float == tuple(GAINS) and whole.complete and whole.verdict == "not met"
+
+
+def test_a_group_alone_is_told_by_what_it_gains_and_costs() -> None:
+    found = sensitivity_of(made(()), made(("c",)))
+    assert found.gain_db == pytest.approx(3.0) and found.lost_ms == pytest.approx(3.0)
+    assert found.faster_in_int8 and not found.slower_in_int8
+    assert found.worth == pytest.approx(1.0)
+    gift = sensitivity_of(made(()), made(("d",)))
+    assert gift.lost_ms == pytest.approx(-0.5) and gift.slower_in_int8
+    assert gift.worth == pytest.approx(0.1 / 0.1), "what costs nothing counts as a hundredth"
+
+
+def test_speed_is_measured_in_turn_with_everything_in_integers() -> None:
+    assert speed(made(())).value == pytest.approx(1.0)
+    assert speed(made(("b", "c"))).value == pytest.approx(10.0 / 14.0)
+
+
+def test_a_group_that_the_runtime_does_not_leave_in_float_alone_is_told_and_left() -> None:
+    def measure(in_float: object) -> object:
+        if set(in_float) == {"b"}:
+            raise ToolError("the runtime\nrefuses it", "leave it")
+        return made(in_float)
+
+    outcome = Search(list(GAINS), measure, parse_budgets(["psnr_db>=36"]), REFERENCE).run()
+    assert outcome.unwritable == {"b": "the runtime refuses it"}
+    assert "b" not in outcome.sensitivity and outcome.verdict == "met"
+    assert "b" not in outcome.best.in_float
+
+
+def test_what_was_measured_before_competes_too() -> None:
+    known = [made(("b", "d"))]
+    order: list[tuple[str, ...]] = []
+
+    def measure(in_float: object) -> object:
+        found = made(in_float)
+        order.append(found.in_float)
+        return found
+
+    budgets = parse_budgets(["psnr_db>=30"])
+    outcome = Search(list(GAINS), measure, budgets, REFERENCE, seen=known).run()
+    assert outcome.best.in_float == ("d",) and ("b", "d") not in order
+    assert made(("b", "d")) in known
