@@ -142,8 +142,7 @@ def _trainer(args: Any, device: torch.device) -> tuple[Trainer, bool]:
     if trainer.recipe.kind == "quantization_aware" and not (args.init or resumed):
         raise SystemExit(
             f"{args.recipe} trains a trained network on: give --init "
-            "iast_export/data/iast.safetensors, "
-            "or the weights.pt of a student's run"
+            "iast_export/data/iast.safetensors, or the weights.pt of a student's run"
         )
     if args.init and not resumed:
         tell(f"{len(trainer.start_from(args.init))} parameters from {args.init}")
@@ -159,8 +158,7 @@ def _source(args: Any, trainer: Trainer) -> Callable[[np.random.Generator], Batc
     if world()[0] == 0:
         tell(
             f"{len(files[0])} photographs, {len(faces.images) if faces else 0} of them again for "
-            "faces, "
-            f"{len(files[1])} artworks, {device}, {world()[1]} process(es), from step "
+            f"faces, {len(files[1])} artworks, {device}, {world()[1]} process(es), from step "
             f"{trainer.step}"
         )
     return lambda rng: Batch.draw(contents, styles, trainer.current(), rng, faces)

@@ -28,8 +28,7 @@ FP32 = "FP32"
 FLAT_LEVELS = 2.0
 UNSAFE = (
     "does not load under session.x64quantprecision, so that on x86 without VNNI its 8-bit products "
-    "saturate; "
-    "judged without it, on a processor that has VNNI"
+    "saturate; judged without it, on a processor that has VNNI"
 )
 RUNTIMES: tuple[Runtime, ...] = ("onnxruntime", "litert")
 

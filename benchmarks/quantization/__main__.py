@@ -43,8 +43,7 @@ from models.sheet import load_weights
 TIERS = ("d4-256px", "d1-1024px")
 _HEAD = (
     "| tier | INT8 of | against FP32 of | PSNR mean / p5, dB | SSIM | loss of SSIM to the "
-    "photograph "
-    "| loss of style distance |"
+    "photograph | loss of style distance |"
 )
 
 

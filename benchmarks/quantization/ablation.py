@@ -231,8 +231,7 @@ def markdown(rows: Sequence[Row], told: str, command: str = _COMMAND) -> str:
         told,
         "",
         "| tier | runtime | static INT8 with | PSNR mean, 5th percentile | drop of SSIM, style "
-        "distance "
-        "| seconds |",
+        "distance | seconds |",
         "| --- | --- | --- | ---: | ---: | ---: |",
     ]
     for row in rows:

@@ -224,8 +224,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     machine = machine_fingerprint()
     told = (
         f"{machine.get('cpu')}, one thread, {SIDE_PX} px; interleaved, 95 % intervals over blocks; "
-        "random "
-        "weights, so fidelity only compares forms."
+        "random weights, so fidelity only compares forms."
     )
     write_atomic(given.out / "rewrites.md", markdown(rows, told).encode())
     facts = {"rows": [asdict(row) for row in rows], "machine": machine, "versions": versions()}

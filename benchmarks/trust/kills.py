@@ -121,9 +121,8 @@ def main() -> None:
         print(f"WRONG: {line}")
     print(
         f"seed {given.seed}: {count.kills} builds killed in {count.trials} folders, "
-        f"{count.doubles} of them "
-        f"while another build worked there; {count.finished} ended before their moment; "
-        f"{len(count.wrong)} faults"
+        f"{count.doubles} of them while another build worked there; {count.finished} ended before "
+        f"their moment; {len(count.wrong)} faults"
     )
     sys.exit(1 if count.wrong else 0)
 

@@ -240,4 +240,11 @@ def _row(name: str, path: Path, role: Role, made: ConvertSummary) -> ConvertRow:
     )
 
 
-STAGE = Stage("convert", traced_params, lambda build: build.checkpoint_files, _outputs, _run)
+STAGE = Stage(
+    "convert",
+    traced_params,
+    lambda build: build.checkpoint_files,
+    _outputs,
+    _run,
+    is_apart=True,
+)

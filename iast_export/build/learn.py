@@ -9,8 +9,9 @@ from typing import Any
 from iast_export.build.request import Build
 from iast_export.build.samples import calibration_feeds, calibration_params
 from iast_export.build.stage import Stage
-from iast_export.environment import usable_cores, versions
-from iast_export.quantize.calibrate import load_ranges, pairs_at
+from iast_export.build.together import together
+from iast_export.environment import versions
+from iast_export.quantize.calibrate import counted, load_ranges, pairs_at
 from iast_export.quantize.learned import Adjustments, Learned
 from iast_export.quantize.patches import Layer, Moments, integer_layers, observe_patches
 from iast_export.quantize.rounding import bias_shifts, learn_filters
@@ -66,13 +67,10 @@ def _run(build: Build) -> None:
 def _learn(build: Build) -> Adjustments:
     chosen = build.recipe.quantize
     learned, corrected = chosen.rounding == "learned", chosen.bias_correction
-    seen = []
-    for i, tier in enumerate(build.tiers):
-        build.progress("learn weights and biases", i, len(build.tiers))
-        seen.append(_see(build, tier))
+    largest_first = build.tiers[::-1]
+    seen = together(lambda tier, threads: _see(build, tier, threads), largest_first)[::-1]
     filters = learn_filters(seen, corrected) if learned else {}
     alone = learn_filters(seen, False) if learned and corrected else filters
-    build.progress("learn weights and biases", len(build.tiers), len(build.tiers))
     shifts = {
         tier.id: bias_shifts(*one, filters)
         for tier, one in zip(build.tiers, seen, strict=True)
@@ -81,14 +79,19 @@ def _learn(build: Build) -> Adjustments:
     return Adjustments({"onnxruntime": filters, "litert": alone}, shifts)
 
 
-def _see(build: Build, tier: Tier) -> tuple[list[Layer], Mapping[str, Moments]]:
+def _see(build: Build, tier: Tier, threads: int) -> tuple[list[Layer], Mapping[str, Moments]]:
     """The integer layers of a tier, and the moments of what they read over its pictures."""
     prepared = build.layout.prepared("onnxruntime", tier)
     ranges = load_ranges(build.layout.ranges("onnxruntime", tier))
     layers = integer_layers(prepared, ranges, build.recipe.quantize.trim_sums)
     pairs = pairs_at(tier, build.recipe.calibration.max_pairs)
-    feeds = calibration_feeds(build, "onnxruntime", tier, pairs)
-    return layers, observe_patches(prepared, layers, feeds, usable_cores()) if layers else {}
+    feeds = counted(
+        calibration_feeds(build, "onnxruntime", tier, pairs),
+        f"learn {tier.id}",
+        pairs,
+        build.progress,
+    )
+    return layers, observe_patches(prepared, layers, feeds, threads) if layers else {}
 
 
 STAGE = Stage("learn", _params, _inputs, lambda build: [build.layout.learned], _run)

@@ -7,8 +7,10 @@ last of all, so a build killed at any point resumes and ends with the same bytes
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,9 +25,11 @@ from iast_export.build import (
     quantize,
     verify,
 )
+from iast_export.build.ahead import Ahead
 from iast_export.build.request import Build, Request
 from iast_export.build.stage import Stage
 from iast_export.bundle.claims import claim, working
+from iast_export.environment import usable_cores
 from iast_export.errors import InputError
 from iast_export.files.artifacts import StageRecord, is_fresh, record, remove_made
 
@@ -81,7 +85,25 @@ def run_stages(build: Build, only: str | None = None) -> list[StageResult]:
     with working(build.root, make=True):
         _require_earlier(build, only)
         claim(build.root, planned_outputs(build))
-        return [_run(build, stage) for stage in STAGES if only in (None, stage.name)]
+        if only is not None:
+            return [_run(build, STAGES[STAGE_NAMES.index(only)])]
+        with ExitStack() as stack:
+            begun = {one.name: stack.enter_context(Ahead(build, one)) for one in _ahead(build)}
+            return [_run(build, stage, begun.get(stage.name)) for stage in STAGES]
+
+
+def _ahead(build: Build) -> list[Stage]:
+    """The stages to begin before their turn: with another core and something to wait for.
+
+    The converter takes seconds to load, and is loaded twice only where that gains time.
+    """
+    if usable_cores() < 2 or "litert_torch" in sys.modules or not _is_stale(build, STAGES[0]):
+        return []
+    return [stage for stage in STAGES[1:] if stage.is_apart and _is_stale(build, stage)]
+
+
+def _is_stale(build: Build, stage: Stage) -> bool:
+    return not is_fresh(build.root, stage.name, stage.key(build))
 
 
 def _require_earlier(build: Build, only: str | None) -> None:
@@ -90,13 +112,16 @@ def _require_earlier(build: Build, only: str | None) -> None:
             _require_fresh(build, stage, only)
 
 
-def _run(build: Build, stage: Stage) -> StageResult:
+def _run(build: Build, stage: Stage, begun: Ahead | None = None) -> StageResult:
     start = time.perf_counter()
     key, outputs = stage.key(build), stage.outputs(build)
     stale = not is_fresh(build.root, stage.name, key)
     if stale:
         before = StageRecord.load(build.root, stage.name)
-        stage.run(build)
+        if begun is not None:
+            begun.take()
+        else:
+            stage.run(build)
         _remove_superseded(build.root, before, outputs)
         record(build.root, stage.name, key, outputs)
     return StageResult(stage.name, stale, tuple(outputs), time.perf_counter() - start)

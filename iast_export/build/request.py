@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from iast_export.bundle.facts import BundleFacts
 from iast_export.bundle.layout import Layout
@@ -52,6 +53,29 @@ class Request:
     calibration: str | None = None
     styles: Path | None = None
     recipe_file: Path | None = None
+
+    def told(self, out: Path) -> dict[str, Any]:
+        """Itself in plain values, for another process and another folder."""
+        paths = {"checkpoint": self.checkpoint, "styles": self.styles}
+        return {
+            "out": str(out),
+            "recipe": self.recipe.model_dump(mode="json"),
+            "network": self.network,
+            "calibration": self.calibration,
+            **{name: str(path) if path else None for name, path in paths.items()},
+        }
+
+    @staticmethod
+    def of_told(told: Mapping[str, Any]) -> Request:
+        """What `told` told."""
+        paths = {name: told[name] for name in ("checkpoint", "styles")}
+        return Request(
+            out=Path(told["out"]),
+            recipe=Recipe.model_validate(told["recipe"]),
+            network=told["network"],
+            calibration=told["calibration"],
+            **{name: Path(path) if path else None for name, path in paths.items()},
+        )
 
     @staticmethod
     def of_options(

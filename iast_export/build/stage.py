@@ -21,6 +21,8 @@ class Stage:
         inputs: files of the user's or of earlier stages that it reads.
         outputs: every file that it writes, known before the first stage runs.
         run: writes them.
+        is_apart: whether it reads no file of the bundle, and keeps one core busy for so long that
+            another process may make it while the stages before it run (`ahead`).
     """
 
     name: str
@@ -28,6 +30,7 @@ class Stage:
     inputs: Callable[[Build], Sequence[Path]]
     outputs: Callable[[Build], list[Path]]
     run: Callable[[Build], None]
+    is_apart: bool = False
 
     def key(self, build: Build) -> str:
         """Hash of everything that decides the outputs (`stage_key`).

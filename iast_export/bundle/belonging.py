@@ -1,5 +1,4 @@
-"""Which bundle a report speaks of: every file, set and style that it names must be the bundle's
-own."""
+"""Which bundle a report speaks of: every file, set and style that it names must be its own."""
 
 from __future__ import annotations
 
@@ -21,8 +20,7 @@ R = TypeVar("R", bound=Report)
 
 
 def strangers(manifest: Manifest, report: Report) -> list[str]:
-    """What a report says of files, sets or styles that the bundle doesn't hold; empty where it
-    belongs.
+    """What a report says of files, sets or styles that are not the bundle's; empty: it belongs.
 
     A style that was taken out of the bundle since is no stranger; one that was replaced is.
     """

@@ -25,8 +25,7 @@ _NAMED = 3  # files in the way that a message names
 
 @contextmanager
 def working(root: Path, *, make: bool = False) -> Iterator[None]:
-    """Keeps other processes from working in a bundle's folder meanwhile; what killed ones left is
-    removed.
+    """Keeps other processes from working in a bundle's folder; what killed ones left is removed.
 
     A folder that isn't there is made only where `make` says so.
 
@@ -68,8 +67,7 @@ def claim(root: Path, places: Sequence[Path]) -> None:
 
 
 def made_files(root: Path) -> Iterator[Path]:
-    """The files of a bundle's folder that verbs made, as far as its records and its manifest
-    say."""
+    """The files of a bundle's folder that verbs made, by its records and its manifest."""
     yield from (root / name for name in sorted(_made(root)))
 
 
@@ -78,8 +76,7 @@ def _made(root: Path) -> set[str]:
 
 
 def _is_unsaid(root: Path, name: str) -> bool:
-    """Whether a file is ours though nothing lists it: what did was lost in a power cut, or not
-    copied."""
+    """Whether a file is ours though nothing lists it: what did was lost, or not copied."""
     if _claimed(root) is not None:
         return False
     records = _records(root)

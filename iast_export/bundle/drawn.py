@@ -46,8 +46,7 @@ def write_thumbnails(
 def write_goldens(
     layout: Layout, facts: BundleFacts, picture: Rgb, progress: Progress = no_progress
 ) -> list[GoldenEntry]:
-    """Runs a strip of `picture` through every tier, runtime and precision that pictures are
-    promised for.
+    """Runs a strip of `picture` through every tier and lane that pictures are promised for.
 
     Args:
         picture: RGB [H, W, 3], which calibrated nothing; a strip a quarter as high as the tier's

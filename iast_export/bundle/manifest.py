@@ -109,8 +109,7 @@ def _file_entry(
 def _accelerators(
     data: bytes, path: Path, left: Mapping[str, int]
 ) -> dict[str, tuple[Accelerator, ...]]:
-    """Per signature the accelerators that run all of it, given how many operators XNNPACK
-    leaves."""
+    """The accelerators that run all of each signature, by how many operators XNNPACK leaves."""
     if path.suffix != ".tflite":
         return {}
     on_cpu = {key: () if left.get(key, 1) else ("cpu",) for key in left}
@@ -121,8 +120,7 @@ def _accelerators(
 
 
 def _left_by_xnnpack(root: Path) -> dict[str, dict[str, int]]:
-    """Path of a TFLite file -> signature -> how many operators XNNPACK leaves, as the reports
-    say."""
+    """Path of a TFLite file -> signature -> how many operators XNNPACK leaves, by the reports."""
     converted = ConvertReport.load(root / CONVERT_PATH).rows
     quantized = QuantizeReport.load(root / QUANTIZE_PATH).rows
     found = {row.path: dict(row.not_delegated) for row in converted}

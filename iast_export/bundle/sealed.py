@@ -81,8 +81,7 @@ class Seals:
             raise altered(path, self.source)
 
     def check_present(self, suffixes: tuple[str, ...] = (".onnx", ".tflite")) -> None:
-        """Refuses a folder in which any file of these kinds was altered; one that is gone is not
-        looked for.
+        """Refuses a folder in which a file of these kinds was altered; one that is gone is not.
 
         Raises:
             InputError: one was.

@@ -1,5 +1,4 @@
-"""A detached signature over a bundle: Ed25519 over the hashes of its manifest and reports, by
-`cryptography`.
+"""A detached signature over a bundle: Ed25519 over hashes of its manifest and reports.
 
 The manifest holds the hash of everything that an app loads, so the signature covers the whole
 bundle. It is the one thing that tells figures that were measured from figures that were made up to
@@ -31,8 +30,7 @@ _KEYS = (
 
 
 class Signature(Report):
-    """bundle.sig.json: the SHA-256 of the manifest and of every report that it lists, and the
-    signature."""
+    """bundle.sig.json: SHA-256 of the manifest and every report it lists, and the signature."""
 
     made_by: ClassVar[str] = "sign"
     schema_version: Literal[1] = 1

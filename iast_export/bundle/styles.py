@@ -184,8 +184,7 @@ def encode(network: StyleNetwork, rgb: Rgb) -> Codes:
 
 
 def pack(codes: Codes, code_shapes: Mapping[str, tuple[int, ...]]) -> bytes:
-    """Codes as a bundle keeps them: concatenated in the order of their names, float32 little
-    endian."""
+    """Codes as a bundle keeps them: joined in the order of their names, float32 little endian."""
     names = sorted(name for name in code_shapes if name != STRENGTH)
     return b"".join(np.ascontiguousarray(codes[name], "<f4").tobytes() for name in names)
 

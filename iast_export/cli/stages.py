@@ -64,8 +64,10 @@ def run_stages(request: Request, only: str | None, as_json: bool) -> None:
     if as_json:
         console.emit_json({result.stage: _told(result, request) for result in results})
         return
-    columns = ("stage", "", "files", "time")
-    console.table(f"{request.out}", columns, [_row(result) for result in results])
+    rows = [_row(result) for result in results]
+    if len(results) > 1:
+        rows.append(("all", "", "", f"{sum(one.seconds for one in results):.1f} s"))
+    console.table("stages", ("stage", "", "files", "time"), rows)
 
 
 def _row(result: StageResult) -> tuple[str, str, str, str]:

@@ -26,7 +26,7 @@ def style() -> None:
 @options.folder
 @options.as_json
 def style_list(folder: Path, as_json: bool) -> None:
-    """The styles of a bundle with kind of art, licence and source of the artwork. Needs no torch.
+    """The styles of a bundle with kind of art, license and source of the artwork. Needs no torch.
 
     \b
     Example:
@@ -42,7 +42,7 @@ def style_list(folder: Path, as_json: bool) -> None:
         (s.id, s.category, s.title, s.licence or "not given", s.source or "not given")
         for s in found
     ]
-    console.table(f"{len(found)} styles", ("id", "kind", "title", "licence", "source"), rows)
+    console.table(f"{len(found)} styles", ("id", "kind", "title", "license", "source"), rows)
 
 
 @style.command("add")
@@ -53,7 +53,7 @@ def style_list(folder: Path, as_json: bool) -> None:
     "--category", required=True, metavar="KIND", help="kind of art, such as oil or cartoon"
 )
 @click.option("--title", default="", help="shown to people")
-@click.option("--licence", default="", help="of the artwork")
+@click.option("--license", "--licence", "licence", default="", help="of the artwork")
 @click.option("--source", default="", help="of the artwork, such as its page")
 @click.option(
     "--code",

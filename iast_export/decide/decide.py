@@ -132,8 +132,7 @@ class _Decider:
             self.integers.update((op.name, self.flow.result(op).name))
 
     def _joined(self) -> list[Op]:
-        """Depthwise convolutions that only integer convolutions read, through clamps and
-        movements."""
+        """Depthwise convolutions that only integer ones read, through clamps and movements."""
         chosen, found = set(self.integers), list[Op]()
         for op in reversed(self.network.ops):
             joins = self.policy.form_of(op) == "joined" and self._free(op)
@@ -194,8 +193,7 @@ class _Decider:
         return maker.name in self.integers or maker.name in more
 
     def _sums(self) -> list[Op]:
-        """The sums of which both sides come from, and where that counts the result goes to,
-        integers."""
+        """The sums whose sides come from, and where that counts go to, integers."""
         chosen = {op.name: op for op in self.network.ops if self._may_be_integer_sum(op)}
         while True:
             dropped = [name for name, op in chosen.items() if not self._is_integer_sum(op, chosen)]

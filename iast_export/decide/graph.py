@@ -101,8 +101,7 @@ class Network:
         return found[0] if len(found) == 1 and name not in self.outputs else None
 
     def is_vector(self, name: str) -> bool:
-        """Whether a tensor is a code or a statistic: at most one side above 1, or expanded from
-        such."""
+        """Whether a tensor is a code or a statistic: at most one side above 1, or expanded so."""
         maker = self.producers.get(name)
         if maker is not None and maker.type == "Expand" and maker.inputs:
             return self.is_vector(maker.inputs[0])

@@ -115,8 +115,7 @@ def _share(flow: Flow, op: Op, own: Mapping[str, Root], root_of: dict[str, str])
 
 
 def rectified_sums(flow: Flow, scales: Scales) -> Iterator[tuple[str, str]]:
-    """The roots of both terms of each relu(a + b) that alone reads them, computed in integers or
-    not."""
+    """The roots of both terms of each relu(a + b) that alone reads them, integer or not."""
     network, root_of = flow.network, scales.root_of
     for op in network.ops:
         reader = network.only_reader(op.name)

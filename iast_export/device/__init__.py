@@ -1,5 +1,4 @@
-"""Evidence from phones: results of the Android demo, fetched over adb or by hand, added to a
-bundle."""
+"""Evidence from phones: the Android demo's results, fetched over adb or by hand."""
 
 from iast_export.device.adb import BenchOptions, bench
 from iast_export.device.importing import import_result

@@ -221,8 +221,7 @@ def _check_options(options: BenchOptions) -> None:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Ends a process that still runs, with its children; a server that adb left behind is its
-    own."""
+    """Ends a process that still runs, with its children; a server of adb is its own."""
     if process.poll() is None:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
@@ -234,8 +233,7 @@ def _text(data: bytes) -> str:
 
 
 def _answers(phone: Adb, *words: str) -> str:
-    """What a command on the phone printed; empty where it failed, as `pm path` does without the
-    app.
+    """What a command on the phone printed; empty where it failed, as `pm path` may.
 
     Raises:
         ToolError: adb did not answer in time.

@@ -1,5 +1,4 @@
-"""Takes a phone's result into a bundle: checked, kept as it is, shown in the report as that
-phone's."""
+"""Takes a phone's result into a bundle: checked, kept as it is, shown as that phone's."""
 
 from __future__ import annotations
 
@@ -56,9 +55,8 @@ def import_result(path: Path, folder: Path, host: dict[str, Any] | None = None) 
         first = wrong[0]
         raise AccuracyError(
             f"{result.device.model}: {len(wrong)} of {len(result.selftest)} self-tests did not "
-            "pass, first "
-            f"{first.runtime} {first.precision} {first.tier}: "
-            f"{first.status} {first.message}".rstrip(),
+            f"pass, first {first.runtime} {first.precision} {first.tier}: {first.status} "
+            f"{first.message}".rstrip(),
             f"the result is kept in {target}; see the report, and don't ship that lane to that "
             "phone",
         )

@@ -34,6 +34,67 @@ _FOREIGN_TIMEOUT_S = 60.0
 _FOREIGN_MEMORY_BYTES = 4 << 30
 
 
+class Apart:
+    """A call of `module:function` in a fresh process, under way from the start on.
+
+    Args:
+        target: of this package; its result is plain JSON values.
+        job: its arguments, plain JSON values.
+        what: the file or lane that the work is about, for messages.
+        memory_bytes: of address space that it may take; None: all there is.
+    """
+
+    def __init__(
+        self,
+        target: str,
+        job: Mapping[str, Any],
+        what: object,
+        *,
+        memory_bytes: int | None = None,
+    ) -> None:
+        asked = json.dumps({"target": target, "job": dict(job), "memory_bytes": memory_bytes})
+        command = [sys.executable, "-c", _BOOT, str(Path(__file__).resolve().parents[2]), asked]
+        environment = dict(os.environ)
+        if memory_bytes is not None:
+            environment |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+        self._what = what
+        self._process = subprocess.Popen(
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
+    def result(self, timeout_s: float | None = None) -> Any:
+        """What the function returned.
+
+        Args:
+            timeout_s: after which the process is ended; None: never.
+
+        Raises:
+            InputError: the process crashed, took too long or too much memory.
+            IastExportError: whatever the function raised.
+            ToolError: it failed in another way.
+        """
+        try:
+            said, complained = self._process.communicate(timeout=timeout_s)
+        except subprocess.TimeoutExpired as error:
+            raise _lost(self._what, f"was not done after {timeout_s:g} s") from error
+        finally:
+            self.end()
+        code = self._process.returncode
+        if code < 0:
+            raise _lost(self._what, f"ended the process that opened it by signal {-code}")
+        return _answer(said, complained, self._what)
+
+    def end(self) -> None:
+        """Ends the process if it still runs."""
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.communicate()
+
+
 def call_apart(
     target: str,
     job: Mapping[str, Any],
@@ -42,38 +103,8 @@ def call_apart(
     timeout_s: float = _TIMEOUT_S,
     memory_bytes: int | None = None,
 ) -> Any:
-    """What `module:function` returns for `**job`, computed in a fresh process.
-
-    Args:
-        target: of this package; its result is plain JSON values.
-        job: its arguments, plain JSON values.
-        what: the file or lane that the work is about, for messages.
-        timeout_s: after which the process is ended.
-        memory_bytes: of address space that it may take; None: all there is.
-
-    Raises:
-        InputError: the process crashed, took too long or too much memory.
-        IastExportError: whatever the function raised.
-        ToolError: it failed in another way.
-    """
-    asked = json.dumps({"target": target, "job": dict(job), "memory_bytes": memory_bytes})
-    command = [sys.executable, "-c", _BOOT, str(Path(__file__).resolve().parents[2]), asked]
-    environment = dict(os.environ)
-    if memory_bytes is not None:
-        environment |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-    try:
-        done = subprocess.run(
-            command,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=timeout_s,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise _lost(what, f"was not done after {timeout_s:g} s") from error
-    if done.returncode < 0:
-        raise _lost(what, f"ended the process that opened it by signal {-done.returncode}")
-    return _answer(done, what)
+    """What `module:function` returns for `**job`, computed in a fresh process; see `Apart`."""
+    return Apart(target, job, what, memory_bytes=memory_bytes).result(timeout_s)
 
 
 def read_foreign(target: str, path: Path, **job: Any) -> Any:
@@ -98,13 +129,13 @@ def _lost(what: object, how: str) -> InputError:
     )
 
 
-def _answer(done: subprocess.CompletedProcess[bytes], what: object) -> Any:
+def _answer(said: bytes, complained: bytes, what: object) -> Any:
     try:
-        answer = json.loads(done.stdout.splitlines()[-1])
+        answer = json.loads(said.splitlines()[-1])
     except (IndexError, ValueError) as error:
-        said = done.stderr.decode("utf-8", "replace").strip().splitlines() or ["it said nothing"]
+        words = complained.decode("utf-8", "replace").strip().splitlines() or ["it said nothing"]
         raise ToolError(
-            f"the process for {what} failed: {said[-1]}", "report this with the file"
+            f"the process for {what} failed: {words[-1]}", "report this with the file"
         ) from error
     if "failed" not in answer:
         return answer["result"]

@@ -100,8 +100,6 @@ def anomaly(step: Step, before: StepError | None) -> str | None:
         return None
     return (
         f"{STEP_NAMES[step]} differs from {STEP_NAMES[before.against]} by up to "
-        f"{before.max_levels} levels, "
-        f"{before.worst_psnr_db:.1f} dB at worst; at most {limit} levels and at least "
-        f"{LIMIT_DB:.0f} dB are "
-        f"expected: {_SUSPECTS[step]}"
+        f"{before.max_levels} levels, {before.worst_psnr_db:.1f} dB at worst; at most {limit} "
+        f"levels and at least {LIMIT_DB:.0f} dB are expected: {_SUSPECTS[step]}"
     )

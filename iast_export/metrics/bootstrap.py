@@ -1,5 +1,4 @@
-"""The one bootstrap: what was measured is drawn again with replacement, and the percentiles of a
-statistic over the draws say how sure its value is.
+"""The one bootstrap: percentiles of a statistic over draws, with replacement, of what was measured.
 
 What is drawn (blocks, pictures, photographs, artworks), how often and from which stream is the
 caller's to say, as a `Resampling`; equal values and an equal `Resampling` give equal figures.
@@ -50,8 +49,7 @@ class Resampling:
     kept_stream: bool = False
 
     def draws(self, count: int) -> Draws:
-        """Which of `count` things each resample holds: [resamples, count], not to be written
-        to."""
+        """Which of `count` things each resample holds: [resamples, count], read-only."""
         return _drawn(self, count)
 
     def bound(self, count: int, statistic: Statistic, *, higher: bool) -> tuple[float, float]:

@@ -156,8 +156,7 @@ def _check_output(module: nn.Module, inputs: Sequence[Tensor], tier: Tier) -> No
         )
         raise InputError(
             f"cut({tier.depth}) maps a picture {list(content.shape)} to {found}, the same shape "
-            "and float32 "
-            "were needed",
+            "and float32 were needed",
             "check size_multiple_px and the network's padding",
         )
     if not torch.isfinite(output).all():

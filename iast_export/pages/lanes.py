@@ -43,8 +43,10 @@ def comparison_charts(report: LanesReport) -> str:
 
 
 def lane_charts(figures: Sequence[LaneFigures], defaults: Collection[LaneKey]) -> str:
-    """One plot per tier, latency against PSNR, with a dashed line along the Pareto front; ceilings
-    are lines, as their pictures mean nothing."""
+    """One plot per tier, latency against PSNR, with a dashed line along the Pareto front.
+
+    Ceilings are lines, as their pictures mean nothing.
+    """
     charts = []
     for tier in dict.fromkeys(one.tier for one in figures if place_of(one)):
         here = [one for one in figures if one.tier == tier]

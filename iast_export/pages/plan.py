@@ -96,9 +96,8 @@ def total_words(plan: RuntimePlan) -> str:
     gain = plan.fp32_ms / plan.planned_ms
     return (
         f"{name}: {milliseconds(plan.fp32_ms)} in FP32, {milliseconds(plan.planned_ms)} as the "
-        "exporter "
-        f"decides ({gain:.2f}×): a sum of parts that were timed alone; "
-        "`bench` measures the whole"
+        f"exporter decides ({gain:.2f}×): a sum of parts that were timed alone; `bench` measures "
+        "the whole"
     )
 
 

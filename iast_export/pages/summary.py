@@ -103,8 +103,7 @@ def _bundle_table(found: dict[str, Any]) -> Table:
 def _model_tables(found: dict[str, Any]) -> Iterator[Table]:
     facts = (
         f"{found['path']}: {size(found['file_bytes'])}, unique weights "
-        f"{size(found['unique_weight_bytes'])}, "
-        f"of them shared {size(found['shared_weight_bytes'])}"
+        f"{size(found['unique_weight_bytes'])}, of them shared {size(found['shared_weight_bytes'])}"
     )
     rows: list[Row] = [
         (key, size(entry["weight_bytes"]), _counts(entry["kinds"]), _counts(entry["operators"]))

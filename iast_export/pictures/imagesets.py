@@ -321,8 +321,7 @@ def check_disjoint(calibration: ImageSet, evaluation: ImageSet) -> None:
         if shared is not None:
             raise InputError(
                 f"{entry.id} of the evaluation set {evaluation.name} is also in the calibration "
-                "set "
-                f"{calibration.name}, as {shared}",
+                f"set {calibration.name}, as {shared}",
                 "judge on pictures that calibrated nothing: take it out of one of the two",
             )
 

@@ -151,14 +151,15 @@ def calibrate_tier(
     progress: Progress = no_progress,
 ) -> dict[str, Range]:
     """`collect` with progress; `what` names the tier and runtime."""
+    return collect(observe, counted(feeds, what, pairs, progress), method)
 
-    def counted() -> Iterator[Feeds]:
-        for i, feed in enumerate(feeds):
-            progress(what, i, pairs)
-            yield feed
-        progress(what, pairs, pairs)
 
-    return collect(observe, counted(), method)
+def counted(feeds: Iterable[Feeds], what: str, pairs: int, progress: Progress) -> Iterator[Feeds]:
+    """The feeds themselves; each that is taken is told."""
+    for i, feed in enumerate(feeds):
+        progress(what, i, pairs)
+        yield feed
+    progress(what, pairs, pairs)
 
 
 def save_ranges(path: Path, ranges: Mapping[str, Range], facts: Mapping[str, Any]) -> None:

@@ -26,6 +26,7 @@ _LOWEST_EXPONENT = 127 - 40  # values below 2**-40 in size count as zero
 _HIGHEST_EXPONENT = 127 + 40
 _PER_SIGN = ((_HIGHEST_EXPONENT - _LOWEST_EXPONENT + 1) << _MANTISSA_BITS) + 1
 BINS = 2 * _PER_SIGN - 1
+_CODES, _PIECE = 1 << (32 - _SHIFT), 1 << 16
 LEVELS = 255
 # Ends that are tried, evenly from the whole range to a fiftieth of it; chosen.
 _CANDIDATES = 64
@@ -113,7 +114,7 @@ class Histogram:
             )
         self.low, self.high = min(self.low, low), max(self.high, high)
         if count:
-            self.counts += np.bincount(_bins(flat), minlength=BINS)
+            np.add.at(self.counts, _BIN_OF_CODE, _count_codes(flat))
 
     def merge(self, other: Histogram) -> None:
         """Adds all that `other` has seen."""
@@ -133,11 +134,27 @@ class Histogram:
         return self
 
 
-def _bins(flat: NDArray[np.float32]) -> NDArray[np.int64]:
-    bits = flat.view(np.uint32)
-    magnitude = ((bits & np.uint32(0x7FFFFFFF)) >> np.uint32(_SHIFT)).astype(np.int64)
+def _count_codes(flat: NDArray[np.float32]) -> NDArray[np.int64]:
+    """How often each code occurs: the leading bits of a value, all that its bin depends on.
+
+    By the piece, since what fits the cache is counted four times as fast.
+    """
+    counts, bits = np.zeros(_CODES, np.int64), flat.view(np.uint32)
+    for start in range(0, len(bits), _PIECE):
+        codes = bits[start : start + _PIECE] >> np.uint32(_SHIFT)
+        counts += np.bincount(codes, minlength=_CODES)
+    return counts
+
+
+def _bins_of_codes() -> NDArray[np.int64]:
+    """The bin of each code: sign, then magnitude within the grid's limits."""
+    codes = np.arange(_CODES, dtype=np.int64)
+    magnitude, is_negative = codes % (_CODES // 2), codes >= _CODES // 2
     index = np.clip(magnitude - (_LOWEST_EXPONENT << _MANTISSA_BITS) + 1, 0, _PER_SIGN - 1)
-    return np.where(bits >> np.uint32(31), -index, index) + (_PER_SIGN - 1)
+    return np.where(is_negative, -index, index) + (_PER_SIGN - 1)
+
+
+_BIN_OF_CODE = _bins_of_codes()
 
 
 Method = Callable[[Histogram], Range]

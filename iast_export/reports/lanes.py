@@ -76,8 +76,7 @@ class LaneRow(Model):
 
 
 class LanesReport(Report):
-    """All lanes of the tiers asked for; `fp32_sha256` are the FP32 files that they were made
-    from."""
+    """All lanes of the tiers asked for, made from the FP32 files of `fp32_sha256`."""
 
     made_by: ClassVar[str] = "lanes"
     schema_version: Literal[2] = 2

@@ -1,5 +1,4 @@
-"""What `iast-export plan` says: the tiers' cost, and per operator group what INT8 does to it and
-why.
+"""What `iast-export plan` says: cost per tier, and per operator group what INT8 does to it.
 
 The JSON of `--json` is a `PlanReport`; the cache of measured groups holds `GroupMeasurement`s.
 """
@@ -22,8 +21,7 @@ Flag = Literal["", "slower in INT8 here", "faster in INT8 here"]
 
 
 class TierCost(Model):
-    """One tier's cost; `gmac` is billions of multiply-adds for a square picture of
-    `max_side_px`."""
+    """One tier's cost; `gmac`: billions of multiply-adds for a square of `max_side_px`."""
 
     tier: str
     depth: Positive

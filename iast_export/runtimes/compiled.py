@@ -1,5 +1,6 @@
-"""LiteRT's `CompiledModel` as a `Target`: its newer way to run a TFLite file, on the CPU in this
-process or by the GPU delegate in one of its own (`gpu`).
+"""LiteRT's `CompiledModel` as a `Target`: its newer way to run a TFLite file.
+
+On the CPU in this process, or by the GPU delegate in one of its own (`gpu`).
 
 On the CPU it drives the same XNNPACK as the interpreter, through buffers made once for all runs.
 """

@@ -36,8 +36,7 @@ _STARTED = "Initializing WebGPU-based API from graph"
 
 @dataclass(frozen=True)
 class GpuDevice:
-    """What the delegate computes on; the times of a `software` driver, on the processor, mean
-    nothing."""
+    """What the delegate computes on; a `software` driver's times, on the processor, say nothing."""
 
     name: str
     software: bool
@@ -131,8 +130,7 @@ def open_gpu(
 
 
 def refused_by_gpu(path: Path) -> dict[str, tuple[GpuRefusal, ...]]:
-    """Signature key -> the operators that the delegate leaves to the CPU; none of them: it runs
-    whole.
+    """Signature key -> the operators that the delegate leaves to the CPU; empty: none.
 
     Raises:
         InputError: the file can't be read.

@@ -1,5 +1,4 @@
-"""Which operators LiteRT's GPU delegate takes, known without a GPU: a build says it anywhere. No
-torch.
+"""Which operators LiteRT's GPU delegate takes, known without a GPU or torch.
 
 Each name was offered to the delegate itself in networks that hold it. What is not in the list is
 not

@@ -1,5 +1,4 @@
-"""The process that holds a model on the GPU, seen from this side, and the environment that it
-needs.
+"""The process that holds a model on the GPU, seen from here, and the environment it needs.
 
 The driver is the system's. `VK_DRIVER_FILES`, Vulkan's own variable, names another one, such as a
 software driver unpacked aside; libraries beside that driver are found too.

@@ -1,5 +1,6 @@
-"""The process that holds one TFLite model on the GPU for `gpu`: `python -m
-iast_export.runtimes.gpu_worker SOCKET`.
+"""The process that holds one TFLite model on the GPU for `gpu`.
+
+Started as `python -m iast_export.runtimes.gpu_worker SOCKET`.
 
 It reads requests and writes answers, both dictionaries, until the other side closes. What LiteRT
 logs goes to stderr.

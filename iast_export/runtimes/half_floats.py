@@ -1,5 +1,4 @@
-"""Which tensors of an FP32 .tflite file would overflow in a GPU's FP16, seen on the CPU before any
-GPU runs.
+"""Which tensors of an FP32 .tflite file overflow in a GPU's FP16, seen on the CPU alone.
 
 FP16 ends at 65,504. Two things pass it: a value, such as a square before a normalization, and a sum
 while it is taken, such as that of a mean over a whole picture, whose result is small again.
@@ -74,8 +73,7 @@ def find_overflows(
 
 
 def _exposed(model: tf.Model) -> bytes:
-    """The model with every float tensor that is computed or fed as an output, named by its
-    index."""
+    """The model with every computed or fed float tensor as an output, named by its index."""
     shown = deepcopy(model)
     graph, definition = shown.subgraphs[0], shown.signatureDefs[0]
     definition.outputs = []

@@ -66,8 +66,7 @@ class LiteRtSession:
         return prepared(feeds, self.inputs)
 
     def invoke(self, prepared: Mapping[str, Array]) -> dict[str, Array]:
-        """Runs the signature on what `prepared` returned; results in the signature's own layout and
-        type.
+        """Runs the signature on what `prepared` gave; results in its own layout and type.
 
         Raises:
             ToolError: the runtime failed.
@@ -134,8 +133,7 @@ def presented(raw: Mapping[str, Array], details: Mapping[str, Any]) -> dict[str,
 def open_litert(
     path: Path | bytes, signature: str | None = None, threads: int = 1, where: object = "the model"
 ) -> LiteRtSession:
-    """A session over one signature of a TFLite file that the caller has just written, or of a
-    model.
+    """A session over one signature of a TFLite file just written, or of a model.
 
     Args:
         path: the file, or what would be in it; files of bundles come as bytes, from `sealed`.
@@ -189,8 +187,7 @@ def _without_information() -> Iterator[None]:
 
 @contextmanager
 def hush(keeps: Callable[[bytes], bool] = lambda line: False) -> Iterator[None]:
-    """Keeps off the terminal the lines that native code writes to stderr, but for those that
-    `keeps` is true of."""
+    """Keeps native code's lines on stderr off the terminal, but those that `keeps` takes."""
     sys.stderr.flush()
     with tempfile.TemporaryFile() as said:
         terminal = os.dup(2)

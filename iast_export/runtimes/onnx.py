@@ -117,8 +117,7 @@ def open_onnx(
 
 
 def try_foreign_onnx(path: Path, data: bytes) -> tuple[list[Any], list[Any]]:
-    """Shapes of the inputs and outputs of an ONNX file of the user's, once a process of its own has
-    run it.
+    """Shapes of the edges of a user's ONNX file, once a process of its own has run it.
 
     Args:
         path: the file, for that process and for messages.
@@ -135,8 +134,7 @@ def try_foreign_onnx(path: Path, data: bytes) -> tuple[list[Any], list[Any]]:
 
 
 def run_on_zeros(path: str, sha256: str) -> tuple[list[Any], list[Any]]:
-    """The process's half of `try_foreign_onnx`; a file with inputs of free or other size is opened
-    only."""
+    """The process's half of `try_foreign_onnx`; files of free or other sizes are only opened."""
     data = bytes_of(Path(path), "give")
     if sha256_bytes(data) != sha256:
         raise InputError(f"{path} was changed while it was read", "run it again")

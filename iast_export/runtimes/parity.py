@@ -1,5 +1,4 @@
-"""How far a file's outputs are from PyTorch's, and how far they may be: one rule for both
-runtimes."""
+"""How far a file's outputs are from PyTorch's, and may be: one rule for both runtimes."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""A style added to a finished bundle: its code, its thumbnail and its entry, the manifest replaced
-last.
+"""A style added to a finished bundle: code, thumbnail and entry; the manifest last.
 
 The picture is encoded by the bundle's own style encoder, so neither the checkpoint nor torch is
 needed. A bundle stays what its manifest says at every moment: new files get names that nothing
@@ -168,8 +167,7 @@ def list_styles(folder: Path) -> tuple[StyleEntry, ...]:
 
 
 def read_code(path: Path, manifest: Manifest) -> tuple[Codes, bool]:
-    """A code made for the bundle's checkpoint, and whether a checksum in its file was there to be
-    tested.
+    """A code made for the bundle's checkpoint, and whether its file had a checksum to test.
 
     The file is a safetensors file that names the checkpoint.
 
@@ -229,8 +227,7 @@ def _check_free(manifest: Manifest, old: StyleEntry | None, name: str, replace: 
 
 
 def _check_places(folder: Path, files: dict[str, bytes]) -> None:
-    """Refuses to replace a file that no bundle lists; a killed run may have left the very same
-    one."""
+    """Refuses to replace a file that no bundle lists, unless it is the very same one."""
     check_folders(folder)
     for name, data in files.items():
         path = folder / name
@@ -274,8 +271,7 @@ def _drawn(engine: BundleEngine, codes: Codes) -> tuple[Rgb, Rgb]:
 
 
 def _files(name: str, code: bytes, thumbnail: bytes, *, renamed: bool) -> dict[str, bytes]:
-    """Code and thumbnail by path; a replaced style's files get names that the old manifest can't
-    hold."""
+    """Code and thumbnail by path; a replaced style's get names that no old manifest holds."""
     mark = f".{sha256_bytes(code + thumbnail)[:8]}" if renamed else ""
     return {f"styles/{name}{mark}.f32": code, f"styles/{name}{mark}.png": thumbnail}
 
@@ -314,8 +310,7 @@ def _replace_manifest(folder: Path, manifest: Manifest, styles: Sequence[StyleEn
 
 
 def _keep_fresh(folder: Path, manifest: Manifest, changed: Manifest, data: bytes) -> None:
-    """Tells the build's record of this, so that a further build with the same inputs keeps the
-    style."""
+    """Tells the build's record, so that a further build of the same inputs keeps the style."""
     found = StageRecord.load(folder, "bundle")
     if found is None:
         return

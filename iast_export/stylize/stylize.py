@@ -58,8 +58,7 @@ _SHEET = "sheet.png"
 
 @dataclass(frozen=True)
 class Picture:
-    """One stylized picture that was written; `reason` says why this runtime, where it isn't the
-    usual one."""
+    """One picture that was written; `reason` says why by this runtime, if not the usual one."""
 
     path: Path
     content: str
@@ -116,16 +115,14 @@ class BundleEngine:
         self._sessions: dict[str, Session] = {}
 
     def engine_for(self, rgb: Rgb, oversize: Oversize) -> tuple[BundleEngine, str]:
-        """Itself, whatever the picture; a note says so where that pads the picture and loses by
-        it."""
+        """Itself, whatever the picture; a note says where padding it loses."""
         fault = self.padding_fault(rgb, oversize)
         if fault:
             note("padded", f"{fault}; --runtime {_unpadded().name} does not pad it")
         return self, ""
 
     def padding_fault(self, rgb: Rgb, oversize: Oversize) -> str | None:
-        """What is against this runtime's padding of a picture; None where it is fine, or not
-        padded so."""
+        """What is against this runtime's padding of a picture; None: nothing, or no padding."""
         tier, height, width = self.seen(rgb, oversize)
         sides = tier.shape_px
         if not self.target.family.fixed_shape or (height, width) == sides:
@@ -293,8 +290,7 @@ class BundleEngine:
 
 
 class ChosenByShape:
-    """The usual runtime, and another for pictures that it would pad to their loss
-    (`default_lane.SHAPE_RULE`).
+    """The usual runtime, and another for pictures that lose by its padding (`SHAPE_RULE`).
 
     Raises:
         InputError, UsageError: see `BundleEngine`.
@@ -307,8 +303,7 @@ class ChosenByShape:
 
     @cached_property
     def other(self) -> BundleEngine | None:
-        """The engine that does not pad, made when a picture needs it; None where the bundle has no
-        such model."""
+        """The engine that does not pad, made when needed; None where the bundle has no model."""
         target = _unpadded()
         known = {
             entry.precision

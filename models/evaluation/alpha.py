@@ -157,10 +157,8 @@ def table(found: Mapping[str, Mapping[str, Interval]], counts: Mapping[str, int]
     """Regions down, maps across, the published figure beside."""
     lines = [
         "How much stronger a map is in a region than in the whole picture, at strength 1, full "
-        "depth, with "
-        "95 % intervals over photographs. Detailed, smooth: the thirds of a photograph with the "
-        "most and the "
-        "least gradients; hair, skin: of faces.",
+        "depth, with 95 % intervals over photographs. Detailed, smooth: the thirds of a photograph "
+        "with the most and the least gradients; hair, skin: of faces.",
         "",
         "| region | photographs | alpha | alpha (1 - A) | published |",
         "| --- | ---: | --- | --- | --- |",

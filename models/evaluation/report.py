@@ -205,10 +205,8 @@ class Findings:
         head = (
             f"{facts['pictures']} pictures of {facts['side_px']} px: {facts['photographs']} Kodak "
             f"photographs and {facts['faces']} faces, each with some of {facts['artworks']} "
-            "artworks; none "
-            f"trained anything. FID-768 to {facts['artworks_for_fid']} held-out artworks. "
-            "Milliseconds on "
-            "one thread, in turn, PyTorch but for bundle lanes."
+            f"artworks; none trained anything. FID-768 to {facts['artworks_for_fid']} held-out "
+            "artworks. Milliseconds on one thread, in turn, PyTorch but for bundle lanes."
         )
         parts = [
             head,

@@ -74,8 +74,7 @@ class FaceStore:
     def batch(
         self, count: int, rng: np.random.Generator, crop_px: int | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Crops [count, 3, crop_px, crop_px] in [0, 1] and the face boxes in them [count, 4] in
-        pixels."""
+        """Crops [count, 3, crop_px, crop_px] in [0, 1], their face boxes [count, 4] in pixels."""
         side_px, chosen = crop_px or self.crop_px, rng.integers(len(self.images), size=count)
         made = [self._drawn(int(index), rng, side_px) for index in chosen]
         images = [self.images[int(index)] for index in chosen]
@@ -121,16 +120,14 @@ def listed_faces(listing: Path) -> dict[str, list[float]]:
 
 
 def _start(low: float, high: float, side: int, limit: int, rng: np.random.Generator) -> int:
-    """Where a crop of `side` starts so that [low, high] lies in it, as far as the picture
-    allows."""
+    """Where a crop of `side` starts so that [low, high] lies in it, as far as may be."""
     first, last = max(0.0, high - side), min(float(limit - side), low)
     first, last = min(first, limit - side), max(last, 0.0)
     return int(rng.uniform(min(first, last), max(first, last)))
 
 
 def find_faces(images: Path, detector: Path) -> dict[str, list[float]]:
-    """The box, in shares of width and height, of the best face of each photograph with one large
-    enough."""
+    """The box, in shares of its sides, of each photograph's best face that is large enough."""
     from models.faces.measuring import FaceDetector
 
     finder, found = FaceDetector(detector), {}

@@ -70,8 +70,7 @@ class _DenseBlock(nn.Module):
 
 
 class LandmarkNetwork(nn.Module):
-    """Face crops [N, 3, 112, 112], float RGB in [0, 1] -> landmarks [N, 136]: x, y by turns, in
-    [0, 1]."""
+    """Face crops [N, 3, 112, 112], RGB in [0, 1] -> landmarks [N, 136]: x, y in [0, 1]."""
 
     mean: Tensor
 
@@ -157,8 +156,7 @@ def _as_torch(stored: np.lib.npyio.NpzFile, name: str, path: Path) -> Tensor:
 
 
 def export_landmarks(net: LandmarkNetwork, path: Path) -> None:
-    """Writes the landmark network as ONNX: `crop` 1x3x112x112 float RGB in [0, 1] -> `landmarks`
-    1x136."""
+    """Writes the network as ONNX: `crop` 1x3x112x112, RGB in [0, 1] -> `landmarks` 1x136."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore", FutureWarning)  # torch.export's own use of its pytree

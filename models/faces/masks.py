@@ -12,8 +12,7 @@ from models.faces.landmarks import SIDE_PX
 
 
 def square_boxes(boxes: Tensor, margin: float = 1.1) -> Tensor:
-    """Square boxes [N, 4] (left, top, right, bottom) around the same centers, `margin` times as
-    large."""
+    """Square boxes [N, 4] (left, top, right, bottom) of the same centers, `margin` as large."""
     center = (boxes[:, :2] + boxes[:, 2:]) / 2.0
     half = (boxes[:, 2:] - boxes[:, :2]).amax(1, keepdim=True) / 2.0 * margin
     return torch.cat([center - half, center + half], 1)
@@ -53,8 +52,7 @@ _BANDS = ("left_brow", "right_brow")
 def part_masks(
     points: Tensor, side_px: int = 56, softness: float = 0.01, band: float = 0.025
 ) -> Tensor:
-    """Soft masks [N, 7, side, side] of `PARTS` drawn from landmarks: they stand in for face
-    parsing.
+    """Soft masks [N, 7, side, side] of `PARTS` from landmarks, in place of face parsing.
 
     A mask is sigmoid(d / softness), d the signed distance to the outline (inside positive), or half
     a band's width less the distance to a line. Differentiable in the landmarks.
@@ -96,8 +94,7 @@ def _distance(pixels: Tensor, starts: Tensor, ends: Tensor) -> Tensor:
 
 @torch.no_grad()
 def _side(pixels: Tensor, starts: Tensor, ends: Tensor) -> Tensor:
-    """+1 for pixels inside the outline, -1 outside [N, Q], by counting crossings of a ray to the
-    right."""
+    """+1 for pixels inside the outline, -1 outside [N, Q]: crossings of a ray to the right."""
     x, y = pixels[None, :, None, 0], pixels[None, :, None, 1]
     x0, y0 = starts[:, None, :, 0], starts[:, None, :, 1]
     x1, y1 = ends[:, None, :, 0], ends[:, None, :, 1]

@@ -1,5 +1,4 @@
-"""Faces while measuring: detection, five-point alignment and identity, by networks that train
-nothing.
+"""Faces while measuring: detection, alignment and identity, by networks that train nothing.
 
 Both networks are ONNX files that the user brings: RetinaFace (MobileNet x0.25, 640x640) and a face
 embedder for aligned crops of 112x112. Pictures are uint8 RGB [H, W, 3].
@@ -104,14 +103,12 @@ class FaceEmbedder:
         return np.asarray(found / norm, np.float32)
 
     def similarity(self, photograph: Rgb, result: Rgb, points: Points) -> float:
-        """Cosine in [-1, 1] of a face and its stylised self, both aligned by the photograph's
-        points."""
+        """Cosine in [-1, 1] of a face and its stylised self, aligned by the photograph's points."""
         return float(self.embed(photograph, points) @ self.embed(result, points))
 
 
 def align(picture: Rgb, points: Points) -> Rgb:
-    """The face, turned, scaled and moved [112, 112, 3] so that its five points come closest to the
-    template.
+    """The face [112, 112, 3], turned, scaled, moved: its five points nearest to the template.
 
     The best similarity in closed form: with both point sets centered and read as complex numbers,
     scale and rotation are sum(conj(a) b) / sum |a|^2.
@@ -143,8 +140,7 @@ def landmarks(net: LandmarkNetwork, picture: Rgb, box: NDArray[np.float32]) -> P
 
 
 def deformation(photograph: Points, result: Points) -> float:
-    """What no rigid movement explains of 68 landmarks' displacement, as a share of the eyes'
-    distance.
+    """What no rigid movement explains of 68 landmarks' way, as a share of the eyes' distance.
 
     The root mean square of the remaining displacement over the distance of the two outer eye
     corners.
@@ -202,8 +198,7 @@ def _corners(offsets: NDArray[np.float32], priors: NDArray[np.float32]) -> NDArr
 
 
 def _suppressed(boxes: NDArray[np.float32], overlap: float) -> list[int]:
-    """Indices of boxes, best first, none of which overlaps a better one by more than `overlap`
-    (IoU)."""
+    """Indices of boxes, best first, of which none overlaps a better by over `overlap` (IoU)."""
     areas = np.prod(np.clip(boxes[:, 2:] - boxes[:, :2], 0.0, None), axis=1)
     kept: list[int] = []
     for i in range(len(boxes)):

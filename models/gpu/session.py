@@ -99,8 +99,7 @@ class Session:
         tell(
             f"{_device_name(self.device)}, torch {torch.__version__}: {self.pack.counts()}, "
             f"{'goes on' if resumed else 'begins'} at step {self.trainer.step}, {self._percent()} "
-            "of the "
-            f"schedule, ready after {self.box.spent_s:.0f} s"
+            f"of the schedule, ready after {self.box.spent_s:.0f} s"
         )
 
     def _percent(self) -> str:
@@ -292,7 +291,6 @@ class Session:
         self.record.write("cut" if self.cut else "done")
         tell(
             f"{'cut' if self.cut else 'done'} after {self.box.spent_s:.0f} s of "
-            f"{self.box.seconds:.0f}: "
-            f"step {self.trainer.step}. Next, at home: python -m models.gpu.unpack --results OUT "
-            "--run RUN"
+            f"{self.box.seconds:.0f}: step {self.trainer.step}. Next, at home: python -m "
+            "models.gpu.unpack --results OUT --run RUN"
         )

@@ -89,8 +89,7 @@ def measure(
     if not photographs or min(plan.artworks, plan.refined) < 2:
         raise InputError(
             f"{len(photographs)} photographs of Kodak-24, {plan.artworks} artworks and "
-            f"{plan.refined} "
-            "refined ones are too few to judge by",
+            f"{plan.refined} refined ones are too few to judge by",
             f"give a folder with {images / 'content' / 'kodak24'}, and at least 2 artworks of each "
             "kind",
         )

@@ -10,6 +10,7 @@ import pytest
 
 from iast_export.build.pipeline import Request
 from iast_export.cli.main import run
+from iast_export.cli.stages import STAGES
 from iast_export.pictures.images import save_png
 from tests.conftest import SMALL_RECIPE
 
@@ -38,7 +39,11 @@ def test_build_again_is_fresh_and_prints_the_table(
 ) -> None:
     assert run(["build", *build_arguments(small_request, recipe)]) == 0
     text = capsys.readouterr().out
-    assert "bundle     fresh" in text and "LiteRT INT8" in text and "report.html" in text
+    rows = [line.split() for line in text.splitlines()]
+    stages = [row for row in rows if row[1:2] == ["fresh"]]
+    assert [row[0] for row in stages] == list(STAGES) and all(row[-1] == "s" for row in stages)
+    assert any(row[:1] == ["all"] for row in rows)
+    assert "LiteRT INT8" in text and "report.html" in text
     assert run(["verify", *build_arguments(small_request, recipe), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["verify"]["ran"] is False
 

@@ -112,3 +112,16 @@ def test_nothing_and_nonsense_are_refused() -> None:
         method_of("magic")
     with pytest.raises(UsageError, match="30"):
         percentile(histogram([np.ones(3)]), 30.0)
+
+
+def test_every_value_of_a_large_array_is_counted_in_the_bin_that_stands_for_it() -> None:
+    rng = np.random.default_rng(0)
+    signs = rng.choice(np.array([-1.0, 1.0], np.float32), 200_000)
+    magnitudes = np.exp2(rng.uniform(-38, 38, 200_000)).astype(np.float32)
+    found = histogram([signs * magnitudes])
+    assert found.counts.sum() == 200_000
+    order, counted = np.sort(signs * magnitudes), np.repeat(CENTERS, found.counts)
+    assert np.abs(counted / order - 1).max() < 1 / 32
+    edges = np.array([0.0, -0.0, 2.0**-41, -(2.0**-60), 2.0**60, -(2.0**60)], np.float32)
+    held = np.flatnonzero(histogram([edges]).counts)
+    assert list(held) == [0, BINS // 2, BINS - 1] and CENTERS[BINS // 2] == 0

@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from iast_export.quantize.onnx.groups import OperatorGroup
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from iast_export.bundle.layout import Layout
 from iast_export.cli.main import run
+from iast_export.decide.groups import OperatorGroup
 from iast_export.errors import InputError, UsageError
 from iast_export.formats.onnx_graph import save_model
 from iast_export.lanes.judge import EvaluationPair, Scorers
