@@ -33,8 +33,7 @@ def main() -> None:
 
 
 def _open_closed_streams() -> None:
-    """Puts the null device where a standard stream was closed: no file of ours may get its
-    number."""
+    """Puts the null device where a standard stream was closed, so that no file gets its number."""
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         try:
             os.fstat(number)

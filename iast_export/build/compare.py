@@ -20,8 +20,7 @@ from iast_export.specs import CONTENT, Tier, find_tiers
 
 
 def compare_build(build: Build, tier_ids: Sequence[str], options: ComparisonOptions) -> LanesReport:
-    """Makes, times and judges every lane of some tiers (none given: all) and writes
-    reports/lanes.json.
+    """Makes, times and judges every lane of some tiers (none given: all); reports/lanes.json.
 
     Raises:
         InputError: the build is not finished, or was made from other inputs.

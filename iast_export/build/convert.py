@@ -88,8 +88,7 @@ class _Nhwc(nn.Module):
 
 @dataclass(frozen=True)
 class _Entry:
-    """A signature to be: its module, the form to trace, inputs (NCHW, in call order) and output
-    names."""
+    """A signature to be: module, form to trace, inputs (NCHW, in call order), output names."""
 
     key: str
     module: nn.Module
@@ -168,8 +167,7 @@ def _convert(entries: Sequence[_Entry], path: Path, progress: Progress) -> Conve
 
 
 def _run_converter(entries: Sequence[_Entry]) -> tuple[bytes, Counter[str]]:
-    """The converter's own bytes, before anything of ours on them, and the places traced in our
-    forms."""
+    """The converter's own bytes, untouched, and the places traced in our forms."""
     os.environ["LITERT_TORCH_SHOW_PROGRESS"] = "n"
     with tflite_file.quiet_tools(), torch.no_grad():
         import litert_torch

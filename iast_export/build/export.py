@@ -1,5 +1,4 @@
-"""PyTorch → ONNX FP32: one file per tier, dynamic height and width, proved equal before it is
-kept."""
+"""PyTorch → ONNX FP32: one file per tier, dynamic height and width, kept where proved equal."""
 
 from __future__ import annotations
 
@@ -54,6 +53,7 @@ from iast_export.specs import (
     Tier,
 )
 
+# Chosen: ONNX Runtime takes it from 1.14 on (`formats.minimum_runtime`).
 OPSET = 18
 # Steps of size_multiple_px that are tried for the smallest picture. Chosen: more would mean 64 runs
 # of the network before an answer.
@@ -122,8 +122,7 @@ def export_tier(
 
 
 def export_style_encoder(network: StyleNetwork, path: Path) -> float:
-    """Writes the FP32 ONNX style encoder: `style` [1, 3, 256, 256] to the codes by name, strength
-    left out.
+    """Writes the FP32 ONNX style encoder: `style` [1, 3, 256, 256] to the codes but strength.
 
     Uses the network's `style_encoder` module where it has one, else its `encode_style`.
 

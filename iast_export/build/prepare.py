@@ -44,8 +44,7 @@ def _run(build: Build) -> None:
 
 
 def _learn_factors(build: Build) -> Equalization:
-    """Factors of cross-layer equalization, from a few pictures of every tier; empty where switched
-    off."""
+    """Factors of cross-layer equalization, from pictures of every tier; empty if switched off."""
     if not build.recipe.quantize.equalize:
         return Equalization()
     pairs = min(_CHANNEL_PAIRS, build.recipe.calibration.max_pairs)

@@ -86,8 +86,7 @@ class Request:
         calibration: str | None,
         styles: Path | None,
     ) -> Request:
-        """A request as commands take it: without a recipe the packaged one, fitted to a network of
-        one's own.
+        """A request as commands take it: no recipe is the packaged one, fitted to the network.
 
         Raises:
             RecipeError: a recipe that can't be used.
@@ -280,8 +279,7 @@ class Build:
 
 
 def seals_of(build: Build) -> Seals:
-    """What the files of a finished bundle, or of an unfinished build, must hash to; models are held
-    to it.
+    """What the files of a bundle, finished or not, must hash to; models are held to it.
 
     Raises:
         InputError: the bundle was made from another recipe, checkpoint or network, or a model was

@@ -1,5 +1,4 @@
-"""What both conversions of a network need: something to trace it on, and proof that it is the
-same."""
+"""What both conversions of a network need: something to trace it on, proof that it is the same."""
 
 from __future__ import annotations
 

@@ -23,6 +23,7 @@ from iast_export.specs import (
     Tier,
 )
 
+# Of golden pictures: the full strength, which shows most of the style.
 _GOLDEN_STRENGTH = 1.0
 
 

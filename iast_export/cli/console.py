@@ -75,16 +75,14 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> 
 
 
 def wide_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Prints a table of cells of several lines: the first column and the last share what the
-    others leave."""
+    """Prints a table of cells of several lines; first and last column share what others leave."""
     from iast_export.cli import drawing
 
     drawing.wide_table(title, columns, rows)
 
 
 def emit_json(value: Any) -> None:
-    """Prints `value` as JSON on stdout, in ASCII; a name that is not UTF-8 keeps its bytes as
-    `\\udcNN`."""
+    """Prints `value` as JSON on stdout, in ASCII; foreign bytes of a name stay, as `\\udcNN`."""
     STDOUT.write(json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n")
 
 

@@ -20,6 +20,7 @@ from iast_export.cli.streams import STDERR, STDOUT, Stream
 from iast_export.files.artifacts import Progress as Callback
 from iast_export.files.texts import visible
 
+# Columns where there is no terminal, as in CI: tables keep their lines.
 _NOT_A_TERMINAL_WIDTH = 140
 
 
@@ -74,8 +75,7 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> 
 
 
 def wide_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Prints a table of cells of several lines: the first column and the last share what the
-    others leave."""
+    """Prints a table of cells of several lines; first and last column share what others leave."""
     drawn = Table(title=_title(title), title_justify="left", box=box.SIMPLE_HEAD, show_lines=True)
     for i, column in enumerate(columns):
         outer = i in (0, len(columns) - 1)

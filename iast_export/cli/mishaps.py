@@ -1,5 +1,4 @@
-"""What stops a run without being a bug of ours: a full disk, a path too long, a package that is
-missing.
+"""What stops a run without being a bug of ours: a full disk, a long path, a missing package.
 
 Python raises these anywhere, so they get their words and their exit code in one place.
 """
@@ -33,8 +32,7 @@ def known(error: Exception) -> IastExportError | None:
 
 
 def of_import(error: ImportError) -> IastExportError | None:
-    """A package that is not installed, or does not load; None where it is none of those that we
-    use."""
+    """A package that is not installed, or does not load; None where it is none of ours."""
     package = missing_package(error.name or "")
     if package is None:
         return None

@@ -83,8 +83,7 @@ class Stream:
         return int(self._now().fileno())
 
     def finish(self) -> None:
-        """Writes what is still held; a broken stream is led nowhere again, in case a tool put it
-        back."""
+        """Writes what is held; a broken stream is led nowhere again, as a tool may undo that."""
         self.flush()
         if self._gone is not None and self._gone is self._now():
             _lead_nowhere(self._gone)
@@ -125,8 +124,7 @@ def finish() -> OSError | None:
 
 
 def complain(message: str) -> None:
-    """An error's words on stderr; lines after the first are indented, so that none can pass for
-    another."""
+    """An error's words on stderr; later lines are indented, so none passes for another."""
     first, *others = visible(message, one_line=False).split("\n")
     indented = [line if line.startswith("  ") else f"  {line}" for line in others]
     plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"

@@ -65,8 +65,7 @@ def _refuse(given: dict[str, Any], alias: str, *names: str) -> None:
 
 
 def _bundle(given: dict[str, Any], alias: str) -> tuple[Any, Any]:
-    """DIR and checkpoint: the argument is DIR where there is no --out, and the checkpoint beside
-    one."""
+    """DIR and checkpoint: the argument is DIR without an --out, and the checkpoint with one."""
     first, out = given["checkpoint"], given["out"]
     if first is None and out is None:
         raise UsageError(

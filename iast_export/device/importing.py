@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from iast_export.bundle.added import check_result_belongs
 from iast_export.errors import AccuracyError, InputError
-from iast_export.files.artifacts import read_bytes, write_atomic
+from iast_export.files.artifacts import read_bytes, read_json, write_atomic
 from iast_export.files.paths import check_folders
 from iast_export.pages import write_html
 from iast_export.reports.base import first_error
@@ -98,5 +98,4 @@ def _check_belongs(result: DeviceResult, folder: Path) -> None:
 
 def describe(path: Path) -> dict[str, Any]:
     """A stored result as plain values, for machines."""
-    found: dict[str, Any] = json.loads(read_bytes(path))
-    return found
+    return read_json(path)

@@ -21,6 +21,7 @@ _WAYS: Mapping[str, Mapping[int, str]] = {
     "attribute": {5: "tensor", 6: "graph", 10: "tensor", 11: "graph", 22: "sparse", 23: "sparse"},
     "sparse": {1: "tensor", 2: "tensor"},
 }
+# Field numbers of a TensorProto (onnx.proto).
 _EXTERNAL_DATA, _DATA_LOCATION = 13, 14
 _DEEPEST = 90  # protobuf itself refuses more than 100 messages inside one another
 

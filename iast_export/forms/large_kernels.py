@@ -60,8 +60,7 @@ def best_block(outputs: int, kernel: tuple[int, int]) -> int:
 
 
 def is_shallow(shape: Sequence[int]) -> bool:
-    """Whether a weight of shape [O, I, kH, kW] is a large kernel over few channels, as of a first
-    layer."""
+    """Whether a weight [O, I, kH, kW] is a large kernel over few channels, as in first layers."""
     return shape[1] <= MOST_INPUTS and min(shape[2:]) >= SMALLEST_KERNEL
 
 
@@ -129,8 +128,7 @@ def unfold_shallow_kernels(
 def unfolds(
     graph: onnx.GraphProto, index: GraphIndex, node: onnx.NodeProto, multiple_px: int
 ) -> bool:
-    """Whether a convolution, once it is dense, is a large kernel that can read 2 x 2 pixels at
-    once."""
+    """Whether a convolution, once dense, is a large kernel that can read 2 x 2 pixels at once."""
     weight = conv_weight(index, node)
     if weight is None or not is_shallow(weight.shape) or not plain_strides(node):
         return False

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import onnx
 
+from iast_export.errors import InputError
+from iast_export.files.json_text import parse_json
 from iast_export.formats.onnx_graph import add_property
 from iast_export.forms.adaptive_normalization import fuse_adaptive_normalization
 from iast_export.forms.affine import fold_affine
@@ -114,6 +116,15 @@ def note(model: onnx.ModelProto, fired: Sequence[Fired]) -> None:
 
 
 def noted(model: onnx.ModelProto) -> dict[str, int]:
-    """Places by the name of each rewrite that `note` told of; empty for another's model."""
-    found = {item.key: item.value for item in model.metadata_props}
-    return {str(name): int(count) for name, count in json.loads(found.get(_NOTE, "{}")).items()}
+    """Places by the name of each rewrite that `note` told of; empty for another's model.
+
+    Raises:
+        InputError: the note was altered.
+    """
+    told = {item.key: item.value for item in model.metadata_props}.get(_NOTE, "{}")
+    remedy = "export the model again"
+    found = parse_json(told.encode(), "the model's note of its rewrites", InputError, remedy)
+    wrong = [name for name, count in found.items() if type(count) is not int or count < 0]
+    if wrong:
+        raise InputError(f"the model's note of its rewrites has no count of {wrong[0]}", remedy)
+    return found

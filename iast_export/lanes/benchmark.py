@@ -39,8 +39,7 @@ def benchmark(
     options: BenchmarkOptions | None = None,
     progress: Progress = no_progress,
 ) -> BenchmarkReport:
-    """A row per lane: raw samples, median, P90 where the samples allow it, ratio to FP32, memory,
-    size.
+    """A row per lane: raw samples, median, P90 if there are enough, ratio to FP32, memory, size.
 
     Args:
         lanes: what to measure; ratios need the FP32 lane of the same runtime and tier.
@@ -108,8 +107,7 @@ def _row(
 def _memory(
     lanes: Sequence[Lane], feeds: Feeds, options: BenchmarkOptions, progress: Progress
 ) -> dict[Lane, int]:
-    """Peak memory per lane; done before any timing, as many processes at once as there are
-    cores."""
+    """Peak memory per lane, before any timing, in as many processes at once as there are cores."""
     if not options.memory:
         return {}
     shapes = {name: value.shape for name, value in feeds.items()}

@@ -1,5 +1,7 @@
-"""Lanes side by side: timed in one run, judged, default and front marked; verify and bench over
-more lanes than a bundle ships."""
+"""Lanes side by side: timed in one run, judged, default and front marked.
+
+Verify and bench over more lanes than a bundle ships.
+"""
 
 from __future__ import annotations
 
@@ -113,8 +115,7 @@ def time_lanes(lanes: Sequence[Lane], view: View, options: TimingOptions) -> Tim
 
 
 def hopeless(runs: Mapping[Lane, Run], bases: Mapping[Lane, Lane], clock_ns: Clock) -> list[Lane]:
-    """The lanes far slower than FP32, each found so twice: a first run may be slow for other
-    reasons."""
+    """The lanes far slower than FP32, found so twice: a first run may be slow by itself."""
 
     def spent(lane: Lane) -> int:
         start = clock_ns()
@@ -158,8 +159,7 @@ def _row(
 
 
 def mark(rows: Sequence[LaneRow]) -> list[LaneRow]:
-    """The rows of a tier with the default lane of each runtime marked, which is a shipped one, and
-    the front."""
+    """The rows of a tier, the front and each runtime's default lane, a shipped one, marked."""
     figures = [row_figures(row) for row in rows]
     shipped = [one for one, row in zip(figures, rows, strict=True) if row.shipped]
     defaults, best = default_lanes(shipped), front(figures)

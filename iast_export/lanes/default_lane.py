@@ -1,5 +1,4 @@
-"""The one rule for which precision a bundle uses where nobody chose one, and what is against the
-others."""
+"""The one rule for which precision a bundle uses unasked, and what is against the others."""
 
 from __future__ import annotations
 
@@ -66,8 +65,7 @@ def default_lanes(figures: Sequence[LaneFigures]) -> dict[tuple[Runtime, str], P
 def load_defaults(
     folder: Path, manifest: Manifest | None = None
 ) -> dict[tuple[Runtime, str], Precision]:
-    """`default_lanes` of a bundle, by its reports; `manifest` is the bundle's, where it is loaded
-    already.
+    """`default_lanes` of a bundle, by its reports; `manifest` is its own, where loaded already.
 
     Raises:
         InputError: a report is missing, altered or of other files.
@@ -118,8 +116,7 @@ def load_hops(folder: Path) -> list[str]:
 def padding_fault(
     verified: VerifyReport | None, runtime: Runtime, precision: Precision, tier: str
 ) -> str | None:
-    """Why a runtime should not pad a picture to a tier's square, by `SHAPE_RULE`; None where it
-    may.
+    """Why a runtime should not pad a picture to a tier's square (`SHAPE_RULE`); None: it may.
 
     What was not measured, or stands in no report that can be read, is against it.
     """
@@ -134,8 +131,7 @@ def padding_fault(
 
 
 def shape_warning(verified: VerifyReport) -> str | None:
-    """A line where a runtime of fixed shapes loses by padding pictures that are not square, with
-    the precisions that do."""
+    """A line where a runtime of fixed shapes loses by padding, with the precisions that do."""
     padded = [row for row in verified.rows if FAMILIES[row.runtime].fixed_shape]
     rows = [row for row in padded if _loses_by_padding(row)]
     means = [row.own_shape.psnr_db.mean for row in rows if row.own_shape]
@@ -157,8 +153,10 @@ def _loses_by_padding(row: VerifyRow) -> bool:
 
 
 def lane_warnings(benchmark: BenchmarkReport, verified: VerifyReport) -> list[str]:
-    """A line for each lane that is slower than FP32 or loses its picture, and for INT8 that gains
-    nothing."""
+    """A line for each lane that is slower than FP32 or loses its picture.
+
+    And one for INT8 that gains nothing.
+    """
     figures = bundle_figures(benchmark, verified)
     defaults = default_lanes(figures)
     lines = []

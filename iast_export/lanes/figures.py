@@ -18,8 +18,7 @@ from iast_export.specs import REFERENCE, AnyPrecision, Runtime
 
 @dataclass(frozen=True)
 class Speed:
-    """Median time, and FP32's time of the same runtime over it; None where it was not timed in turn
-    with that."""
+    """Median time, and FP32's of the same runtime over it; None: not timed in turn with that."""
 
     median_ms: float
     ratio: Ratio | None = None
@@ -27,8 +26,10 @@ class Speed:
 
 @dataclass(frozen=True)
 class Fidelity:
-    """Mean PSNR to ONNX FP32, which itself stands at the cap, and what is lost of the task scores;
-    None where those were not judged."""
+    """Mean PSNR to ONNX FP32, and what is lost of the task scores; None: not judged.
+
+    FP32 itself stands at the cap.
+    """
 
     psnr_db: float
     drop: Drop | None = None
@@ -68,8 +69,7 @@ def bundle_figures(benchmark: BenchmarkReport, verified: VerifyReport) -> list[L
 def searched_figures(
     searches: Sequence[SearchReport], benchmark: BenchmarkReport
 ) -> list[LaneFigures]:
-    """What was searched, at the benchmark's INT8 time over its speed, which was timed in turn with
-    INT8."""
+    """What was searched, at the benchmark's INT8 time over its speed, timed in turn with INT8."""
     int8 = {(r.runtime, r.tier): r.median_ms for r in benchmark.rows if r.precision == "int8"}
     found = []
     for report in searches:

@@ -1,5 +1,7 @@
-"""The lanes of a tier and their files: those of the bundle, searched ones, and what is made beside
-them, once per input."""
+"""The lanes of a tier and their files: the bundle's, searched ones, and those made beside.
+
+What is made is made once per input.
+"""
 
 from __future__ import annotations
 
@@ -154,8 +156,7 @@ def _litert_makers(source: Source, tier: Tier, feeds: Mapping[str, Array]) -> li
 def write_litert_ceiling(
     fp32: Path, smallest: Tier, code_shapes: Mapping[str, Sequence[int]], path: Path
 ) -> None:
-    """Everything in INT8 that runs: kinds of operators that LiteRT refuses or dies of stay in
-    float.
+    """Everything in INT8 that runs; what LiteRT refuses or dies of stays in float, by kind.
 
     Raises:
         ToolError: not even convolutions run.
@@ -182,8 +183,7 @@ def write_litert_ceiling(
 
 
 def _made(source: Source, tier: Tier, maker: LaneMaker, feeds: Mapping[str, Array]) -> Entrant:
-    """A lane beside the bundle: its file written unless fresh, and tried in a process of its
-    own."""
+    """A lane beside the bundle: its file, fresh or written, tried in a process of its own."""
     lane = Lane(maker.runtime, maker.precision, tier, maker.path)
     source.progress(f"make {maker.path.name}", 0, 1)
     try:

@@ -8,16 +8,20 @@ from iast_export.lanes.figures import LaneFigures
 
 
 def place_of(one: LaneFigures) -> tuple[float, float] | None:
-    """Median time in milliseconds and PSNR in decibels; None where a lane has no place among the
-    others: it does not run, or its picture means nothing."""
+    """Median time in milliseconds and PSNR in decibels; None where a lane has no place.
+
+    It does not run, or its picture means nothing.
+    """
     if one.speed is None or one.fidelity is None or one.precision == "ceiling":
         return None
     return one.speed.median_ms, one.fidelity.psnr_db
 
 
 def front(figures: Sequence[LaneFigures]) -> list[LaneFigures]:
-    """The Pareto front of each tier, the fastest first: lanes that no other of the tier equals in
-    both time and fidelity and beats in one."""
+    """The Pareto front of each tier, the fastest first.
+
+    Lanes that no other of the tier equals in both time and fidelity and beats in one.
+    """
     placed = [(one, place) for one in figures if (place := place_of(one)) is not None]
     kept = [
         (place, one)

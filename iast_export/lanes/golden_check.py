@@ -35,8 +35,7 @@ from iast_export.specs import (
 
 @dataclass(frozen=True)
 class GoldenOutcome:
-    """One golden picture against what was drawn: the largest difference in 8-bit levels, and
-    PSNR."""
+    """One golden picture against what was drawn: largest difference in 8-bit levels, PSNR."""
 
     tier: str
     precision: Precision
@@ -88,8 +87,7 @@ def check_goldens(
 
 
 def fp16_overflows(folder: Path, tiers: Sequence[str] = ()) -> dict[str, tuple[Overflow, ...]]:
-    """Tier -> what would overflow in a GPU's FP16 on its golden photograph; asked of the CPU, in
-    FP32.
+    """Tier -> what would overflow in a GPU's FP16 on its golden photograph, found on the CPU.
 
     Raises:
         UsageError: no such tier.

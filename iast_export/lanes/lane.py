@@ -70,8 +70,7 @@ class Lane:
     def stylize(
         self, session: Session, rgb: Rgb, feeds: Feeds, multiple_px: int | None = None
     ) -> Rgb:
-        """The stylized picture: of a square of the tier's side, which needs no padding in any
-        runtime.
+        """The stylized picture of a square of the tier's side, which no runtime pads.
 
         Args:
             session: from `open`.
@@ -135,8 +134,9 @@ def timed_run(session: Session, content: NDArray[np.float32], feeds: Feeds) -> C
 
 
 def run_apart(lane: Lane, feed_shapes: Mapping[str, Sequence[int]], threads: int = 1) -> int:
-    """Loads a lane and runs it once in a fresh process, as some files end the process that runs
-    them; the peak of its resident memory in bytes, Python included.
+    """The peak of resident memory, in bytes, of a fresh process that runs a lane once.
+
+    Python's own is included. In a process, as some files end the one that runs them.
 
     Raises:
         InputError: the file is missing or altered.
@@ -173,8 +173,7 @@ def measure_peak_rss_bytes(
 
 
 def peak_of_lane(job: Mapping[str, Any]) -> int:
-    """Peak memory of this process once it has loaded a lane and run it once; for a process of its
-    own."""
+    """Peak memory of this process, which should be a fresh one, after one run of a lane."""
     tier = Tier(job["depth"], job["max_side_px"])
     lane = Lane(job["runtime"], job["precision"], tier, Path(job["path"]), job["sha256"])
     feeds = {name: np.full(shape, 0.5, np.float32) for name, shape in job["feed_shapes"].items()}

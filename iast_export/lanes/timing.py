@@ -1,5 +1,4 @@
-"""Fair timing: things to compare run in turn (A B B A) in one process, and ratios carry an
-interval."""
+"""Fair timing: things to compare run in turn (A B B A) in one process; ratios have intervals."""
 
 from __future__ import annotations
 

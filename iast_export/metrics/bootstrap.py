@@ -13,6 +13,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+# Of every interval and bound; chosen, as usual.
 CONFIDENCE = 0.95
 _CENTRAL = (0.025, 0.975)
 

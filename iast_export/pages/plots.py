@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from html import escape
 
+# Sizes of plots; chosen by eye.
 _LABEL_PX, _VALUE_PX, _PLOT_PX = 190, 150, 420
 _BAR_PX, _GAP_PX, _GROUP_PX, _AXIS_PX = 16, 6, 30, 26
 # Times the median; chosen by eye, so that the near points keep most of the width.

@@ -1,5 +1,4 @@
-"""The plan of a tier before any calibration: its operator groups, their cost, and what INT8 does
-to them."""
+"""The plan of a tier before any calibration: operator groups, their cost, what INT8 does."""
 
 from __future__ import annotations
 
@@ -78,8 +77,7 @@ def plan_tier(
 
 
 def _alike(decisions: Decisions) -> list[list[Group]]:
-    """The groups of a network, those with the same `signature` together, in the order of the
-    graph."""
+    """The groups of a network, those of the same `signature` together, in the graph's order."""
     found: dict[str, list[Group]] = {}
     for group in find_groups(decisions):
         found.setdefault(signature(decisions, group), []).append(group)

@@ -1,5 +1,4 @@
-"""Where a user's measurements are kept: one JSON file per group, by a hash of all that decides
-it."""
+"""Where a user's measurements are kept: a JSON file per group, by a hash of what decides it."""
 
 from __future__ import annotations
 
@@ -86,8 +85,7 @@ def _temporary() -> Path:
 
 
 def load(key: str, kind: type[M]) -> M | None:
-    """The measurement of a key; None where there is none, or the file is damaged and to be made
-    anew."""
+    """The measurement of a key; None where there is none, or a damaged one."""
     path = _path(key)
     if not path.is_file():
         return None

@@ -1,5 +1,4 @@
-"""Where a tier, as the exporter writes it, changes between floats and integers, and what that
-costs."""
+"""Where a tier, as the exporter writes it, goes from floats to integers or back; the cost."""
 
 from __future__ import annotations
 
@@ -94,8 +93,7 @@ def _time_ms(runtime: Runtime, conversion: Conversion, options: MeasureOptions) 
 
 
 def _onnx(conversion: Conversion, options: MeasureOptions) -> Callable[[], object]:
-    """QuantizeLinear or DequantizeLinear, and the transposition where integers lie channels
-    last."""
+    """QuantizeLinear or DequantizeLinear, and a transposition if integers lie channels last."""
     shape, names = list(conversion.shape), ("floats", "integers_q")
     quantizes = conversion.direction == "quantize"
     source, target = names if quantizes else names[::-1]

@@ -1,5 +1,4 @@
-"""The FP32 files of a tier that the plan reads: a build's own where they are fresh, else made and
-kept."""
+"""The FP32 files of a tier that the plan reads: a build's own if fresh, else made and kept."""
 
 from __future__ import annotations
 
@@ -22,8 +21,7 @@ _KEY = re.compile("[0-9a-f]{64}")  # no other name is one of ours
 
 
 def fp32_files(build: Build, tier: Tier) -> dict[Runtime, Path]:
-    """The exported and the converted FP32 file of a tier, written as `export` and `convert` write
-    them.
+    """The exported and the converted FP32 file of a tier, as `export` and `convert` write them.
 
     Raises:
         InputError: a checkpoint or the cache can't be read or written.

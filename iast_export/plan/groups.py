@@ -286,8 +286,7 @@ class _Finder:
         return kinds.get(op.type)
 
     def _rest(self) -> None:
-        """Elementwise operators on maps of one size, joined: gates, hard-swishes, sigmoids,
-        clamps."""
+        """Elementwise operators on maps of one size, joined: gates, swishes, sigmoids, clamps."""
         maps = [op for op in self.network.ops if self._free(op) and self.network.is_map(op.name)]
         shapes = self.network.shapes
         for members in self._joined(maps, lambda a, b: shapes.get(a.name) == shapes.get(b.name)):
@@ -309,8 +308,7 @@ class _Finder:
         return "gate" if gates else "arithmetic"
 
     def _attach(self) -> None:
-        """What is left computes codes: it goes to the group that reads it, else it is
-        arithmetic."""
+        """What is left computes codes: it joins the group that reads it, or is arithmetic."""
         for op in reversed([op for op in self.network.ops if self._free(op)]):
             readers = {reader.name for reader in self.network.readers.get(op.name, [])}
             owner = next(

@@ -45,8 +45,7 @@ def fp32_model(planned: Planned, group: Group) -> bytes:
 
 
 def int8_model(fp32: bytes) -> bytes:
-    """The group in INT8, its inputs and outputs int8, grouped convolutions in the form that is
-    exported.
+    """The group in INT8, inputs and outputs int8, groups of convolutions as they are exported.
 
     Raises:
         ToolError: the quantizer or the runtime refuses it.

@@ -111,8 +111,7 @@ def key_of(runtime: Runtime, threads: int, what: str) -> str:
 
 
 def look_at(planned: Planned, group: Group, options: MeasureOptions) -> Found:
-    """What INT8 makes of a group and, unless the mode is "no", its times: from the cache or
-    measured now.
+    """What INT8 makes of a group and, unless the mode is "no", its times, cached or new.
 
     Raises:
         InputError: the cache can't be written.

@@ -1,5 +1,4 @@
-"""One operator group cut out of an ONNX file, in FP32 and in INT8, as small models for ONNX
-Runtime.
+"""One operator group cut out of an ONNX file, in FP32 and in INT8, as small models.
 
 Both lie in a chain: INT8 reads and writes uint8, channels last where integer convolutions stand
 around it, so no conversion is in its time. FP32 reads and writes floats, and where a neighbor is a
@@ -166,8 +165,7 @@ def int8_model(planned: Planned, group: Group) -> onnx.ModelProto:
 
 
 def _as_exported(alone: onnx.ModelProto, multiple_px: int, main: Op) -> onnx.ModelProto:
-    """What `quantize_onnx` writes, between stand-ins for the neighbors that make it choose the
-    group."""
+    """What `quantize_onnx` writes between stand-ins for neighbors, so that it takes the group."""
     source_model = onnx.ModelProto()
     source_model.CopyFrom(alone)
     add_property(source_model, SIZE_MULTIPLE_KEY, str(multiple_px))
@@ -244,8 +242,7 @@ def channels_last(model: onnx.ModelProto, layouts: Mapping[str, bool]) -> onnx.M
 
 
 def integer_layouts(decisions: Decisions, group: Group) -> dict[str, bool]:
-    """Edge -> whether integers lie channels last there: movements lead from it to an integer
-    convolution."""
+    """Edge -> whether integers lie channels last there, as movements lead to a convolution."""
     inputs, outputs = edges(decisions.network, group)
     found = {name: made_by_integers(decisions, name) for name in inputs}
     return found | {name: read_by_integers(decisions, name) for name in outputs}

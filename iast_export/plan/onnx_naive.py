@@ -26,8 +26,7 @@ _FUSED = ("Add", "Conv", "ConvTranspose", "MatMul")
 
 
 def naive_int8(alone: onnx.ModelProto) -> onnx.ModelProto:
-    """A model with uint8 inputs and outputs: each operator between a dequantization and a
-    quantization.
+    """A model with uint8 edges, each operator between a dequantization and a quantization.
 
     Movements work on the integers; a clamp behind a convolution or sum becomes the range of its
     result.
@@ -106,8 +105,7 @@ class _Naive:
         self.parameters[node.output[0]] = self.parameters.get(node.input[0], _ACTIVATION)
 
     def _channels_first(self, name: str) -> str:
-        """As `keep_layout` in the exporter's files, which ONNX Runtime removes where sides are
-        fixed."""
+        """As `keep_layout` in exported files, which ONNX Runtime drops where sides are fixed."""
         flat = self.emitter.node("Flatten", [name], f"{name}_flat", axis=2)
         sides = self.emitter.node("Shape", [name], f"{name}_sides")
         return self.emitter.node("Reshape", [flat, sides], f"{name}_kept")

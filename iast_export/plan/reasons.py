@@ -47,8 +47,7 @@ _DENSE = (
 
 
 def decision_of(decisions: Decisions, group: Group) -> Decision:
-    """What the exporter's plan says of the operators that compute; of all, where the group only
-    moves."""
+    """What the plan says of a group's operators that compute; of all, where it only moves."""
     ops = [op for op in group.ops if op.type not in _MOVING] or list(group.ops)
     integers = sum(decisions.is_integer(op) for op in ops)
     return "int8" if integers == len(ops) else "fp32" if not integers else "mixed"

@@ -1,5 +1,4 @@
-"""Which groups the export gave another form: names and reasons are its own, a group is known by its
-form.
+"""Which groups the export gave another form, with its own names and reasons, by that form.
 
 What ONNX files went through stands in `rewrites.registry`, what LiteRT's did in `litert_forms`.
 """

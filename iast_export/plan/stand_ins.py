@@ -1,5 +1,4 @@
-"""Convolutions that stand for a group's neighbors, so that the quantizer chooses it as in its
-network.
+"""Convolutions that stand for a group's neighbors, so that the quantizer takes it as usual.
 
 A depthwise layer computes in integers only where integer convolutions read it, a hard-swish only
 between two. The stand-ins are cut off again before anything is timed.

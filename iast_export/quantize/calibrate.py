@@ -74,8 +74,7 @@ def pairs_at(tier: Tier, max_pairs: int) -> int:
 
 
 def check_enough(name: str, images: int, left_out: str = "") -> None:
-    """Refuses a calibration set that is too small to speak for anything; `left_out` is for the
-    message.
+    """Refuses a calibration set that is too small; `left_out` is for the message.
 
     Raises:
         InputError: fewer than `MINIMUM_IMAGES`.

@@ -1,5 +1,4 @@
-"""What calibration pictures say of a network, as files, and what of it holds for one tier in one
-runtime.
+"""What calibration pictures say of a network, as files, and of that what holds for one tier.
 
 Ranges have a file each, which people read. Rounded filters and shifted biases lie in one
 safetensors file: a filter is named by the weights that it takes the place of, since tiers and

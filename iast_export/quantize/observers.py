@@ -1,5 +1,4 @@
-"""Runs FP32 files with tensors of the inside kept for reading: what calibration and learning look
-at."""
+"""Runs FP32 files with inner tensors kept for reading: what calibration and learning see."""
 
 from __future__ import annotations
 
@@ -50,8 +49,7 @@ def observe_onnx(fp32_path: Path, tensors: Sequence[str], threads: int = 1) -> O
 
 
 def observe_litert(fp32_path: Path, signature: str, threads: int = 1) -> Observe:
-    """Runs a signature of a TFLite file with what static INT8 needs a range for as outputs, and its
-    inputs.
+    """Runs a TFLite signature with what static INT8 needs ranges for as outputs, and inputs.
 
     Raises:
         InputError: no such file or signature.

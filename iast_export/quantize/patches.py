@@ -1,5 +1,4 @@
-"""What the layers of a network read: moments of the patches under each integer convolution's
-kernel.
+"""What the layers of a network read: moments of patches under integer convolutions.
 
 Everything that this package decides about a layer's weights and biases follows from two means and
 one matrix of second moments, so no activation is kept. The patches are a random sample of
@@ -48,8 +47,7 @@ class Geometry:
 
 @dataclass(frozen=True)
 class Layer:
-    """An integer convolution of one file, or a group of it: tensors, constants, the scale of what
-    it reads.
+    """An integer convolution of one file, or a group of it: tensors, constants, input scale.
 
     Attributes:
         output: name of its own result, before any clamp.
@@ -115,8 +113,7 @@ class Moments:
 def integer_layers(
     fp32_path: Path, ranges: Mapping[str, RangeLike], trim_sums: bool = True
 ) -> list[Layer]:
-    """The convolutions of an FP32 file that compute in integers, without dilated and very large
-    ones.
+    """The convolutions of an FP32 file that are integers, but dilated and very large ones.
 
     Each group of one that is written as dense is a layer: it reads channels of its own. Depthwise
     ones of one output per channel are left out, as their few weights leave little to choose from.

@@ -1,5 +1,4 @@
-"""Activation ranges from a stream of tensors: bounded memory, any order, any split, the same
-result.
+"""Activation ranges from a stream of tensors: bounded memory; any order or split is the same.
 
 Every estimator but `MinMax` counts values in one fixed grid, derived from the bit pattern of
 float32: sign, exponent and the first five mantissa bits. A grid that never moves needs no

@@ -36,8 +36,7 @@ _SETTLED = 1e-3  # a weight this near to a level stays there; the largest of a c
 def learn_filters(
     tiers: Iterable[tuple[list[Layer], Mapping[str, Moments]]], centered: bool
 ) -> dict[str, Array]:
-    """Every weight rounded once, for all tiers that share it; by `filter_key`, output channel by
-    channel.
+    """Every weight rounded once, for all tiers that share it; by `filter_key`, per output.
 
     Args:
         tiers: layers and their moments, per tier.
@@ -101,8 +100,7 @@ def turn_over(exact: NDArray[np.float64], second: NDArray[np.float64]) -> NDArra
 def bias_shifts(
     layers: Iterable[Layer], moments: Mapping[str, Moments], filters: Mapping[str, Array]
 ) -> dict[str, Array]:
-    """Mean of each layer's float output less that of its INT8 output, float32 [O], by the layer's
-    output.
+    """Mean of each layer's float output less its INT8 output's, float32 [O], by output.
 
     Args:
         layers: all groups of a convolution in turn.

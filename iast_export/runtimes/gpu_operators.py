@@ -13,6 +13,7 @@ from typing import Any
 
 from iast_export.formats import tflite_file as tf
 
+# Of a tensor that the delegate takes: batch, height, width, channels.
 MOST_DIMENSIONS = 4
 TAKEN = frozenset(
     {

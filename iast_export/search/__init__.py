@@ -1,5 +1,4 @@
-"""The search: per operator group INT8 or FP32, so that budgets hold at the least measured
-latency."""
+"""The search: INT8 or FP32 per operator group, so that budgets hold at the least latency."""
 
 from __future__ import annotations
 

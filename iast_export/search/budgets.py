@@ -215,8 +215,7 @@ def _check_images(count: int) -> None:
 
 
 def shortfall(judged: Sequence[JudgedBudget]) -> float:
-    """How far budgets are from holding: the sum over those that don't, each in shares of its
-    limit."""
+    """How far budgets are from holding: the sum, in shares of the limits, over those that miss."""
     return sum(
         abs(one.bound - one.limit) / max(abs(one.limit), 1e-3) for one in judged if not one.holds
     )

@@ -1,5 +1,4 @@
-"""The search over operator groups: sensitivity first, then one group after another until budgets
-hold.
+"""The search over operator groups: sensitivity first, then one by one until budgets hold.
 
 What is no faster in integers goes to float at once. What then costs the least time per decibel goes
 to float until every budget holds; what that made superfluous goes back, or a cheaper group takes
@@ -83,8 +82,7 @@ class SearchOutcome:
 
 
 def speed(candidate: Candidate) -> Interval:
-    """Time of the all-INT8 file / this file's time, measured in turn; above 1 this one is
-    faster."""
+    """Time of the all-INT8 file over this file's, measured in turn; above 1 this is faster."""
     return ratio_interval(Samples((), candidate.base_blocks_ms), Samples((), candidate.blocks_ms))
 
 
@@ -216,16 +214,14 @@ class Search:
             return None
 
     def _with(self, current: Candidate, name: str) -> Candidate | None:
-        """The current file with one more group in float, if that helps and costs stay within
-        budget."""
+        """The current file with one more group in float, if that helps within the budgets."""
         trial = self._tried((*current.in_float, name))
         if trial is None or not self._holds(trial, costs=True):
             return None
         return trial if shortfall(self._judged(trial)) < shortfall(self._judged(current)) else None
 
     def _give_back(self, current: Candidate, queue: Sequence[str]) -> Candidate:
-        """Returns groups to the integers, the costliest first, where the budgets hold without
-        them."""
+        """Returns groups to the integers, costliest first, where budgets hold without them."""
         for name in self._costliest(current, queue):
             trial = self._tried(tuple(one for one in current.in_float if one != name))
             if trial is not None and self._is_better(trial, current):
@@ -255,8 +251,7 @@ class Search:
         return self._holds(trial) and speed(trial).value > speed(current).value
 
     def _may_hold(self, rest: Sequence[str], other: str) -> bool:
-        """Whether a group's gain over the measured rest reaches the PSNR budget, as gains add up
-        roughly."""
+        """Whether a group's gain over the measured rest reaches the PSNR budget, as gains add."""
         floor = next((budget.limit for budget in self.budgets if budget.name == "psnr_db"), None)
         base = self._tried(rest)
         return (

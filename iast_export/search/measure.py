@@ -1,5 +1,4 @@
-"""Measuring candidates: written, timed in turn with the all-INT8 file, judged on the evaluation
-pairs.
+"""Measuring candidates: written, timed in turn with the all-INT8 file, judged on the pairs.
 
 Whole files are measured, so the conversions between precisions are in every figure.
 """
@@ -47,8 +46,7 @@ class Deadline:
         return self.now() - self.start
 
     def check(self) -> None:
-        """Raises OutOfTimeError where a step half as long again as the longest so far would end
-        too late."""
+        """Raises OutOfTimeError where a step, half again the longest, would end too late."""
         if self.spent + _SLACK * self.longest > self.seconds:
             raise OutOfTimeError
 

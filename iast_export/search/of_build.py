@@ -28,8 +28,7 @@ def search_build(
     options: Options,
     runtime: Runtime = "onnxruntime",
 ) -> SearchReport:
-    """Searches one tier of a build; the result goes to `out`, or to search/TIER in the build's
-    folder.
+    """Searches one tier of a build; the result goes to `out`, or to the build's search/TIER.
 
     Raises:
         InputError: the FP32 file or its ranges are missing or altered, or the bundle was made from

@@ -64,8 +64,7 @@ class Subject(Protocol):
         ...
 
     def write(self, in_float: Collection[str], path: Path) -> None:
-        """Writes the candidate with these groups in float; with all of them that is the FP32 form
-        itself."""
+        """Writes the candidate with these groups in float; with all, the FP32 form itself."""
         ...
 
 

@@ -42,6 +42,7 @@ from iast_export.stylize.stylize import BundleEngine
 
 CHECKPOINT_KEY = "checkpoint_sha256"
 _ID = re.compile(r"[a-z0-9][a-z0-9_-]*")
+# Letters; chosen: a file name and a line of a page have room for them.
 _LONGEST_ID, _LONGEST_TEXT = 64, 1000
 _REBUILD = "build the bundle again"
 

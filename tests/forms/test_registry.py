@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import onnx
+import pytest
 from onnx import helper
 
+from iast_export.errors import InputError
 from iast_export.formats.onnx_graph import load_model
 from iast_export.forms import REWRITES, note, noted, rewrite
 from tests.rewrite_cases import model_of, types, weight
@@ -54,3 +56,11 @@ def test_the_counts_are_noted_in_the_file() -> None:
     assert noted(model) == {}
     note(model, fired)
     assert noted(onnx.load_from_string(model.SerializeToString())) == {"narrow-heads": 1}
+
+
+@pytest.mark.parametrize("told", ["nonsense", "[1]", '{"narrow-heads": "many"}', '{"x": -1}'])
+def test_a_note_that_was_altered_is_refused(told: str) -> None:
+    model = onnx.ModelProto()
+    onnx.helper.set_model_props(model, {"rewrites": told})
+    with pytest.raises(InputError, match="the model's note of its rewrites"):
+        noted(model)

@@ -79,8 +79,7 @@ class PairFactors:
 
 @dataclass(frozen=True)
 class Equalization:
-    """Pairs of convolutions with their factors, and convolutions before a normalization with
-    theirs."""
+    """Pairs of convolutions, and convolutions before a normalization, with their factors."""
 
     pairs: tuple[PairFactors, ...] = ()
     norms: tuple[NormFactors, ...] = ()
@@ -147,8 +146,7 @@ class Equalization:
             ) from error
 
     def changed(self, weight: Array, bias: Array | None) -> tuple[Array, Array | None] | None:
-        """A convolution's weight [O, I, kH, kW] and bias after their factors; None where it has
-        none."""
+        """A convolution's weight [O, I, kH, kW] and bias after their factors; None: no factors."""
         if not self:
             return None
         keys, ones = [filter_key(one) for one in weight], np.ones(weight.shape[1])
@@ -260,8 +258,7 @@ def learn_factors(tiers: Sequence[Tier], normalized: Sequence[NormTier] = ()) ->
 
 
 def _factors(values: Factors, weights: Weights, copies: Mapping[str, int]) -> PairFactors | None:
-    """The factors of one pair; None where its channels are alike, or its filters are not to be
-    told apart."""
+    """The factors of one pair; None: its channels are alike, or its filters are not unique."""
     widths = [one if isinstance(one, int) else len(one) for one in weights.firsts]
     if not _unlike(np.split(values, np.cumsum(widths)[:-1])):
         return None

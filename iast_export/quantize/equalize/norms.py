@@ -1,5 +1,4 @@
-"""Convolutions that lead to an instance normalization alone: any scale and any mean of a channel
-will do.
+"""Convolutions that lead to an instance normalization alone: scale and mean are free.
 
 The normalization takes out each channel's mean and divides by its deviation, so a convolution's
 filter may be multiplied and its bias moved, and the network stays the same. In INT8 all channels of
@@ -51,8 +50,7 @@ class Normalized:
 
 @dataclass(frozen=True)
 class Spread:
-    """What values the channels of a tensor take: bounds without outliers, and the least deviation
-    [C]."""
+    """What values a tensor's channels take: bounds without outliers, least deviation [C]."""
 
     low: Values
     high: Values
@@ -127,8 +125,7 @@ def find_normalized(graph: onnx.GraphProto) -> list[Normalized]:
 
 
 def fingerprints(weight: Array) -> Values:
-    """What the filters of a weight [O, I, kH, kW] are known by, [O, 3]: sums over their largest
-    magnitude.
+    """What filters of a weight [O, I, kH, kW] are known by, [O, 3]: sums over their largest.
 
     One runtime's file may hold a filter times a scale that was folded into it, or with its taps in
     other places and zeros between them, as of a first layer in blocks. None of that changes these
@@ -174,8 +171,7 @@ def learn_norm_factors(tiers: Sequence[NormTier]) -> tuple[NormFactors, ...]:
 def _pooled(
     tiers: Sequence[NormTier],
 ) -> tuple[dict[bytes, Array], dict[bytes, tuple[Spread, Normalized]]]:
-    """Every weight by its bytes, and of those that lead to normalizations alone the values of all
-    tiers."""
+    """Every weight by its bytes, and all tiers' values of those that lead to normalizations."""
     weights: dict[bytes, Array] = {}
     found: dict[bytes, tuple[Spread, Normalized]] = {}
     elsewhere: set[bytes] = set()

@@ -72,8 +72,7 @@ class Weights:
 
 
 def find_pairs(graph: onnx.GraphProto) -> list[Pair]:
-    """Every convolution, dense or depthwise, that others lead to alone, in the order of the
-    graph."""
+    """Every convolution, dense or depthwise, that others alone lead to, in graph order."""
     index = index_graph(graph)
     pairs = []
     for node in graph.node:
@@ -162,8 +161,7 @@ def weigh(tier: Tier) -> list[Weights]:
 
 
 def fixed_pairs(tiers: Sequence[Tier]) -> set[Key]:
-    """Pairs whose weights are used once in each tier, and are of the same pair in all that have
-    them."""
+    """Pairs whose weights are used once in each tier, and by the same pair in all."""
     roles: dict[tuple[str, bytes], set[Key | None]] = {}
     for tier in tiers:
         index = index_graph(tier[0])

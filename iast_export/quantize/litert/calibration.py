@@ -11,8 +11,9 @@ from iast_export.formats import tflite_write as tw
 
 
 def range_tensors(path: Path, signature: str) -> list[str]:
-    """Names of the tensors whose ranges static INT8 needs, whatever is left in float, in graph
-    order.
+    """Names of the tensors whose ranges static INT8 needs, in graph order.
+
+    Whatever is left in float.
 
     Raises:
         InputError: the file can't be read, or has no such signature.

@@ -43,8 +43,7 @@ def delegation(path: Path) -> dict[str, SignatureDelegation]:
 
 
 def delegation_of(model: tf.Model) -> SignatureDelegation:
-    """What XNNPACK takes of a model of one signature or one graph; raises ToolError like
-    `delegation`."""
+    """What XNNPACK takes of a model of one signature or graph; errors as of `delegation`."""
     graph = model.subgraphs[0]
     partitions = _delegate_nodes(tw.serialize(model))
     wanted = {int(t) for t in graph.outputs}
@@ -77,8 +76,7 @@ def _delegate_nodes(data: bytes) -> list[Mapping[str, Any]]:
 
 
 def taken_alone(model: tf.Model, n: int) -> bool:
-    """Whether the delegate takes operator `n` (and what unpacks its constants) as a graph of its
-    own."""
+    """Whether the delegate takes operator `n`, with what unpacks its constants, as a graph."""
     whole = model.subgraphs[0]
     writer = {int(t): op for op in whole.operators for t in op.outputs}
     op = whole.operators[n]

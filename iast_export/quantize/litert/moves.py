@@ -1,5 +1,4 @@
-"""DEPTH_TO_SPACE and SPACE_TO_DEPTH for a quantizer that does not know them: as RESHAPE and back.
-No torch.
+"""Block moves for a quantizer that does not know them: as RESHAPE and back. No torch.
 
 All three move values and change none, so that their results take the scale of what they read.
 """

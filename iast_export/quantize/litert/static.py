@@ -251,8 +251,7 @@ def marked_kinds(model: tf.Model) -> list[str]:
 
 
 def add_static(tool: Any, activation_bits: int, kinds: Collection[str]) -> None:
-    """Gives the operators that `settle_static` marked, of these kinds, integers of so many bits,
-    and weights of 8."""
+    """Gives marked operators (`settle_static`) of these kinds such integers, and weights of 8."""
     from ai_edge_quantizer import qtyping
 
     for name in kinds:

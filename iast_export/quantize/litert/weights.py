@@ -1,5 +1,4 @@
-"""Other weights in a TFLite model: learned for INT8, scaled so that channels are alike, dense for
-groups."""
+"""Other weights in a TFLite model: learned for INT8, scaled to be alike, dense for groups."""
 
 from __future__ import annotations
 
@@ -25,8 +24,7 @@ _AXES = {"CONV_2D": (0, 3, 1, 2), "DEPTHWISE_CONV_2D": (3, 0, 1, 2)}
 
 
 def filter_axes(name: str) -> tuple[int, ...]:
-    """How the weight of a convolution or depthwise one is transposed to [O, I, kH, kW]; empty of
-    others."""
+    """How a convolution's weight, also a depthwise one's, becomes [O, I, kH, kW]; or empty."""
     return _AXES.get(name, ())
 
 
@@ -117,8 +115,7 @@ def _as_convolution(model: tf.Model, op: Any) -> None:
 
 
 def equalize_litert(model: tf.Model, factors: Equalization) -> int:
-    """Applies factors to every signature of an FP32 model, in place; what signatures share stays
-    shared.
+    """Applies factors to every signature of an FP32 model, in place; sharing stays.
 
     Returns:
         How many pairs and convolutions were changed: those whose filters the model holds, all of
@@ -149,8 +146,7 @@ def equalize_litert(model: tf.Model, factors: Equalization) -> int:
 def _constant_convolutions(
     model: tf.Model, graph: tf.Graph
 ) -> Iterator[tuple[tf.Graph, Any, tuple[int, ...], Array]]:
-    """Graph, operator, how its weight is transposed to [O, I, kH, kW], and that, of each
-    convolution."""
+    """Graph, operator, how its weight becomes [O, I, kH, kW], and that; per convolution."""
     for op in graph.operators:
         order = filter_axes(tf.op_name(model, op))
         if not order:
@@ -176,8 +172,7 @@ def _read_weight(
     suffix: str,
     shape: Sequence[int] | None = None,
 ) -> None:
-    """Gives an operator a constant of its own, like the one that it reads at `place` but for its
-    values."""
+    """Gives an operator a constant of its own, as the one at `place` but for its values."""
     tensor = deepcopy(graph.tensors[int(op.inputs[place])])
     tensor.name, tensor.buffer = f"{tf.text(tensor.name)}_{suffix}", buffer
     if shape is not None:

@@ -82,8 +82,7 @@ def write_weight_only_int8(fp32_path: Path, out_path: Path) -> None:
 def _unpacked_first(
     graph: onnx.GraphProto, nodes: Sequence[onnx.NodeProto], packed: Mapping[str, Array]
 ) -> None:
-    """Puts nodes that make constants before all others, and what they read in the constants'
-    place."""
+    """Puts nodes that make constants before all others, and what they read with constants."""
     made = {node.output[0] for node in nodes}
     kept = [item for item in graph.initializer if item.name not in made]
     everything = [*nodes, *graph.node]
@@ -172,8 +171,7 @@ def _tool(name: str) -> Iterator[None]:
 
 
 def describe_work(path: Path) -> str:
-    """What ONNX Runtime runs of a file's convolutions, after its fusions: `14 convolutions in
-    INT8`.
+    """What ONNX Runtime runs of a file's convolutions after fusing: `14 convolutions in INT8`.
 
     Raises:
         ToolError: ONNX Runtime refuses the file.

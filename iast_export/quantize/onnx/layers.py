@@ -83,8 +83,7 @@ def quantize_weight(
 
 
 def filter_key(one: Array) -> str:
-    """What the weights of one output channel are known by in every file: the hash of float32 [I,
-    kH, kW]."""
+    """What an output channel's weights are known by everywhere: a hash of float32 [I, kH, kW]."""
     return sha256_bytes(np.ascontiguousarray(one, np.float32).tobytes())
 
 

@@ -67,8 +67,7 @@ def repeat_outputs(values: Array, form: PictureBlocks) -> Array:
 
 
 def widen_kernel(weight: Array, form: PictureBlocks) -> Array:
-    """A weight [O, I, kH, kW] as [O * columns, I, kH, kW + columns - 1], each column one tap
-    further."""
+    """A weight [O, I, kH, kW] as [O * columns, I, kH, kW + columns - 1], a tap per column."""
     _, inputs, height, width = weight.shape
     sides = (form.colors, form.block)
     by_pixel = weight.reshape(*sides, form.block, inputs, height, width)

@@ -123,8 +123,7 @@ def quantize_onnx(
 
 
 def _float_convolutions(model: onnx.ModelProto, in_float: Collection[str]) -> set[str]:
-    """First outputs of the convolutions that compute in float: their weights need not be on any
-    grid."""
+    """First outputs of the convolutions in float, whose weights need not be on any grid."""
     decisions = decide_onnx(copy_model(model), in_float)
     convolutions = (op for op in decisions.network.ops if op.type == "Conv")
     return {op.name for op in convolutions if not decisions.is_integer(op)}

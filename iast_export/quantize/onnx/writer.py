@@ -1,5 +1,4 @@
-"""Writes an ONNX graph in INT8 as was decided, operator by operator, as ONNX Runtime runs it
-best."""
+"""Writes an ONNX graph in INT8 as was decided, each operator as ONNX Runtime runs it best."""
 
 from __future__ import annotations
 
@@ -232,8 +231,7 @@ class Writer:
             self._finish(node.output[0])
 
     def _write_clamp(self, node: onnx.NodeProto) -> None:
-        """Quantizes a clamped tensor; the clamp itself only where the levels reach beyond its
-        bounds."""
+        """Quantizes a clamped tensor; clamps only where levels reach beyond the bounds."""
         result, source = node.output[0], node.input[0]
         root, parameters = self.roots[result], self.parameters[result]
         lowest = -parameters.zero_point * float(parameters.scale)
@@ -267,8 +265,7 @@ class Writer:
         self._finish(result)
 
     def _write_joined(self, node: onnx.NodeProto) -> None:
-        """Joins integers as they are or, where scales differ, so that ONNX Runtime requantizes
-        them."""
+        """Joins integers as they are, or requantized by ONNX Runtime where scales differ."""
         result, root = node.output[0], self.root_of[node.output[0]]
         parts = list(node.input)
         for i, name in enumerate(parts):
