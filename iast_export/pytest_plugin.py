@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from iast_export.pictures.images import Rgb
     from iast_export.reports.manifest import Manifest
     from iast_export.reports.verdict import Check, Verdict
-    from iast_export.specs import Precision, Runtime
+    from iast_export.specs import Precision
     from iast_export.stylize.stylize import Engines, Oversize
 
 _OPTIONS = {
@@ -185,7 +185,7 @@ class Stylizer:
     """Pictures from the bundle; each runtime and precision is opened once."""
 
     bundle: OpenBundle
-    engines: dict[tuple[Runtime | None, Precision | None], Engines]
+    engines: dict[tuple[str | None, Precision | None], Engines]
 
     def __call__(
         self,
@@ -193,7 +193,7 @@ class Stylizer:
         style: str | Path,
         *,
         strength: float = 1.0,
-        runtime: Runtime | None = None,
+        runtime: str | None = None,
         precision: Precision | None = None,
         oversize: Oversize = "refuse",
     ) -> Rgb:
@@ -203,7 +203,7 @@ class Stylizer:
             content: a picture's file, `skimage:coffee.png`, or [H, W, 3] uint8 RGB.
             style: id of a style of the bundle, or a picture's file.
             strength: from 0 (the photograph) to 1.
-            runtime: "onnxruntime" or "litert"; None: as `iast-export stylize` chooses.
+            runtime: as `iast-export stylize --runtime` takes it; None: as that chooses.
             precision: None: the tier's default lane.
             oversize: what to do with a picture beyond the largest tier, see `BundleEngine.stylize`.
 
@@ -228,7 +228,7 @@ class Stylizer:
         codes = engine.style_codes(str(style))[1]
         return engine.engine_for(rgb, oversize)[0].stylize(rgb, codes, strength, oversize)[0]
 
-    def _engine(self, runtime: Runtime | None, precision: Precision | None) -> Engines:
+    def _engine(self, runtime: str | None, precision: Precision | None) -> Engines:
         from iast_export.stylize.stylize import BundleEngine, ChosenByShape
 
         lane, folder = (runtime, precision), self.bundle.path

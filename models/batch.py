@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from models.crops import to_device
@@ -12,12 +14,35 @@ from models.data import CropStore
 from models.faces.crops import FaceStore
 from models.recipe import TrainingRecipe
 
+LARGEST_SHIFT_PX = 3  # less than the 4 px after which a quarter of the resolution repeats itself
+_LARGEST_NOISE = 6.0 / 255.0  # deviation; a phone's sensor indoors has 2 to 5 levels
+
+
+@dataclass(frozen=True)
+class Moved:
+    """The last photographs [K, 3, H, W] of a batch, moved by whole pixels and with sensor noise."""
+
+    content: Tensor
+    shift_px: tuple[int, int]  # down and to the right
+
+    @classmethod
+    def draw(cls, content: Tensor, rng: np.random.Generator) -> Moved:
+        """Half of the photographs, moved by up to 3 px, noise of up to 6 levels."""
+        part = content[-max(1, len(content) // 2) :]
+        down, right = (int(v) for v in rng.integers(-LARGEST_SHIFT_PX, LARGEST_SHIFT_PX + 1, 2))
+        levels = to_device(rng.uniform(0.0, _LARGEST_NOISE, len(part)), content.device)
+        generator = torch.Generator(content.device).manual_seed(int(rng.integers(2**62)))
+        noise = torch.randn(part.shape, generator=generator, device=content.device)
+        moved = part.roll((down, right), (2, 3)) + levels[:, None, None, None] * noise
+        return cls(moved.clamp(0.0, 1.0), (down, right))
+
 
 @dataclass(frozen=True)
 class Batch:
     """Photographs, artworks, strengths [N, 1] and how far each sample must come back as it was [N].
 
-    `boxes` [K, 4] in pixels: the faces of the last K photographs.
+    `boxes` [K, 4] in pixels: the faces of the last K photographs. Artworks may be of another size
+    than photographs. `moved`: the last photographs once more, where a recipe asks for steadiness.
     """
 
     content: Tensor
@@ -25,6 +50,7 @@ class Batch:
     strength: Tensor
     keep: Tensor
     boxes: Tensor | None = None
+    moved: Moved | None = None
 
     @classmethod
     def draw(
@@ -41,8 +67,10 @@ class Batch:
         """
         count = recipe.batch
         content = contents.batch(count, rng, recipe.smallest_crop, recipe.crop_px)
-        style = styles.batch(count, rng, recipe.smallest_crop, recipe.crop_px)
-        style[0] = content[0]
+        style = _artworks(styles, recipe, rng)
+        style[0] = F.interpolate(
+            content[:1], size=style.shape[2:], mode="bilinear", align_corners=False
+        )[0]
         strength = np.where(rng.random(count) < 0.65, 1.0, rng.random(count))
         strength[0] = 1.0
         if count > 1:
@@ -55,4 +83,12 @@ class Batch:
             content[-recipe.face_samples :], boxes = faces.batch(
                 recipe.face_samples, rng, recipe.crop_px
             )
-        return cls(content, style, strengths[:, None], kept, boxes)
+        moved = Moved.draw(content, rng) if recipe.loss.steady > 0 else None
+        return cls(content, style, strengths[:, None], kept, boxes, moved)
+
+
+def _artworks(styles: CropStore, recipe: TrainingRecipe, rng: np.random.Generator) -> Tensor:
+    """Crops of artworks at the size and scale that the recipe wants them seen."""
+    smallest, largest = recipe.artwork_crop or (recipe.smallest_crop, 1.0)
+    side_px = recipe.artwork_px or recipe.crop_px
+    return styles.batch(recipe.batch, rng, smallest, side_px, largest)

@@ -40,7 +40,9 @@ class Critic:
         # By weight: to select them the host would have to wait for the device.
         chosen = (batch.strength[:, 0] >= 0.5).float()
         self.optimizer.zero_grad(set_to_none=True)
-        real, made = (self.net(x, drawn.code) for x in (batch.style, drawn.image))
+        height, width = drawn.image.shape[2:]  # an artwork may be larger
+        artworks = batch.style[..., :height, :width]
+        real, made = (self.net(x, drawn.code) for x in (artworks, drawn.image))
         loss = losses.discriminator_loss(real, made, chosen / chosen.sum().clamp_min(1.0))
         loss.backward()
         average(p.grad for p in self.net.parameters() if p.grad is not None)

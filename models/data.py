@@ -13,7 +13,8 @@ from torch import Tensor
 from models.crops import Square, cut_squares
 
 CONTENT_SETS = ("imagenet1k_sample", "bsds500", "coco128", "afhq")
-STYLE_SETS = ("oil", "reduced_color", "yamatoe_kaokore", "cartoon")
+# Folder names of the data, as it spells them.
+STYLE_SETS = ("oil", "reduced_colour", "yamatoe_kaokore", "cartoon")
 HELD_OUT_SETS = ("cartoon",)  # a kind of art that training never sees
 HOLD_OUT_EVERY = 8
 SHORT_SIDE_PX = 288
@@ -31,7 +32,13 @@ def training_files(root: Path) -> tuple[list[Path], list[Path]]:
 
     Raises:
         FileNotFoundError: one of the two lists is empty.
+        ValueError: a folder of artworks that `STYLE_SETS` doesn't know, which would go unused.
     """
+    unknown = sorted({p.name for p in (root / "style").glob("*/")} - {*STYLE_SETS})
+    if unknown:
+        raise ValueError(
+            f"{root / 'style'}: {unknown} is none of {STYLE_SETS}, and would go unused"
+        )
     contents = sorted(p for s in CONTENT_SETS for p in (root / "content" / s).glob("*.jpg"))
     styles = sorted(
         p for s in STYLE_SETS for p in (root / "style" / s).glob("*.jpg") if not held_out(p)
@@ -92,14 +99,19 @@ class CropStore:
         return store
 
     def batch(
-        self, count: int, rng: np.random.Generator, smallest: float, crop_px: int | None = None
+        self,
+        count: int,
+        rng: np.random.Generator,
+        smallest: float,
+        crop_px: int | None = None,
+        largest: float = 1.0,
     ) -> Tensor:
-        """`count` crops [count, 3, crop_px, crop_px] of at least `smallest` of the short side."""
+        """`count` crops [count, 3, crop_px, crop_px], `smallest` to `largest` of the short side."""
         images, squares = [], []
         for index in rng.integers(len(self.images), size=count):
             image = self.images[int(index)]
             height, width = image.shape[1:]
-            side = int(min(height, width) * rng.uniform(smallest, 1.0))
+            side = int(min(height, width) * rng.uniform(smallest, largest))
             top, left = int(rng.integers(height - side + 1)), int(rng.integers(width - side + 1))
             images.append(image)
             squares.append(Square(top, left, side, bool(rng.random() < 0.5)))

@@ -10,7 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from iast_export.network.architectures import Network
 from iast_export.network.iast import IAST
+from iast_export.network.iast2 import IAST2
 from models.grown import GrownTeacher
 from models.losses import Features
 from models.mobilenet_student import MobileStudent
@@ -22,9 +24,9 @@ _FROZEN = ("content_backbone.", "style_backbone.")
 
 
 class Student(nn.Module):
-    """The IAST supernet as a `Trainable`."""
+    """A supernet that is released, the first or the second, as a `Trainable`."""
 
-    def __init__(self, net: IAST) -> None:
+    def __init__(self, net: Network) -> None:
         super().__init__()
         self.net = net
         self._cuts = {depth: net.share(depth) for depth in net.depths}
@@ -67,6 +69,8 @@ def _of_kind(
         from models.quantization_aware import QuantizationAware
 
         return QuantizationAware(IAST(config))  # normalization is folded before
+    if kind == "iast2":
+        return Student(IAST2(config, block_norm=block_norm))
     return Student(IAST(config, block_norm=block_norm))
 
 
@@ -136,7 +140,7 @@ def style_network(module: nn.Module, vgg: nn.Module | None = None) -> Any:
     own = copy.deepcopy(core(module)).cpu().float()
     if isinstance(own, FakeQuantized):
         own = own.net
-    if type(own) is IAST:
+    if type(own) is IAST or type(own) is IAST2:  # a grown teacher is derived from the first
         return own.eval().folded()
     if not isinstance(own, (Teacher, GrownTeacher)):
         return own.eval()

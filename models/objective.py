@@ -21,6 +21,9 @@ from models.losses import Features
 from models.recipe import LossWeights, TrainingRecipe
 from models.trainable import Rendered
 
+END_BEGINS = 0.7  # the strength above which the first network's style hardly moved
+_STEADY_MARGIN_PX = 8  # where a roll brings the other edge in, and padding shows
+
 
 @dataclass(frozen=True)
 class Seen:
@@ -41,8 +44,10 @@ class Seen:
 
     @property
     def styled(self) -> Tensor:
-        """Factor [N] on the style terms."""
-        return self.batch.strength[:, 0].square()
+        """Factor [N] on the style terms: more near full strength, so that the scale's end pays."""
+        strength = self.batch.strength[:, 0]
+        end = ((strength - END_BEGINS) / (1.0 - END_BEGINS)).clamp_min(0.0)
+        return strength.square() * (1.0 + self.weights.full_style * end)
 
 
 def _content(seen: Seen) -> Tensor:
@@ -66,6 +71,11 @@ def _to_target(seen: Seen) -> Tensor:
     return (seen.image.clamp(0.0, 1.0) - target).abs().mean((1, 2, 3))
 
 
+def _sliced(seen: Seen) -> Tensor:
+    rough = [losses.roughness(x) for x in (seen.batch.content, seen.batch.style)]
+    return losses.sliced_style_loss(seen.of_image, seen.of_style, *rough)
+
+
 class Drawn(NamedTuple):
     """What the discriminator learns from, detached."""
 
@@ -80,12 +90,13 @@ TERMS: Mapping[str, Callable[[Seen], Tensor]] = {
     "pixel": lambda s: losses.pixel_loss(s.image, s.batch.content) * s.kept,
     "style_moments": lambda s: losses.style_moment_loss(s.of_image, s.of_style) * s.styled,
     "style_gram": lambda s: losses.style_gram_loss(s.of_image, s.of_style) * s.styled,
+    "style_sliced": lambda s: _sliced(s) * s.styled,
     "reconstruction": lambda s: (s.image - s.batch.content).abs().mean((1, 2, 3)) * s.batch.keep,
     "total_variation": lambda s: losses.total_variation_loss(s.image),
     "out_of_range": lambda s: losses.out_of_range_loss(s.image),
     "float_image": lambda s: _to_target(s),
 }
-_SCHEDULED = ("style_moments", "style_gram")
+_SCHEDULED = ("style_moments", "style_gram", "style_sliced")
 _DISTILLED = ("stride_4",)  # features that both student and teacher name
 
 
@@ -126,6 +137,8 @@ class Objective(nn.Module):
             raise ValueError(
                 "give --landmarks NPZ to a recipe with a face term, and only to such a one"
             )
+        if recipe.loss.steady > 0 and recipe.kind in ("teacher", "grown"):
+            raise ValueError("set steady = 0: a teacher would need the moved features too")
         self.recipe, self.module, self.helpers = recipe, module, helpers
         self.adapters = nn.ModuleDict()
         self._adapt()
@@ -203,14 +216,17 @@ class Objective(nn.Module):
         for image in images[1:]:
             total = total + self.recipe.loss.distillation * F.l1_loss(image, images[0].detach())
         drawn = Drawn(images[0].detach(), code.detach())
+        with bf16:
+            steady = self._steadied(batch, images[0], of_content, code, depths[0])
         more = {
+            **steady,
             **self._on_faces(batch, images[0]),
             **self._criticised(batch, images[0], drawn.code, critic),
         }
         if self.helpers.teacher is not None:
             with bf16, torch.no_grad():
                 taught = self._teach(batch, of_content, of_style)
-            more |= self._taught(made, images, taught)
+            more |= self._taught(made, dict(zip(depths, images, strict=True)), taught)
         for name, value in more.items():
             total = total + getattr(self.recipe.loss, name) * value
         return total, {**terms, **{k: v.detach() for k, v in more.items()}}, drawn
@@ -237,6 +253,20 @@ class Objective(nn.Module):
         )
         return {k: v.mean() for k, v in terms.items() if getattr(self.recipe.loss, k) > 0}
 
+    def _steadied(
+        self, batch: Batch, image: Tensor, of_content: Features, code: Tensor, depth: int
+    ) -> dict[str, Tensor]:
+        """How much of the last pictures changes where their photograph moves a little."""
+        moved = batch.moved
+        if moved is None:
+            return {}
+        count = len(moved.content)
+        again = self.trained.render(
+            moved.content, of_content, code[-count:], batch.strength[-count:], depth
+        )
+        values = losses.steady_loss(image[-count:], again.image, moved.shift_px, _STEADY_MARGIN_PX)
+        return {"steady": values.mean()}
+
     def _criticised(
         self, batch: Batch, image: Tensor, code: Tensor, critic: nn.Module | None
     ) -> dict[str, Tensor]:
@@ -254,13 +284,15 @@ class Objective(nn.Module):
         return total, {k: v.detach() for k, v in values.items()}
 
     def _taught(
-        self, made: list[Rendered], images: list[Tensor], taught: Rendered
+        self, made: list[Rendered], images: Mapping[int, Tensor], taught: Rendered
     ) -> dict[str, Tensor]:
-        """Distillation: pictures of every depth, features of the deepest (Romero et al. 2015)."""
+        """Distillation: pictures by depth, features of the step's deepest (Romero et al. 2015)."""
         target = taught.image.float().clamp(0.0, 1.0)
         found: dict[str, Tensor] = {}
         if self.recipe.loss.teacher_image > 0:
-            found["teacher_image"] = torch.stack([F.l1_loss(i, target) for i in images]).mean()
+            wanted = self.recipe.loss.teacher_depths or tuple(images)
+            led = [F.l1_loss(i, target) for depth, i in images.items() if depth in wanted]
+            found["teacher_image"] = torch.stack(led or [target.new_zeros(())]).mean()
         distances = [
             _relative_distance(
                 adapter(_of_unit_size(made[0].features[k])), taught.features[k].float()

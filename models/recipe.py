@@ -15,12 +15,14 @@ from iast_export.files.artifacts import read_bytes
 from iast_export.files.texts import perhaps
 from iast_export.files.toml_text import parse_toml
 from iast_export.network.iast import NetworkConfig
+from iast_export.network.iast2 import IAST2Config
 from models.grown import GrownConfig
 from models.mobilenet_student import MobileConfig
 from models.teacher import TeacherConfig
 
 KINDS: dict[str, Any] = {
     "student": NetworkConfig,
+    "iast2": IAST2Config,  # the second student: strokes of two sizes, a palette
     "mobilenet": MobileConfig,  # the student with textbook blocks
     "teacher": TeacherConfig,
     "quantization_aware": NetworkConfig,  # the student, trained on as INT8 would compute it
@@ -43,6 +45,9 @@ class LossWeights:
     attention: float = 0.0  # share of the content distance that the attention A weighs
     style_moments: float = 0.0
     style_gram: float = 0.0
+    style_sliced: float = 0.0  # flat regions drawn as the artwork draws its flat regions
+    full_style: float = 0.0  # extra factor on the style terms at strength 1, from 0 at 0.7
+    steady: float = 0.0  # the same picture after a small movement and sensor noise
     reconstruction: float = 0.0
     total_variation: float = 0.0
     out_of_range: float = 0.0
@@ -52,7 +57,8 @@ class LossWeights:
     face_identity: float = 0.0
     distillation: float = 0.0  # a shallower depth follows the deepest
     float_image: float = 0.0  # a fake-quantized network follows its own float picture
-    teacher_image: float = 0.0  # every depth follows the teacher's picture
+    teacher_image: float = 0.0  # a depth follows the teacher's picture
+    teacher_depths: tuple[int, ...] = ()  # the depths that do; empty is all
     teacher_features: float = (
         0.0  # the deepest follows the teacher's features, through a 1x1 convolution
     )
@@ -83,6 +89,8 @@ class Phase:
     batch: int
     smallest_crop: float
     face_samples: int | None = None  # of a batch; by default the recipe's
+    artwork_px: int | None = None  # by default the recipe's
+    artwork_crop: tuple[float, float] | None = None  # by default the recipe's
 
 
 @dataclass(frozen=True)
@@ -104,6 +112,10 @@ class TrainingRecipe:
     kind: str = "student"  # of KINDS
     sandwich: bool = False  # deepest and a shallower depth in one step; else one depth a step
     face_samples: int = 2  # of a batch, where a face term counts
+    artwork_px: int = 0  # side of an artwork's crop; 0: crop_px
+    # Smallest and largest part of an artwork's short side in a crop: with crop_px it says at which
+    # scale strokes are seen. Empty: smallest_crop to all of it.
+    artwork_crop: tuple[float, ...] = ()
     sheet_every: int = 0  # steps between sample sheets; 0 draws none
     observe_batches: int = 12  # for the ranges of fake quantization, before the first step
     recalibrate_batches: int = 20  # at the end, for the statistics of batch normalization
@@ -137,22 +149,31 @@ class TrainingRecipe:
             RecipeError: not TOML, a missing or unknown key, an unknown kind, or phases that don't
                 rise; the message names it.
         """
-        raw = parse_toml(read_bytes(path), str(path), RecipeError)
+        return cls.of(parse_toml(read_bytes(path), str(path), RecipeError), str(path))
+
+    @classmethod
+    def of(cls, values: dict[str, Any], where: str) -> TrainingRecipe:
+        """A recipe from the plain values of a TOML file; `where` is how messages call it.
+
+        Raises:
+            RecipeError: see `read`.
+        """
+        raw = dict(values)
         kind = raw.get("kind", "student")
         if kind not in KINDS:
-            raise RecipeError(f"{path}: kind {kind!r} is unknown", f"use one of {sorted(KINDS)}")
-        network = _build(KINDS[kind], raw.pop("network", {}), f"{path} [network]")
-        loss = raw.pop("loss", {})
+            raise RecipeError(f"{where}: kind {kind!r} is unknown", f"use one of {sorted(KINDS)}")
+        network = _build(KINDS[kind], raw.pop("network", {}), f"{where} [network]")
+        loss = dict(raw.pop("loss", {}))
         if isinstance(loss.get("content_layers"), dict):
             loss["content_layers"] = tuple(loss["content_layers"].items())
-        made = _build(LossWeights, loss, f"{path} [loss]")
-        phases = [_build(Phase, values, f"{path} [[phases]]") for values in raw.pop("phases", [])]
+        made = _build(LossWeights, loss, f"{where} [loss]")
+        phases = [_build(Phase, one, f"{where} [[phases]]") for one in raw.pop("phases", [])]
         recipe: TrainingRecipe = _build(
-            cls, {**raw, "loss": made, "network": network, "phases": phases}, str(path)
+            cls, {**raw, "loss": made, "network": network, "phases": phases}, where
         )
         if not all(a < b for a, b in pairwise((*recipe.starts, recipe.steps))):
             raise RecipeError(
-                f"{path} [[phases]]: from_step is {recipe.starts[1:]} of {recipe.steps} steps",
+                f"{where} [[phases]]: from_step is {recipe.starts[1:]} of {recipe.steps} steps",
                 "let it rise, from above 0 to below the steps",
             )
         return recipe

@@ -22,8 +22,8 @@ from iast_export.files.artifacts import read_bytes, sha256_bytes, sha256_file, w
 from iast_export.files.toml_text import format_toml, parse_toml
 from iast_export.metrics.fidelity import ssim_content
 from iast_export.metrics.style import style_distance, style_statistics
+from iast_export.network.architectures import Network
 from iast_export.network.checkpoint import PACKAGED_CHECKPOINT, save_checkpoint
-from iast_export.network.iast import IAST
 from iast_export.network.safetensors_file import to_bytes
 from iast_export.pictures.images import Rgb, center_square, load_image, to_levels, to_tensor
 from iast_export.specs import STYLE_ENCODER_SIDE_PX
@@ -35,7 +35,7 @@ STYLES_DIR = PACKAGED_CHECKPOINT.parent / "styles"
 
 
 @torch.no_grad()
-def scores(net: IAST, contents: list[Rgb], artworks: list[Rgb]) -> dict[str, Any]:
+def scores(net: Network, contents: list[Rgb], artworks: list[Rgb]) -> dict[str, Any]:
     """SSIM to the photograph and style distance per depth and strength, means over all pairs.
 
     Doing nothing scores SSIM 1, so neither figure means anything without the other.
@@ -68,7 +68,7 @@ def scores(net: IAST, contents: list[Rgb], artworks: list[Rgb]) -> dict[str, Any
     return found
 
 
-def card(net: IAST, run: Path, images: Path, recipe: Path, note: str) -> dict[str, Any]:
+def card(net: Network, run: Path, images: Path, recipe: Path, note: str) -> dict[str, Any]:
     """The checkpoint's facts: what it was trained on, under which terms, and how it scores."""
     kodak = sorted((images / "content" / "kodak24").glob("*.jpg"))
     unseen = test_artworks(images)
@@ -94,7 +94,7 @@ def counted(images: Path) -> dict[str, Any]:
     }
 
 
-def write_styles(net: IAST, listing: Path, images: Path, csv_file: Path) -> None:
+def write_styles(net: Network, listing: Path, images: Path, csv_file: Path) -> None:
     """Encodes the listed artworks into STYLES_DIR: codes, statistics, sources and licences."""
     facts = {row["file"]: row for row in csv.DictReader(csv_file.open())}
     tensors: dict[str, np.ndarray] = {}

@@ -32,9 +32,9 @@ from iast_export.quantize.litert.calibration import range_tensors
 from iast_export.quantize.litert.final_clamp import decide_unclamped
 from iast_export.quantize.onnx.qdq import file_names, tensors_to_calibrate
 from iast_export.specs import Runtime, Tier
-from tests.equalize_cases import Branches, Mixed, Nested, Network, Skips
+from tests.equalize_cases import Mixed, Nested, Network, Skips
 from tests.plan_cases import grouped_factory, mobile_factory, recipe, swish_factory
-from tests.tiny_networks import depthwise_factory, tiny_adain_factory, tiny_iast
+from tests.tiny_networks import depthwise_factory, tiny_adain_factory
 
 FOLDER = Path(__file__).parent / "testdata" / "decisions"
 Decided = dict[str, Any]
@@ -42,13 +42,11 @@ Decided = dict[str, Any]
 CASES: Mapping[str, tuple[Callable[[], Any], Tier]] = {
     "packaged": (lambda: Build(Request(Path("nowhere"), recipe())).network, Tier(4, 64)),
     "adain": (lambda: adain_factory(None), Tier(1, 64)),
-    "tiny_iast": (tiny_iast, Tier(2, 32)),
     "tiny_adain": (lambda: tiny_adain_factory(None), Tier(1, 32)),
     "depthwise": (lambda: depthwise_factory(None), Tier(1, 32)),
     "mobile": (lambda: mobile_factory(None), Tier(1, 32)),
     "grouped": (lambda: grouped_factory(None), Tier(1, 32)),
     "swish": (lambda: swish_factory(None), Tier(1, 32)),
-    "branches": (lambda: Network(Branches), Tier(1, 32)),
     "skips": (lambda: Network(Skips), Tier(1, 32)),
     "nested": (lambda: Network(Nested), Tier(1, 32)),
     "mixed": (lambda: Network(Mixed), Tier(1, 32)),

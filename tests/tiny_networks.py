@@ -5,9 +5,10 @@ from __future__ import annotations
 import atexit
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 
 from iast_export.bundle.layout import Layout
 from iast_export.network.iast import IAST, NetworkConfig
+from iast_export.network.iast2 import IAST2, IAST2Config
 from iast_export.specs import Tier
 
 TINY_CONFIG = NetworkConfig(
@@ -25,6 +27,16 @@ TINY_CONFIG = NetworkConfig(
     encoder_hidden=16,
     blocks=4,
     mid_site_after=2,
+)
+
+
+TINY_SECOND_CONFIG = IAST2Config(
+    width=8,
+    stem_width=8,
+    coarse_width=8,
+    skip_rank=4,
+    encoder_widths=(8, 8, 8, 8),
+    encoder_hidden=16,
 )
 
 
@@ -49,6 +61,13 @@ def tiny_iast(seed: int = 0) -> IAST:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return IAST(TINY_CONFIG).eval()
+
+
+def tiny_iast2(seed: int = 0) -> IAST2:
+    """The second IAST architecture at width 8, with weights of a seed."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return IAST2(TINY_SECOND_CONFIG).eval()
 
 
 def tiny_iast_factory(checkpoint: Path | None) -> IAST:
@@ -183,14 +202,21 @@ def depthwise_factory(checkpoint: Path | None) -> DepthwiseNet:
     return DepthwiseNet()
 
 
+_TINY: Mapping[str, Callable[[], Any]] = {
+    "iast": tiny_iast,
+    "iast2": tiny_iast2,
+    "adain": lambda: tiny_adain_factory(None),
+}
+
+
 @cache
 def tiny_onnx(kind: str, depth: int, max_side_px: int) -> Path:
-    """An exported FP32 file of a tiny network ("iast" or "adain"), made once per test run."""
+    """An exported FP32 file of a tiny network of `_TINY`, made once per test run."""
     from iast_export.build.export import export_tier
 
     tier = Tier(depth, max_side_px)
     path = Layout(_folder(), kind).onnx(tier, "fp32")
-    export_tier(tiny_iast() if kind == "iast" else tiny_adain_factory(None), tier, path)
+    export_tier(_TINY[kind](), tier, path)
     return path
 
 
@@ -198,7 +224,7 @@ def tiny_codes(kind: str) -> dict[str, NDArray[np.float32]]:
     """Codes of a generated artwork for a tiny network, by name."""
     from iast_export.build.tracing import example_codes
 
-    network = tiny_iast() if kind == "iast" else tiny_adain_factory(None)
+    network = _TINY[kind]()
     return {name: code.numpy() for name, code in example_codes(network).items()}
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from iast_export.network.iast import NetworkConfig
+from iast_export.network.iast2 import IAST2Config
 from models.data import CropStore, training_files
 from models.grown import GrownConfig
 from models.mobilenet_student import MobileConfig
@@ -28,6 +29,14 @@ TINY: dict[str, Any] = {
     ),
     "mobilenet": MobileConfig(
         width=8, stem_width=8, encoder_widths=(8, 8, 8, 8), encoder_hidden=16, expansion=2, kernel=3
+    ),
+    "iast2": IAST2Config(
+        width=8,
+        stem_width=8,
+        coarse_width=8,
+        skip_rank=4,
+        encoder_widths=(8, 8, 8, 8),
+        encoder_hidden=16,
     ),
     "grown": GrownConfig(width=8, stem_width=8, blocks=2, more_blocks=1),
     "teacher": TeacherConfig(
@@ -58,7 +67,7 @@ def tiny(recipe: TrainingRecipe, **changes: Any) -> TrainingRecipe:
         "bfloat16": False,
         "recalibrate_batches": 2,
     }
-    given |= {"phases": (), "face_samples": min(2, recipe.face_samples)}
+    given |= {"phases": (), "artwork_crop": (), "face_samples": min(2, recipe.face_samples)}
     return replace(recipe, **(given | changes))
 
 

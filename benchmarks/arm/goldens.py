@@ -14,11 +14,12 @@ from benchmarks.arm.emulate import Job, Outputs
 from iast_export.bundle.layout import Layout
 from iast_export.bundle.styles import unpack
 from iast_export.errors import InputError
+from iast_export.families import FAMILIES
 from iast_export.pictures.images import load_image
 from iast_export.reports.manifest import GoldenEntry, Manifest
-from iast_export.runtimes.litert import LiteRtSession, open_litert
-from iast_export.runtimes.onnx import open_onnx
-from iast_export.runtimes.session import Session, stylize_rgb
+from iast_export.runtimes.litert import LiteRtSession
+from iast_export.runtimes.session import Session
+from iast_export.runtimes.target import TARGETS, stylize_tier
 from iast_export.specs import STRENGTH, Precision, Runtime, Tier, find_tiers
 
 RUNTIMES: tuple[Runtime, ...] = ("litert", "onnxruntime")
@@ -93,19 +94,14 @@ def _case(
 ) -> Case:
     content, feeds = load_image(bundle / golden.content), _style(bundle, manifest, golden)
     multiple = manifest.preprocess.size_multiple_px
-    if runtime == "litert":
-        path = Layout(bundle, manifest.name).tflite(precision)
-        session = _Recorder(open_litert(path, tier.signature))
-        stylize_rgb(session, content, feeds, fixed_shape_px=tier.shape_px)
-    else:
-        path = Layout(bundle, manifest.name).onnx(tier, precision)
-        session = _Recorder(open_onnx(path))
-        stylize_rgb(session, content, feeds, multiple_px=multiple)
+    family = FAMILIES[runtime]
+    path = Layout(bundle, manifest.name).transfer(runtime, precision, tier)
+    session = _Recorder(TARGETS[runtime].open(path.read_bytes(), tier, where=path))
+    stylize_tier(family, session, content, feeds, tier, multiple)
     file = folder / f"{tier.id}-{runtime}-{precision}.npz"
     np.savez(file, **session.feeds)
-    job = Job(
-        runtime, str(path.resolve()), str(file), tier.signature if runtime == "litert" else ""
-    )
+    signature = tier.signature if family.fixed_shape else ""
+    job = Job(runtime, str(path.resolve()), str(file), signature)
     return Case(tier.id, precision, job, session.outputs, golden.tolerance_levels[runtime])
 
 

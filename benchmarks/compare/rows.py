@@ -22,6 +22,7 @@ from iast_export.pictures.images import Rgb, to_tensor
 from iast_export.runtimes.litert import open_litert
 from iast_export.runtimes.onnx import OnnxSession, onnx_session_options, open_onnx
 from iast_export.runtimes.session import Session, stylize_rgb
+from iast_export.runtimes.target import TARGETS
 from iast_export.specs import Runtime
 
 FP32 = "FP32"
@@ -206,10 +207,6 @@ def measure(
     picture = subject.pictures[0]
     runs = {}
     for label, path in files.items():
-        session = (
-            open_onnx(path)
-            if runtime == "onnxruntime"
-            else open_litert(path, subject.tier.signature)
-        )
+        session = TARGETS[runtime].open(path.read_bytes(), subject.tier, where=path)
         runs[label] = timed_run(session, to_tensor(picture.content), picture.feeds)
     return time_in_turn(runs, timing)

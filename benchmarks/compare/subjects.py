@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -151,10 +151,3 @@ def _pictures(build: Build, tier: Tier) -> list[Picture]:
         statistics = style.statistics if style else None
         pictures.append(Picture(center_square(rgb, tier.max_side_px), feeds, statistics))
     return pictures
-
-
-def calibration_feeds(folder: Path) -> Iterator[dict[str, np.ndarray]]:
-    """The calibration pairs of a subject, in order."""
-    for path in sorted(folder.glob("*.npz")):
-        with np.load(path) as arrays:
-            yield {name: arrays[name] for name in arrays.files}

@@ -8,12 +8,10 @@ some seconds, and must not write to a bundle in which somebody else works by the
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
-from iast_export.build.request import Build, Request
+from iast_export.build.request import Build
 from iast_export.build.stage import Stage
 from iast_export.files.apart import Apart
 from iast_export.files.artifacts import read_bytes, write_atomic
@@ -30,7 +28,7 @@ class Ahead:
         self._build, self._stage = build, stage
         self._folder = tempfile.TemporaryDirectory()
         job = {"stage": stage.name, "told": build.request.told(Path(self._folder.name))}
-        self._work = Apart("iast_export.build.ahead:run_apart", job, f"stage {stage.name}")
+        self._work = Apart("iast_export.build.pipeline:make_apart", job, f"stage {stage.name}")
 
     def take(self) -> None:
         """Waits for the outputs and puts them into the bundle.
@@ -56,11 +54,3 @@ class Ahead:
     ) -> None:
         self._work.end()
         self._folder.cleanup()
-
-
-def run_apart(stage: str, told: Mapping[str, Any]) -> None:
-    """The process's half: makes the outputs of a stage."""
-    from iast_export.build.pipeline import STAGES
-
-    build = Build(Request.of_told(told))
-    next(one for one in STAGES if one.name == stage).run(build)

@@ -9,8 +9,7 @@ from iast_export.build.samples import calibration_feeds, calibration_params
 from iast_export.build.stage import Stage
 from iast_export.build.together import together
 from iast_export.quantize.calibrate import calibrate_tier, pairs_at, pictures_at, save_ranges
-from iast_export.quantize.observers import Observe, observe_litert, observe_onnx
-from iast_export.quantize.onnx.qdq import tensors_to_calibrate
+from iast_export.quantize.quantizer import QUANTIZERS
 from iast_export.quantize.ranges import method_of
 from iast_export.specs import RUNTIMES, Runtime, Tier
 
@@ -28,19 +27,13 @@ def _run(build: Build) -> None:
     together(lambda one, threads: _calibrate(build, *one, threads), largest_first)
 
 
-def _observe(build: Build, runtime: Runtime, tier: Tier, threads: int) -> Observe:
-    prepared = build.layout.prepared(runtime, tier)
-    if runtime == "litert":
-        return observe_litert(prepared, tier.signature, threads)
-    return observe_onnx(prepared, tensors_to_calibrate(prepared), threads)
-
-
 def _calibrate(build: Build, runtime: Runtime, tier: Tier, threads: int) -> None:
     chosen, found = build.recipe.calibration, build.calibration_set
     pairs, method = pairs_at(tier, chosen.max_pairs), method_of(chosen.method, chosen.percentile)
     feeds = calibration_feeds(build, runtime, tier, pairs)
     what = f"calibrate {tier.id} {runtime}"
-    observe = _observe(build, runtime, tier, threads)
+    prepared = build.layout.prepared(runtime, tier)
+    observe = QUANTIZERS[runtime].observe(prepared, tier, threads)
     ranges = calibrate_tier(observe, feeds, method, pairs, what, build.progress)
     facts = {
         "method": chosen.method,

@@ -30,7 +30,7 @@ def load_learned(build: Build, runtime: Runtime) -> dict[Tier, Learned]:
         tier: Learned(
             load_ranges(layout.ranges(runtime, tier)),
             made.filters[runtime],
-            made.shifts.get(tier.id, {}) if runtime == "onnxruntime" else {},
+            made.shifts[runtime].get(tier.id, {}),
             trim_sums,
         )
         for tier in build.tiers
@@ -76,7 +76,7 @@ def _learn(build: Build) -> Adjustments:
         for tier, one in zip(build.tiers, seen, strict=True)
         if corrected
     }
-    return Adjustments({"onnxruntime": filters, "litert": alone}, shifts)
+    return Adjustments({"onnxruntime": filters, "litert": alone}, {"onnxruntime": shifts})
 
 
 def _see(build: Build, tier: Tier, threads: int) -> tuple[list[Layer], Mapping[str, Moments]]:

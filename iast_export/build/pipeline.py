@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from iast_export.build import (
     bench,
@@ -90,6 +91,11 @@ def run_stages(build: Build, only: str | None = None) -> list[StageResult]:
         with ExitStack() as stack:
             begun = {one.name: stack.enter_context(Ahead(build, one)) for one in _ahead(build)}
             return [_run(build, stage, begun.get(stage.name)) for stage in STAGES]
+
+
+def make_apart(stage: str, told: Mapping[str, Any]) -> None:
+    """Makes the outputs of a stage, in the process of an `Ahead`."""
+    next(one for one in STAGES if one.name == stage).run(Build(Request.of_told(told)))
 
 
 def _ahead(build: Build) -> list[Stage]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from iast_export.build.request import Build
 from iast_export.bundle.styles import feeds_of
+from iast_export.families import FAMILIES
 from iast_export.lanes.judge import EvaluationPair, Scorers
 from iast_export.metrics.perceptual import open_perceptual
 from iast_export.quantize.calibrate import tier_feeds
@@ -29,11 +30,11 @@ def calibration_params(build: Build) -> dict[str, Any]:
 def calibration_feeds(build: Build, runtime: Runtime, tier: Tier, pairs: int) -> Iterator[Feeds]:
     """One feed per pair of photograph and style, as `calibrate.tier_feeds` pairs them.
 
-    In ONNX Runtime a picture keeps its shape and is padded to the network's multiple, in LiteRT to
-    the tier's square.
+    A picture keeps its shape and is padded to the network's multiple, or to the tier's square in a
+    runtime of fixed shapes.
     """
     codes = [feeds_of(s, build.network.code_shapes) for s in build.styles if not s.held_out]
-    multiple_px = build.network.size_multiple_px if runtime == "onnxruntime" else None
+    multiple_px = None if FAMILIES[runtime].fixed_shape else build.network.size_multiple_px
     return tier_feeds(tier, build.calibration_set, codes, pairs, multiple_px)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from iast_export.specs import MOST_BLOCKS, MOST_PICTURES, MOST_THREADS
 
@@ -33,7 +34,34 @@ class Finite(click.FloatRange):
         return number
 
 
+class _Target(click.ParamType):  # type: ignore[type-arg]  # no generic in click 8.1
+    """A runtime that opens a bundle's files, by name; runtimes load only where one is asked for."""
+
+    name = "runtime"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        known = self._known()
+        if value not in known:
+            self.fail(f"{value!r} is not one of {', '.join(known)}", param, ctx)
+        return str(value)
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
+        return f"[{'|'.join(self._known())}]"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        return [CompletionItem(one) for one in self._known() if one.startswith(incomplete)]
+
+    @staticmethod
+    def _known() -> tuple[str, ...]:
+        from iast_export.runtimes.target import TARGETS
+
+        return tuple(TARGETS)
+
+
 PATH = _Path()
+TARGET = _Target()
 THREADS = click.IntRange(1, MOST_THREADS)
 BLOCKS = click.IntRange(2, MOST_BLOCKS)
 PICTURES = click.IntRange(1, MOST_PICTURES)

@@ -30,9 +30,10 @@ SECTIONS = {
 
 
 def _load(name: str) -> click.Command:
-    """A verb, from the file of its name; the single stages share one."""
-    module = import_module(f"iast_export.cli.{name if name not in STAGES else 'stages'}")
-    command = module.command(name) if name in STAGES else getattr(module, name)
+    """A verb, from the file of its name; the stages without more to them share one."""
+    shared = name in STAGES and name != "verify"
+    module = import_module(f"iast_export.cli.{'stages' if shared else name}")
+    command = module.command(name) if shared else getattr(module, name)
     assert isinstance(command, click.Command)
     return command
 

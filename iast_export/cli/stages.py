@@ -28,11 +28,7 @@ STAGES = {
 
 
 def command(name: str) -> click.Command:
-    """The verb of a stage."""
-    if name == "verify":
-        from iast_export.cli.verify import verify
-
-        return verify
+    """The verb of a stage that has no file of its own."""
 
     @click.command(name, cls=Verb, help=stage_help(name))
     @options.of_build()

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, get_args
 import click
 
 from iast_export.cli import console, options
-from iast_export.cli.arguments import PATH, STRENGTH
+from iast_export.cli.arguments import PATH, STRENGTH, TARGET
 from iast_export.cli.verbs import Verb
 from iast_export.errors import UsageError
-from iast_export.specs import PRECISIONS, RUNTIMES, USUAL, Accelerator, Precision, Runtime
+from iast_export.specs import PRECISIONS, USUAL, Accelerator, Precision
 
 if TYPE_CHECKING:
     from iast_export.stylize.stylize import Engines
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 @click.option("--out", required=True, metavar="FOLDER", type=PATH, help="folder for the pictures")
 @click.option(
     "--runtime",
-    type=click.Choice(RUNTIMES),
+    type=TARGET,
     help="default: litert, but onnxruntime for a picture that LiteRT would pad to its loss",
 )
 @click.option(
@@ -74,7 +74,7 @@ def stylize(
     contents: tuple[str, ...],
     styles: tuple[str, ...],
     out: Path,
-    runtime: Runtime | None,
+    runtime: str | None,
     precision: Precision | None,
     accelerator: Accelerator,
     strength: float,

@@ -16,6 +16,7 @@ from iast_export.specs import Runtime
 Shape = tuple[int, ...]
 Bounds = tuple[float | None, float | None]
 """The least and the largest value; None: unbounded."""
+CLAMPS = frozenset(["Clip", "Relu"])
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from iast_export.decide.graph import Op, Shape
+from iast_export.decide.graph import CLAMPS, Op, Shape
 from iast_export.forms.grouped import GroupForm, form_in_litert, form_in_onnx
 from iast_export.forms.large_kernels import is_shallow
 from iast_export.specs import Runtime
@@ -110,7 +110,7 @@ ONNX = Policy(
     form=form_in_onnx,
     joined_lead=True,
     padding=frozenset(["edge", "reflect"]),
-    clamps=frozenset(["Clip", "Relu"]),
+    clamps=CLAMPS,
     clamps_fold=True,
     swish=True,  # in float, a sum and a product there cost a quarter of an island
     sums_among=True,  # a residual one without ReLU: measured as fast in float, and 5 dB closer

@@ -175,7 +175,8 @@ def _weight(name: str, source: Shape, constants: list[Shape]) -> tuple[Shape, in
 def _mode(name: str, op: Any, channels_first: bool) -> str:
     if name == "CONCATENATION":
         channels = 1 if channels_first else 3
-        return "channels" if int(op.builtinOptions.axis) in (channels, channels - 4) else "space"
+        axis = int(getattr(op.builtinOptions, "axis", 0))
+        return "channels" if axis in (channels, channels - 4) else "space"
     if (
         name in ("ADD", "CONV_2D", "DEPTHWISE_CONV_2D")
         and op.builtinOptions is not None

@@ -64,7 +64,7 @@ FOLLOWS = "part of a normalization or gating chain, which is quantized whole or 
 
 def reason_in_float(op: Op, runtime: Runtime) -> str:
     """Why an operator stays in float; empty, or `FOLLOWS`, where it only follows its neighbors."""
-    return _in_onnx(op) if runtime == "onnxruntime" else _in_litert(op)
+    return {"onnxruntime": _in_onnx, "litert": _in_litert}[runtime](op)
 
 
 def _in_litert(op: Op) -> str:

@@ -39,6 +39,7 @@ class Scales:
     Attributes:
         root_of: for each tensor, the root whose scale it has; a root may have another's.
         own: every tensor that would have a scale of its own if concatenations shared none.
+        moved: results of concatenations at another's scale: they only move values.
     """
 
     root_of: Mapping[str, str]

@@ -12,9 +12,10 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from iast_export import errors
 from iast_export.errors import IastExportError, InputError, ToolError
@@ -58,12 +59,14 @@ class Apart:
         if memory_bytes is not None:
             environment |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
         self._what = what
+        # Files, since a pipe that nobody reads yet would stop who writes to it.
+        self._said, self._complained = (_file_of_nobody() for _ in range(2))
         self._process = subprocess.Popen(
             command,
             env=environment,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stdout=self._said,
+            stderr=self._complained,
         )
 
     def result(self, timeout_s: float | None = None) -> Any:
@@ -78,21 +81,23 @@ class Apart:
             ToolError: it failed in another way.
         """
         try:
-            said, complained = self._process.communicate(timeout=timeout_s)
+            code = self._process.wait(timeout_s)
+            said, complained = (_content(one) for one in (self._said, self._complained))
         except subprocess.TimeoutExpired as error:
             raise _lost(self._what, f"was not done after {timeout_s:g} s") from error
         finally:
             self.end()
-        code = self._process.returncode
         if code < 0:
             raise _lost(self._what, f"ended the process that opened it by signal {-code}")
         return _answer(said, complained, self._what)
 
     def end(self) -> None:
-        """Ends the process if it still runs."""
+        """Ends the process if it still runs, and lets go of what it said."""
         if self._process.poll() is None:
             self._process.kill()
-            self._process.communicate()
+            self._process.wait()
+        self._said.close()
+        self._complained.close()
 
 
 def call_apart(
@@ -121,6 +126,16 @@ def read_foreign(target: str, path: Path, **job: Any) -> Any:
         timeout_s=_FOREIGN_TIMEOUT_S,
         memory_bytes=_FOREIGN_MEMORY_BYTES,
     )
+
+
+def _file_of_nobody() -> IO[bytes]:
+    """A file without a name, which lives as long as it is open: its user closes it."""
+    return tempfile.TemporaryFile()  # noqa: SIM115
+
+
+def _content(file: IO[bytes]) -> bytes:
+    file.seek(0)
+    return file.read()
 
 
 def _lost(what: object, how: str) -> InputError:

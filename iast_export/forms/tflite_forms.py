@@ -259,7 +259,7 @@ def operator(model: tf.Model, name: str, inputs: Sequence[int], outputs: Sequenc
     """An operator without options; its code is registered where the model lacks it."""
     op, version = (
         tf.schema().OperatorT(),
-        1 if name in BLOCK_MOVES else 2,
+        1 if name in (*BLOCK_MOVES, "RELU_N1_TO_1") else 2,
     )  # all that reference kernels know
     op.opcodeIndex = tw.operator_code(model, name, version)
     op.inputs, op.outputs = list(inputs), list(outputs)

@@ -32,6 +32,7 @@ from iast_export.quantize.learned import Learned, of_signatures
 from iast_export.quantize.litert import lanes as litert_lanes
 from iast_export.quantize.onnx import lanes as onnx_lanes
 from iast_export.quantize.onnx.qdq import quantize_onnx
+from iast_export.quantize.quantizer import QUANTIZERS
 from iast_export.reports.search import SearchReport, search_name
 from iast_export.specs import ANY_PRECISIONS, RUNTIMES, AnyPrecision, Runtime, Tier
 
@@ -233,6 +234,4 @@ def searched_lane(layout: Layout, tier: Tier, runtime: Runtime) -> Entrant:
 
 
 def _work(lane: Lane) -> str:
-    if lane.runtime == "onnxruntime":
-        return onnx_lanes.describe_work(lane.path)
-    return litert_lanes.describe_work(lane.path, lane.tier.signature)
+    return QUANTIZERS[lane.runtime].describe_work(lane.path, lane.tier)

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -54,22 +54,53 @@ class NetworkConfig:
         """Length of a style code: a scale and a shift per channel and site."""
         return self.sites * 2 * self.width
 
+    def neutral_code(self) -> Tensor:
+        """The code [code_size] that changes no statistics: scales of 1, shifts of 0."""
+        code = torch.zeros(self.sites, 2, self.width)
+        code[:, 0] = 1.0
+        return code.flatten()
+
     def to_dict(self) -> dict[str, object]:
         """The configuration as plain values, for a checkpoint's metadata."""
         return asdict(self)
 
 
-def _pad_edges(x: Tensor, *, reflect: bool, trailing: bool = True) -> Tensor:
-    """Pads height and width by one pixel, exactly, with slices and concatenations.
+class CodeConfig(Protocol):
+    """What the style encoder asks of a network's configuration."""
 
-    `reflect` mirrors around the border pixel (a mirror pad of 1), otherwise the border pixel is
-    repeated. Without `trailing` only the top and the left are padded, which is all that a
-    stride-2 convolution reads. A pad operator would fall off the INT8 path of the runtimes.
+    @property
+    def encoder_widths(self) -> tuple[int, ...]:
+        """Channels of its strided convolutions."""
+        ...
+
+    @property
+    def encoder_hidden(self) -> int:
+        """Width between its dense layers."""
+        ...
+
+    @property
+    def code_size(self) -> int:
+        """Length of a style code."""
+        ...
+
+    def neutral_code(self) -> Tensor:
+        """The code [code_size] that it begins with."""
+        ...
+
+
+def pad_edges(x: Tensor, *, reflect: bool, leading: int = 1, trailing: bool = True) -> Tensor:
+    """Pads height and width exactly, with slices and concatenations.
+
+    `reflect` mirrors around the border pixel, otherwise the border pixel is repeated. The top and
+    the left get `leading` pixels, the bottom and the right one or, without `trailing`, none: what
+    is left out there a stride-2 convolution doesn't read. A pad operator would fall off the INT8
+    path of the runtimes.
     """
     i = 1 if reflect else 0
     last = -1 - i
     for dim in (2, 3):
-        parts = [x.narrow(dim, i, 1), x]
+        parts = [x.narrow(dim, i * place, 1) for place in range(leading, 0, -1)]
+        parts.append(x)
         if trailing:
             parts.append(
                 x[:, :, last:, :][:, :, :1, :] if dim == 2 else x[:, :, :, last:][:, :, :, :1]
@@ -87,7 +118,7 @@ class ReflectConv(nn.Module):
         self.trailing = stride == 1
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.conv(_pad_edges(x, reflect=True, trailing=self.trailing))
+        return self.conv(pad_edges(x, reflect=True, trailing=self.trailing))
 
 
 def _phase_taps() -> Tensor:
@@ -128,7 +159,7 @@ class UpsampleConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         kernel, bias = self.folded()
-        return F.pixel_shuffle(F.conv2d(_pad_edges(x, reflect=False), kernel, bias), 2)
+        return F.pixel_shuffle(F.conv2d(pad_edges(x, reflect=False), kernel, bias), 2)
 
 
 class FoldedUpsample(nn.Module):
@@ -142,7 +173,7 @@ class FoldedUpsample(nn.Module):
         self.conv.bias = nn.Parameter(bias.detach().clone())
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.pixel_shuffle(self.conv(_pad_edges(x, reflect=False)), 2)
+        return F.pixel_shuffle(self.conv(pad_edges(x, reflect=False)), 2)
 
 
 class ResidualBlock(nn.Module):
@@ -269,7 +300,7 @@ class StyleEncoder(nn.Module):
     Channel means and deviations at three scales, then two dense layers. Runs once per style.
     """
 
-    def __init__(self, config: NetworkConfig) -> None:
+    def __init__(self, config: CodeConfig) -> None:
         super().__init__()
         widths = (3, *config.encoder_widths)
         self.convs = nn.ModuleList(
@@ -280,9 +311,7 @@ class StyleEncoder(nn.Module):
         self.head = nn.Linear(config.encoder_hidden, config.code_size)
         nn.init.normal_(self.head.weight, std=0.02)
         with torch.no_grad():
-            code = torch.zeros(config.sites, 2, config.width)
-            code[:, 0] = 1.0
-            self.head.bias.copy_(code.flatten())
+            self.head.bias.copy_(config.neutral_code())
 
     def pooled(self, style: Tensor) -> Tensor:
         """Channel means and deviations [N, 2 * sum of the widths] of the artwork, before the dense
@@ -409,11 +438,7 @@ class IAST(nn.Module):
 
     def folded(self) -> IAST:
         """An equal supernet in eval mode without block normalization: what is shipped."""
-        made = IAST(self.config)
-        blocks = [block.folded() for block in self.blocks if isinstance(block, ResidualBlock)]
-        for name, child in self.named_children():
-            made.add_module(name, nn.ModuleList(blocks) if name == "blocks" else _copy(child))
-        return made.eval()
+        return fold_into(IAST(self.config), self)
 
     def cut(self, depth: int) -> TransferNet:
         """A new static module of `depth` blocks, in eval mode, with copied and folded weights.
@@ -421,28 +446,45 @@ class IAST(nn.Module):
         Raises:
             ValueError: the depth is not one of `depths`.
         """
-        shared = self.share(depth)
-        module = TransferNet.__new__(TransferNet)
-        nn.Module.__init__(module)
-        module.__dict__.update({k: v for k, v in shared.__dict__.items() if not k.startswith("_")})
-        for name, child in shared.named_children():
-            if isinstance(child, UpsampleConv):
-                module.add_module(name, FoldedUpsample(child))
-            elif isinstance(child, Fusion):
-                module.add_module(name, FoldedFusion(child))
-            elif name == "blocks":
-                folded = (
-                    block.folded() for block in child.children() if isinstance(block, ResidualBlock)
-                )
-                module.add_module(name, nn.ModuleList(folded))
-            else:
-                module.add_module(name, _copy(child))
-        return module.eval().requires_grad_(False)
+        return static_form(self.share(depth))
 
     @torch.no_grad()
     def encode_style(self, style: Tensor) -> tuple[Tensor, ...]:
         """Codes of an artwork [1, 3, H, W] in [0, 1], in the order of `code_shapes`."""
         return self.style_encoder(style), torch.ones(style.shape[0], 1)
+
+
+def static_form(shared: M) -> M:
+    """A new module of a shared one's class, in eval mode, with copied and folded weights."""
+    module = type(shared).__new__(type(shared))
+    nn.Module.__init__(module)
+    module.__dict__.update({k: v for k, v in shared.__dict__.items() if not k.startswith("_")})
+    for name, child in shared.named_children():
+        module.add_module(name, _static_child(child))
+    return module.eval().requires_grad_(False)
+
+
+def _static_child(child: nn.Module) -> nn.Module:
+    if isinstance(child, UpsampleConv):
+        return FoldedUpsample(child)
+    if isinstance(child, Fusion):
+        return FoldedFusion(child)
+    if isinstance(child, nn.ModuleList):
+        return nn.ModuleList(folded_blocks(child))
+    return _copy(child)
+
+
+def fold_into(made: M, source: nn.Module) -> M:
+    """`made` with `source`'s modules, copied, the blocks without their normalization."""
+    for name, child in source.named_children():
+        kept = isinstance(child, nn.ModuleList)
+        made.add_module(name, _static_child(child) if kept else _copy(child))
+    return made.eval()
+
+
+def folded_blocks(blocks: nn.ModuleList) -> list[ResidualBlock]:
+    """Residual blocks without block normalization, equal in eval mode."""
+    return [block.folded() for block in blocks if isinstance(block, ResidualBlock)]
 
 
 def _copy(module: M) -> M:

@@ -23,6 +23,7 @@ from iast_export.errors import InputError
 from iast_export.files.json_text import parse_json
 from iast_export.files.texts import shown, visible
 from iast_export.network import file_kinds, safetensors_file
+from iast_export.network.architectures import FIRST
 
 _GET_AGAIN = "get the file again from where it came"
 _OTHER_NETWORK = "for another network use --network module:factory"
@@ -54,6 +55,7 @@ _EXACT = (torch.float16, torch.bfloat16)
 class Weights:
     """What a file holds. `checked`: a checksum in it was tested."""
 
+    architecture: object
     config: object
     state: Mapping[str, Any]
     checked: bool
@@ -153,7 +155,7 @@ def _from_safetensors(data: bytes, name: str) -> Weights:
         state = load_safetensors(data)
     except Exception as error:  # a type that this torch has no name for
         raise InputError(f"{name} can't be loaded: {error}", "save it as float32") from error
-    return Weights(config, state, found.checked)
+    return Weights(found.metadata.get("architecture", FIRST), config, state, found.checked)
 
 
 def _check_zip(data: bytes, name: str) -> None:
@@ -220,7 +222,7 @@ def _config_and_state(loaded: object, name: str, checked: bool) -> Weights:
             f"{name} holds several state dicts: {', '.join(found)}",
             "save the one that is meant under `state`, with `config`",
         )
-    return Weights(loaded["config"], loaded[found[0]], checked)
+    return Weights(loaded.get("architecture", FIRST), loaded["config"], loaded[found[0]], checked)
 
 
 def _is_state(value: object) -> bool:

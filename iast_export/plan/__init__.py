@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from iast_export.build.request import Build
 from iast_export.decide.decide import Decisions
 from iast_export.decide.graph import Network
 from iast_export.environment import machine_fingerprint, versions
-from iast_export.forms import noted
-from iast_export.forms.litert_forms import count_forms
 from iast_export.lanes.timing import speed_ratio
 from iast_export.plan.conversions import conversion_rows, total_ms
 from iast_export.plan.exports import fp32_files
 from iast_export.plan.groups import Group, find_groups
 from iast_export.plan.measure import Found, MeasureOptions, look_at, signature
-from iast_export.plan.planned import Planned, plan_litert, plan_onnx
+from iast_export.plan.planned import Planned
+from iast_export.plan.planner import PLANNERS
 from iast_export.plan.reasons import decision_of, flag_of, reason_of
 from iast_export.plan.rewrites import rewrite_of, rewrites_of
 from iast_export.plan.rows import plan_rows
 from iast_export.reports.plan import PlanConversion, PlanGroup, PlanReport, RuntimePlan
-from iast_export.runtimes.gpu_operators import refusal
 from iast_export.specs import Runtime, check_plan, find_tiers
 
 __all__ = ["MeasureOptions", "plan_tier"]
@@ -45,17 +42,14 @@ def plan_tier(
     tier = find_tiers(build.tiers, [tier_id] if tier_id else [], "the recipe")[0]
     costs = plan_rows(build.network, build.tiers)
     files = fp32_files(build, tier)
-    both = [
-        plan_onnx(files["onnxruntime"], tier, build.network.code_shapes),
-        plan_litert(files["litert"], tier),
-    ]
+    shapes = build.network.code_shapes
+    both = [one.plan(files[name], tier, shapes) for name, one in PLANNERS.items()]
     rows = [(planned, _alike(planned.decisions)) for planned in both]
     total, runtimes = sum(len(groups) for *_, groups in rows), []
     done = 0
     for planned, alike in rows:
         made, runtime = [], planned.network.runtime
-        onnx = runtime == "onnxruntime"
-        places = noted(planned.model) if onnx else count_forms(build.network, tier)
+        places = PLANNERS[runtime].places(planned, build.network, tier)
         for groups in alike:
             build.progress("measure operator groups", done, total)
             found = look_at(planned, groups[0], used)
@@ -106,15 +100,7 @@ def _row(
         rewrite=rewrite_of(network, group, places),
         reason=reason_of(decisions, group),
         flag="",
-        off_gpu=_off_gpu(planned.model, group) if network.runtime == "litert" else None,
-    )
-
-
-def _off_gpu(model: Any, group: Group) -> tuple[str, ...]:
-    graph = model.subgraphs[0]
-    found = [refusal(model, graph, graph.operators[op.position]) for op in group.ops]
-    return tuple(
-        dict.fromkeys(f"{one.operator} ({one.reason})" for one in found if one is not None)
+        off_gpu=PLANNERS[network.runtime].off_gpu(planned, group),
     )
 
 

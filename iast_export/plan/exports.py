@@ -6,12 +6,13 @@ import re
 import shutil
 from pathlib import Path
 
-from iast_export.build import convert, export
 from iast_export.build.request import Build
 from iast_export.build.stage import Stage
 from iast_export.environment import versions
+from iast_export.families import FAMILIES
 from iast_export.files.artifacts import is_fresh, stage_key
 from iast_export.plan.cache import cache_dir
+from iast_export.plan.planner import PLANNERS
 from iast_export.plan.rewrites import LISTS
 from iast_export.specs import Runtime, Tier
 
@@ -27,12 +28,12 @@ def fp32_files(build: Build, tier: Tier) -> dict[Runtime, Path]:
         InputError: a checkpoint or the cache can't be read or written.
         ToolError: the network can't be exported or converted.
     """
-    made: dict[Runtime, Path] = {}
-    if _is_fresh(build, export.STAGE):
-        made["onnxruntime"] = build.layout.onnx(tier, "fp32")
-    if _is_fresh(build, convert.STAGE):
-        made["litert"] = build.layout.tflite("fp32")
-    return made if len(made) == 2 else {**_cached(build, tier, made), **made}
+    made = {
+        runtime: build.layout.transfer(runtime, "fp32", tier)
+        for runtime, planner in PLANNERS.items()
+        if _is_fresh(build, planner.stage)
+    }
+    return made if len(made) == len(PLANNERS) else {**_cached(build, tier, made), **made}
 
 
 def _is_fresh(build: Build, stage: Stage) -> bool:
@@ -49,17 +50,12 @@ def _cached(build: Build, tier: Tier, made: dict[Runtime, Path]) -> dict[Runtime
     }
     inputs = [build.checkpoint_file] if build.checkpoint_file else []
     folder = cache_dir() / "exports" / stage_key("plan", params, inputs)
-    found: dict[Runtime, Path] = {
-        "onnxruntime": folder / "fp32.onnx",
-        "litert": folder / "fp32.tflite",
-    }
-    if "onnxruntime" not in made and not found["onnxruntime"].is_file():
-        build.progress("export FP32", 0, 2)
-        export.export_tier(build.network, tier, found["onnxruntime"])
-    if "litert" not in made and not found["litert"].is_file():
-        build.progress("export FP32", 1, 2)
-        convert.convert_fp32(build.network, [tier], found["litert"])
-    build.progress("export FP32", 2, 2)
+    found = {runtime: folder / f"fp32{FAMILIES[runtime].suffix}" for runtime in PLANNERS}
+    for i, (runtime, path) in enumerate(found.items()):
+        if runtime not in made and not path.is_file():
+            build.progress("export FP32", i, len(found))
+            PLANNERS[runtime].export(build.network, tier, path)
+    build.progress("export FP32", len(found), len(found))
     _forget_oldest(folder)
     return found
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from iast_export.decide.decide import Decisions
-from iast_export.decide.graph import Op
+from iast_export.decide.graph import CLAMPS, Op
 from iast_export.decide.policy import ONNX
 
 Kind = Literal[
@@ -44,7 +44,6 @@ Kind = Literal[
 Role = Literal["", "first layer", "last layer"]
 
 CONVOLUTIONS = ("Conv", "ConvTranspose")
-CLAMPS = ("Relu", "Clip")
 _REDUCTIONS = (
     "GlobalAveragePool",
     "InstanceNormalization",
@@ -303,7 +302,7 @@ class _Finder:
             return "hard-swish"
         if "Sigmoid" in types and not gates:
             return "sigmoid"
-        if types <= set(CLAMPS):
+        if types <= CLAMPS:
             return "clamp"
         return "gate" if gates else "arithmetic"
 

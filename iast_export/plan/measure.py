@@ -14,14 +14,15 @@ from typing import Any, Literal
 from iast_export import __version__
 from iast_export.decide.decide import Decisions
 from iast_export.environment import machine_fingerprint, versions
-from iast_export.errors import ToolError
 from iast_export.families import FAMILIES
 from iast_export.files.artifacts import json_bytes, sha256_bytes
 from iast_export.lanes.timing import Samples, TimingOptions, time_in_turn
-from iast_export.plan import cache, litert_micro, onnx_micro
+from iast_export.plan import cache, onnx_micro
 from iast_export.plan.groups import Group
+from iast_export.plan.micro import Micro
 from iast_export.plan.planned import Planned
-from iast_export.reports.plan import GroupMeasurement, Int8Facts, Int8Kernel
+from iast_export.plan.planner import PLANNERS
+from iast_export.reports.plan import GroupMeasurement, Int8Facts
 from iast_export.specs import Runtime
 
 Mode = Literal["cached", "again", "no"]
@@ -56,15 +57,6 @@ class Found:
     quantized: Samples | None = None
 
 
-@dataclass(frozen=True)
-class _Micro:
-    """A group as two models, each opened on demand."""
-
-    facts: Int8Facts
-    fp32: Callable[[], Callable[[], object]]
-    int8: Callable[[], Callable[[], object]] | None
-
-
 def signature(decisions: Decisions, group: Group) -> str:
     """What decides a group's cost, as text: equal groups of one graph, or of two, have the same."""
     network = decisions.network
@@ -80,14 +72,7 @@ def signature(decisions: Decisions, group: Group) -> str:
             f"{op.type}({read}){network.shapes.get(op.name)}{op.weight}{op.groups}"
             f"{decisions.is_integer(op)}{op.detail}"
         )
-    if network.runtime == "onnxruntime":
-        layouts = onnx_micro.integer_layouts(decisions, group)
-        blocked = [name for names in onnx_micro.blocked_edges(network, group) for name in names]
-        parts.append(
-            f"{sorted(own[n] for n, last in layouts.items() if last)} "
-            f"{sorted(own[n] for n in blocked)}"
-        )
-    return "\n".join(parts)
+    return "\n".join([*parts, *PLANNERS[network.runtime].layouts(decisions, group, own)])
 
 
 def cache_key(decisions: Decisions, group: Group, threads: int) -> str:
@@ -117,18 +102,19 @@ def look_at(planned: Planned, group: Group, options: MeasureOptions) -> Found:
         InputError: the cache can't be written.
         ToolError: the runtime refuses the group in FP32.
     """
+    planner = PLANNERS[planned.network.runtime]
     if options.mode == "no":
-        return Found(_micro(planned, group, options.threads).facts)
+        return Found(planner.micro(planned, group, options.threads).facts)
     key = cache_key(planned.decisions, group, options.threads)
     found = cache.load(key, GroupMeasurement) if options.mode == "cached" else None
     if found is None:
-        found = _measure(key, _micro(planned, group, options.threads), options)
+        found = _measure(key, planner.micro(planned, group, options.threads), options)
         cache.save(found)
     quantized = None if found.int8_blocks_ms is None else Samples((), found.int8_blocks_ms)
     return Found(found.int8, Samples((), found.fp32_blocks_ms), quantized)
 
 
-def _measure(key: str, micro: _Micro, options: MeasureOptions) -> GroupMeasurement:
+def _measure(key: str, micro: Micro, options: MeasureOptions) -> GroupMeasurement:
     runs = {"fp32": micro.fp32()}
     if micro.int8 is not None:
         runs["int8"] = micro.int8()
@@ -150,51 +136,3 @@ def _timed(runs: Mapping[str, Callable[[], object]], options: MeasureOptions) ->
     clock_ns = time.thread_time_ns if options.threads == 1 else time.perf_counter_ns
     counts = options.threads, options.warmup, options.blocks, options.budget_s
     return time_in_turn(runs, TimingOptions(*counts, clock_ns=clock_ns))
-
-
-def _micro(planned: Planned, group: Group, threads: int) -> _Micro:
-    if planned.network.runtime == "onnxruntime":
-        return _onnx(planned, group, threads)
-    return _litert(planned, group, threads)
-
-
-def _onnx(planned: Planned, group: Group, threads: int) -> _Micro:
-    def fp32() -> Callable[[], object]:
-        return onnx_micro.timed(onnx_micro.fp32_model(planned, group), threads)
-
-    try:
-        quantized = onnx_micro.int8_model(planned, group)
-        operators = onnx_micro.int8_operators(quantized)
-        run = onnx_micro.timed(quantized, threads)
-        run()
-    except (ToolError, RuntimeError) as error:
-        return _Micro(_refused(error), fp32, None)
-    converts = {"DequantizeLinear", "QuantizeLinear"} & set(operators)
-    integers = [name for name in operators if name.startswith("QLinear")]
-    kernel: Int8Kernel = "integer" if not converts else "mixed" if integers else "float"
-    shown = {name: count for name, count in operators.items() if name != "Transpose"} or operators
-    return _Micro(Int8Facts(kernel=kernel, operators=shown), fp32, lambda: run)
-
-
-def _litert(planned: Planned, group: Group, threads: int) -> _Micro:
-    data = litert_micro.fp32_model(planned, group)
-
-    def fp32() -> Callable[[], object]:
-        return litert_micro.timed(data, threads)
-
-    try:
-        quantized = litert_micro.int8_model(data)
-        operators, taken = litert_micro.int8_operators(quantized)
-        run = litert_micro.timed(quantized, threads)
-    except ToolError as error:
-        return _Micro(_refused(error), fp32, None)
-    floats = sum(count for name, count in operators.items() if name.endswith(" in float"))
-    total = sum(operators.values())
-    kernel: Int8Kernel = "integer" if not floats else "mixed" if floats < total else "float"
-    facts = Int8Facts(kernel=kernel, operators=operators, not_delegated=len(taken.not_taken))
-    return _Micro(facts, fp32, lambda: run)
-
-
-def _refused(error: Exception) -> Int8Facts:
-    words = getattr(error, "message", str(error))
-    return Int8Facts(kernel="refused", operators={}, refusal=" ".join(str(words).split())[:300])

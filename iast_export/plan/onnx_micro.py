@@ -17,7 +17,7 @@ import onnx
 from onnx import TensorProto, helper
 
 from iast_export.decide.decide import Decisions
-from iast_export.decide.graph import Network, Op
+from iast_export.decide.graph import CLAMPS, Network, Op
 from iast_export.decide.policy import MOVEMENTS
 from iast_export.errors import ToolError
 from iast_export.formats.onnx_graph import (
@@ -27,7 +27,7 @@ from iast_export.formats.onnx_graph import (
     rename,
     size_multiple_px,
 )
-from iast_export.plan.groups import CLAMPS, CONVOLUTIONS, Group
+from iast_export.plan.groups import CONVOLUTIONS, Group
 from iast_export.plan.onnx_naive import naive_int8
 from iast_export.plan.planned import Planned
 from iast_export.plan.stand_ins import BEFORE, BEHIND, stand_before, stand_behind

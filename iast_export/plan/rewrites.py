@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from iast_export.decide.graph import Network, Op
+from iast_export.decide.graph import CLAMPS, Network, Op
 from iast_export.forms import REWRITES, Rewrite
 from iast_export.forms.large_kernels import BLOCKS
 from iast_export.forms.litert_forms import FORMS, Form
-from iast_export.plan.groups import CLAMPS, Group
+from iast_export.plan.groups import Group
 from iast_export.reports.plan import PlanRewrite, PlanRewrites
 from iast_export.specs import Runtime
 

@@ -57,11 +57,11 @@ class Adjustments:
     Attributes:
         filters: by runtime; LiteRT's biases are not shifted, so its weights are rounded without
             counting on that.
-        shifts: those of ONNX Runtime, by tier id.
+        shifts: by runtime and tier id.
     """
 
     filters: Mapping[Runtime, Mapping[str, Array]] = field(default_factory=dict)
-    shifts: Mapping[str, Mapping[str, Array]] = field(default_factory=dict)
+    shifts: Mapping[Runtime, Mapping[str, Mapping[str, Array]]] = field(default_factory=dict)
 
     def save(self, path: Path) -> None:
         """Writes them as one file; the same bytes for the same values."""
@@ -71,8 +71,9 @@ class Adjustments:
             for key, value in filters.items()
         }
         tensors |= {
-            f"shift/{tier}/{name}": value
-            for tier, shifts in self.shifts.items()
+            f"shift/{runtime}/{tier}/{name}": value
+            for runtime, tiers in self.shifts.items()
+            for tier, shifts in tiers.items()
             for name, value in shifts.items()
         }
         write_atomic(path, to_bytes(tensors, {"schema_version": _SCHEMA_VERSION}))
@@ -88,13 +89,16 @@ class Adjustments:
         if file.metadata.get("schema_version") != _SCHEMA_VERSION or not file.checked:
             raise InputError(f"{path} holds nothing learned", "run `iast-export learn` again")
         held: dict[str, dict[str, Array]] = {}
-        shifts: dict[str, dict[str, Array]] = {}
+        shifts: dict[str, dict[str, dict[str, Array]]] = {}
         for name, tensor in file.tensors.items():
             kind, _, rest = name.partition("/")
             value = np.asarray(as_float32(tensor, f"{path}: {name}"))
             if kind == "shift":
-                tier, _, output = rest.partition("/")
-                shifts.setdefault(tier, {})[output] = value
+                runtime, tier, output = rest.split("/", 2)
+                shifts.setdefault(runtime, {}).setdefault(tier, {})[output] = value
             else:
                 held.setdefault(kind, {})[rest] = value
-        return Adjustments({runtime: held.get(runtime, {}) for runtime in RUNTIMES}, shifts)
+        return Adjustments(
+            {runtime: held.get(runtime, {}) for runtime in RUNTIMES},
+            {runtime: shifts.get(runtime, {}) for runtime in RUNTIMES},
+        )

@@ -24,12 +24,10 @@ from iast_export.reports.search import (
 from iast_export.search.budgets import Budget, judge, latency_ms, parse_budgets
 from iast_export.search.greedy import Search, SearchOutcome, mean_psnr_db, speed
 from iast_export.search.measure import Bench, Deadline
-from iast_export.search.subjects import LiteRtSubject, OnnxSubject, Subject
+from iast_export.search.subjects import Subject
 
 __all__ = [
     "Budget",
-    "LiteRtSubject",
-    "OnnxSubject",
     "Options",
     "Subject",
     "TimingOptions",

@@ -16,8 +16,8 @@ from iast_export.files.artifacts import stage_key
 from iast_export.files.paths import check_folders, check_inputs_apart
 from iast_export.lanes.judge import EvaluationPair
 from iast_export.reports.search import SearchReport
-from iast_export.search import Budget, LiteRtSubject, OnnxSubject, Options, Subject, search
-from iast_export.specs import Runtime, Tier, find_tiers
+from iast_export.search import Budget, Options, Subject, search
+from iast_export.specs import REFERENCE, Runtime, Tier, find_tiers
 
 
 def search_build(
@@ -26,7 +26,7 @@ def search_build(
     budgets: tuple[Budget, ...],
     out: Path | None,
     options: Options,
-    runtime: Runtime = "onnxruntime",
+    runtime: Runtime = REFERENCE[0],
 ) -> SearchReport:
     """Searches one tier of a build; the result goes to `out`, or to the build's search/TIER.
 
@@ -87,11 +87,10 @@ def _subject(
     inputs = [reference, fp32, prepared, layout.ranges(runtime, tier), layout.learned]
     for path in inputs:
         _check(seals, path)
-    learned, judges = load_learned(build, runtime)[tier], (pairs, open_scorers(build))
-    if runtime == "onnxruntime":
-        return OnnxSubject(fp32, prepared, tier, learned, *judges), inputs
-    edges = build.recipe.quantize.edges
-    return LiteRtSubject(fp32, prepared, reference, tier, learned, *judges, edges), inputs
+    learned, edges = load_learned(build, runtime)[tier], build.recipe.quantize.edges
+    judges = pairs, open_scorers(build)
+    subject = Subject(runtime, tier, fp32, prepared, reference, learned, *judges, edges)
+    return subject, inputs
 
 
 def _check(seals: Seals, path: Path) -> None:

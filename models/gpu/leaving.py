@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 
 from iast_export.files.artifacts import atomic_path
+from iast_export.network.architectures import Network
 from iast_export.network.checkpoint import save_checkpoint
-from iast_export.network.iast import IAST
 from models.card import card_of
 from models.gpu.packed import Pack
 from models.gpu.record import CHECKPOINT
@@ -23,7 +23,7 @@ from models.trainer import Trainer
 def leave(trainer: Trainer, pack: Pack, folder: Path) -> None:
     """Writes the checkpoint, where the network is one that is released, and the sheet."""
     net = style_network(trainer.averaged(), trainer.objective.vgg)
-    if isinstance(net, IAST):
+    if isinstance(net, Network):
         training = {
             "recipe": pack.facts["recipe"],
             "steps": trainer.step,

@@ -120,11 +120,16 @@ def networks(args: Any, recipe: TrainingRecipe) -> Files:
 def faces(args: Any, chosen: Sequence[Path]) -> Files:
     """The listing of faces in the chosen photographs: given, or found here."""
     images = args.data / "images"
-    found = (
-        listed_faces(args.faces)
-        if args.faces
-        else find_faces(images, args.data / "weights" / _DETECTOR)
-    )
+    try:
+        found = (
+            listed_faces(args.faces)
+            if args.faces
+            else find_faces(images, args.data / "weights" / _DETECTOR)
+        )
+    except (OSError, ValueError) as error:
+        raise InputError(
+            str(error), "give --faces a listing of models.face_crops, or leave it out"
+        ) from error
     names = {path.relative_to(images).as_posix() for path in chosen}
     kept = {name: box for name, box in sorted(found.items()) if name in names}
     if not kept:

@@ -21,9 +21,16 @@ from models.losses.content import (
 )
 from models.losses.faces import geometric_loss, identity_loss, rigid_fit, semantic_loss
 from models.losses.features import Features, channel_normalized, gram, l2_normalized, moments
-from models.losses.image import out_of_range_loss, total_variation_loss
+from models.losses.image import out_of_range_loss, steady_loss, total_variation_loss
 from models.losses.schedule import style_factor
-from models.losses.style import GRAM_LAYERS, MOMENT_LAYERS, style_gram_loss, style_moment_loss
+from models.losses.style import (
+    GRAM_LAYERS,
+    MOMENT_LAYERS,
+    roughness,
+    sliced_style_loss,
+    style_gram_loss,
+    style_moment_loss,
+)
 
 __all__ = [
     "CONTENT_LAYERS",
@@ -47,8 +54,11 @@ __all__ = [
     "out_of_range_loss",
     "pixel_loss",
     "rigid_fit",
+    "roughness",
     "semantic_loss",
     "single_layer_loss",
+    "sliced_style_loss",
+    "steady_loss",
     "style_factor",
     "style_gram_loss",
     "style_moment_loss",

@@ -13,12 +13,12 @@ from torch import Tensor, nn
 
 from iast_export.errors import InputError
 from iast_export.files.artifacts import atomic_path
-from iast_export.network.iast import IAST
+from iast_export.network.architectures import Network
 from models.data import STYLE_SETS, held_out, read_rgb
 
 FOLDERS: Mapping[str, str] = {
     "oil": "oil",
-    "flat-color": "reduced_color",
+    "flat-color": "reduced_colour",
     "japanese": "yamatoe_kaokore",
     "cartoon": "cartoon",
 }
@@ -79,7 +79,7 @@ class KindAdapter(nn.Module):
         nn.init.zeros_(self.up.bias)
 
     @classmethod
-    def of(cls, net: IAST, rank: int = _RANK) -> KindAdapter:
+    def of(cls, net: Network, rank: int = _RANK) -> KindAdapter:
         """A new one that fits the network's style encoder."""
         return cls(net.style_encoder.hidden.in_features, net.config.code_size, rank)
 
@@ -94,7 +94,7 @@ class KindAdapter(nn.Module):
         self.deviation.copy_(pooled.std(0).clamp_min(0.05 * float(pooled.std()) + 1e-6))
 
 
-def adapted_code(net: IAST, adapter: KindAdapter | None, artworks: Tensor) -> Tensor:
+def adapted_code(net: Network, adapter: KindAdapter | None, artworks: Tensor) -> Tensor:
     """Codes [N, code_size] of artworks [N, 3, H, W]: the shared encoder's and the kind's part."""
     encoder = net.style_encoder
     pooled = encoder.pooled(artworks)
@@ -113,7 +113,7 @@ def save_adapters(path: Path, adapters: Mapping[str, KindAdapter], checkpoint_sh
         save_file(tensors, temporary, {CHECKPOINT_KEY: checkpoint_sha256})
 
 
-def load_adapters(path: Path, net: IAST, checkpoint_sha256: str) -> dict[str, KindAdapter]:
+def load_adapters(path: Path, net: Network, checkpoint_sha256: str) -> dict[str, KindAdapter]:
     """The adapters of a file, by kind.
 
     Raises:

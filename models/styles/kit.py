@@ -13,8 +13,8 @@ from torch import Tensor
 
 from iast_export.errors import InputError
 from iast_export.files.artifacts import sha256_file
+from iast_export.network.architectures import Network
 from iast_export.network.checkpoint import load_checkpoint
-from iast_export.network.iast import IAST
 from iast_export.pictures.imagesets import load_set
 from iast_export.recipe import load_recipe
 from models.data import CropStore, training_files
@@ -32,7 +32,7 @@ _EVERY = 8  # of the training photographs: codes see each crop once anyway
 class Kit:
     """Everything that stays as it is while codes move."""
 
-    net: IAST
+    net: Network
     checkpoint_sha256: str
     vgg: DistilledVgg
     recipe: TrainingRecipe

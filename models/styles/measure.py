@@ -22,7 +22,7 @@ from iast_export.errors import InputError
 from iast_export.metrics.bootstrap import Interval, central_interval
 from iast_export.metrics.fidelity import ssim_content
 from iast_export.metrics.style import statistics_distance, style_statistics
-from iast_export.network.iast import IAST
+from iast_export.network.architectures import Network
 from iast_export.pictures.images import Rgb, center_square, load_image, to_levels, to_tensor
 from iast_export.specs import STYLE_ENCODER_SIDE_PX
 from models.evaluation.statistics import RESAMPLING, Curve, matched
@@ -142,7 +142,7 @@ def gain(kind: str, shared: Curve, own: Curve) -> Gain:
 
 
 def curve_of(
-    net: IAST,
+    net: Network,
     name: str,
     codes: Sequence[Tensor],
     artworks: Sequence[Rgb],
@@ -159,7 +159,7 @@ def curve_of(
 
 @torch.no_grad()
 def scores(
-    net: IAST, code: Tensor, artwork: Rgb, photographs: Sequence[Rgb], strengths: Sequence[float]
+    net: Network, code: Tensor, artwork: Rgb, photographs: Sequence[Rgb], strengths: Sequence[float]
 ) -> NDArray[np.float64]:
     """Style distance and SSIM of the deepest, means over photographs: [strengths, 2]."""
     module, reference = net.cut(net.depths[-1]), style_statistics(artwork)

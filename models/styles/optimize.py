@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from iast_export.errors import InputError
-from iast_export.network.iast import IAST
+from iast_export.network.architectures import Network
 from models.batch import Batch
 from models.data import CropStore
 from models.losses import Features
@@ -44,7 +44,9 @@ class Effort:
 class FrozenNet(nn.Module):
     """A released supernet as a `Trainable` of foreign codes; only `source` is trained."""
 
-    def __init__(self, net: IAST, source: nn.Module, code_of: Callable[[Tensor], Tensor]) -> None:
+    def __init__(
+        self, net: Network, source: nn.Module, code_of: Callable[[Tensor], Tensor]
+    ) -> None:
         super().__init__()
         self.source, self.code_of = source, code_of
         self._student = [
@@ -137,7 +139,7 @@ def batch_of(content: Tensor, style: Tensor, rng: np.random.Generator) -> Batch:
 
 
 def refined_code(
-    net: IAST,
+    net: Network,
     artwork: Tensor,
     contents: CropStore,
     recipe: TrainingRecipe,
@@ -163,7 +165,7 @@ def refined_code(
 
 
 def trained_adapter(
-    net: IAST,
+    net: Network,
     files: KindFiles,
     contents: CropStore,
     recipe: TrainingRecipe,

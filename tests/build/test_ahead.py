@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from iast_export.build import ahead, pipeline
-from iast_export.build.ahead import Ahead, run_apart
+from iast_export.build.ahead import Ahead
 from iast_export.build.convert import STAGE
-from iast_export.build.pipeline import Build, Request
+from iast_export.build.pipeline import Build, Request, make_apart
 from iast_export.errors import InputError
 from iast_export.files.artifacts import write_atomic
 
@@ -82,5 +82,5 @@ def test_the_processs_half_runs_the_stage_that_it_is_told(
     ran = []
     fake = replace(STAGE, run=lambda build: ran.append(build.root))
     monkeypatch.setattr(pipeline, "STAGES", (fake,))
-    run_apart("convert", small_request.told(tmp_path))
+    make_apart("convert", small_request.told(tmp_path))
     assert ran == [tmp_path]

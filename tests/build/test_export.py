@@ -21,7 +21,7 @@ from iast_export.errors import InputError, ToolError
 from iast_export.forms import noted
 from iast_export.runtimes.onnx import open_onnx
 from iast_export.specs import Tier
-from tests.tiny_networks import tiny_adain_factory, tiny_codes, tiny_iast, tiny_onnx
+from tests.tiny_networks import tiny_adain_factory, tiny_codes, tiny_iast, tiny_iast2, tiny_onnx
 
 
 def edges(path: Path) -> list[tuple[str, list[int | str]]]:
@@ -59,6 +59,23 @@ def test_the_graph_is_clean() -> None:
     )
     assert noted(model) == {"edge-pads": 9, "adaptive-normalization": 2, "narrow-heads": 2}
     assert all(not node.metadata_props and not node.doc_string for node in model.graph.node)
+
+
+@pytest.mark.parametrize("depth", [1, 4])
+def test_the_second_network_has_no_pad_by_hand_and_no_reduction_but_of_normalizations(
+    depth: int,
+) -> None:
+    path = tiny_onnx("iast2", depth, 32)
+    model = onnx.load(str(path))
+    types = [node.op_type for node in model.graph.node]
+    sites = 2 if depth == 1 else 4  # fusion and exit; middle and the coarse scale
+    assert types.count("InstanceNormalization") == sites
+    assert types.count("Pad") == types.count("Conv") - 2  # the skip's two 1x1 need none
+    assert not {"Gather", "ReduceMean", "Cast"} & set(types)
+    assert noted(model)["adaptive-normalization"] == sites
+    feeds = {"content": pseudo_photograph(24, 32), **tiny_codes("iast2")}
+    wanted = tiny_iast2().cut(depth)(*(torch.from_numpy(value) for value in feeds.values()))
+    np.testing.assert_allclose(open_onnx(path).run(feeds)["stylized"], wanted.numpy(), atol=1e-4)
 
 
 def test_two_exports_are_byte_identical(tmp_path: Path) -> None:

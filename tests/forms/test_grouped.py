@@ -115,7 +115,7 @@ def test_a_dense_weight_computes_what_the_groups_did(
     ("outputs", "inputs", "side", "groups", "pays", "form"),
     [
         (32, 32, 3, 1, False, "unchanged"),  # dense already
-        (32, 1, 3, 32, False, "unchanged"),  # depthwise
+        (32, 1, 3, 32, False, "joined"),  # depthwise
         (1, 1, 3, 1, False, "unchanged"),
         (128, 16, 3, 8, True, "dense"),
         (128, 4, 3, 32, True, "dense"),

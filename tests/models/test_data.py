@@ -30,7 +30,7 @@ def ramp(height: int, width: int) -> np.ndarray:
         ("style/oil/oil_0007.jpg", False),
         ("style/oil/oil_0000.jpg", True),
         ("style/cartoon/toon_0001.jpg", True),
-        ("style/reduced_color/print_of_a_wave_0016.jpg", True),
+        ("style/reduced_colour/print_of_a_wave_0016.jpg", True),
     ],
 )
 def test_every_eighth_artwork_and_a_whole_kind_are_held_out(path: str, is_held_out: bool) -> None:

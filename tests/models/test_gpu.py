@@ -20,13 +20,15 @@ import torch
 from iast_export.errors import CannotJudgeError, InputError, UsageError
 from iast_export.files.artifacts import read_json
 from iast_export.network.checkpoint import load_checkpoint
+from iast_export.network.iast2 import IAST2
 from models.gpu import pack as packing
 from models.gpu import run as running
 from models.gpu import unpack as unpacking
 from models.gpu.box import TimeBox
+from models.gpu.leaving import leave
 from models.gpu.packed import Pack
 from models.gpu.pictures import QUALITIES, encoded, photographs
-from models.gpu.record import Record, read_record
+from models.gpu.record import CHECKPOINT, Record, read_record
 from models.gpu.session import Session, divided
 from models.recipe import TrainingRecipe
 from tests.training_cases import RECIPES, draw_pictures, vgg
@@ -193,6 +195,8 @@ def test_a_recipe_with_faces_or_a_teacher_packs_what_it_needs(data: Path, tmp_pa
     with pytest.raises(UsageError, match="--teacher"):
         packing.networks(args, distils)
     args.faces = tmp_path / "faces.json"
+    with pytest.raises(InputError, match=r"faces\.json.*\n.*leave it out"):
+        packing.faces(args, [])
     args.faces.write_text(
         json.dumps({"content/bsds500/x_0001.jpg": [0.1, 0.1, 0.5, 0.5], "gone.jpg": [0] * 4})
     )
@@ -328,16 +332,32 @@ def test_a_box_lays_the_schedule_over_the_time_that_is_left() -> None:
         box.lay(0.0, 1.0, least_s=5.0)
 
 
-def test_the_gpu_recipe_has_phases_and_smaller_batches_to_try_it() -> None:
-    recipe = TrainingRecipe.read(RECIPES / "iast_gpu.toml")
+@pytest.mark.parametrize("name", ["iast_gpu", "iast2_gpu"])
+def test_a_gpu_recipe_has_phases_and_smaller_batches_to_try_it(name: str) -> None:
+    recipe = TrainingRecipe.read(RECIPES / f"{name}.toml")
     assert [recipe.at(step).crop_px for step in recipe.starts] == [128, 192, 256]
-    assert recipe.starts[1] >= 2 * recipe.steps // 3
+    assert recipe.starts[1] >= 0.66 * recipe.steps
     small = divided(recipe, 24)
     assert [(small.at(s).batch, small.at(s).face_samples) for s in small.starts] == [
         (4, 1),
         (2, 1),
         (2, 1),
     ]
+
+
+def test_the_second_network_travels_and_leaves_a_checkpoint_of_its_kind(
+    data: Path, tmp_path: Path
+) -> None:
+    second = TINY_RECIPE.replace("blocks = 2\n", "blocks = [1, 2]\ncoarse_blocks = [0, 1]\n")
+    recipe = tmp_path / "second.toml"
+    recipe.write_text('kind = "iast2"\n' + second.replace("[network]", "[network]\nskip_rank = 4"))
+    given = ["--data", str(data), "--out", str(tmp_path / "pack"), "--recipe", str(recipe)]
+    assert packing.main(given) == 0
+    subject = session(tmp_path / "pack", tmp_path / "out")
+    subject.trainer.train_step(subject.draw(subject.trainer.rng()))
+    leave(subject.trainer, subject.pack, tmp_path / "out")
+    assert isinstance(load_checkpoint(tmp_path / "out" / CHECKPOINT), IAST2)
+    assert cv2.imread(str(tmp_path / "out" / "sheet.png")) is not None
 
 
 def test_without_a_gpu_the_command_says_how_to_try_it(

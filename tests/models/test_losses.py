@@ -34,9 +34,14 @@ def turned(points: Tensor, degrees: float, shift: tuple[float, float]) -> Tensor
     return points @ rotation.T + torch.tensor(shift)
 
 
+def sliced(result: losses.Features, style: losses.Features) -> Tensor:
+    return losses.sliced_style_loss(result, style, *[torch.rand(2, 1, 16, 16) * 0 + 1.0] * 2)
+
+
 @pytest.mark.parametrize(
     "loss",
     [
+        sliced,
         losses.content_loss,
         losses.detail_loss,
         losses.single_layer_loss,
@@ -237,3 +242,40 @@ def test_style_is_let_in_along_straight_lines() -> None:
         losses.style_factor(0, [[0, 1.0], [0, 2.0]])
     with pytest.raises(ValueError, match="rising steps"):
         losses.style_factor(0, [])
+
+
+def test_a_picture_is_rough_where_its_lightness_changes() -> None:
+    picture = torch.full((1, 3, 32, 32), 0.5)
+    picture[..., 16:, ::2] = 0.0
+    rough = losses.roughness(picture)
+    assert rough.shape == (1, 1, 32, 32)
+    assert rough[..., :8, :].max() == 0.0 and rough[..., 24:, :24].min() > 0.4
+
+
+def test_sliced_distances_look_at_the_flat_places_of_both_alone() -> None:
+    rising, steep = torch.arange(32.0).view(1, 1, 8, 4), torch.full((1, 1, 8, 4), 100.0)
+    flat_left, flat_right = torch.cat([rising, steep], 3), torch.cat([steep, rising], 3)
+    result, style = features(0, 1), features(1, 1)
+    for layer in LAYERS:
+        style[layer][..., 4:] = result[layer][..., :4]
+    same = losses.sliced_style_loss(result, style, flat_left, flat_right)
+    other = losses.sliced_style_loss(result, style, flat_right, flat_left)
+    assert same < 1e-6 < 1e-2 < other
+
+
+def test_sliced_distances_compare_pictures_of_two_sizes() -> None:
+    tiled = {k: v.repeat(1, 1, 2, 2) for k, v in features(0).items()}
+    rough = torch.rand(2, 1, 8, 8)
+    value = losses.sliced_style_loss(features(0), tiled, rough, rough.repeat(1, 1, 2, 2))
+    torch.testing.assert_close(value, torch.zeros(2), atol=2e-2, rtol=0)
+
+
+def test_a_picture_that_moves_along_and_changes_its_tone_is_steady() -> None:
+    before = torch.rand(2, 3, 32, 32)
+    after = before.roll((2, -1), (2, 3)) + 0.1
+    assert losses.steady_loss(before, after, (2, -1), 8).max() < 1e-6
+    assert losses.steady_loss(before, after, (0, 0), 8).min() > 0.1
+    flicker = after + 0.05 * torch.tensor([1.0, -1.0]).repeat(16)
+    torch.testing.assert_close(
+        losses.steady_loss(before, flicker, (2, -1), 8), torch.full((2,), 0.05), atol=1e-4, rtol=0
+    )

@@ -15,15 +15,18 @@ import torch
 import torch.nn.functional as F
 
 from iast_export.errors import RecipeError
+from iast_export.network.checkpoint import load_checkpoint, save_checkpoint
+from iast_export.network.iast2 import IAST2
 from models.batch import Batch
+from models.card import card_of
 from models.crops import Square, cut_squares
 from models.data import held_out, training_files
 from models.faces import LandmarkNetwork
 from models.faces.crops import FaceStore
 from models.journal import Journal, Sampler
 from models.networks import Student, build, load_trainable, style_network
-from models.objective import Helpers
-from models.recipe import Phase, TrainingRecipe
+from models.objective import Helpers, Seen
+from models.recipe import LossWeights, Phase, TrainingRecipe
 from models.train import train
 from models.trainer import Trainer
 from tests.training_cases import CPU, RECIPES, draw_pictures, list_faces, stores, tiny, vgg
@@ -122,7 +125,8 @@ def test_a_recipe_is_refused_without_the_network_its_losses_need(recipe: Trainin
 
 
 @pytest.mark.parametrize(
-    "terms", [{}, {"teacher_features": 1.0, "teacher_image": 1.0, "adversarial": 0.1}]
+    "terms",
+    [{}, {"steady": 1.0}, {"teacher_features": 1.0, "teacher_image": 1.0, "adversarial": 0.1}],
 )
 def test_a_resumed_run_takes_the_same_steps(
     images: Path, recipe: TrainingRecipe, tmp_path: Path, terms: dict[str, float]
@@ -261,6 +265,13 @@ def test_held_out_artworks_never_train(images: Path) -> None:
         training_files(images / "content")
 
 
+def test_a_folder_of_artworks_that_would_go_unused_is_named(tmp_path: Path) -> None:
+    draw_pictures(tmp_path)
+    (tmp_path / "style" / "ink_wash").mkdir()
+    with pytest.raises(ValueError, match=r"'ink_wash'.*would go unused"):
+        training_files(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [("batch =", "bach =", "unknown key 'bach'[^~]*perhaps you meant 'batch'"),
@@ -346,3 +357,82 @@ def test_weights_that_are_not_finite_never_replace_a_checkpoint(
     with pytest.raises(FloatingPointError, match="a weight is not finite"):
         subject.save(tmp_path)
     assert (tmp_path / "weights.pt").read_bytes() == kept
+
+
+@pytest.fixture(scope="module")
+def second() -> TrainingRecipe:
+    return tiny(TrainingRecipe.read(RECIPES / "iast2_gpu.toml"))
+
+
+def test_a_run_of_the_second_network_loads_as_it_and_leaves_a_checkpoint(
+    images: Path, second: TrainingRecipe, tmp_path: Path
+) -> None:
+    recipe = with_terms(replace(second, steps=2, log_every=1), adversarial=0.0)
+    list(train(trainer(recipe), source(images, recipe), tmp_path, limit_s=1e9))
+    net = style_network(load_trainable(tmp_path / "weights.pt"))
+    save_checkpoint(net, tmp_path / "x.safetensors", card_of(net, {}, {}, {}))
+    loaded = load_checkpoint(tmp_path / "x.safetensors")
+    assert isinstance(loaded, IAST2) and loaded.config == recipe.network
+    picture = torch.rand(1, 3, 32, 32)
+    wanted, found = (n.cut(4)(picture, *n.encode_style(picture)) for n in (net, loaded))
+    assert torch.equal(found, wanted) and torch.isfinite(found).all()
+
+
+def test_artworks_are_seen_at_the_size_and_scale_that_the_recipe_says(
+    images: Path, recipe: TrainingRecipe
+) -> None:
+    wide = with_terms(replace(recipe, artwork_px=48, artwork_crop=(0.5, 0.5)), adversarial=0.1)
+    batch = source(images, wide)(np.random.default_rng(0))
+    assert batch.content.shape[2:] == (32, 32) and batch.style.shape[2:] == (48, 48)
+    own = F.interpolate(batch.content[:1], (48, 48), mode="bilinear", align_corners=False)
+    assert torch.equal(batch.style[:1], own)
+    assert torch.isfinite(trainer(wide).train_step(batch)["loss"])
+
+
+def test_a_phase_may_change_how_artworks_are_seen(recipe: TrainingRecipe) -> None:
+    phase = Phase(2, 48, 1, 0.9, artwork_px=64, artwork_crop=(0.9, 1.0))
+    later = replace(recipe, artwork_crop=(0.4, 0.5), phases=(phase,)).at(2)
+    assert (later.artwork_px, later.artwork_crop) == (64, (0.9, 1.0))
+    plain = replace(recipe, artwork_crop=(0.4, 0.5), phases=(Phase(2, 48, 1, 0.9),)).at(2)
+    assert (plain.artwork_px, plain.artwork_crop) == (0, (0.4, 0.5))
+
+
+def test_photographs_move_by_whole_pixels_and_the_term_is_computed_where_it_weighs(
+    images: Path, recipe: TrainingRecipe
+) -> None:
+    steady = with_terms(recipe, steady=1.0)
+    batch = source(images, steady)(np.random.default_rng(0))
+    assert (
+        batch.moved is not None and source(images, recipe)(np.random.default_rng(0)).moved is None
+    )
+    back = batch.moved.content.roll([-v for v in batch.moved.shift_px], (2, 3))
+    assert (back - batch.content[-1:]).abs().mean() < 6.0 / 255.0
+    assert "steady" in trainer(steady).train_step(batch)
+    with pytest.raises(ValueError, match="steady = 0"):
+        trainer(with_terms(tiny(TrainingRecipe.read(RECIPES / "grown.toml")), steady=1.0))
+
+
+def test_a_depth_of_its_own_does_not_follow_the_teacher(
+    images: Path, recipe: TrainingRecipe
+) -> None:
+    batch = source(images, recipe)(np.random.default_rng(0))
+    found = []
+    for depths in ((), (1,), (2,)):
+        subject = trainer(with_terms(recipe, teacher_image=1.0, teacher_depths=depths))
+        subject._depths = lambda: (1,)  # type: ignore[method-assign]
+        found.append(subject.train_step(batch)["teacher_image"].item())
+    assert found[0] == found[1] > 0.0 == found[2]
+
+
+def test_the_end_of_the_scale_weighs_more_where_the_recipe_says_so(
+    images: Path, recipe: TrainingRecipe
+) -> None:
+    batch = replace(
+        source(images, recipe)(np.random.default_rng(0)), strength=torch.tensor([[0.7], [1.0]])
+    )
+    seen = [
+        Seen(batch, None, batch.content, {}, {}, {}, LossWeights(full_style=f))  # type: ignore[arg-type]
+        for f in (0.0, 1.0)
+    ]
+    torch.testing.assert_close(seen[0].styled, torch.tensor([0.49, 1.0]))
+    torch.testing.assert_close(seen[1].styled, torch.tensor([0.49, 2.0]))

@@ -22,7 +22,18 @@ from iast_export.network.checkpoint import (
     save_checkpoint,
 )
 from iast_export.network.iast import IAST, NetworkConfig
+from iast_export.network.iast2 import IAST2, IAST2Config
 
+SECOND = IAST2Config(
+    width=8,
+    stem_width=4,
+    coarse_width=8,
+    blocks=(1, 2),
+    coarse_blocks=(0, 1),
+    skip_rank=2,
+    encoder_widths=(4, 8),
+    encoder_hidden=8,
+)
 TINY = NetworkConfig(
     width=8, stem_width=4, blocks=2, mid_site_after=1, encoder_widths=(4, 8), encoder_hidden=8
 )
@@ -279,3 +290,58 @@ def test_the_packaged_weights_are_bound_by_their_card(tmp_path: Path) -> None:
 def test_a_folder_is_no_checkpoint(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"is a folder\n.*join its shards"):
         load_checkpoint(tmp_path)
+
+
+def test_a_checkpoint_names_its_architecture_and_comes_back_as_it(tmp_path: Path) -> None:
+    net = IAST2(SECOND)
+    path = tmp_path / "second.safetensors"
+    save_checkpoint(net, path, CARD)
+    loaded = load_checkpoint(path)
+    assert isinstance(loaded, IAST2) and loaded.config == SECOND
+    assert all(
+        torch.equal(a, b) for a, b in zip(net.parameters(), loaded.parameters(), strict=True)
+    )
+    torch.save(
+        {"architecture": "iast2", "config": SECOND.to_dict(), "state": net.state_dict()},
+        tmp_path / "x.pt",
+    )
+    assert isinstance(load_checkpoint(tmp_path / "x.pt"), IAST2)
+
+
+def test_a_checkpoint_that_names_no_architecture_is_of_the_first(net: IAST, tmp_path: Path) -> None:
+    assert type(load_checkpoint(_write(tmp_path / "x.safetensors", net))) is IAST
+    assert b'"architecture"' not in checkpoint.PACKAGED_CHECKPOINT.read_bytes()[:4096]
+
+
+@pytest.mark.parametrize("architecture", ["iast3", 2, None])
+def test_an_architecture_that_is_not_known_is_refused(
+    net: IAST, tmp_path: Path, architecture: object
+) -> None:
+    path = tmp_path / "x.pt"
+    torch.save(
+        {"architecture": architecture, "config": TINY.to_dict(), "state": net.state_dict()}, path
+    )
+    with pytest.raises(InputError, match=r"architecture is .*'iast', 'iast2'.*\n.*update"):
+        load_checkpoint(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        ({"blocks": [1, 2, 3]}, "blocks has 3 entries, coarse_blocks 2"),
+        ({"blocks": 2}, "config blocks = 2"),
+        ({"coarse_blocks": [0, -1]}, r"coarse_blocks.*in 0\.\.64"),
+        ({"strided_kernel": 7}, r"strided_kernel = 7.*in 3\.\.5"),
+        ({"palette": 2}, "palette"),
+        ({"mid_site_after": 2}, "its config holds"),
+    ],
+)
+def test_a_second_config_that_cannot_be_is_refused_too(
+    tmp_path: Path, change: dict[str, Any], match: str
+) -> None:
+    config = {**SECOND.to_dict(), **change}
+    path = tmp_path / "x.pt"
+    state = IAST2(SECOND).state_dict()
+    torch.save({"architecture": "iast2", "config": config, "state": state}, path)
+    with pytest.raises(InputError, match=match):
+        load_checkpoint(path)

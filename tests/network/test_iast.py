@@ -14,8 +14,8 @@ from iast_export.network.iast import (
     Fusion,
     NetworkConfig,
     UpsampleConv,
-    _pad_edges,
     affine_of_statistics,
+    pad_edges,
 )
 
 TINY = NetworkConfig(width=8, stem_width=8, encoder_widths=(8, 8, 8, 8), encoder_hidden=16)
@@ -48,10 +48,10 @@ def test_it_fulfils_the_protocol(net: IAST) -> None:
 
 def test_reflection_by_slices_equals_the_pad_operator() -> None:
     x = torch.rand(2, 3, 5, 7)
-    assert torch.equal(_pad_edges(x, reflect=True), F.pad(x, (1, 1, 1, 1), mode="reflect"))
-    assert torch.equal(_pad_edges(x, reflect=False), F.pad(x, (1, 1, 1, 1), mode="replicate"))
+    assert torch.equal(pad_edges(x, reflect=True), F.pad(x, (1, 1, 1, 1), mode="reflect"))
+    assert torch.equal(pad_edges(x, reflect=False), F.pad(x, (1, 1, 1, 1), mode="replicate"))
     assert torch.equal(
-        _pad_edges(x, reflect=True, trailing=False), F.pad(x, (1, 0, 1, 0), mode="reflect")
+        pad_edges(x, reflect=True, trailing=False), F.pad(x, (1, 0, 1, 0), mode="reflect")
     )
 
 

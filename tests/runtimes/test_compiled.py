@@ -3,6 +3,7 @@ asked."""
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -10,12 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from iast_export.cli.main import run
 from iast_export.errors import InputError, ToolError
 from iast_export.lanes.golden_check import check_goldens
 from iast_export.pictures.images import load_image, to_levels
 from iast_export.reports.manifest import load_manifest
 from iast_export.runtimes.compiled import open_compiled
 from iast_export.runtimes.litert import open_litert
+from iast_export.specs import RUNTIMES
 from iast_export.stylize.stylize import BundleEngine
 from tests.gpu_driver import use_software_gpu
 from tests.litert_cases import TIERS, converted, feeds, foreign, quantized
@@ -113,3 +116,18 @@ def test_it_drives_the_gpu_too(small_bundle: Path, monkeypatch: pytest.MonkeyPat
     found = check_goldens(small_bundle, "gpu", ["d4-32px"], runtime=NAME)
     assert {one.precision for one in found} == {"fp32", "int8"}
     assert all(one.passed and one.accelerator == "gpu" for one in found)
+
+
+def test_it_is_named_wherever_a_user_names_a_runtime(
+    small_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    manifest = load_manifest(small_bundle)
+    content, style = small_bundle / manifest.golden[0].content, manifest.styles[0].id
+    assert run(["golden", str(small_bundle), "--runtime", NAME, "--tier", "d4-32px"]) == 0
+    assert "CompiledModel on the CPU" in capsys.readouterr().out
+    given = ["--content", str(content), "--style", style, "--out", str(tmp_path), "--json"]
+    assert run(["stylize", str(small_bundle), *given, "--runtime", NAME]) == 0
+    assert [one["runtime"] for one in json.loads(capsys.readouterr().out)] == [NAME]
+    assert run(["stylize", str(small_bundle), *given, "--runtime", "tensorrt"]) == 2
+    assert NAME in capsys.readouterr().err
+    assert all(entry.runtime in RUNTIMES for entry in manifest.files)

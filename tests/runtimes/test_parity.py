@@ -98,4 +98,4 @@ def test_both_runtimes_take_codes_of_any_size_and_refuse_wrong_ones(
 
 
 def test_the_two_writers_share_the_rule() -> None:
-    assert export.parity_error is convert.parity_error is parity_error
+    assert export.checked_parity is convert.checked_parity

@@ -14,7 +14,7 @@ from iast_export.metrics.style import style_statistics
 from iast_export.quantize.learned import Learned
 from iast_export.reports.base import SetFacts
 from iast_export.reports.search import SearchReport, search_name, state_name
-from iast_export.search import LiteRtSubject, Options, TimingOptions, parse_budgets, search
+from iast_export.search import Options, Subject, TimingOptions, parse_budgets, search
 from iast_export.specs import CONTENT, Tier
 from tests.litert_cases import TIERS, converted, feeds, ranges
 from tests.tiny_networks import tiny_onnx
@@ -25,7 +25,7 @@ FACTS = SetFacts(name="drawn", sha256=KEY, images=4)
 
 
 @pytest.fixture(scope="module")
-def subject() -> LiteRtSubject:
+def subject() -> Subject:
     network, fp32, _ = converted()
     fed = {name: value for name, value in feeds(network, 32).items() if name != CONTENT}
     pictures = np.random.default_rng(3).integers(0, 256, (4, 8, 8, 3), np.uint8)
@@ -36,7 +36,7 @@ def subject() -> LiteRtSubject:
     ]  # fmt: skip
     reference = tiny_onnx("iast", TIER.depth, TIER.max_side_px)
     learned = Learned(ranges()[TIER.signature])
-    return LiteRtSubject(fp32, fp32, reference, TIER, learned, pairs, Scorers())
+    return Subject("litert", TIER, fp32, fp32, reference, learned, pairs, Scorers())
 
 
 def ticking() -> TimingOptions:
@@ -53,7 +53,7 @@ def weight_types(path: Path) -> list[str]:
 
 
 def test_a_met_search_writes_one_signature_that_is_as_the_report_says(
-    subject: LiteRtSubject, tmp_path: Path
+    subject: Subject, tmp_path: Path
 ) -> None:
     report = search(
         subject, parse_budgets(["psnr_db>=20"]), FACTS, KEY, tmp_path, "mixed.tflite",
@@ -79,7 +79,7 @@ def test_a_met_search_writes_one_signature_that_is_as_the_report_says(
 
 
 def test_a_budget_that_can_not_be_met_ends_in_its_time_and_goes_on_when_run_again(
-    subject: LiteRtSubject, tmp_path: Path
+    subject: Subject, tmp_path: Path
 ) -> None:
     impossible = parse_budgets(["psnr_db>=99.9", "latency_ms<=0.000001"])
     first = search(

@@ -6,7 +6,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +34,7 @@ from iast_export.search import Options, reason_of, search
 from iast_export.search.budgets import parse_budgets
 from iast_export.search.greedy import Search, SearchOutcome, Sensitivity
 from iast_export.search.measure import Bench, Deadline, OutOfTimeError
-from iast_export.search.subjects import OnnxSubject
+from iast_export.search.subjects import Subject
 from iast_export.specs import RUNTIMES, Runtime, Tier
 from tests.conftest import SMALL_RECIPE
 from tests.search_cases import made
@@ -96,7 +96,7 @@ def pictures() -> list[NDArray[np.uint8]]:
 
 
 @pytest.fixture(scope="module")
-def subject(tmp_path_factory: pytest.TempPathFactory) -> OnnxSubject:
+def subject(tmp_path_factory: pytest.TempPathFactory) -> Subject:
     path = tmp_path_factory.mktemp("damaged") / "net.onnx"
     damaged_network(path)
     model = onnx.load(str(path))
@@ -113,7 +113,7 @@ def subject(tmp_path_factory: pytest.TempPathFactory) -> OnnxSubject:
         EvaluationPair(f"drawn{i}", "none", one, {}, style_statistics(one))
         for i, one in enumerate(pictures())
     ]
-    return OnnxSubject(path, path, TIER, Learned(ranges), pairs, Scorers())
+    return Subject("onnxruntime", TIER, path, path, path, Learned(ranges), pairs, Scorers())
 
 
 def ticking() -> TimingOptions:
@@ -123,7 +123,7 @@ def ticking() -> TimingOptions:
 
 
 def test_sensitivity_ranks_the_damaging_group_first_and_a_second_run_measures_nothing(
-    subject: OnnxSubject, tmp_path: Path
+    subject: Subject, tmp_path: Path
 ) -> None:
     bench = Bench(subject, KEY, tmp_path / state_name("onnxruntime"), Deadline(60), ticking())
     names = [group.name for group in bench.groups]
@@ -143,14 +143,14 @@ def test_sensitivity_ranks_the_damaging_group_first_and_a_second_run_measures_no
     )
 
 
-def test_only_the_groups_asked_for_stay_in_float(subject: OnnxSubject, tmp_path: Path) -> None:
+def test_only_the_groups_asked_for_stay_in_float(subject: Subject, tmp_path: Path) -> None:
     quantize_onnx(subject.fp32, subject.learned, tmp_path / "mixed.onnx", in_float=["three"])
     ops = runtime_operators(tmp_path / "mixed.onnx")
     assert ops["QLinearConv"] == 3 and ops.get("Conv", 0) + ops.get("FusedConv", 0) == 1
 
 
 def test_the_result_is_a_file_that_does_what_the_report_says(
-    subject: OnnxSubject, tmp_path: Path
+    subject: Subject, tmp_path: Path
 ) -> None:
     report = search(
         subject, parse_budgets(["psnr_db>=30", "bytes<=1e6"]), FACTS, KEY, tmp_path, "mixed.onnx",
@@ -169,7 +169,7 @@ def test_the_result_is_a_file_that_does_what_the_report_says(
 class Counting:
     """A subject that counts how often each form is written."""
 
-    inner: OnnxSubject
+    inner: Subject
     written: list[tuple[str, ...]]
 
     def __getattr__(self, name: str) -> object:
@@ -181,7 +181,7 @@ class Counting:
 
 
 def test_each_form_is_written_once_also_the_one_that_all_are_timed_with(
-    subject: OnnxSubject, tmp_path: Path
+    subject: Subject, tmp_path: Path
 ) -> None:
     counting = Counting(subject, [])
     bench = Bench(counting, KEY, tmp_path / "state.json", Deadline(60), ticking())
@@ -194,7 +194,7 @@ def test_each_form_is_written_once_also_the_one_that_all_are_timed_with(
 
 
 def test_the_two_ends_are_measured_whatever_the_clock_says(
-    subject: OnnxSubject, tmp_path: Path
+    subject: Subject, tmp_path: Path
 ) -> None:
     bench = Bench(subject, KEY, tmp_path / "state.json", Deadline(-1), ticking())
     assert bench(()).in_float == () and bench(bench.everything).in_float == tuple(
@@ -213,20 +213,18 @@ def test_a_step_that_would_probably_end_outside_its_time_is_not_begun() -> None:
         deadline.check()
 
 
-def test_a_network_without_integers_is_not_searched(subject: OnnxSubject, tmp_path: Path) -> None:
+def test_a_network_without_integers_is_not_searched(subject: Subject, tmp_path: Path) -> None:
     model = onnx.load(str(subject.fp32))
     del model.graph.node[:]
     model.graph.node.append(helper.make_node("Identity", ["content"], ["stylized"]))
     onnx.save(model, str(tmp_path / "copy.onnx"))
-    bare = OnnxSubject(
-        tmp_path / "copy.onnx", tmp_path / "copy.onnx", TIER, subject.learned, subject.pairs,
-        Scorers(),
-    )  # fmt: skip
+    copy = tmp_path / "copy.onnx"
+    bare = replace(subject, fp32=copy, prepared=copy, reference_fp32=copy)
     with pytest.raises(InputError, match="leave this network in FP32"):
         Bench(bare, KEY, tmp_path / "state.json", Deadline(60))
 
 
-def test_an_altered_state_is_refused(subject: OnnxSubject, tmp_path: Path) -> None:
+def test_an_altered_state_is_refused(subject: Subject, tmp_path: Path) -> None:
     (tmp_path / state_name("onnxruntime")).write_text("{}")
     with pytest.raises(InputError, match="to measure anew"):
         Bench(subject, KEY, tmp_path / state_name("onnxruntime"), Deadline(60))
@@ -320,7 +318,7 @@ def test_a_group_that_was_not_measured_alone_says_so_or_what_the_runtime_said() 
     assert reason_of(THREE, outcome, False) == "not measured alone in this time"
 
 
-def test_files_that_no_search_wrote_are_not_replaced(subject: OnnxSubject, tmp_path: Path) -> None:
+def test_files_that_no_search_wrote_are_not_replaced(subject: Subject, tmp_path: Path) -> None:
     budgets = parse_budgets(["psnr_db>=5"])
     for name in ("mixed.onnx", search_name("onnxruntime")):
         folder = tmp_path / name.replace(".", "-")
@@ -334,7 +332,7 @@ def test_files_that_no_search_wrote_are_not_replaced(subject: OnnxSubject, tmp_p
 
 
 def test_the_report_shows_fp32_int8_and_the_chosen_file_beside_each_other(
-    subject: OnnxSubject, tmp_path: Path
+    subject: Subject, tmp_path: Path
 ) -> None:
     report = search(
         subject, parse_budgets(["psnr_db>=20"]), FACTS, KEY, tmp_path, "mixed.onnx",

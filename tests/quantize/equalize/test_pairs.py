@@ -28,7 +28,7 @@ from iast_export.quantize.litert.weights import write_equalized_litert
 from iast_export.quantize.onnx.qdq import quantize_onnx
 from iast_export.runtimes.litert import open_litert
 from iast_export.runtimes.onnx import open_onnx
-from iast_export.search import LiteRtSubject, OnnxSubject
+from iast_export.search import Subject
 from iast_export.specs import RUNTIMES, STYLIZED, Runtime
 from tests.equalize_cases import FEEDS, Branches, Network, psnr_db, write_files
 from tests.rewrite_cases import model_of, picture, run, weight
@@ -211,12 +211,12 @@ def test_a_group_left_in_float_still_fits_its_equalized_neighbors(
 ) -> None:
     made = write_files(Network(Branches), tmp_path)
     ((tier, fp32),) = made.onnx.items()
-    given = (tier, Learned(made.ranges[runtime]), (), Scorers())
-    subject = (
-        OnnxSubject(fp32, made.prepared_onnx[tier], *given)
-        if runtime == "onnxruntime"
-        else LiteRtSubject(made.litert, made.prepared_litert, fp32, *given)
-    )
+    files = {
+        "onnxruntime": (fp32, made.prepared_onnx[tier]),
+        "litert": (made.litert, made.prepared_litert),
+    }[runtime]
+    learned = Learned(made.ranges[runtime])
+    subject = Subject(runtime, tier, *files, fp32, learned, (), Scorers())
     wide, narrow, both, last = (group.name for group in subject.groups)
     for in_float in ([wide], [narrow], [both], [last], [wide, both], [narrow, both]):
         path = tmp_path / f"mixed{subject.suffix}"

@@ -42,7 +42,7 @@ def measured(path: Path, kind: str) -> dict[str, Span]:
         if name not in [item.name for item in model.graph.output]:
             model.graph.output.append(helper.make_empty_tensor_value_info(name))
     session = open_onnx(model.SerializeToString(), outputs=names)
-    sizes = [(32, 32), (24, 32), (16, 20)]
+    sizes = [(32, 32), (24, 32), (16, 24)]
     runs = [
         session.run({"content": pseudo_photograph(*size), **tiny_codes(kind)}) for size in sizes
     ]
@@ -57,7 +57,8 @@ def psnr_db(a: np.ndarray, b: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize(
-    ("kind", "depth", "side", "floor_db"), [("iast", 2, 32, 40), ("adain", 1, 32, 30)]
+    ("kind", "depth", "side", "floor_db"),
+    [("iast", 2, 32, 40), ("iast2", 4, 32, 40), ("adain", 1, 32, 30)],
 )
 def test_int8_is_close_and_runs_in_integers(
     kind: str, depth: int, side: int, floor_db: float, tmp_path: Path
@@ -66,7 +67,7 @@ def test_int8_is_close_and_runs_in_integers(
     summary = quantize_onnx(source, Learned(measured(source, kind)), tmp_path / "int8.onnx")
     assert summary.runtime_ops["QLinearConv"] == summary.quantized_ops["Conv"]
     assert summary.runtime_ops == runtime_operators(tmp_path / "int8.onnx")
-    feeds = {"content": pseudo_photograph(28, 32), **tiny_codes(kind)}
+    feeds = {"content": pseudo_photograph(24, 32), **tiny_codes(kind)}
     expected = open_onnx(source).run(feeds)["stylized"]
     got = open_onnx(tmp_path / "int8.onnx").run(feeds)["stylized"]
     assert psnr_db(got, expected) > floor_db
@@ -84,6 +85,17 @@ def test_only_the_head_of_two_channels_stays_in_float(tmp_path: Path) -> None:
         "normalization statistics" in summary.islands[0]
         and "head of few channels" in summary.islands[0]
     )
+
+
+def test_of_the_second_networks_convolutions_only_the_head_stays_in_float(
+    tmp_path: Path,
+) -> None:
+    source = tiny_onnx("iast2", 4, 32)
+    summary = quantize_onnx(source, Learned(measured(source, "iast2")), tmp_path / "int8.onnx")
+    floats = summary.runtime_ops.get("Conv", 0) + summary.runtime_ops.get("FusedConv", 0)
+    # stem, down, up, in and out of the coarse scale, 3 + 2 blocks, the skip, refine, last layer.
+    assert (floats, summary.quantized_ops["Conv"]) == (0, 5 + 2 * 5 + 2 + 2)
+    assert summary.runtime_ops["MatMul"] == 4
 
 
 def test_a_tensor_that_several_float_operators_read_is_dequantized_once(tmp_path: Path) -> None:
