@@ -130,7 +130,7 @@ def read_foreign(target: str, path: Path, **job: Any) -> Any:
 
 def _file_of_nobody() -> IO[bytes]:
     """A file without a name, which lives as long as it is open: its user closes it."""
-    return tempfile.TemporaryFile()  # noqa: SIM115
+    return tempfile.TemporaryFile()
 
 
 def _content(file: IO[bytes]) -> bytes:

@@ -16,18 +16,20 @@ from iast_export.quantize.ranges import Range
 RNG = np.random.default_rng(0)
 FILTERS = {f"{n}" * 64: RNG.normal(size=(3, 2, n)).astype(np.float32) for n in (1, 2)}
 ALONE = {key: value / 2 for key, value in FILTERS.items()}
-SHIFTS = {"d4-256px": {"conv/1": RNG.normal(size=5).astype(np.float32)}, "d1-64px": {}}
+SHIFT = RNG.normal(size=5).astype(np.float32)
 
 
 def test_what_is_learned_is_read_as_it_was_written(tmp_path: Path) -> None:
     path = tmp_path / "learned.safetensors"
-    Adjustments({"onnxruntime": FILTERS, "litert": ALONE}, SHIFTS).save(path)
+    shifts = {"onnxruntime": {"d4-256px": {"conv/1": SHIFT}, "d1-64px": {}}}
+    Adjustments({"onnxruntime": FILTERS, "litert": ALONE}, shifts).save(path)  # type: ignore[arg-type]
     found = Adjustments.load(path)
     for runtime, wanted in (("onnxruntime", FILTERS), ("litert", ALONE)):
         held = found.filters[runtime]  # type: ignore[index]
         assert held.keys() == wanted.keys()
         assert all(np.array_equal(held[key], value) for key, value in wanted.items())
-    assert np.array_equal(found.shifts["d4-256px"]["conv/1"], SHIFTS["d4-256px"]["conv/1"])
+    assert found.shifts["onnxruntime"].keys() == {"d4-256px"} and not found.shifts["litert"]
+    assert np.array_equal(found.shifts["onnxruntime"]["d4-256px"]["conv/1"], SHIFT)
 
 
 def test_the_same_values_in_any_order_give_the_same_bytes(tmp_path: Path) -> None:
@@ -42,7 +44,7 @@ def test_where_nothing_is_asked_for_nothing_is_held(tmp_path: Path) -> None:
     path = tmp_path / "learned.safetensors"
     Adjustments().save(path)
     found = Adjustments.load(path)
-    assert found.filters == {"onnxruntime": {}, "litert": {}} and found.shifts == {}
+    assert found.filters == found.shifts == {"onnxruntime": {}, "litert": {}}
 
 
 @pytest.mark.parametrize(
