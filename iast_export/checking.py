@@ -18,16 +18,16 @@ from iast_export.gate.rules import Rules, parse_rules
 from iast_export.pictures.imagesets import parse_set
 from iast_export.recipe import Recipe, parse_recipe
 
-Kind = Literal["recipe", "rules", "set"]
+SettingsKind = Literal["recipe", "rules", "set"]
 
 # Keys of the outermost table. A set has a name too, and may leave it out.
-_KEYS: Mapping[Kind, frozenset[str]] = {
+_KEYS: Mapping[SettingsKind, frozenset[str]] = {
     "recipe": frozenset(Recipe.model_fields),
     "rules": frozenset(Rules.model_fields),
     "set": frozenset({"name", "images"}),
 }
-KINDS: tuple[Kind, ...] = tuple(_KEYS)
-_PARSERS: Mapping[Kind, Callable[[bytes, Path], object]] = {
+KINDS: tuple[SettingsKind, ...] = tuple(_KEYS)
+_PARSERS: Mapping[SettingsKind, Callable[[bytes, Path], object]] = {
     "recipe": lambda data, path: parse_recipe(data, str(path)),
     "rules": lambda data, path: parse_rules(data, str(path)),
     "set": parse_set,
@@ -47,13 +47,13 @@ class Found:
     """
 
     path: str
-    kind: Kind | None
+    kind: SettingsKind | None
     exit_code: int = 0
     message: str = ""
     remedy: str = ""
 
 
-def check_files(paths: Sequence[Path], kind: Kind | None = None) -> list[Found]:
+def check_files(paths: Sequence[Path], kind: SettingsKind | None = None) -> list[Found]:
     """What each file is and whether it can be used, in the order given; a bad one ends nothing.
 
     Args:
@@ -68,7 +68,7 @@ def exit_code(found: Sequence[Found]) -> int:
     return max((one.exit_code for one in found), default=0)
 
 
-def _checked(path: Path, kind: Kind | None) -> Found:
+def _checked(path: Path, kind: SettingsKind | None) -> Found:
     told = kind
     name = visible(str(path))
     try:
@@ -83,7 +83,7 @@ def _checked(path: Path, kind: Kind | None) -> Found:
     return Found(name, told)
 
 
-def kind_of(data: bytes, name: str) -> Kind:
+def kind_of(data: bytes, name: str) -> SettingsKind:
     """What a file is, from the keys of its outermost table that only one kind has.
 
     Args:
@@ -106,6 +106,6 @@ def kind_of(data: bytes, name: str) -> Kind:
     )
 
 
-def _others(kind: Kind) -> frozenset[str]:
+def _others(kind: SettingsKind) -> frozenset[str]:
     """The keys of all other kinds."""
     return frozenset().union(*(known for other, known in _KEYS.items() if other != kind))

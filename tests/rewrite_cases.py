@@ -13,6 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from iast_export.forms import Rewritten
 from iast_export.quantize.learned import Learned
+from iast_export.quantize.onnx.kernels import UINT8, Kernels
 from iast_export.quantize.onnx.qdq import QuantizeSummary, quantize_onnx, tensors_to_calibrate
 
 Constants = dict[str, np.ndarray]
@@ -108,13 +109,17 @@ def seen(
 
 
 def int8_of(
-    model: onnx.ModelProto, feeds: Mapping[str, np.ndarray], folder: Path
+    model: onnx.ModelProto,
+    feeds: Mapping[str, np.ndarray],
+    folder: Path,
+    kernels: Kernels = UINT8,
 ) -> tuple[onnx.ModelProto, QuantizeSummary, float]:
     """Static INT8 with ranges of one feed, what was quantized, and the PSNR to FP32 on that feed
     in dB."""
     fp32, int8 = folder / "fp32.onnx", folder / "int8.onnx"
     onnx.save(model, str(fp32))
-    summary = quantize_onnx(fp32, Learned(seen(model, tensors_to_calibrate(fp32), feeds)), int8)
+    learned = Learned(seen(model, tensors_to_calibrate(fp32), feeds))
+    summary = quantize_onnx(fp32, learned, int8, kernels=kernels)
     quantized = onnx.load(str(int8))
     wanted, got = run(model, feeds), run(quantized, feeds)
     noise = float(np.mean((wanted - got).astype(np.float64) ** 2))

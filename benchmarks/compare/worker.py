@@ -161,8 +161,7 @@ def ours_litert(job: Job) -> None:
 
 
 def _learned(job: Job) -> tuple[Path, Any, Any, Any]:
-    """The prepared ONNX file and its ranges, and factors and rounded weights, which serve both
-    runtimes."""
+    """The prepared ONNX file and its ranges, and what is learned for both runtimes."""
     from itertools import islice
 
     from iast_export.quantize.equalize import factors as equalize

@@ -1,5 +1,4 @@
-r"""What each way to set INT8 ranges and weights gains: one row per switch, all else as the recipe
-has it.
+r"""What each way to set INT8 ranges and weights gains, a row per switch, all else as it is.
 
     python -m benchmarks.quantization.ablation dist/demo --out benchmarks/quantization
     python -m benchmarks.quantization.ablation dist/adain \

@@ -13,7 +13,7 @@ from iast_export.cli.arguments import PATH
 from iast_export.cli.verbs import Verb
 
 if TYPE_CHECKING:
-    from iast_export.checking import Kind
+    from iast_export.checking import SettingsKind
 
 
 @click.command(cls=Verb)
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     "--as", "kind", type=click.Choice(("recipe", "rules", "set")), help="default: by content"
 )
 @options.as_json
-def check(files: tuple[Path, ...], kind: Kind | None, as_json: bool) -> None:
+def check(files: tuple[Path, ...], kind: SettingsKind | None, as_json: bool) -> None:
     """Whether recipes, gate rules and picture sets can be used. Needs no torch.
 
     Pictures that a set names are not opened. Exit code 2: a file can't be used; 3: one is missing.

@@ -23,7 +23,7 @@ from iast_export.files.paths import check_not_overwriting
 
 PACKAGE = "org.iastexport.demo"
 REMOTE = f"/sdcard/Android/data/{PACKAGE}/files"
-Kind = Literal["selftest", "benchmark"]
+RunKind = Literal["selftest", "benchmark"]
 # Between looks for the result; chosen.
 _POLL_S = 2.0
 _CALL_S = 120.0  # the longest that a single call may take, however long the whole may
@@ -45,7 +45,7 @@ class BenchOptions:
         poll_s: how often to look for it.
     """
 
-    kind: Kind = "benchmark"
+    kind: RunKind = "benchmark"
     serial: str | None = None
     core_mask: str | None = None
     samples: int = 30

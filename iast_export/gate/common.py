@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 
 from iast_export.reports.benchmark import BenchmarkRow
-from iast_export.reports.verdict import Check, Kind, Outcome
+from iast_export.reports.verdict import Check, CheckKind, Outcome
 from iast_export.reports.verify import VerifyRow
 
 Key = tuple[str, str, str]
@@ -49,7 +49,7 @@ def label_of(row: VerifyRow | BenchmarkRow) -> str:
 
 
 def check_of(
-    name: str, kind: Kind, outcome: Outcome, measured: str, rule: str, remedy: str
+    name: str, kind: CheckKind, outcome: Outcome, measured: str, rule: str, remedy: str
 ) -> Check:
     """A check; a pass needs no remedy."""
     return Check(

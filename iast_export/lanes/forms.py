@@ -31,6 +31,7 @@ from iast_export.quantize.calibrate import load_ranges
 from iast_export.quantize.learned import Learned, of_signatures
 from iast_export.quantize.litert import lanes as litert_lanes
 from iast_export.quantize.onnx import lanes as onnx_lanes
+from iast_export.quantize.onnx.kernels import UINT16
 from iast_export.quantize.onnx.qdq import quantize_onnx
 from iast_export.quantize.quantizer import QUANTIZERS
 from iast_export.reports.search import SearchReport, search_name
@@ -121,7 +122,7 @@ def _onnx_makers(source: Source, tier: Tier, feeds: Mapping[str, Array]) -> list
 
     def int16x8(path: Path) -> None:
         learned = Learned(load_ranges(ranges), trim_sums=trim_sums)
-        quantize_onnx(prepared, learned, path, activations="uint16")
+        quantize_onnx(prepared, learned, path, kernels=UINT16)
 
     return [
         maker("fp16", partial(onnx_lanes.write_fp16, fp32)),

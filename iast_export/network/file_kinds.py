@@ -12,44 +12,46 @@ _PICKLE_PROTOCOLS = range(2, 6)
 
 
 @dataclass(frozen=True)
-class Kind:
+class FileKind:
     """A kind of file: its words in a message, and what to do where a checkpoint was needed."""
 
     words: str
     remedy: str = "give the checkpoint: a safetensors file, or one of torch.save"
 
 
-SAFETENSORS = Kind("a safetensors file")
-TORCH_ZIP = Kind("a file of torch.save")
-PICKLE = Kind("a pickle")
+SAFETENSORS = FileKind("a safetensors file")
+TORCH_ZIP = FileKind("a file of torch.save")
+PICKLE = FileKind("a pickle")
 _OWN_NETWORK = "for another network use --network module:factory, which may read such a file itself"
-_UNPACK = Kind("a packed file", "unpack it, and give the checkpoint inside")
-_EMPTY = Kind("cut short: it is empty", "get the file again; the disk may have been full")
-_ZEROS = Kind("nothing but zero bytes", "get the file again: writing or downloading it ended early")
-_LFS = Kind("a pointer of Git LFS, not the file itself", "fetch the file with `git lfs pull`")
-_PAGE = Kind(
+_UNPACK = FileKind("a packed file", "unpack it, and give the checkpoint inside")
+_EMPTY = FileKind("cut short: it is empty", "get the file again; the disk may have been full")
+_ZEROS = FileKind(
+    "nothing but zero bytes", "get the file again: writing or downloading it ended early"
+)
+_LFS = FileKind("a pointer of Git LFS, not the file itself", "fetch the file with `git lfs pull`")
+_PAGE = FileKind(
     "a web page", "download the file itself (its raw link), signed in where that is asked for"
 )
-_SHARDS = Kind(
+_SHARDS = FileKind(
     "the list of a checkpoint's shards, not the checkpoint",
     "load all its shards into one state dict, and save that as one file",
 )
-_JSON = Kind("JSON text")
-_ONNX = Kind("an ONNX model", "give the checkpoint that it was made from")
-_TFLITE = Kind("a TFLite model", "give the checkpoint that it was made from")
-_KERAS = Kind("a Keras or HDF5 file", _OWN_NETWORK)
-_NUMPY = Kind("a file of NumPy arrays", _OWN_NETWORK)
-_PICTURE = Kind("a picture")
-_TORCHSCRIPT = Kind(
+_JSON = FileKind("JSON text")
+_ONNX = FileKind("an ONNX model", "give the checkpoint that it was made from")
+_TFLITE = FileKind("a TFLite model", "give the checkpoint that it was made from")
+_KERAS = FileKind("a Keras or HDF5 file", _OWN_NETWORK)
+_NUMPY = FileKind("a file of NumPy arrays", _OWN_NETWORK)
+_PICTURE = FileKind("a picture")
+_TORCHSCRIPT = FileKind(
     "a TorchScript archive, which holds code",
     "save torch.jit.load(FILE).state_dict() with the config, or use --network module:factory",
 )
-_EXPORTED = Kind(
+_EXPORTED = FileKind(
     "an exported program of torch.export", "save the state dict that it was exported from"
 )
-_UNKNOWN = Kind("of no known kind, or damaged at its start")
+_UNKNOWN = FileKind("of no known kind, or damaged at its start")
 
-_BEGINNINGS: tuple[tuple[bytes, Kind], ...] = (
+_BEGINNINGS: tuple[tuple[bytes, FileKind], ...] = (
     (b"version https://git-lfs", _LFS),
     (b"\x89HDF\r\n\x1a\n", _KERAS),
     (b"\x93NUMPY", _NUMPY),
@@ -61,11 +63,11 @@ _BEGINNINGS: tuple[tuple[bytes, Kind], ...] = (
     (b"7z\xbc\xaf", _UNPACK),
     (b"Rar!", _UNPACK),
     (b"\x28\xb5\x2f\xfd", _UNPACK),
-    (b"GGUF", Kind("a GGUF file", _OWN_NETWORK)),
+    (b"GGUF", FileKind("a GGUF file", _OWN_NETWORK)),
 )
 
 
-def kind_of(data: bytes) -> Kind:
+def kind_of(data: bytes) -> FileKind:
     """The kind of a file from its bytes."""
     if not data:
         return _EMPTY
@@ -87,7 +89,7 @@ def kind_of(data: bytes) -> Kind:
     return _of_text(data) or (_ONNX if _is_onnx(data) else _UNKNOWN)
 
 
-def _of_text(data: bytes) -> Kind | None:
+def _of_text(data: bytes) -> FileKind | None:
     head = data[:_HEAD_BYTES].removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     if head.startswith((b"<!doctype", b"<html", b"<?xml", b"<head", b"<body")):
         return _PAGE
@@ -106,7 +108,7 @@ def _is_onnx(data: bytes) -> bool:
     )
 
 
-def _of_zip(data: bytes) -> Kind:
+def _of_zip(data: bytes) -> FileKind:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             names = archive.namelist()

@@ -314,8 +314,7 @@ class StyleEncoder(nn.Module):
             self.head.bias.copy_(config.neutral_code())
 
     def pooled(self, style: Tensor) -> Tensor:
-        """Channel means and deviations [N, 2 * sum of the widths] of the artwork, before the dense
-        layers."""
+        """Channel means and deviations [N, 2 * sum of the widths], which the dense layers read."""
         x = style * 2.0 - 1.0
         pooled = []
         for i, conv in enumerate(self.convs):

@@ -61,7 +61,7 @@ class Weights:
     checked: bool
 
 
-def check_kind(data: bytes, name: str) -> file_kinds.Kind:
+def check_kind(data: bytes, name: str) -> file_kinds.FileKind:
     """The kind of a checkpoint file.
 
     Raises:

@@ -1,5 +1,4 @@
-"""Where a tier, as the exporter writes it, changes between floats and integers, and what that
-costs."""
+"""Where a tier changes between floats and integers as it is written, and what that costs."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from iast_export.decide.decide import Decisions
 from iast_export.decide.graph import CLAMPS, Op
 from iast_export.decide.policy import ONNX
 
-Kind = Literal[
+GroupKind = Literal[
     "dense convolution",
     "depthwise convolution",
     "grouped convolution",
@@ -68,7 +68,7 @@ class Group:
         ops: in the order of the graph.
     """
 
-    kind: Kind
+    kind: GroupKind
     role: Role
     ops: tuple[Op, ...]
 
@@ -109,7 +109,7 @@ class _Finder:
 
     def __init__(self, decisions: Decisions) -> None:
         self.network, self.is_integer = decisions.network, decisions.is_integer
-        self.found: list[tuple[Kind, list[Op]]] = []
+        self.found: list[tuple[GroupKind, list[Op]]] = []
         self.taken: set[str] = set()
 
     def find(self) -> list[Group]:
@@ -126,7 +126,7 @@ class _Finder:
         groups = [Group(kind, self._role(ops), tuple(ops)) for kind, ops in self.found]
         return sorted(groups, key=lambda group: group.ops[0].position)
 
-    def _take(self, kind: Kind, ops: Iterable[Op]) -> None:
+    def _take(self, kind: GroupKind, ops: Iterable[Op]) -> None:
         chosen = sorted(ops, key=lambda op: op.position)
         self.found.append((kind, chosen))
         self.taken.update(op.name for op in chosen)
@@ -230,7 +230,9 @@ class _Finder:
             statistics |= grown
         members = [op for op in self.network.ops if op.name in statistics]
         for chain in self._joined(members):
-            kind: Kind = "adaptive normalization" if self._reads_codes(chain) else "normalization"
+            kind: GroupKind = (
+                "adaptive normalization" if self._reads_codes(chain) else "normalization"
+            )
             normalizes = any(op.type in _ROOTS for op in chain)
             self._take(kind if normalizes else "pooling", [*chain, *self._clamp_of(chain)])
 
@@ -266,8 +268,8 @@ class _Finder:
                     ops += self._clamp_of(ops)
                 self._take(kind, ops)
 
-    def _single_kind(self, op: Op) -> Kind | None:
-        kinds: dict[str, Kind] = {
+    def _single_kind(self, op: Op) -> GroupKind | None:
+        kinds: dict[str, GroupKind] = {
             "BatchNormalization": "batch normalization",
             "DepthToSpace": "pixel shuffle",
             "HardSwish": "hard-swish",
@@ -291,7 +293,7 @@ class _Finder:
         for members in self._joined(maps, lambda a, b: shapes.get(a.name) == shapes.get(b.name)):
             self._take(self._elementwise_kind(members), members)
 
-    def _elementwise_kind(self, ops: Sequence[Op]) -> Kind:
+    def _elementwise_kind(self, ops: Sequence[Op]) -> GroupKind:
         types = {op.type for op in ops}
         gates = any(
             op.type == "Mul" and len(op.inputs) == 2 and op.inputs[0] != op.inputs[1] for op in ops
@@ -369,7 +371,7 @@ def _keeps_places(op: Op) -> bool:
     return op.type == "Sigmoid" or _only_moves(op)
 
 
-def _convolution_kind(op: Op) -> Kind:
+def _convolution_kind(op: Op) -> GroupKind:
     if op.type == "ConvTranspose":
         return "transposed convolution"
     if op.groups > 1:

@@ -160,8 +160,9 @@ def int8_model(planned: Planned, group: Group) -> onnx.ModelProto:
     alone, layouts = cut(planned, group), integer_layouts(planned.decisions, group)
     if planned.is_integer(group.main) and group.main.type in ("Conv", "HardSwish"):
         written = _as_exported(alone, size_multiple_px(planned.model), group.main)
-        return channels_last(_integer_edges(written, planned.network), layouts)
-    return channels_last(naive_int8(alone), layouts)
+    else:
+        written = naive_int8(alone)
+    return channels_last(_integer_edges(written, planned.network), layouts)
 
 
 def _as_exported(alone: onnx.ModelProto, multiple_px: int, main: Op) -> onnx.ModelProto:

@@ -74,8 +74,7 @@ class OnnxPlanner:
         return Micro(Int8Facts(kernel=kernel, operators=shown), fp32, lambda: run)
 
     def convert(self, conversion: Conversion, threads: int) -> Run:
-        """QuantizeLinear or DequantizeLinear, and the transposition where integers lie channels
-        last."""
+        """QuantizeLinear or DequantizeLinear, transposed where integers lie channels last."""
         shape, names = list(conversion.shape), ("floats", "integers_q")
         quantizes = conversion.direction == "quantize"
         source, target = names if quantizes else names[::-1]

@@ -1,6 +1,6 @@
 """Which groups the export gave another form, with its own names and reasons, by that form.
 
-What ONNX files went through stands in `rewrites.registry`, what LiteRT's did in `litert_forms`.
+What ONNX files went through stands in `forms.registry`, what LiteRT's did in `litert_forms`.
 """
 
 from __future__ import annotations

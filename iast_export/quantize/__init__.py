@@ -1,1 +1,1 @@
-"""Static INT8 for both runtimes: `onnx_qdq` for ONNX Runtime, `litert` for LiteRT."""
+"""Static INT8 for both runtimes: `onnx` for ONNX Runtime, `litert` for LiteRT."""

@@ -1,5 +1,4 @@
-"""What a build, a search and the comparison of lanes ask of a runtime's INT8, as an object per
-runtime.
+"""What builds, searches and comparisons ask of INT8, as one object per runtime.
 
 It stands here and not with `runtimes.target.Target`: what opens a file knows nothing of how one is
 quantized. Both are found by the same name.

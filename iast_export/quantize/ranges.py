@@ -1,9 +1,9 @@
 """Activation ranges from a stream of tensors: bounded memory; any order or split is the same.
 
-Every estimator but `MinMax` counts values in one fixed grid, derived from the bit pattern of
-float32: sign, exponent and the first five mantissa bits. A grid that never moves needs no
-rescaling, so counts are exact integers and two histograms merge by addition. A bin is at most 1/32
-(3 %) wide relative to its value; the lowest and the highest value are kept exactly.
+Values are counted in one fixed grid, derived from the bit pattern of float32: sign, exponent and
+the first five mantissa bits. A grid that never moves needs no rescaling, so counts are exact
+integers and two histograms merge by addition. A bin is at most 1/32 (3 %) wide relative to its
+value; the lowest and the highest value are kept exactly.
 """
 
 from __future__ import annotations

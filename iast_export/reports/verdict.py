@@ -14,12 +14,12 @@ from iast_export.errors import (
 )
 from iast_export.reports.base import Model
 
-Kind = Literal["integrity", "accuracy", "speed", "size", "coverage"]
+CheckKind = Literal["integrity", "accuracy", "speed", "size", "coverage"]
 Outcome = Literal["pass", "fail", "cannot judge"]
 
 # Strongest first: altered files make every figure worthless; what is known to be bad outranks what
 # is not known; a wrong picture is worse than a slow one.
-_FAILURES: dict[Kind, type[IastExportError]] = {
+_FAILURES: dict[CheckKind, type[IastExportError]] = {
     "integrity": InputError,
     "accuracy": AccuracyError,
     "speed": RegressionError,
@@ -47,7 +47,7 @@ class Check(Model):
     """
 
     name: str
-    kind: Kind
+    kind: CheckKind
     outcome: Outcome
     measured: str
     rule: str

@@ -61,8 +61,7 @@ class Subject:
         return QUANTIZERS[self.runtime].groups(self.fp32, self.tier)
 
     def write(self, in_float: Collection[str], path: Path) -> None:
-        """Writes the candidate with these groups in float; with all of them that is the FP32 form
-        itself.
+        """Writes the candidate with these groups in float; with all of them, the FP32 form itself.
 
         Raises:
             InputError, ToolError: see `Quantizer.write_tier`.

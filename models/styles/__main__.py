@@ -21,7 +21,7 @@ from iast_export.errors import IastExportError
 from iast_export.network.checkpoint import PACKAGED_CHECKPOINT
 from models.styles.adapter import FOLDERS
 from models.styles.kit import VGG, Kit, crops_of, training_crops
-from models.styles.measure import Plan, measure
+from models.styles.measure import SampleCounts, measure
 from models.styles.optimize import Effort
 from models.styles.report import write
 from models.styles.verbs import adapters_for, make_adapters, refine
@@ -62,12 +62,17 @@ def _parser() -> argparse.ArgumentParser:
         "--out", type=Path, required=True, help="folder for styles.md and styles.json"
     )
     gain.add_argument(
-        "--artworks", type=int, default=Plan().artworks, help="unseen ones of each kind"
+        "--artworks", type=int, default=SampleCounts().artworks, help="unseen ones of each kind"
     )
     gain.add_argument(
-        "--refined", type=int, default=Plan().refined, help="of these, with a refined code too"
+        "--refined",
+        type=int,
+        default=SampleCounts().refined,
+        help="of these, with a refined code too",
     )
-    gain.add_argument("--photographs", type=int, default=Plan().photographs, help="of Kodak-24")
+    gain.add_argument(
+        "--photographs", type=int, default=SampleCounts().photographs, help="of Kodak-24"
+    )
     gain.add_argument("--refine-steps", type=int, default=Effort().steps)
     for verb in (adapt, gain):
         verb.add_argument("--steps", type=int, default=300, help="of each adapter")
@@ -89,7 +94,7 @@ def _run(args: Any) -> None:
         for kind, change in make_adapters(kit, images, args.kinds, args.out, effort).items():
             print(f"{kind}: loss {change}")
         return
-    plan = Plan(args.artworks, args.refined, args.photographs)
+    plan = SampleCounts(args.artworks, args.refined, args.photographs)
     adapters = adapters_for(kit, images, args.adapters, effort)
     found = measure(kit, images, adapters, plan, Effort(args.refine_steps))
     print(write(args.out, found, {"adapter": effort.steps, "refined": args.refine_steps}))

@@ -35,7 +35,7 @@ ALL = "all kinds"
 
 
 @dataclass(frozen=True)
-class Plan:
+class SampleCounts:
     """How many unseen pictures are judged: artworks of a kind, of them refined, photographs."""
 
     artworks: int = 6
@@ -73,12 +73,12 @@ class Measured:
     """All gains, and what they were measured on."""
 
     checkpoint_sha256: str
-    plan: Plan
+    plan: SampleCounts
     gains: tuple[Gain, ...]
 
 
 def measure(
-    kit: Kit, images: Path, adapters: Mapping[str, KindAdapter], plan: Plan, effort: Effort
+    kit: Kit, images: Path, adapters: Mapping[str, KindAdapter], plan: SampleCounts, effort: Effort
 ) -> Measured:
     """Judges shared, adapted and refined codes of every kind that has an adapter.
 

@@ -29,6 +29,7 @@ from iast_export.quantize.litert.static import quantize_litert
 from iast_export.quantize.litert.weights import write_equalized_litert
 from iast_export.quantize.observers import observe_onnx
 from iast_export.quantize.onnx import qdq as onnx_qdq
+from iast_export.quantize.onnx.kernels import UINT16
 from iast_export.quantize.onnx.layers import quantize_weight, with_learned
 from iast_export.quantize.onnx.qdq import quantize_onnx, tensors_to_calibrate
 from iast_export.quantize.patches import integer_layers, observe_patches
@@ -236,9 +237,7 @@ def test_channels_of_groups_are_made_alike_before_they_are_dense(tmp_path: Path)
 
 
 def test_sixteen_bits_keep_the_groups_that_float_is_fast_at(tmp_path: Path) -> None:
-    quantize_onnx(
-        onnx_fp32(), Learned(onnx_ranges()), tmp_path / "uint16.onnx", activations="uint16"
-    )
+    quantize_onnx(onnx_fp32(), Learned(onnx_ranges()), tmp_path / "uint16.onnx", kernels=UINT16)
     graph = load_model(tmp_path / "uint16.onnx").graph
     groups = [attribute(node, "group", 1) for node in graph.node if node.op_type == "Conv"]
     assert groups.count(4) == groups.count(16) == 1

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from onnx import helper
 
 from iast_export.forms.hard_swish import fuse_hard_swish
+from iast_export.quantize.onnx.kernels import UINT16
 from tests.rewrite_cases import (
     Constants,
     int8_of,
@@ -118,6 +119,13 @@ def test_between_convolutions_it_computes_in_integers_and_stays_close(tmp_path: 
     assert summary.quantized_ops["HardSwish"] == 1
     assert summary.runtime_ops["QLinearMul"] == summary.runtime_ops["QLinearAdd"] == 1
     assert psnr_db > 40
+
+
+def test_with_sixteen_bits_it_is_no_arithmetic_of_eight(tmp_path: Path) -> None:
+    model = between_convolutions(n("Relu", "b", "y"))
+    quantized, _, psnr_db = int8_of(model, {"x": picture(4, 24, 24)}, tmp_path, UINT16)
+    assert "HardSwish" in types(quantized) and "Mul" not in types(quantized)
+    assert psnr_db > 50
 
 
 def test_levels_below_minus_three_are_not_spent(tmp_path: Path) -> None:

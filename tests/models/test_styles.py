@@ -24,7 +24,7 @@ from models.styles import kit as kits
 from models.styles import optimize as optimizing
 from models.styles.adapter import KindAdapter, adapted_code, files_of, load_adapters, save_adapters
 from models.styles.kit import VGG, Kit, crops_of, read_vgg
-from models.styles.measure import STRENGTHS, Plan, gain, measure
+from models.styles.measure import STRENGTHS, SampleCounts, gain, measure
 from models.styles.optimize import (
     Effort,
     FreeCode,
@@ -233,7 +233,11 @@ def test_closer_at_the_cost_of_detail_is_no_gain() -> None:
 def test_the_measurement_compares_the_same_artworks(data: Path) -> None:
     kit = kit_of(data)
     found = measure(
-        kit, data / "images", random_adapters(kit.net), Plan(2, 2, 1), Effort(steps=2, batch=2)
+        kit,
+        data / "images",
+        random_adapters(kit.net),
+        SampleCounts(2, 2, 1),
+        Effort(steps=2, batch=2),
     )
     assert [(g.code, g.kind, g.artworks) for g in found.gains] == [
         ("adapter", "oil", 2),
@@ -248,7 +252,7 @@ def test_the_measurement_compares_the_same_artworks(data: Path) -> None:
     assert first.closer.value == pytest.approx(first.style[0] - first.style[1])
     assert "| adapter | oil | 2 |" in markdown(found, {"adapter": 2, "refined": 2})
     with pytest.raises(InputError, match="at least 2 artworks"):
-        measure(kit, data / "images", {}, Plan(1, 1, 1), Effort())
+        measure(kit, data / "images", {}, SampleCounts(1, 1, 1), Effort())
 
 
 @pytest.mark.usefixtures("small")

@@ -9,7 +9,7 @@ import pytest
 
 from iast_export.families import FAMILIES
 from iast_export.quantize.calibrate import collect
-from iast_export.quantize.learned import Adjustments, Learned
+from iast_export.quantize.learned import Learned
 from iast_export.quantize.quantizer import QUANTIZERS
 from iast_export.runtimes.target import TARGETS
 from iast_export.specs import RUNTIMES, Runtime
@@ -44,17 +44,3 @@ def test_a_tier_alone_is_observed_written_and_described(runtime: Runtime, tmp_pa
     for data in (alone, path.read_bytes()):
         drawn = TARGETS[runtime].open(data, TIER).run(fed[0])["stylized"]
         assert drawn.shape == (1, 3, 32, 32) and np.isfinite(drawn).all()
-
-
-def test_what_is_learned_is_kept_by_runtime(tmp_path: Path) -> None:
-    made = Adjustments(
-        {"onnxruntime": {"a": np.ones((1, 1, 1), np.float32)}},
-        {"onnxruntime": {"d2-32px": {"x/y": np.arange(3, dtype=np.float32)}}},
-    )
-    made.save(tmp_path / "learned.safetensors")
-    found = Adjustments.load(tmp_path / "learned.safetensors")
-    assert {runtime: list(one) for runtime, one in found.filters.items()} == {
-        "onnxruntime": ["a"], "litert": []
-    }  # fmt: skip
-    assert found.shifts["litert"] == {}
-    assert found.shifts["onnxruntime"]["d2-32px"]["x/y"].tolist() == [0.0, 1.0, 2.0]

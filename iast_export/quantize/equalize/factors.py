@@ -4,12 +4,12 @@ After Nagel et al., "Data-Free Quantization Through Weight Equalization and Bias
 Between two convolutions with nothing but ReLU and movements between them, channel c of the first
 may be divided by s_c and the second's weights for it multiplied: the network stays the same.
 Nagel's s_c balances the weights of both. Here weights have a scale per channel, while the tensor
-between has one for all, so s_c comes from
-its values: it makes channels alike of which one would else take the levels of all others. So it is
-with several convolutions whose results are concatenated: a branch that is a hundred times smaller
-than its neighbor would lose its levels. Before an instance normalization channels are free
-(`equalize_norms`). Factors are common to all tiers, which share their weights, and known by the
-content of the filters, as learned rounding is.
+between has one for all, so s_c comes from its values: it makes channels alike of which one would
+else take the levels of all others. So it is with several convolutions whose results are
+concatenated: a branch that is a hundred times smaller than its neighbor would lose its levels.
+Before an instance normalization channels are free (`norms.learn_norm_factors`). Factors are common
+to all tiers, which share their weights, and known by the content of the filters, as learned
+rounding is.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from iast_export.files.artifacts import read_json, write_json
 from iast_export.formats.onnx_graph import Array, index_graph, load_model, prune, save_model
 from iast_export.forms.edit import add_constant, conv_weight
 from iast_export.quantize.equalize.norms import (
+    ChannelSpread,
     NormFactors,
     NormTier,
-    Spread,
     find_normalized,
     fingerprints,
     learn_norm_factors,
@@ -40,7 +40,7 @@ from iast_export.quantize.equalize.norms import (
 from iast_export.quantize.equalize.pairs import (
     Factors,
     Key,
-    Tier,
+    PairTier,
     Weights,
     fixed_pairs,
     maxima,
@@ -233,7 +233,7 @@ def learn_equalization(
     return learn_factors([tier for tier, _ in seen], [norms for _, norms in seen])
 
 
-def learn_factors(tiers: Sequence[Tier], normalized: Sequence[NormTier] = ()) -> Equalization:
+def learn_factors(tiers: Sequence[PairTier], normalized: Sequence[NormTier] = ()) -> Equalization:
     """Factors from the values of all tiers together; empty where channels are alike.
 
     s_c = sqrt(a_c / r_c), a_c the largest value of channel c, r_c its largest weight in the
@@ -327,7 +327,7 @@ def write_equalized_onnx(source: Path, target: Path, factors: Equalization) -> N
 
 def see_channels(
     fp32_path: Path, feeds: Iterable[Feeds], threads: int = 1
-) -> tuple[Tier, NormTier]:
+) -> tuple[PairTier, NormTier]:
     """The graph of an FP32 file with what factors are learned from, outliers left out.
 
     Returns:
@@ -339,14 +339,14 @@ def see_channels(
     names = sorted(normalized.union(between))
     observe = observe_onnx(fp32_path, names, threads)
     largest: dict[str, Factors] = {}
-    spreads: dict[str, Spread] = {}
+    spreads: dict[str, ChannelSpread] = {}
     for feed in feeds if names else ():
         for name, values in observe(feed):
             if name in between:
                 seen = np.percentile(np.abs(values), _SHARE, axis=(0, 2, 3))
                 largest[name] = np.maximum(largest.get(name, 0.0), seen)
             if name in normalized:
-                spread = Spread.of(values)
+                spread = ChannelSpread.of(values)
                 spreads[name] = spreads[name].joined(spread) if name in spreads else spread
     return (graph, largest), (graph, spreads)
 

@@ -49,7 +49,7 @@ class Normalized:
 
 
 @dataclass(frozen=True)
-class Spread:
+class ChannelSpread:
     """What values a tensor's channels take: bounds without outliers, least deviation [C]."""
 
     low: Values
@@ -57,16 +57,16 @@ class Spread:
     deviation: Values
 
     @staticmethod
-    def of(values: Array) -> Spread:
+    def of(values: Array) -> ChannelSpread:
         """Of a tensor [N, C, H, W]."""
         low, high = np.percentile(values, (_OUTSIDE, 100.0 - _OUTSIDE), axis=(0, 2, 3)).astype(
             np.float64
         )
-        return Spread(low, high, values.std(axis=(2, 3), dtype=np.float64).min(axis=0))
+        return ChannelSpread(low, high, values.std(axis=(2, 3), dtype=np.float64).min(axis=0))
 
-    def joined(self, other: Spread) -> Spread:
+    def joined(self, other: ChannelSpread) -> ChannelSpread:
         """Over both."""
-        return Spread(
+        return ChannelSpread(
             np.minimum(self.low, other.low),
             np.maximum(self.high, other.high),
             np.minimum(self.deviation, other.deviation),
@@ -96,7 +96,7 @@ class NormFactors:
         return np.where(same.any(1), same.argmax(1), -1)
 
 
-NormTier = tuple[onnx.GraphProto, Mapping[str, Spread]]
+NormTier = tuple[onnx.GraphProto, Mapping[str, ChannelSpread]]
 """A graph, and the values of its `Normalized.tensor`s."""
 
 
@@ -170,10 +170,10 @@ def learn_norm_factors(tiers: Sequence[NormTier]) -> tuple[NormFactors, ...]:
 
 def _pooled(
     tiers: Sequence[NormTier],
-) -> tuple[dict[bytes, Array], dict[bytes, tuple[Spread, Normalized]]]:
+) -> tuple[dict[bytes, Array], dict[bytes, tuple[ChannelSpread, Normalized]]]:
     """Every weight by its bytes, and all tiers' values of those that lead to normalizations."""
     weights: dict[bytes, Array] = {}
-    found: dict[bytes, tuple[Spread, Normalized]] = {}
+    found: dict[bytes, tuple[ChannelSpread, Normalized]] = {}
     elsewhere: set[bytes] = set()
     for graph, seen in tiers:
         index = index_graph(graph)
@@ -196,7 +196,7 @@ def _pooled(
 
 
 def _factors(
-    prints: Values, unique: NDArray[np.bool_], spread: Spread, where: Normalized
+    prints: Values, unique: NDArray[np.bool_], spread: ChannelSpread, where: Normalized
 ) -> NormFactors:
     middle = (spread.low + spread.high) / 2 if where.moves else np.zeros_like(spread.low)
     half = np.maximum(spread.high - middle, middle - spread.low)

@@ -21,7 +21,7 @@ from iast_export.forms.edit import conv_weight
 
 Factors = NDArray[np.float64]
 Key = tuple[tuple[bytes | int, ...], bytes]
-Tier = tuple[onnx.GraphProto, Mapping[str, Factors]]
+PairTier = tuple[onnx.GraphProto, Mapping[str, Factors]]
 """A graph, and the largest magnitude of each channel of its `tensors_to_see`."""
 
 
@@ -140,7 +140,7 @@ def maxima(weight: Array, axes: tuple[int, ...]) -> Factors:
     return np.asarray(np.abs(weight).max(axis=axes), np.float64)
 
 
-def weigh(tier: Tier) -> list[Weights]:
+def weigh(tier: PairTier) -> list[Weights]:
     """The pairs of a tier with their weights."""
     graph, seen = tier
     index = index_graph(graph)
@@ -160,7 +160,7 @@ def weigh(tier: Tier) -> list[Weights]:
     ]
 
 
-def fixed_pairs(tiers: Sequence[Tier]) -> set[Key]:
+def fixed_pairs(tiers: Sequence[PairTier]) -> set[Key]:
     """Pairs whose weights are used once in each tier, and by the same pair in all."""
     roles: dict[tuple[str, bytes], set[Key | None]] = {}
     for tier in tiers:

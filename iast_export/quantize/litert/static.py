@@ -6,7 +6,7 @@ picture), depthwise convolutions that float operators read and residual sums (wh
 add up along the trunk).
 
 Grouped convolutions are written as dense ones, with zeros, where that is faster
-(`rewrites.grouped`).
+(`forms.grouped`).
 
 Tensors that only move values share one range, so that no requantization is inserted and pixels
 stay exact. A final clamp to [0, 1] is dropped: the output's scale, exactly 1/255 with zero point
@@ -47,7 +47,7 @@ Edges = Literal["float32", "int8"]
 CONVOLUTIONS = ("CONV_2D", "TRANSPOSE_CONV")
 WEIGHTED = (*CONVOLUTIONS, "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 TOOL_NAMES = {
-    "DEPTH_TO_SPACE": "RESHAPE",  # as `litert_moves` hides it
+    "DEPTH_TO_SPACE": "RESHAPE",  # as `moves` hides it
     "SPACE_TO_DEPTH": "RESHAPE",
     "TRANSPOSE_CONV": "CONV_2D_TRANSPOSE",
 }
@@ -200,7 +200,7 @@ def run_tool(
         data: a model with named constants.
         configure: gives a `quantizer.Quantizer` its recipe.
         calibration: min and max by tensor name; None where nothing is static.
-        spelled: see `litert_moves.show_block_moves`.
+        spelled: see `moves.show_block_moves`.
 
     Raises:
         ToolError: the quantizer fails.

@@ -163,6 +163,11 @@ def keep_layout(emitter: Emitter, name: str, output: str) -> str:
     return emitter.node("Reshape", [name, shape], output)
 
 
+def keep_sides(emitter: Emitter, name: str, output: str) -> str:
+    """As `keep_layout`, where sides are fixed, so that ONNX Runtime would remove that reshape."""
+    return dequantize_once(emitter, name, name, output)
+
+
 def dequantize_once(emitter: Emitter, name: str, shape_of: str, output: str) -> str:
     """The floats of one DequantizeLinear, for several readers.
 

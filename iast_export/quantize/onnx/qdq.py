@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import onnx
 
@@ -23,9 +22,9 @@ from iast_export.forms.edit import Rewritten, copy_model
 from iast_export.forms.grouped import dense_groups
 from iast_export.forms.large_kernels import unfold_shallow_kernels
 from iast_export.quantize.learned import Learned
+from iast_export.quantize.onnx.kernels import UINT8, Kernels
 from iast_export.quantize.onnx.layers import (
     UINT8_LEVELS,
-    UINT16_LEVELS,
     Parameters,
     activation_parameters,
 )
@@ -33,10 +32,6 @@ from iast_export.quantize.onnx.weights import adjust_onnx
 from iast_export.quantize.onnx.writer import Writer
 from iast_export.quantize.settle import settled_ranges
 from iast_export.runtimes.onnx import onnx_session_options
-
-Activations = Literal["uint8", "uint16"]
-
-_UINT16_OPSET = 21  # the first in which QuantizeLinear writes uint16
 
 
 @dataclass(frozen=True)
@@ -72,7 +67,7 @@ def quantize_onnx(
     learned: Learned,
     out_path: Path,
     in_float: Collection[str] = (),
-    activations: Activations = "uint8",
+    kernels: Kernels = UINT8,
 ) -> QuantizeSummary:
     """Writes the INT8 form of a prepared FP32 file.
 
@@ -82,10 +77,11 @@ def quantize_onnx(
             unasked, keeps its own weights and biases.
         out_path: written in one step.
         in_float: names of `onnx_groups` to leave in float; the others compute in integers.
-        activations: "uint16" for 65,536 levels, which ONNX Runtime stores but computes in float.
+        kernels: `UINT16` for 65,536 levels, which ONNX Runtime stores but computes in float.
 
     Returns:
-        What was quantized; with uint8 every planned convolution runs in integers in ONNX Runtime.
+        What was quantized; every planned convolution runs in integers in ONNX Runtime where
+        kernels compute.
         Where nothing is to gain, as in a network of depthwise layers alone, it is nothing, and the
         file equals the given one.
 
@@ -94,12 +90,11 @@ def quantize_onnx(
         ToolError: ONNX Runtime does not run what was planned in integers.
     """
     model = load_model(prepared)
-    if activations == "uint16":
-        model = _with_opset(model, _UINT16_OPSET)
+    model = _with_opset(model, kernels.opset)
     if learned.filters or learned.shifts:
         adjust_onnx(model.graph, learned, _float_convolutions(model, in_float))
         prune(model.graph)
-    if activations == "uint8":  # in float, as with uint16, groups are the faster form
+    if kernels.compute:  # in float, groups are the faster form
         model = dense_groups(model, in_float).model
     unfolded = unfold_shallow_kernels(model, size_multiple_px(model), in_float)
     model, names = unfolded.model, file_names(unfolded)
@@ -108,11 +103,10 @@ def quantize_onnx(
     if not planned["Conv"]:
         save_model(load_model(prepared), out_path)
         return QuantizeSummary({}, describe_islands(decisions), runtime_operators(out_path))
-    levels = UINT8_LEVELS if activations == "uint8" else UINT16_LEVELS
-    parameters = settled_parameters(decisions, learned, levels)
-    save_model(Writer(model.graph, decisions, parameters).write(model), out_path)
+    parameters = settled_parameters(decisions, learned, kernels.levels)
+    save_model(Writer(model.graph, decisions, parameters, kernels).write(model), out_path)
     runtime_ops = runtime_operators(out_path)
-    if activations == "uint8" and runtime_ops.get("QLinearConv", 0) != planned["Conv"]:
+    if kernels.compute and runtime_ops.get("QLinearConv", 0) != planned["Conv"]:
         raise ToolError(
             f"{out_path}: ONNX Runtime runs {runtime_ops.get('QLinearConv', 0)} convolutions in "
             "integers, "
@@ -139,11 +133,13 @@ def file_names(unfolded: Rewritten) -> dict[str, str]:
 
 
 def _with_opset(model: onnx.ModelProto, opset: int) -> onnx.ModelProto:
-    """The same network in a later opset.
+    """The same network in an opset at least.
 
     Raises:
         ToolError: onnx can't convert an operator.
     """
+    if any(not item.domain and item.version >= opset for item in model.opset_import):
+        return model
     try:
         converted = onnx.version_converter.convert_version(model, opset)
     except Exception as error:  # the converter raises RuntimeError and its own classes

@@ -18,14 +18,18 @@ from iast_export.formats.onnx_graph import (
     pool_initializers,
     prune,
 )
+from iast_export.forms.edit import conv_weight
+from iast_export.quantize.onnx.kernels import UINT8, Kernels
 from iast_export.quantize.onnx.layers import (
     UINT8_LEVELS,
     Emitter,
     Parameters,
+    activation_parameters,
     dequantize_once,
     hard_swish,
     keep_float,
     keep_layout,
+    keep_sides,
     narrow_output,
     pixels_last_order,
     quantize_weight,
@@ -41,53 +45,28 @@ from iast_export.quantize.onnx.picture import (
     step_by_columns,
     widen_kernel,
 )
+from iast_export.quantize.onnx.weights import own_weights
 
 # Channels behind a pixel shuffle from which they are moved together; chosen: runs of 8 bytes.
 _SMALLEST_SHUFFLED = 8
-
-
-def own_weights(graph: onnx.GraphProto) -> None:
-    """Gives every dequantized int8 weight a zero point of its own, and its own bytes; in place.
-
-    Where two share one, ONNX Runtime fails to load the model under session.x64quantprecision: it
-    names the unsigned form after the signed one and finds the name taken the second time.
-    """
-    values = {item.name: item for item in graph.initializer}
-    seen: set[str] = set()
-    for node in graph.node:
-        if node.op_type != "DequantizeLinear" or len(node.input) < 3:
-            continue
-        weight, zero_point = values.get(node.input[0]), values.get(node.input[2])
-        if weight is None or zero_point is None or weight.data_type != onnx.TensorProto.INT8:
-            continue
-        if weight.name in seen:
-            node.input[0] = _copied(graph, weight, f"{node.output[0]}_weight")
-        if zero_point.name in seen:
-            node.input[2] = _copied(graph, zero_point, f"{node.input[0]}_zero_point")
-        seen.update((node.input[0], node.input[2]))
-
-
-def _copied(graph: onnx.GraphProto, constant: onnx.TensorProto, name: str) -> str:
-    copy = onnx.TensorProto()
-    copy.CopyFrom(constant)
-    copy.name = name
-    graph.initializer.append(copy)
-    return name
+# Operators that compute with their constants; those of others are bounds, scales and sides.
+_WEIGHTED = ("Add", "Conv", "ConvTranspose", "Div", "Gemm", "MatMul", "Mul", "Sub")
 
 
 class Writer:
     """Writes the graph that was decided on, operator by operator."""
 
     def __init__(
-        self, graph: onnx.GraphProto, decisions: Decisions, parameters: Mapping[str, Parameters]
+        self,
+        graph: onnx.GraphProto,
+        decisions: Decisions,
+        parameters: Mapping[str, Parameters],
+        kernels: Kernels = UINT8,
     ) -> None:
         self.graph, self.index = graph, index_graph(graph)
         self.integers, self.roots = decisions.integers, decisions.roots
         self.root_of = dict(decisions.root_of)
-        self.parameters = parameters
-        # ONNX Runtime moves and convolves uint16 in float, so nothing is laid out for integer
-        # kernels.
-        self.has_kernels = all(one.levels == UINT8_LEVELS for one in parameters.values())
+        self.parameters, self.kernels = parameters, kernels
         self.emitter = Emitter()
         self.dequantized: set[str] = set()
         self.shuffled: dict[str, tuple[int, int]] = {}
@@ -123,23 +102,21 @@ class Writer:
     def _write(self, node: onnx.NodeProto) -> None:
         if not self._is_integer(node):
             self._write_float(node)
-        elif node.op_type == "Conv":
+        elif conv_weight(self.index, node) is not None:
             self._write_convolution(node)
-        elif node.op_type in ONNX.clamps:
+        elif node.op_type in ONNX.clamps and node.input[0] not in self.root_of:
             self._write_clamp(node)
-        elif node.op_type == "Add":
-            self._copy(
-                node, [self._dequantize(name) for name in node.input], self._result_name(node)
-            )
-            self._quantize_result(node)
-        elif node.op_type == "HardSwish":
+        elif node.op_type == "HardSwish" and self.kernels.compute:
             x = self._dequantize(node.input[0])
             hard_swish(self.emitter, x, self._result_name(node))
             self._quantize_result(node)
         elif node.op_type == "Concat":
             self._write_joined(node)
-        else:
+        elif node.output[0] in self.root_of and not self._is_root(node):
             self._write_movement(node)
+        else:
+            self._copy(node, self._operands(node), self._result_name(node))
+            self._quantize_result(node)
 
     def _copy(self, node: onnx.NodeProto, inputs: list[str], output: str) -> None:
         copy = onnx.NodeProto()
@@ -214,6 +191,29 @@ class Writer:
             self.dequantized.add(result)
         return result
 
+    def _operands(self, node: onnx.NodeProto) -> list[str]:
+        """What an operator between conversions reads, its weights among them."""
+        weighs, inputs = node.op_type in _WEIGHTED, []
+        for name in node.input:
+            value = self.index.constants.get(name)
+            if value is None:
+                inputs.append(self._dequantize(name) if name else "")
+            else:
+                quantized = weighs and value.dtype.kind == "f"
+                inputs.append(self._dequantize_constant(name, value) if quantized else name)
+        return inputs
+
+    def _dequantize_constant(self, name: str, value: Array) -> str:
+        """A constant in uint8 with one scale."""
+        if f"{name}_dq" not in self.dequantized:
+            levels = activation_parameters(float(value.min()), float(value.max()))
+            integers = np.round(value / levels.scale) + levels.zero_point
+            self.emitter.constant(f"{name}_q", np.clip(integers, 0, UINT8_LEVELS).astype(np.uint8))
+            inputs = [f"{name}_q", *self.emitter.parameters(name, levels)]
+            self.emitter.node("DequantizeLinear", inputs, f"{name}_dq")
+            self.dequantized.add(f"{name}_dq")
+        return f"{name}_dq"
+
     def _finish(self, name: str) -> None:
         """A graph output that integers made is given in float."""
         if name in self.index.outputs:
@@ -246,7 +246,7 @@ class Writer:
     def _write_movement(self, node: onnx.NodeProto) -> None:
         moved = set(moved_inputs(node))
         source, result = node.input[0], node.output[0]
-        if not self.has_kernels:
+        if not self.kernels.move:
             inputs = [self._dequantize(name) if name in moved else name for name in node.input]
             self._copy(node, inputs, f"{result}_moved")
             self._quantize_as(result, self.root_of[result], f"{result}_moved")
@@ -260,7 +260,11 @@ class Writer:
         else:
             inputs = [f"{name}_q" if name in moved else name for name in node.input]
             if node.op_type == "Resize":  # channels last it takes ten times as long
-                inputs[0] = keep_layout(self.emitter, inputs[0], f"{result}_source")
+                keep = keep_sides if self.kernels.fixed_sides else keep_layout
+                inputs[0] = keep(self.emitter, inputs[0], f"{result}_source")
+            if node.op_type == "Pad" and any(node.input[2:3]):  # zero, in integers
+                root = self.root_of[result]
+                inputs[2] = self.emitter.parameters(root, self.parameters[root])[1]
             self._copy(node, inputs, f"{result}_q")
         self._finish(result)
 
@@ -273,7 +277,7 @@ class Writer:
                 parts[i] = f"{result}_part_{i}"
                 self._quantize_as(parts[i], root, name)
                 self.root_of[parts[i]] = root
-        if self.has_kernels and all(self.root_of[part] == root for part in parts):
+        if self.kernels.move and all(self.root_of[part] == root for part in parts):
             self._copy(node, [f"{part}_q" for part in parts], f"{result}_q")
         else:
             self._copy(node, [self._dequantize(part) for part in parts], f"{result}_moved")
@@ -310,7 +314,7 @@ class Writer:
         bias = np.zeros(len(weight), np.float32) if given is None else given
         x = self.parameters[self.root_of[node.input[0]]]
         source, added = f"{node.input[0]}_q", 0
-        if self.has_kernels and attribute(node, "group", 1) == 1:
+        if self.kernels.compute and attribute(node, "group", 1) == 1:
             source, added = widen_input(emitter, source, name, weight.shape[1], x.typed_zero_point)
         int8, scales, int32 = quantize_weight(weight, bias, x.scale)
         int8 = np.pad(int8, ((0, 0), (0, added), (0, 0), (0, 0)))
@@ -329,7 +333,7 @@ class Writer:
         self, node: onnx.NodeProto, result: str, int8: Array, scales: Array, int32: Array
     ) -> tuple[onnx.NodeProto, Array, Array, Array]:
         """A convolution with its outputs as the kernel and the movement behind it want them."""
-        if not self.has_kernels or attribute(node, "group", 1) > 1:
+        if not self.kernels.compute or attribute(node, "group", 1) > 1:
             return node, int8, scales, int32
         channels, block = len(int8), self._shuffle_block(result)
         form = picture_blocks(node, channels, block) if block else None

@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from iast_export.forms.large_kernels import block_weight, unfold_weight
 from iast_export.quantize.equalize.factors import Equalization, equalize_onnx, see_channels
 from iast_export.quantize.equalize.norms import (
+    ChannelSpread,
     Normalized,
     NormFactors,
-    Spread,
     find_normalized,
     fingerprints,
     learn_norm_factors,
@@ -63,10 +63,10 @@ def values(model: onnx.ModelProto, x: np.ndarray) -> np.ndarray:
     return run(cut, {"x": x})
 
 
-def spread(made: np.ndarray) -> Spread:
+def spread(made: np.ndarray) -> ChannelSpread:
     axes = (0, 2, 3)
     found = made.min(axes), made.max(axes), made.std((2, 3)).min(0)
-    return Spread(*(one.astype(np.float64) for one in found))
+    return ChannelSpread(*(one.astype(np.float64) for one in found))
 
 
 @pytest.mark.parametrize("relu", [False, True])

@@ -25,6 +25,7 @@ from iast_export.quantize.equalize.pairs import Branch, Pair, find_pairs, tensor
 from iast_export.quantize.learned import Learned, of_signatures
 from iast_export.quantize.litert.lanes import write_int16x8
 from iast_export.quantize.litert.weights import write_equalized_litert
+from iast_export.quantize.onnx.kernels import UINT16
 from iast_export.quantize.onnx.qdq import quantize_onnx
 from iast_export.runtimes.litert import open_litert
 from iast_export.runtimes.onnx import open_onnx
@@ -234,7 +235,7 @@ def test_sixteen_bits_have_the_factors_that_their_ranges_hold_for(
     ((tier, prepared),) = made.prepared_onnx.items()
     if runtime == "onnxruntime":
         path = tmp_path / "16.onnx"
-        quantize_onnx(prepared, Learned(made.ranges[runtime]), path, activations="uint16")
+        quantize_onnx(prepared, Learned(made.ranges[runtime]), path, kernels=UINT16)
         got = open_onnx(path).run(FEEDS)[STYLIZED]
     else:
         path = tmp_path / "16.tflite"

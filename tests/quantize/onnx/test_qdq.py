@@ -20,7 +20,7 @@ from iast_export.formats.onnx_graph import pool_initializers
 from iast_export.quantize.learned import Learned
 from iast_export.quantize.onnx.layers import activation_parameters, quantize_weight
 from iast_export.quantize.onnx.qdq import quantize_onnx, runtime_operators, tensors_to_calibrate
-from iast_export.quantize.onnx.writer import own_weights
+from iast_export.quantize.onnx.weights import own_weights
 from iast_export.runtimes.onnx import open_onnx
 from iast_export.specs import Tier
 from tests.tiny_networks import tiny_codes, tiny_onnx
