@@ -16,24 +16,35 @@ from iast_export.lanes.forms import Source, enter_lanes
 from iast_export.lanes.judge import squares
 from iast_export.pictures.images import to_tensor
 from iast_export.reports.lanes import LANES_PATH, LaneRow, LanesReport
-from iast_export.specs import CONTENT, Tier, find_tiers
+from iast_export.runtimes.gpu import GpuDevice, find_gpu
+from iast_export.specs import CONTENT, Accelerator, Tier, find_tiers
 
 
-def compare_build(build: Build, tier_ids: Sequence[str], options: ComparisonOptions) -> LanesReport:
+def compare_build(
+    build: Build,
+    tier_ids: Sequence[str],
+    options: ComparisonOptions,
+    accelerator: Accelerator = "cpu",
+) -> LanesReport:
     """Makes, times and judges every lane of some tiers (none given: all); reports/lanes.json.
+
+    With a GPU its lanes too: LiteRT's files of the bundle, whole or not at all.
 
     Raises:
         InputError: the build is not finished, or was made from other inputs.
-        ToolError: a lane of the bundle itself does not run.
+        ToolError: a lane of the bundle itself does not run, or there is no GPU.
         UsageError: no such tier.
     """
     check_folders(build.root)
     check_inputs_apart(build.root, build.inputs())
+    gpu = find_gpu() if accelerator == "gpu" else None
     with working(build.root):
-        return _compare(build, find_tiers(build.tiers, tier_ids, "the recipe"), options)
+        return _compare(build, find_tiers(build.tiers, tier_ids, "the recipe"), options, gpu)
 
 
-def _compare(build: Build, tiers: Sequence[Tier], options: ComparisonOptions) -> LanesReport:
+def _compare(
+    build: Build, tiers: Sequence[Tier], options: ComparisonOptions, gpu: GpuDevice | None
+) -> LanesReport:
     layout, seals = build.layout, seals_of(build)
     fp32 = [layout.tflite("fp32"), *(layout.onnx(tier, "fp32") for tier in tiers)]
     for path in fp32:
@@ -46,13 +57,14 @@ def _compare(build: Build, tiers: Sequence[Tier], options: ComparisonOptions) ->
         (view,) = squares(pairs[:1], tier)
         feeds = {CONTENT: to_tensor(view.content), **view.pair.feeds}
         entrants = enter_lanes(source, tier, feeds)
-        rows += compare_tier(entrants, pairs, scorers, build.root, options, build.progress)
+        rows += compare_tier(entrants, pairs, scorers, build.root, options, build.progress, gpu)
     report = LanesReport(
         machine=machine_fingerprint(),
         versions=versions(),
         threads=options.threads,
         set=evaluation_facts(build),
         rule=DEFAULT_RULE,
+        gpu=str(gpu) if gpu else None,
         fp32_sha256=tuple(sha256_file(path) for path in fp32),
         rows=tuple(rows),
     )

@@ -13,7 +13,7 @@ from iast_export.environment import versions
 from iast_export.files.artifacts import sha256_file
 from iast_export.formats.dispatch import merge_dispatch
 from iast_export.formats.onnx_graph import load_model
-from iast_export.forms import noted
+from iast_export.forms import half_safe, noted
 from iast_export.quantize.calibrate import pictures_at
 from iast_export.quantize.litert.delegation import delegation
 from iast_export.quantize.litert.static import quantize_litert
@@ -77,7 +77,8 @@ def _quantize_litert(build: Build) -> list[dict[str, Any]]:
             prepared = layout.prepared("litert", build.tiers[0])
             made = quantize_litert(prepared, precision, learned, path, edges)
         else:
-            made = quantize_litert(layout.tflite("fp32"), precision, None, path)
+            given = learned if precision == "fp16" else None
+            made = quantize_litert(layout.tflite("fp32"), precision, given, path)
         counts = sum((Counter(ops) for ops in made.quantized_ops.values()), Counter[str]())
         islands = [f"{name}: {reason}" for name, reason in sorted(made.islands.items())]
         taken = delegation(path)
@@ -86,6 +87,7 @@ def _quantize_litert(build: Build) -> list[dict[str, Any]]:
                 **_row(build, path, "litert", precision, None, counts, islands),
                 "delegated": {k: one.operators - len(one.not_taken) for k, one in taken.items()},
                 "not_delegated": {k: tuple(one.not_taken) for k, one in taken.items()},
+                "rewrites": {half_safe.NAME: made.half_safe} if made.half_safe else {},
             }
         )
     build.progress("quantize LiteRT", len(_MADE), len(_MADE))

@@ -53,13 +53,13 @@ def _tell_of_checkpoint(request: Request) -> None:
 
 
 def _summary(folder: Path) -> None:
-    from iast_export.lanes.default_lane import load_hops, load_warnings
+    from iast_export.lanes.default_lane import load_hops, load_overflows, load_warnings
     from iast_export.pages.summary import calibration_line, summary_rows
 
     columns, rows = summary_rows(folder)
     console.table(f"{folder}", columns, rows)
     console.say(calibration_line(folder))
-    for line in [*load_warnings(folder), *load_hops(folder)]:
+    for line in [*load_warnings(folder), *load_hops(folder), *load_overflows(folder)]:
         console.say(f"note    {line}")
     console.say(f"bundle  {folder}")
     console.say(f"report  {folder / 'reports' / 'report.html'}")

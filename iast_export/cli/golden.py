@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
 import click
 
@@ -20,13 +20,7 @@ if TYPE_CHECKING:
 @click.command(cls=Verb)
 @options.folder
 @click.option("--runtime", type=TARGET, default=USUAL, show_default=True)
-@click.option(
-    "--accelerator",
-    type=click.Choice(get_args(Accelerator)),
-    default="cpu",
-    show_default=True,
-    help="gpu: LiteRT's delegate, all of the model or nothing",
-)
+@options.accelerator("gpu: LiteRT's delegate, all of the model or nothing")
 @options.tiers
 @options.as_json
 def golden(

@@ -9,6 +9,7 @@ import click
 from iast_export.cli import console, options
 from iast_export.cli.arguments import PATH, PICTURES
 from iast_export.cli.verbs import Verb
+from iast_export.specs import Accelerator
 
 
 @click.command(cls=Verb)
@@ -23,6 +24,7 @@ from iast_export.cli.verbs import Verb
     type=PATH,
     help="whose [verify] set the pictures are of; default: the packaged one",
 )
+@options.accelerator("gpu: FP16 on LiteRT's GPU delegate too, simulated and real")
 @options.checkpoint
 @options.network
 @options.as_json
@@ -31,6 +33,7 @@ def ladder(
     tiers: tuple[str, ...],
     pictures: int,
     recipe: Path | None,
+    accelerator: Accelerator,
     checkpoint: Path | None,
     network: str | None,
     as_json: bool,
@@ -46,8 +49,9 @@ def ladder(
     Example:
       iast-export ladder dist/demo
       iast-export ladder dist/demo --tier d4-256px --pictures 4 --json
+      iast-export ladder dist/demo --accelerator gpu
     """
-    climb(folder, tiers, pictures, recipe, checkpoint, network, as_json)
+    climb(folder, tiers, pictures, recipe, checkpoint, network, as_json, accelerator)
 
 
 def climb(
@@ -58,6 +62,7 @@ def climb(
     checkpoint: Path | None,
     network: str | None,
     as_json: bool,
+    accelerator: Accelerator = "cpu",
 ) -> None:
     """Runs the ladder, prints it and ends with its exit code."""
     from iast_export.ladder import climb as run
@@ -73,6 +78,7 @@ def climb(
             network=network,
             checkpoint=checkpoint,
             tiers=tiers,
+            accelerator=accelerator,
             progress=progress,
         )
     write_html(folder)
@@ -83,6 +89,8 @@ def climb(
         processor = report.processor
         lacks = ", ".join(processor.lacks) or "nothing"
         console.say(f"processor {processor.cpu}: lacks {lacks}; {processor.remark}")
+        if report.gpu:
+            console.say(f"GPU {report.gpu}")
         for row in (*report.gaps, *report.anomalies):
             console.say(f"{row.tier}: {row.step}: {row.not_run or row.anomaly}")
     raise click.exceptions.Exit(7 if report.gaps else 5 if report.anomalies else 0)

@@ -10,6 +10,7 @@ import click
 from iast_export.cli import console, options
 from iast_export.cli.arguments import BLOCKS
 from iast_export.cli.verbs import Verb
+from iast_export.specs import Accelerator
 
 
 @click.command(cls=Verb)
@@ -19,12 +20,14 @@ from iast_export.cli.verbs import Verb
 @click.option(
     "--blocks", metavar="N", type=BLOCKS, default=15, show_default=True, help="timing blocks a tier"
 )
+@options.accelerator("gpu: LiteRT's files of the bundle on its GPU delegate too")
 @options.of_origin
 def lanes(
     folder: Path,
     tiers: tuple[str, ...],
     threads: int,
     blocks: int,
+    accelerator: Accelerator,
     as_json: bool,
     **given: Any,
 ) -> None:
@@ -33,7 +36,8 @@ def lanes(
     FP32, FP16, weight-only, dynamic and static INT8, 16x8 and searched, in both runtimes, on a
     build or bundle DIR. What the bundle lacks is made in DIR/lanes; the pictures calibrated
     nothing. A lane that does not run is a row that says why. The ceiling is everything in INT8 with
-    the picture ignored, not for use. The result is DIR/reports/lanes.json and a section of
+    the picture ignored, not for use. On a GPU fidelity is judged; a software driver has no times.
+    The result is DIR/reports/lanes.json and a section of
     DIR/reports/report.html.
 
     \b
@@ -50,7 +54,8 @@ def lanes(
 
     with console.progress_bar() as progress:
         build = Build(options.request_of(folder, **given), progress)
-        report = compare_build(build, tiers, ComparisonOptions(threads=threads, blocks=blocks))
+        timing = ComparisonOptions(threads=threads, blocks=blocks)
+        report = compare_build(build, tiers, timing, accelerator)
     if (folder / MANIFEST_NAME).is_file():
         write_html(folder)
     if as_json:
@@ -61,4 +66,6 @@ def lanes(
     )
     for line in (*gap_lines(report), *ceiling_lines(report)):
         console.say(line)
+    if report.gpu:
+        console.say(f"GPU {report.gpu}")
     console.say(report.rule)

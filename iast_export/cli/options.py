@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, get_args
 
 import click
 
 from iast_export.cli.arguments import PATH, THREADS
 from iast_export.errors import InputError
-from iast_export.specs import RUNTIMES
+from iast_export.specs import RUNTIMES, Accelerator
 
 if TYPE_CHECKING:
     from iast_export.build.request import Request
@@ -69,6 +69,12 @@ def tiers(command: F) -> F:
     """--tier, several."""
     text = "this tier alone, such as d4-256px; may be repeated"
     return click.option("--tier", "tiers", multiple=True, metavar="ID", help=text)(command)
+
+
+def accelerator(text: str) -> Decorator:
+    """--accelerator; `text` says what a GPU does."""
+    kinds = click.Choice(get_args(Accelerator))
+    return click.option("--accelerator", type=kinds, default="cpu", show_default=True, help=text)
 
 
 def of_build(out_required: bool = True) -> Decorator:

@@ -2,11 +2,13 @@
 
     PyTorch ─ ONNX FP32 ─ ONNX INT8, optimizations off ─ ONNX INT8, optimizations on
                   └────── LiteRT FP32 ─ LiteRT INT8, reference kernels ─ LiteRT INT8, XNNPACK
+                                    └── LiteRT FP16, simulated ─ LiteRT FP16, GPU
 
 The step from FP32 to INT8 is the loss that quantization costs. The step after it runs the same file
 on other kernels and should change next to nothing: where it does, a kernel or an optimization is at
 fault, not the quantization. Products of 8-bit integers are kept from saturating in every ONNX
-Runtime step.
+Runtime step. The steps of a GPU are climbed where it is asked for: FP16 arithmetic simulated on the
+processor, and the GPU itself, whose error to the simulation says how well that foretells it.
 """
 
 from __future__ import annotations
@@ -28,8 +30,9 @@ from iast_export.pictures.imagesets import load_set
 from iast_export.reports.base import SetFacts
 from iast_export.reports.ladder import LADDER_PATH, LadderReport, LadderRow, Step
 from iast_export.reports.manifest import Manifest, load_manifest
+from iast_export.runtimes.gpu import GpuSession
 from iast_export.runtimes.session import Session, stylize_rgb
-from iast_export.specs import Tier, find_tiers
+from iast_export.specs import Accelerator, Tier, find_tiers
 
 __all__ = ["LadderInput", "Source", "climb", "ladder", "load_source"]
 
@@ -42,6 +45,7 @@ def climb(
     network: str | None = None,
     checkpoint: Path | None = None,
     tiers: Sequence[str] = (),
+    accelerator: Accelerator = "cpu",
     progress: Progress = no_progress,
 ) -> LadderReport:
     """The ladder of a bundle, written to DIR/reports/ladder.json.
@@ -54,6 +58,7 @@ def climb(
             packaged one.
         checkpoint: of that network; None: the factory's own default.
         tiers: ids; empty: all.
+        accelerator: "gpu": FP16 on a GPU too, simulated and real.
         progress: told after every step.
 
     Raises:
@@ -71,6 +76,7 @@ def climb(
         SetFacts(name=found.name, sha256=found.sha256, images=pictures),
         tiers=tiers,
         threads=usable_cores(),
+        accelerator=accelerator,
         progress=progress,
     )
     report.save(folder / LADDER_PATH)
@@ -86,6 +92,7 @@ def ladder(
     *,
     tiers: Sequence[str] = (),
     threads: int = 1,
+    accelerator: Accelerator = "cpu",
     progress: Progress = no_progress,
 ) -> LadderReport:
     """Every step of every tier of a bundle, with its error to the step before and to PyTorch.
@@ -98,6 +105,7 @@ def ladder(
         set_facts: the image set that `inputs` come from.
         tiers: ids of the tiers to judge; empty: all.
         threads: of each session.
+        accelerator: "gpu": FP16 on a GPU too, simulated and real.
         progress: told after every step.
 
     Raises:
@@ -108,13 +116,16 @@ def ladder(
         raise CannotJudgeError("there is no picture to judge the ladder on", "give at least one")
     chosen = find_tiers(manifest.depth_plan, tiers, "the bundle")
     rows: list[LadderRow] = []
+    gpu: str | None = None
     for tier in chosen:
-        steps = openers(folder, manifest, source, tier, threads)
+        steps = openers(folder, manifest, source, tier, threads, accelerator)
         pictures: dict[Step, list[Rgb]] = {}
         reasons: dict[Step, str] = {}
         for step, opener in steps.items():
             try:
-                pictures[step] = _pictures(opener(), tier, inputs)
+                session = opener()
+                gpu = _gpu_of(session) or gpu
+                pictures[step] = _pictures(session, tier, inputs)
             except IastExportError as error:
                 reasons[step] = " ".join(error.message.split())
             rows.append(row(tier.id, step, pictures, reasons))
@@ -122,23 +133,32 @@ def ladder(
     return LadderReport(
         set=set_facts,
         pictures=len(inputs),
-        files=_files(folder, manifest, chosen),
+        files=_files(folder, manifest, chosen, accelerator),
         styles={
             one.id: one.sha256 for one in manifest.styles if one.id in {i.style for i in inputs}
         },
         processor=processor(),
+        gpu=gpu,
         limit_levels=dict(LIMIT_LEVELS),
         limit_db=LIMIT_DB,
         rows=tuple(rows),
     )
 
 
-def _files(folder: Path, manifest: Manifest, tiers: Sequence[Tier]) -> dict[str, str]:
+def _gpu_of(session: Session) -> str | None:
+    """The GPU that a session computes on; None: the processor."""
+    return str(session.device) if isinstance(session, GpuSession) else None
+
+
+def _files(
+    folder: Path, manifest: Manifest, tiers: Sequence[Tier], accelerator: Accelerator
+) -> dict[str, str]:
     """SHA-256 by path of every file that the steps of these tiers run."""
+    run = ("fp32", "int8", "fp16") if accelerator == "gpu" else ("fp32", "int8")
     used = {
         entry.path
         for (_, precision, tier), entry in manifest.lanes().items()
-        if precision in ("fp32", "int8") and tier in {one.id for one in tiers}
+        if precision in run and tier in {one.id for one in tiers}
     }
     return {path: sha256_file(folder / path) for path in sorted(used) if (folder / path).is_file()}
 

@@ -19,15 +19,19 @@ BEFORE: Mapping[Step, Step] = {
     "litert_fp32": "onnx_fp32",
     "litert_int8_reference": "litert_fp32",
     "litert_int8": "litert_int8_reference",
+    "litert_fp16_simulated": "litert_fp32",
+    "litert_fp16_gpu": "litert_fp16_simulated",
 }
 # Steps that should not change the picture, with the largest difference in 8-bit levels and the
 # least PSNR that they may show. Two INT8 kernels round differently now and then, and what follows
-# carries it on; how far it may come is chosen.
+# carries it on; how far it may come is chosen. A GPU sums convolutions in FP16, which the
+# simulation does not; the limit of 8 is chosen.
 LIMIT_LEVELS: Mapping[Step, int] = {
     "onnx_fp32": 1,
     "onnx_int8": 24,
     "litert_fp32": 1,
     "litert_int8": 24,
+    "litert_fp16_gpu": 8,
 }
 LIMIT_DB = 40.0
 _SUSPECTS: Mapping[Step, str] = {
@@ -35,6 +39,7 @@ _SUSPECTS: Mapping[Step, str] = {
     "onnx_int8": "an optimization or kernel of ONNX Runtime computes something else than the file "
     "says",
     "litert_fp32": "the conversion is not the network",
+    "litert_fp16_gpu": "the GPU or its driver computes something else than FP16 arithmetic gives",
     "litert_int8": "XNNPACK computes something else than LiteRT's reference kernels",
 }
 

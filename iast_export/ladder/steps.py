@@ -1,4 +1,5 @@
-"""How each step of the ladder is opened: three forms of a tier on four sets of kernels."""
+"""How each step of the ladder is opened: three forms of a tier on four sets of kernels, and FP16 on
+a GPU."""
 
 from __future__ import annotations
 
@@ -14,11 +15,13 @@ from iast_export.errors import IastExportError, InputError, ToolError
 from iast_export.files.artifacts import sha256_file
 from iast_export.reports.ladder import Step
 from iast_export.reports.manifest import Manifest
+from iast_export.runtimes.half_floats import open_simulated
 from iast_export.runtimes.litert import LiteRtSession, litert_interpreter, open_litert
 from iast_export.runtimes.onnx import onnx_session_options, open_onnx
 from iast_export.runtimes.pytorch import TorchSession
 from iast_export.runtimes.session import Session
-from iast_export.specs import Tier
+from iast_export.runtimes.target import find_target
+from iast_export.specs import USUAL, Accelerator, Tier
 
 if TYPE_CHECKING:
     from iast_export.network.adapters import StyleNetwork
@@ -80,13 +83,18 @@ def _short(digest: str | None) -> str:
 
 
 def openers(
-    folder: Path, manifest: Manifest, source: Source, tier: Tier, threads: int = 1
+    folder: Path,
+    manifest: Manifest,
+    source: Source,
+    tier: Tier,
+    threads: int = 1,
+    accelerator: Accelerator = "cpu",
 ) -> dict[Step, Open]:
-    """How each step of a tier is opened, in the ladder's order."""
+    """How each step of a tier is opened, in the ladder's order; those of a GPU where asked for."""
     layout, seals = Layout(folder, manifest.name), Seals.of_bundle(folder, manifest)
     onnx32, onnx8 = layout.onnx(tier, "fp32"), layout.onnx(tier, "int8")
     lite32, lite8 = layout.tflite("fp32"), layout.tflite("int8")
-    return {
+    steps: dict[Step, Open] = {
         "pytorch": lambda: _open_torch(source, tier),
         "onnx_fp32": lambda: _open_onnx(seals, onnx32, threads, optimize=True),
         "onnx_int8_plain": lambda: _open_onnx(seals, onnx8, threads, optimize=False),
@@ -95,6 +103,16 @@ def openers(
         "litert_int8_reference": lambda: open_reference(seals.read(lite8), tier.signature, lite8),
         "litert_int8": lambda: _open_litert(seals, lite8, tier, threads),
     }
+    lite16, target = layout.tflite("fp16"), find_target(USUAL, accelerator)
+    on_gpu: dict[Step, Open] = {
+        "litert_fp16_simulated": lambda: open_simulated(
+            seals.read(lite16), tier.signature, threads, lite16
+        ),
+        "litert_fp16_gpu": lambda: target.open(
+            seals.read(lite16), tier, accelerator=accelerator, where=lite16
+        ),
+    }
+    return {**steps, **on_gpu} if accelerator == "gpu" else steps
 
 
 def _open_torch(source: Source, tier: Tier) -> Session:

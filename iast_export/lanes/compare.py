@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from iast_export.errors import InputError, ToolError
 from iast_export.files.artifacts import Progress, no_progress, sha256_file
 from iast_export.lanes.default_lane import default_lanes
 from iast_export.lanes.figures import row_figures
@@ -18,6 +19,7 @@ from iast_export.lanes.front import front
 from iast_export.lanes.judge import (
     EvaluationPair,
     Judging,
+    Reference,
     Scorers,
     View,
     figures_of,
@@ -31,6 +33,8 @@ from iast_export.lanes.timing import Clock, Run, Samples, TimingOptions, speed_r
 from iast_export.pictures.images import to_tensor
 from iast_export.reports.lanes import LaneRow
 from iast_export.reports.verify import Figures
+from iast_export.runtimes.gpu import GpuDevice
+from iast_export.runtimes.target import TARGETS
 from iast_export.specs import REFERENCE, Runtime
 
 # A lane this many times slower than FP32 would take the others' time: it is timed with FP32 alone,
@@ -55,8 +59,9 @@ def compare_tier(
     root: Path,
     options: ComparisonOptions,
     progress: Progress = no_progress,
+    gpu: GpuDevice | None = None,
 ) -> list[LaneRow]:
-    """A row for each lane of one tier, in their order.
+    """A row for each lane of one tier, in their order; behind them those that a GPU runs.
 
     Args:
         entrants: with FP32 of each runtime, and ONNX Runtime's INT8, all of which must run.
@@ -65,6 +70,7 @@ def compare_tier(
         root: the bundle's folder, in which every file lies.
         options: how to time.
         progress: told of every lane.
+        gpu: what runs LiteRT's shipped files too, whole or not at all; None: nothing does.
 
     Raises:
         InputError: a file is altered, a result holds NaN.
@@ -86,12 +92,53 @@ def compare_tier(
     progress("judge lanes", len(scored), len(scored))
     int8 = known[REFERENCE[0], "int8"]
     shares = {int8: onnx_convolution_share(int8, views[0], options.threads)}
-    return mark(
+    on_gpu = [replace(one, accelerator="gpu") for one in lanes if _is_for_gpu(one, entrants)]
+    rows = mark(
         [
             _row(root, one, timed.get(one.lane), judged.get(one.lane), shares.get(one.lane))
             for one in entrants
         ]
     )
+    if gpu is None:
+        return rows
+    for lane in on_gpu:
+        progress(f"judge {lane.label}", 0, 1)
+        rows.append(_gpu_row(root, lane, gpu, references, judging, views[0], options))
+        progress(f"judge {lane.label}", 1, 1)
+    return rows
+
+
+def _is_for_gpu(lane: Lane, entrants: Sequence[Entrant]) -> bool:
+    shipped = any(one.lane == lane and one.shipped for one in entrants)
+    return shipped and "gpu" in TARGETS[lane.runtime].accelerators
+
+
+def _gpu_row(
+    root: Path,
+    lane: Lane,
+    gpu: GpuDevice,
+    references: Sequence[Reference],
+    judging: Judging,
+    view: View,
+    options: ComparisonOptions,
+) -> LaneRow:
+    """A lane on a GPU: judged, and timed in turn with FP32 on the CPU where the GPU is one."""
+    computes = f"FP16 on {gpu}"
+    try:
+        judged = figures_of(judge(lane, references, judging), judging.scorers)
+        timed = None if gpu.software else _time_on_gpu(lane, view, options)
+    except (InputError, ToolError) as error:
+        reason = f"does not run: {' '.join(error.message.split())}"
+        return _row(root, Entrant(lane, True, not_run=reason), None, None, None)
+    return _row(root, Entrant(lane, True, computes), timed, judged, None)
+
+
+def _time_on_gpu(lane: Lane, view: View, options: ComparisonOptions) -> tuple[Samples, Samples]:
+    """Samples of a lane on the GPU, and of the same file on the CPU."""
+    both = [lane, replace(lane, accelerator="cpu")]
+    runs = open_runs(both, to_tensor(view.content), view.pair.feeds, options.threads)
+    samples = time_in_turn(runs, options)
+    return samples[both[0]], samples[both[1]]
 
 
 def time_lanes(lanes: Sequence[Lane], view: View, options: TimingOptions) -> Timed:
@@ -140,6 +187,7 @@ def _row(
         "runtime": lane.runtime,
         "tier": lane.tier.id,
         "lane": lane.precision,
+        "accelerator": lane.accelerator,
         "path": lane.path.relative_to(root).as_posix() if exists else None,
         "sha256": sha256_file(lane.path) if exists else None,
         "shipped": one.shipped,
@@ -151,7 +199,7 @@ def _row(
     if timed is not None:
         samples, base = timed
         facts["median_ms"], facts["samples_ms"] = samples.median_ms, samples.samples_ms
-        if lane.precision != "fp32":
+        if lane.precision != "fp32" and lane.accelerator == "cpu":
             facts["ratio_to_fp32"] = speed_ratio(base, samples)
     if judged is not None:
         facts["psnr_db"], facts["drop"] = judged.psnr_db, judged.drop

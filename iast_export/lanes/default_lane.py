@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from iast_export.bundle.belonging import load_own
+from iast_export.bundle.layout import Layout
 from iast_export.bundle.sealed import Seals
 from iast_export.families import FAMILIES
 from iast_export.lanes.figures import Fidelity, LaneFigures, Speed, bundle_figures
@@ -111,6 +112,30 @@ def load_hops(folder: Path) -> list[str]:
             what = f"{entry.path} is not known to run whole on a GPU{where}"
             lines.append(f"{what}: {list_kinds(kinds)} would hop to the CPU")
     return lines
+
+
+def load_overflows(folder: Path) -> list[str]:
+    """A line for each place of a bundle's FP32 file that a GPU's FP16 would not hold, by the ranges
+    of its calibration.
+
+    Raises:
+        InputError: the manifest, a file or a range is missing or altered.
+    """
+    from iast_export.formats.tflite_file import parse
+    from iast_export.quantize.calibrate import load_ranges
+    from iast_export.runtimes.half_ranges import foretell_overflows
+
+    manifest = load_manifest(folder)
+    layout, seals = Layout(folder, manifest.name), Seals.of_bundle(folder, manifest)
+    model = parse(seals.read(layout.tflite("fp32")), layout.tflite("fp32"))
+    return [
+        f"{layout.relative(layout.tflite('fp32'))} at {tier.id} on a GPU: {one}; fp16 is written "
+        "so that normalizations stay within it"
+        for tier in manifest.depth_plan
+        for one in foretell_overflows(
+            model, tier.signature, load_ranges(layout.ranges("litert", tier))
+        )
+    ]
 
 
 def padding_fault(

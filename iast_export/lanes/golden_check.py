@@ -19,7 +19,8 @@ from iast_export.metrics.fidelity import psnr_db
 from iast_export.pictures.images import Rgb, pad_to, to_tensor
 from iast_export.pictures.picture_reader import read_picture
 from iast_export.reports.manifest import GoldenEntry, Manifest, load_manifest
-from iast_export.runtimes.half_floats import Overflow, find_overflows
+from iast_export.runtimes.half_floats import find_overflows
+from iast_export.runtimes.half_ranges import Overflow
 from iast_export.runtimes.session import Array
 from iast_export.runtimes.target import Target, find_target, stylize_tier
 from iast_export.specs import (

@@ -21,7 +21,7 @@ from iast_export.pictures.images import Rgb
 from iast_export.runtimes.onnx import OnnxSession, open_onnx
 from iast_export.runtimes.session import Session
 from iast_export.runtimes.target import TARGETS, stylize_tier
-from iast_export.specs import CONTENT, RUNTIMES, AnyPrecision, Precision, Runtime, Tier
+from iast_export.specs import CONTENT, RUNTIMES, Accelerator, AnyPrecision, Precision, Runtime, Tier
 
 Feeds = Mapping[str, NDArray[np.float32]]
 
@@ -32,6 +32,7 @@ class Lane:
 
     Attributes:
         sha256: of the file of a bundle or build; None of one that its opener has just written.
+        accelerator: what computes; a GPU takes all of the file or nothing.
     """
 
     runtime: Runtime
@@ -39,21 +40,28 @@ class Lane:
     tier: Tier
     path: Path
     sha256: str | None = None
+    accelerator: Accelerator = "cpu"
 
     @property
     def label(self) -> str:
         """For example `litert int8 d4-256px`."""
-        return f"{self.runtime} {self.precision} {self.tier.id}"
+        where = " on the GPU" if self.accelerator == "gpu" else ""
+        return f"{self.runtime} {self.precision} {self.tier.id}{where}"
 
     def open(self, threads: int = 1) -> Session:
         """A session over the lane's file.
 
         Raises:
             InputError: the file or the signature is missing, or the file was altered.
-            ToolError: the runtime refuses the file.
+            ToolError: the runtime refuses the file, or there is no such accelerator here.
         """
-        target = TARGETS[self.runtime]
-        return target.open(self.read(), self.tier, threads=threads, where=self.path)
+        return TARGETS[self.runtime].open(
+            self.read(),
+            self.tier,
+            threads=threads,
+            accelerator=self.accelerator,
+            where=self.path,
+        )
 
     def open_onnx(self, options: Any) -> OnnxSession:
         """As `open`, under other options than `onnx_session_options`."""

@@ -83,7 +83,8 @@ def _name(runtime: Runtime, precision: AnyPrecision) -> str:
 
 def lane_name(row: LaneRow) -> str:
     """For example `LiteRT weight-only INT8`."""
-    return _name(row.runtime, row.lane)
+    where = " on the GPU" if row.accelerator == "gpu" else ""
+    return _name(row.runtime, row.lane) + where
 
 
 def remark(row: LaneRow) -> str:

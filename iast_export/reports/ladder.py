@@ -18,6 +18,8 @@ Step = Literal[
     "litert_fp32",
     "litert_int8_reference",
     "litert_int8",
+    "litert_fp16_simulated",
+    "litert_fp16_gpu",
 ]
 
 STEP_NAMES: dict[Step, str] = {
@@ -28,7 +30,10 @@ STEP_NAMES: dict[Step, str] = {
     "litert_fp32": "LiteRT FP32",
     "litert_int8_reference": "LiteRT INT8, reference kernels",
     "litert_int8": "LiteRT INT8, XNNPACK",
+    "litert_fp16_simulated": "LiteRT FP16, a GPU's arithmetic simulated",
+    "litert_fp16_gpu": "LiteRT FP16, GPU",
 }
+GPU_STEPS: tuple[Step, ...] = ("litert_fp16_simulated", "litert_fp16_gpu")
 
 
 class StepError(Model):
@@ -78,7 +83,10 @@ class Processor(Model):
 
 
 class LadderReport(Report):
-    """reports/ladder.json; `files` and `styles` are SHA-256 of what it ran, by path and id."""
+    """reports/ladder.json; `files` and `styles` are SHA-256 of what it ran, by path and id.
+
+    `gpu` names the GPU, where one was asked for and found.
+    """
 
     made_by: ClassVar[str] = "ladder"
     schema_version: Literal[2] = 2
@@ -87,6 +95,7 @@ class LadderReport(Report):
     files: dict[RelativePath, Sha256] = Field(min_length=1)
     styles: dict[str, Sha256]
     processor: Processor
+    gpu: str | None = None
     limit_levels: dict[Step, Count]
     limit_db: float
     rows: tuple[LadderRow, ...] = Field(min_length=1)

@@ -17,7 +17,7 @@ from iast_export.reports.base import (
 )
 from iast_export.reports.benchmark import Ratio
 from iast_export.reports.verify import Drop, Spread
-from iast_export.specs import REFERENCE, AnyPrecision, Runtime
+from iast_export.specs import REFERENCE, Accelerator, AnyPrecision, Runtime
 
 LANES_PATH = "reports/lanes.json"
 
@@ -27,6 +27,8 @@ class LaneRow(Model):
 
     Attributes:
         lane: its precision.
+        accelerator: what computed. On a GPU a lane is beside those of the CPU: no default, and on
+            no front; a driver on the processor has no times.
         path: of its file inside the bundle's folder; None where there is none.
         sha256: of that file.
         shipped: whether the manifest lists it. Only shipped lanes can be a default.
@@ -44,6 +46,7 @@ class LaneRow(Model):
     runtime: Runtime
     tier: str
     lane: AnyPrecision
+    accelerator: Accelerator = "cpu"
     path: RelativePath | None = None
     sha256: Sha256 | None = None
     shipped: bool
@@ -61,22 +64,29 @@ class LaneRow(Model):
 
     @model_validator(mode="after")
     def _measured_or_said_why(self) -> Self:
-        if bool(self.not_run) == (self.median_ms is not None):
+        timed, on_gpu = self.median_ms is not None, self.accelerator == "gpu"
+        if (self.not_run and timed) or not (self.not_run or timed or on_gpu):
             raise ValueError("a lane has figures, or a reason why not")
         unjudged = self.lane == "ceiling" or (self.runtime, self.lane) == REFERENCE
         if not self.not_run and (self.psnr_db is None) != unjudged:
             raise ValueError("a lane that runs is judged, unless it is a ceiling or ONNX FP32")
         if (self.path is None) != (self.sha256 is None):
             raise ValueError("a file and its sha256 come together")
-        if (self.is_default or self.on_front) and (self.lane == "ceiling" or self.not_run):
-            raise ValueError("a ceiling or a lane that does not run is no default and on no front")
+        beside = self.lane == "ceiling" or self.not_run or on_gpu
+        if (self.is_default or self.on_front) and beside:
+            raise ValueError(
+                "a ceiling, a lane that does not run or a GPU's is no default and on no front"
+            )
         if self.is_default and not self.shipped:
             raise ValueError("a default lane is one of the bundle")
         return self
 
 
 class LanesReport(Report):
-    """All lanes of the tiers asked for, made from the FP32 files of `fp32_sha256`."""
+    """All lanes of the tiers asked for, made from the FP32 files of `fp32_sha256`.
+
+    `gpu` names the GPU, where one was asked for and found.
+    """
 
     made_by: ClassVar[str] = "lanes"
     schema_version: Literal[2] = 2
@@ -85,5 +95,6 @@ class LanesReport(Report):
     threads: Positive
     set: SetFacts
     rule: str
+    gpu: str | None = None
     fp32_sha256: tuple[Sha256, ...]
     rows: Annotated[tuple[LaneRow, ...], Field(min_length=1)]

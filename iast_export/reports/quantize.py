@@ -16,7 +16,8 @@ class QuantizeRow(Model):
 
     For LiteRT `delegated` counts per signature the operators that XNNPACK takes, `not_delegated`
     names those that it leaves to the built-in kernels. `rewrites` counts, for ONNX, the places that
-    each exact rewrite changed in the FP32 file.
+    each exact rewrite changed in the FP32 file; for LiteRT's FP16, those that `half-safe` changed
+    so that a GPU's arithmetic holds their values.
     """
 
     path: RelativePath

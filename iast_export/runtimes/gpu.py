@@ -41,6 +41,9 @@ class GpuDevice:
     name: str
     software: bool
 
+    def __str__(self) -> str:
+        return f"{self.name}, a driver on the processor" if self.software else self.name
+
 
 class GpuSession:
     """One signature of a TFLite file, run whole on the GPU; `close` or `with` ends its process.
@@ -168,10 +171,8 @@ def check_gpu() -> Check:
         found = find_gpu()
     except IastExportError as error:
         return Check("GPU for LiteRT", "warning", error.message, error.remedy)
-    if not found.software:
-        return Check("GPU for LiteRT", "ok", found.name)
-    detail = f"{found.name}, a driver on the processor: for fidelity, its times mean nothing"
-    return Check("GPU for LiteRT", "ok", detail)
+    remark = ": for fidelity, its times mean nothing" if found.software else ""
+    return Check("GPU for LiteRT", "ok", f"{found}{remark}")
 
 
 def _load(process: GpuProcess, data: bytes, fp32: bool) -> GpuDevice:
@@ -232,7 +233,8 @@ def parse_refusals(log: str) -> tuple[GpuRefusal, ...]:
 def _reason(log: str, answer: Answer) -> str:
     """The line that tells most of a failure."""
     lines = [line.strip() for line in log.splitlines()]
-    telling = [line for line in lines if "Couldn't load" in line or "No adapters" in line]
+    signs = ("Couldn't load", "No adapters", "RESOURCE_EXHAUSTED")
+    telling = [line for line in lines if any(sign in line for sign in signs)]
     return (
         telling[0]
         if telling

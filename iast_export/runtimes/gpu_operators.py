@@ -7,6 +7,7 @@ promised: the delegate may take it all the same, and `gpu.refused_by_gpu` asks i
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,8 @@ from iast_export.formats import tflite_file as tf
 
 # Of a tensor that the delegate takes: batch, height, width, channels.
 MOST_DIMENSIONS = 4
+# Of a tensor in FP16, channels in fours: the least maxStorageBufferRange that Vulkan allows a GPU.
+MOST_BYTES = 2**27
 TAKEN = frozenset(
     {
         "ABS",
@@ -96,7 +99,18 @@ def refusal(model: tf.Model, graph: tf.Graph, op: Any) -> GpuRefusal | None:
     most = max((len(tf.tensor_shape(tensor)) for tensor in touched), default=0)
     if name not in TAKEN:
         return GpuRefusal(name, "not among those that the delegate takes")
-    return GpuRefusal(name, f"a tensor of {most} dimensions") if most > MOST_DIMENSIONS else None
+    if most > MOST_DIMENSIONS:
+        return GpuRefusal(name, f"a tensor of {most} dimensions")
+    largest = max((_gpu_bytes(tensor) for tensor in touched), default=0)
+    if largest > MOST_BYTES:
+        return GpuRefusal(name, f"a tensor of {largest / 2**20:.1f} MiB, which not every GPU holds")
+    return None
+
+
+def _gpu_bytes(tensor: Any) -> int:
+    """What a tensor takes on a GPU."""
+    *rest, channels = (1, *tf.tensor_shape(tensor))
+    return 2 * math.prod(rest) * -(-channels // 4) * 4
 
 
 def list_kinds(kinds: Mapping[tuple[str, str], int]) -> str:

@@ -1,41 +1,22 @@
-"""Which tensors of an FP32 .tflite file overflow in a GPU's FP16, seen on the CPU alone.
+"""FP16 on the CPU: what overflows on given pictures, and what a GPU's arithmetic makes of them.
 
 FP16 ends at 65,504. Two things pass it: a value, such as a square before a normalization, and a sum
-while it is taken, such as that of a mean over a whole picture, whose result is small again.
+while it is taken, such as that of a convolution, whose result may be small again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from iast_export.formats import tflite_file as tf
 from iast_export.formats import tflite_write as tw
-from iast_export.runtimes.litert import open_litert
+from iast_export.runtimes.half_ranges import LARGEST, Overflow, partial_sums
+from iast_export.runtimes.litert import LiteRtSession, open_litert
 from iast_export.runtimes.session import Array
-
-LARGEST = float(np.finfo(np.float16).max)
-_SUMS = ("MEAN", "SUM")
-
-
-@dataclass(frozen=True)
-class Overflow:
-    """What an operator reaches, at most, in size, over all pictures; `of_sum`: while it sums."""
-
-    tensor: str
-    operator: str
-    peak: float
-    of_sum: bool
-
-    def __str__(self) -> str:
-        what = "sums up to" if self.of_sum else "reaches"
-        return (
-            f"{self.operator} {self.tensor} {what} {self.peak:,.0f}, beyond FP16's {LARGEST:,.0f}"
-        )
 
 
 def find_overflows(
@@ -92,12 +73,78 @@ def _key(tensor: int) -> str:
 
 def _peak(model: tf.Model, op: Any, values: Mapping[str, Array]) -> tuple[float, bool]:
     """The largest size that an operator reaches, and whether it does while it sums."""
-    graph = model.subgraphs[0]
     result = values.get(_key(int(op.outputs[0])))
     own = float(np.abs(result).max()) if result is not None and result.size else 0.0
     source = values.get(_key(int(op.inputs[0])))
-    axes = tf.constant(model, graph.tensors[int(op.inputs[1])]) if len(op.inputs) > 1 else None
-    if tf.op_name(model, op) not in _SUMS or source is None or axes is None:
+    if source is None:
         return own, False
-    summed = float(np.abs(source).sum(tuple(int(axis) for axis in axes.reshape(-1))).max())
+    apart = tuple(range(source.ndim - 1))
+    known = {int(op.inputs[0]): (source.min(apart), source.max(apart))}
+    summed = partial_sums(model, model.subgraphs[0], op, known)
     return (summed, True) if summed > own else (own, False)
+
+
+def open_simulated(
+    data: bytes, signature: str, threads: int = 1, where: object = "the model"
+) -> LiteRtSession:
+    """A signature of an FP32 or FP16 file on the CPU, with every value rounded to FP16.
+
+    Constants and the result of every operator are; sums are taken in FP32, where a GPU may take
+    them in FP16. Values beyond 65,504 become infinite, as there.
+
+    Raises:
+        InputError: it is no model, or no such signature.
+        ToolError: LiteRT refuses it.
+    """
+    alone = tf.extract_signature(tf.parse(data, where), signature)
+    _round_constants(alone)
+    _round_results(alone)
+    return open_litert(tw.serialize(alone), signature, threads, where)
+
+
+def _round_constants(model: tf.Model) -> None:
+    for tensor in model.subgraphs[0].tensors:
+        values = tf.constant(model, tensor) if tf.dtype_name(tensor) == "float32" else None
+        if values is not None:
+            with np.errstate(over="ignore"):
+                halved = values.astype(np.float16).astype(np.float32)
+            model.buffers[tensor.buffer].data = halved.reshape(-1).view(np.uint8)
+
+
+def _round_results(model: tf.Model) -> None:
+    """Has every float result and float input go through FP16 before anything reads it, in place."""
+    graph, made = model.subgraphs[0], []
+    rounded: dict[int, int] = {}
+    for tensor in [int(t) for t in graph.inputs]:
+        made += _rounding(model, tensor, rounded)
+    for op in graph.operators:
+        op.inputs = [rounded.get(int(t), int(t)) for t in op.inputs]
+        made.append(op)
+        for tensor in [int(t) for t in op.outputs]:
+            made += _rounding(model, tensor, rounded)
+    graph.operators = made
+    graph.outputs = [rounded.get(int(t), int(t)) for t in graph.outputs]
+    for entry in model.signatureDefs[0].outputs:
+        entry.tensorIndex = rounded.get(int(entry.tensorIndex), int(entry.tensorIndex))
+
+
+def _rounding(model: tf.Model, tensor: int, rounded: dict[int, int]) -> list[Any]:
+    """Two operators that round a float tensor, whose result `rounded` then names; or none."""
+    schema, graph = tf.schema(), model.subgraphs[0]
+    if tf.dtype_name(graph.tensors[tensor]) != "float32":
+        return []
+    kinds = (schema.TensorType.FLOAT32, schema.TensorType.FLOAT16, schema.TensorType.FLOAT32)
+    ops, source = [], tensor
+    for before, after in ((kinds[0], kinds[1]), (kinds[1], kinds[2])):
+        new, options, op = schema.TensorT(), schema.CastOptionsT(), schema.OperatorT()
+        new.shape, new.type, new.buffer = graph.tensors[tensor].shape, after, 0
+        new.name = f"{tf.text(graph.tensors[tensor].name)}_{len(graph.tensors)}"
+        graph.tensors.append(new)
+        options.inDataType, options.outDataType = before, after
+        op.builtinOptions, op.builtinOptionsType = options, schema.BuiltinOptions.CastOptions
+        op.opcodeIndex = tw.operator_code(model, "CAST", 1)
+        op.inputs, op.outputs = [source], [len(graph.tensors) - 1]
+        ops.append(op)
+        source = len(graph.tensors) - 1
+    rounded[tensor] = source
+    return ops

@@ -6,12 +6,14 @@ import json
 import shutil
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 import pytest
 from onnx import numpy_helper
 
+from iast_export.build import compare
 from iast_export.build.compare import compare_build
 from iast_export.build.pipeline import Build, Request
 from iast_export.cli.main import run
@@ -23,8 +25,13 @@ from iast_export.pages.lanes import gap_lines
 from iast_export.quantize.onnx import lanes as onnx_lanes
 from iast_export.quantize.onnx.qdq import runtime_operators
 from iast_export.reports.lanes import LANES_PATH, LanesReport
+from iast_export.runtimes.gpu import GpuDevice
+from iast_export.runtimes.litert import open_litert
+from iast_export.runtimes.litert_target import LiteRtTarget
+from iast_export.runtimes.session import Session
 from iast_export.specs import ANY_PRECISIONS, RUNTIMES, Tier
 from tests.conftest import SMALL_RECIPE
+from tests.gpu_driver import use_software_gpu
 
 TIER = "d4-32px"
 QUICK = ComparisonOptions(warmup=1, blocks=2)
@@ -86,6 +93,47 @@ def test_every_lane_of_both_runtimes_has_a_row_with_figures_or_a_reason(
     }
     assert list(shares) == [("onnxruntime", "int8")] and 0 < shares["onnxruntime", "int8"] < 1
     assert LanesReport.load(folder / LANES_PATH) == report
+
+
+def test_lanes_of_a_gpu_are_judged_beside_those_of_the_cpu_and_a_software_one_has_no_times(
+    compared: tuple[Path, LanesReport],
+    small_request: Request,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    use_software_gpu(monkeypatch)
+    folder = Path(shutil.copytree(compared[0], tmp_path / "bundle"))
+    report = compare_build(_build(folder, small_request), [TIER], QUICK, "gpu")
+    rows = {row.lane: row for row in report.rows if row.accelerator == "gpu"}
+    assert list(rows) == ["fp32", "fp16", "dynamic_int8", "int8"] and "llvmpipe" in str(report.gpu)
+    for row in rows.values():
+        assert row.median_ms is None and not row.samples_ms and not row.on_front
+        assert row.psnr_db is not None and row.psnr_db.mean > 30.0 and "FP16 on" in row.computes
+    assert len(report.rows) == len(compared[1].rows) + len(rows)
+    write_html(folder)
+    assert "LiteRT FP16 on the GPU" in (folder / "reports" / "report.html").read_text()
+
+
+def test_a_gpu_that_is_real_is_timed_against_the_cpu_and_a_refusal_is_a_row(
+    compared: tuple[Path, LanesReport],
+    small_request: Request,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The CPU stands in for the GPU, and refuses FP16."""
+
+    def opened(self: LiteRtTarget, data: bytes, tier: Tier, **given: Any) -> Session:
+        if given["accelerator"] == "gpu" and "fp16" in str(given["where"]):
+            raise ToolError("it leaves operators to the CPU", "take another file")
+        return open_litert(data, tier.signature, given["threads"], given["where"])
+
+    monkeypatch.setattr(LiteRtTarget, "open", opened)
+    monkeypatch.setattr(compare, "find_gpu", lambda: GpuDevice("a real one", software=False))
+    folder = Path(shutil.copytree(compared[0], tmp_path / "bundle"))
+    report = compare_build(_build(folder, small_request), [TIER], QUICK, "gpu")
+    rows = {row.lane: row for row in report.rows if row.accelerator == "gpu"}
+    assert rows["int8"].median_ms is not None and rows["int8"].ratio_to_fp32 is None
+    assert "leaves operators to the CPU" in rows["fp16"].not_run and report.gpu == "a real one"
 
 
 def test_onnx_files_have_the_precision_that_they_claim(compared: tuple[Path, LanesReport]) -> None:

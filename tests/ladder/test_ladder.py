@@ -19,13 +19,22 @@ from iast_export.ladder.cpu import processor
 from iast_export.ladder.inputs import bundle_inputs
 from iast_export.ladder.judge import LIMIT_LEVELS, anomaly, compare
 from iast_export.ladder.steps import load_source
-from iast_export.reports.ladder import LADDER_PATH, STEP_NAMES, LadderReport, LadderRow, StepError
+from iast_export.reports.ladder import (
+    GPU_STEPS,
+    LADDER_PATH,
+    STEP_NAMES,
+    LadderReport,
+    LadderRow,
+    StepError,
+)
 from iast_export.reports.manifest import load_manifest
+from iast_export.runtimes.gpu_process import DRIVER_VARIABLE
 from iast_export.specs import Tier
+from tests.gpu_driver import use_software_gpu
 from tests.sealing import reseal
 from tests.tiny_networks import TINY_CONFIG
 
-STEPS = list(STEP_NAMES)
+STEPS = [step for step in STEP_NAMES if step not in GPU_STEPS]
 
 
 def climb(bundle: Path, checkpoint: Path, *more: str) -> int:
@@ -193,3 +202,37 @@ def test_every_picture_has_a_style_and_the_checkpoint_is_the_bundles(
     source = load_source(manifest, checkpoint=tiny_checkpoint)
     assert source.network is not None and source.network.cut(1) is not None
     assert TINY_CONFIG.width == 8
+
+
+def test_on_a_gpu_fp16_is_foretold_by_a_simulation_that_agrees(
+    bundle_copy: Path,
+    tiny_checkpoint: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    use_software_gpu(monkeypatch)
+    climbed = climb(
+        bundle_copy, tiny_checkpoint, "--tier", "d4-32px", "--pictures", "1", "--accelerator", "gpu"
+    )
+    assert climbed == 0
+    said = capsys.readouterr().out
+    assert "llvmpipe" in said and " ms" not in said
+    rows = rows_of(bundle_copy, "d4-32px")
+    foretold, agreed = (rows[step].before for step in GPU_STEPS)
+    assert list(rows) == [*STEPS, *GPU_STEPS] and foretold and agreed
+    assert foretold.against == "litert_fp32" and foretold.psnr_db > 50.0
+    assert agreed.against == GPU_STEPS[0] and agreed.max_levels <= LIMIT_LEVELS[GPU_STEPS[1]]
+    assert "models/tiny-fp16.tflite" in LadderReport.load(bundle_copy / LADDER_PATH).files
+
+
+def test_without_a_gpu_its_step_is_a_gap_that_says_why(
+    bundle_copy: Path, tiny_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nothing = tmp_path / "nothing.json"
+    nothing.write_text('{"ICD": {"library_path": "./nothing.so"}}')
+    monkeypatch.setenv(DRIVER_VARIABLE, str(nothing))
+    more = ("--tier", "d4-32px", "--pictures", "1", "--accelerator", "gpu")
+    assert climb(bundle_copy, tiny_checkpoint, *more) == 7
+    rows = rows_of(bundle_copy, "d4-32px")
+    assert "LiteRT found no GPU" in (rows["litert_fp16_gpu"].not_run or "")
+    assert rows["litert_fp16_simulated"].total is not None

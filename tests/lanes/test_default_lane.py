@@ -17,6 +17,7 @@ from iast_export.lanes.default_lane import (
     lane_warnings,
     load_defaults,
     load_hops,
+    load_overflows,
     padding_fault,
 )
 from iast_export.lanes.figures import bundle_figures
@@ -265,3 +266,17 @@ def test_a_file_that_would_hop_off_the_gpu_is_named_with_what_hops(
         "models/tiny-int8.tflite is not known to run whole on a GPU at d4_32px: "
         "2 TRANSPOSE (a tensor of 6 dimensions) would hop to the CPU"
     ]
+
+
+def test_what_a_gpu_would_not_hold_is_named_by_the_ranges_of_the_calibration(
+    bundle_copy: Path,
+) -> None:
+    assert load_overflows(bundle_copy) == []
+    path = bundle_copy / "calibration" / "ranges-litert-d4-32px.json"
+    told = json.loads(path.read_text())
+    name = next(name for name in told["tensors"] if name.endswith("CONV_2D"))
+    told["tensors"][name] = [0.0, 70000.0]
+    path.write_text(json.dumps(told))
+    (line, *_) = load_overflows(bundle_copy)
+    assert f"CONV_2D {name} reaches up to 70,000, beyond FP16's 65,504" in line
+    assert line.startswith("models/tiny-fp32.tflite at d4-32px on a GPU: ")
