@@ -68,7 +68,7 @@ def through_core(
 ) -> list[Path]:
     """Pictures (PPM) through the core's pre-processing, the real model, and the core's
     post-processing."""
-    where = engine.folder, engine.runtime, tier.id
+    where = engine.folder, engine.target.family.runtime, tier.id
     sizes = batch(
         pictures[0].parent,
         [("prepare", *where, picture, picture.with_suffix(".in")) for picture in pictures],
@@ -93,7 +93,7 @@ def _run_model(
     """The real runtime between the core's two halves: from .in to .out, in the runtime's own
     layout."""
     values = np.fromfile(picture.with_suffix(".in"), "<f4")
-    last = engine.runtime == "litert"
+    last = engine.target.family.runtime == "litert"
     image = (
         values.reshape(1, *size, 3).transpose(0, 3, 1, 2) if last else values.reshape(1, 3, *size)
     )

@@ -44,10 +44,7 @@ def inspect_model(path: Path) -> dict[str, Any]:
         InputError: missing, foreign or truncated.
     """
     path = Path(path)
-    if path.suffix not in _READERS:
-        raise InputError(
-            f"{path} is neither .tflite nor .onnx", "give a model file or a bundle's folder"
-        )
+    _check_kind(path)
     if not path.is_file():
         raise InputError(f"{path} is missing", "check the path, or build it")
     return _inspect(read_bytes(path), path)
@@ -63,7 +60,16 @@ def inspect_apart(path: Path) -> dict[str, Any]:
     return found
 
 
+def _check_kind(path: Path) -> None:
+    """Refuses files of other kinds by their name."""
+    if path.suffix not in _READERS:
+        raise InputError(
+            f"{path} is neither .tflite nor .onnx", "give a model file or a bundle's folder"
+        )
+
+
 def _inspect(data: bytes, path: Path) -> dict[str, Any]:
+    _check_kind(path)
     found = _READERS[path.suffix](data, path)
     facts = {
         "path": path.name,

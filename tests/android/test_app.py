@@ -20,7 +20,7 @@ import tree_sitter
 import tree_sitter_kotlin
 
 from iast_export.device import adb
-from iast_export.device.adb import Kind
+from iast_export.device.adb import RunKind
 from iast_export.reports.manifest import load_manifest
 from tests import android_tools as tools
 
@@ -174,7 +174,7 @@ def test_the_phone_s_side_and_the_computer_s_agree_on_names() -> None:
         a for a in root.iter("activity") if a.get(f"{android}name") == ".ChecksActivity"
     )
     actions = {str(action.get(f"{android}name")) for action in activity.iter("action")}
-    kinds = get_args(Kind)
+    kinds = get_args(RunKind)
     assert actions == {f"{adb.PACKAGE}.{kind.upper()}" for kind in kinds}
     assert activity.get(f"{android}exported") == "true"
     assert activity.get(f"{android}permission") == "android.permission.DUMP", (

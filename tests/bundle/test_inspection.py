@@ -124,6 +124,13 @@ def test_a_file_that_differs_from_the_manifest_is_refused(bundle_copy: Path) -> 
     ):
         inspection.inspect_bundle(bundle_copy)
     manifest.save(bundle_copy / MANIFEST_NAME)
+    text = (bundle_copy / MANIFEST_NAME).read_text(encoding="utf-8")
+    name = manifest.files[0].path
+    (bundle_copy / "models" / "other.bin").write_bytes((bundle_copy / name).read_bytes())
+    (bundle_copy / MANIFEST_NAME).write_text(text.replace(f'"{name}"', '"models/other.bin"'))
+    with pytest.raises(InputError, match=r"other\.bin is neither .tflite nor .onnx"):
+        inspection.inspect_bundle(bundle_copy)
+    manifest.save(bundle_copy / MANIFEST_NAME)
     for path in (manifest.styles[0].path, manifest.files[-1].path):
         before = (bundle_copy / path).read_bytes()
         (bundle_copy / path).write_bytes(before[:-1] + b"X")

@@ -6,10 +6,10 @@ from itertools import permutations
 
 import pytest
 
-from iast_export.reports.verdict import PRECEDENCE, Check, Kind, Outcome, Verdict
+from iast_export.reports.verdict import PRECEDENCE, Check, CheckKind, Outcome, Verdict
 
 
-def check(kind: Kind, outcome: Outcome) -> Check:
+def check(kind: CheckKind, outcome: Outcome) -> Check:
     return Check(name=f"{kind} {outcome}", kind=kind, outcome=outcome, measured="1", rule="2")
 
 
@@ -21,7 +21,7 @@ def verdict(*checks: Check) -> Verdict:
     ("kind", "code"),
     [("integrity", 3), ("accuracy", 5), ("speed", 6), ("size", 6), ("coverage", 7)],
 )
-def test_a_failure_has_the_code_of_its_kind(kind: Kind, code: int) -> None:
+def test_a_failure_has_the_code_of_its_kind(kind: CheckKind, code: int) -> None:
     assert check(kind, "fail").exit_code == code
     assert check(kind, "cannot judge").exit_code == 7
     assert check(kind, "pass").exit_code == 0
