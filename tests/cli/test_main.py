@@ -55,6 +55,21 @@ def test_it_runs_as_a_module() -> None:
     assert done.returncode == 0 and "iast-export, version" in done.stdout
 
 
+@pytest.mark.parametrize(("given", "found"), [(None, "1"), ("3", "3")])
+def test_numpy_has_one_thread_of_its_own_unless_told_otherwise(
+    given: str | None, found: str
+) -> None:
+    told = {name: value for name, value in ENVIRONMENT.items() if name != "OPENBLAS_NUM_THREADS"}
+    told |= {"OPENBLAS_NUM_THREADS": given} if given else {}
+    code = (
+        "import atexit, os, sys; from iast_export.__main__ import main; "
+        "atexit.register(lambda: print(os.environ['OPENBLAS_NUM_THREADS'])); "
+        "sys.argv = ['iast-export', '--version']; main()"
+    )
+    done = run([sys.executable, "-c", code], env=told)
+    assert done.returncode == 0 and done.stdout.splitlines()[-1] == found
+
+
 def test_an_interrupt_while_modules_load_ends_it_by_the_signal_and_without_a_word() -> None:
     done = run([sys.executable, "-c", INTERRUPTED])
     assert (done.returncode, done.stderr) == (-signal.SIGINT, "")
