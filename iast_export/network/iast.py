@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import NamedTuple, Protocol, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -107,6 +107,15 @@ def pad_edges(x: Tensor, *, reflect: bool, leading: int = 1, trailing: bool = Tr
             )
         x = torch.cat(parts, dim)
     return x
+
+
+class SupernetConfig(CodeConfig, Protocol):
+    """What a supernet asks of its configuration."""
+
+    @property
+    def depths(self) -> tuple[int, ...]:
+        """Subnetworks that can be cut, shallowest first."""
+        ...
 
 
 class ReflectConv(nn.Module):
@@ -391,13 +400,63 @@ class TransferNet(nn.Module):
         return torch.clamp(self.parts(content, style_code, strength).image, 0.0, 1.0)
 
 
-class IAST(nn.Module):
-    """The supernet: every weight once, cut to a `TransferNet` per depth. A `StyleNetwork`.
+class Supernet(nn.Module, Generic[M]):
+    """What every supernet has, a `StyleNetwork`: its depths, its codes, and how it is cut.
+
+    Attributes:
+        config: sizes.
+        style_encoder: makes the code of an artwork.
+    """
+
+    config: SupernetConfig
+    style_encoder: StyleEncoder
+
+    @property
+    def depths(self) -> tuple[int, ...]:
+        """Subnetworks that can be cut, shallowest first."""
+        return self.config.depths
+
+    @property
+    def code_shapes(self) -> Mapping[str, tuple[int, ...]]:
+        """Style inputs of a cut network; `strength` is the user's, 1 unless told otherwise."""
+        return {"style_code": (1, self.config.code_size), "strength": (1, 1)}
+
+    def over(self, depth: int) -> M:
+        """A depth's network over this one's own parameters."""
+        raise NotImplementedError
+
+    def share(self, depth: int) -> M:
+        """The depth's network over the supernet's own parameters, for training.
+
+        Raises:
+            ValueError: the depth is not one of `depths`.
+        """
+        if depth not in self.depths:
+            raise ValueError(f"depth {depth} is not one of {self.depths}")
+        return self.over(depth)
+
+    def cut(self, depth: int) -> M:
+        """A new static module of a depth, in eval mode, with copied and folded weights.
+
+        Raises:
+            ValueError: the depth is not one of `depths`.
+        """
+        return static_form(self.share(depth))
+
+    @torch.no_grad()
+    def encode_style(self, style: Tensor) -> tuple[Tensor, ...]:
+        """Codes of an artwork [1, 3, H, W] in [0, 1], in the order of `code_shapes`."""
+        return self.style_encoder(style), torch.ones(style.shape[0], 1)
+
+
+class IAST(Supernet[TransferNet]):
+    """The supernet: every weight once, cut to a `TransferNet` per depth.
 
     `block_norm`: batch normalization inside the residual blocks, for training only; `cut` and
     `folded` take it into the convolutions, and no checkpoint that is shipped has it.
     """
 
+    config: NetworkConfig
     size_multiple_px = SIZE_MULTIPLE_PX
 
     def __init__(self, config: NetworkConfig | None = None, *, block_norm: bool = False) -> None:
@@ -419,38 +478,12 @@ class IAST(nn.Module):
             self.to_rgb.bias.fill_(0.5)
         self.style_encoder = StyleEncoder(self.config)
 
-    @property
-    def depths(self) -> tuple[int, ...]:
-        """Subnetworks that can be cut, shallowest first."""
-        return self.config.depths
-
-    @property
-    def code_shapes(self) -> Mapping[str, tuple[int, ...]]:
-        """Style inputs of a cut network; `strength` is the user's, 1 unless told otherwise."""
-        return {"style_code": (1, self.config.code_size), "strength": (1, 1)}
-
-    def share(self, depth: int) -> TransferNet:
-        """The depth's network over the supernet's own parameters, for training."""
-        if depth not in self.depths:
-            raise ValueError(f"depth {depth} is not one of {self.depths}")
-        return TransferNet(self, depth)
-
     def folded(self) -> IAST:
         """An equal supernet in eval mode without block normalization: what is shipped."""
         return fold_into(IAST(self.config), self)
 
-    def cut(self, depth: int) -> TransferNet:
-        """A new static module of `depth` blocks, in eval mode, with copied and folded weights.
-
-        Raises:
-            ValueError: the depth is not one of `depths`.
-        """
-        return static_form(self.share(depth))
-
-    @torch.no_grad()
-    def encode_style(self, style: Tensor) -> tuple[Tensor, ...]:
-        """Codes of an artwork [1, 3, H, W] in [0, 1], in the order of `code_shapes`."""
-        return self.style_encoder(style), torch.ones(style.shape[0], 1)
+    def over(self, depth: int) -> TransferNet:
+        return TransferNet(self, depth)
 
 
 def static_form(shared: M) -> M:

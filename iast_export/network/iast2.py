@@ -34,11 +34,11 @@ from iast_export.network.iast import (
     ReflectConv,
     ResidualBlock,
     StyleEncoder,
+    Supernet,
     UpsampleConv,
     affine_of_statistics,
     fold_into,
     pad_edges,
-    static_form,
 )
 
 _BEGIN_QUIETLY = 0.1  # factor on weights whose result is added to what is there
@@ -231,12 +231,14 @@ class TransferNet2(nn.Module):
         return torch.clamp(self.parts(content, style_code, strength).image, 0.0, 1.0)
 
 
-class IAST2(nn.Module):
-    """The supernet: every weight once, cut to a `TransferNet2` per depth. A `StyleNetwork`.
+class IAST2(Supernet[TransferNet2]):
+    """The supernet: every weight once, cut to a `TransferNet2` per depth.
 
     `block_norm`: batch normalization inside the residual blocks, for training only; `cut` and
     `folded` take it into the convolutions, and no checkpoint that is shipped has it.
     """
+
+    config: IAST2Config
 
     def __init__(self, config: IAST2Config | None = None, *, block_norm: bool = False) -> None:
         super().__init__()
@@ -267,42 +269,12 @@ class IAST2(nn.Module):
         """Height and width must be multiples of this: 8 where some depth works at an eighth."""
         return 8 if len(self.coarse_blocks) else 4
 
-    @property
-    def depths(self) -> tuple[int, ...]:
-        """Subnetworks that can be cut, shallowest first."""
-        return self.config.depths
-
-    @property
-    def code_shapes(self) -> Mapping[str, tuple[int, ...]]:
-        """Style inputs of a cut network; `strength` is the user's, 1 unless told otherwise."""
-        return {"style_code": (1, self.config.code_size), "strength": (1, 1)}
-
-    def share(self, depth: int) -> TransferNet2:
-        """The depth's network over the supernet's own parameters, for training.
-
-        Raises:
-            ValueError: the depth is not one of `depths`.
-        """
-        if depth not in self.depths:
-            raise ValueError(f"depth {depth} is not one of {self.depths}")
-        return TransferNet2(self, depth)
-
     def folded(self) -> IAST2:
         """An equal supernet in eval mode without block normalization: what is shipped."""
         return fold_into(IAST2(self.config), self)
 
-    def cut(self, depth: int) -> TransferNet2:
-        """A new static module of a depth, in eval mode, with copied and folded weights.
-
-        Raises:
-            ValueError: the depth is not one of `depths`.
-        """
-        return static_form(self.share(depth))
-
-    @torch.no_grad()
-    def encode_style(self, style: Tensor) -> tuple[Tensor, ...]:
-        """Codes of an artwork [1, 3, H, W] in [0, 1], in the order of `code_shapes`."""
-        return self.style_encoder(style), torch.ones(style.shape[0], 1)
+    def over(self, depth: int) -> TransferNet2:
+        return TransferNet2(self, depth)
 
 
 def _blocks(count: int, width: int, norm: bool) -> nn.ModuleList:
