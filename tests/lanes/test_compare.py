@@ -31,23 +31,9 @@ from iast_export.metrics.style import style_statistics
 from iast_export.pictures.images import center_square
 from iast_export.reports.benchmark import Ratio
 from iast_export.reports.lanes import LaneRow
-from iast_export.reports.verify import Spread
 from iast_export.specs import AnyPrecision, Runtime, Tier
+from tests.lane_rows import TIER, row
 from tests.tiny_networks import tiny_codes, tiny_onnx
-
-TIER = "d4-32px"
-
-
-def row(lane: str, median_ms: float, psnr_db: float | None, **more: Any) -> LaneRow:
-    facts = {
-        "runtime": "litert",
-        "tier": TIER,
-        "lane": lane,
-        "shipped": False,
-        "median_ms": median_ms,
-    }
-    spread = Spread(mean=psnr_db, p5=psnr_db) if psnr_db else None
-    return LaneRow.model_validate({**facts, "psnr_db": spread, **more})
 
 
 def test_a_ceiling_is_on_no_front_and_no_default_however_fast() -> None:

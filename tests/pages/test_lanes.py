@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from iast_export.lanes.figures import Fidelity, LaneFigures, Speed
 from iast_export.pages.lanes import (
     ceiling_lines,
@@ -17,21 +15,7 @@ from iast_export.pages.plots import Mark, Point, scatter_chart
 from iast_export.reports.base import SetFacts
 from iast_export.reports.benchmark import Ratio
 from iast_export.reports.lanes import LaneRow, LanesReport
-from iast_export.reports.verify import Spread
-
-TIER = "d4-32px"
-
-
-def row(lane: str, median_ms: float, psnr_db: float | None, **more: Any) -> LaneRow:
-    facts = {
-        "runtime": "litert",
-        "tier": TIER,
-        "lane": lane,
-        "shipped": False,
-        "median_ms": median_ms,
-    }
-    spread = Spread(mean=psnr_db, p5=psnr_db) if psnr_db else None
-    return LaneRow.model_validate({**facts, "psnr_db": spread, **more})
+from tests.lane_rows import TIER, row
 
 
 def ratio(value: float) -> dict[str, Ratio]:

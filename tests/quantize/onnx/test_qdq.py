@@ -166,29 +166,34 @@ def test_weights_that_share_a_zero_point_get_one_each_and_load_without_saturatio
     assert model.SerializeToString(deterministic=True) == before
 
 
+def depthwise_between(function: str, path: Path) -> Path:
+    """A depthwise convolution, a function of its values, and dense ones around both."""
+    rng = np.random.default_rng(0)
+    shapes = {"a": (8, 3, 3, 3), "b": (8, 1, 3, 3), "c": (3, 8, 3, 3)}
+    weights = [
+        numpy_helper.from_array((rng.normal(size=shape) / 9).astype(np.float32), name)
+        for name, shape in shapes.items()
+    ]
+    nodes = [
+        helper.make_node("Conv", ["content", "a"], ["wide"], pads=[1] * 4),
+        helper.make_node("Conv", ["wide", "b"], ["deep"], pads=[1] * 4, group=8),
+        helper.make_node(function, ["deep"], ["seen"]),
+        helper.make_node("Conv", ["seen", "c"], ["stylized"], pads=[1] * 4),
+    ]
+    edges = [helper.make_tensor_value_info(n, TensorProto.FLOAT, [1, 3, "h", "w"]) for n in EDGES]
+    graph = helper.make_graph(nodes, "g", edges[:1], edges[1:], weights)
+    onnx.save(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9), path
+    )
+    return path
+
+
 @pytest.mark.parametrize("in_float", [[], ["deep"]])
 def test_a_depthwise_convolution_between_integers_is_integer_unless_asked_otherwise(
     in_float: list[str], tmp_path: Path
 ) -> None:
     """Asked to stay float it does, though ONNX Runtime would quantize its weights by itself."""
-    kernels = {"a": (8, 3, 3, 3), "b": (8, 1, 3, 3), "c": (3, 8, 3, 3)}
-    rng = np.random.default_rng(0)
-    weights = [
-        numpy_helper.from_array((rng.normal(size=shape) / 9).astype(np.float32), name)
-        for name, shape in kernels.items()
-    ]
-    nodes = [
-        helper.make_node("Conv", ["content", "a"], ["wide"], pads=[1] * 4),
-        helper.make_node("Conv", ["wide", "b"], ["deep"], pads=[1] * 4, group=8),
-        helper.make_node("Relu", ["deep"], ["clamped"]),
-        helper.make_node("Conv", ["clamped", "c"], ["stylized"], pads=[1] * 4),
-    ]
-    edges = [helper.make_tensor_value_info(n, TensorProto.FLOAT, [1, 3, "h", "w"]) for n in EDGES]
-    graph = helper.make_graph(nodes, "g", edges[:1], edges[1:], weights)
-    source = tmp_path / "depthwise.onnx"
-    onnx.save(
-        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9), source
-    )
+    source = depthwise_between("Relu", tmp_path / "depthwise.onnx")
     ranges = dict.fromkeys(tensors_to_calibrate(source), Span(-1.0, 1.0))
     summary = quantize_onnx(source, Learned(ranges), tmp_path / "int8.onnx", in_float=in_float)
     assert summary.quantized_ops["Conv"] == summary.runtime_ops["QLinearConv"] == 3 - len(in_float)
@@ -200,24 +205,7 @@ def test_a_depthwise_convolution_between_integers_is_integer_unless_asked_otherw
 def test_a_depthwise_convolution_that_float_operators_read_is_an_island_with_a_reason(
     tmp_path: Path,
 ) -> None:
-    rng = np.random.default_rng(0)
-    shapes = {"a": (8, 3, 3, 3), "b": (8, 1, 3, 3), "c": (3, 8, 3, 3)}
-    weights = [
-        numpy_helper.from_array((rng.normal(size=s) / 9).astype(np.float32), n)
-        for n, s in shapes.items()
-    ]
-    nodes = [
-        helper.make_node("Conv", ["content", "a"], ["wide"], pads=[1] * 4),
-        helper.make_node("Conv", ["wide", "b"], ["deep"], pads=[1] * 4, group=8),
-        helper.make_node("Sigmoid", ["deep"], ["smooth"]),
-        helper.make_node("Conv", ["smooth", "c"], ["stylized"], pads=[1] * 4),
-    ]
-    edges = [helper.make_tensor_value_info(n, TensorProto.FLOAT, [1, 3, "h", "w"]) for n in EDGES]
-    graph = helper.make_graph(nodes, "g", edges[:1], edges[1:], weights)
-    source = tmp_path / "depthwise.onnx"
-    onnx.save(
-        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9), source
-    )
+    source = depthwise_between("Sigmoid", tmp_path / "depthwise.onnx")
     ranges = dict.fromkeys(tensors_to_calibrate(source), Span(-1.0, 1.0))
     summary = quantize_onnx(source, Learned(ranges), tmp_path / "int8.onnx")
     assert summary.quantized_ops["Conv"] == 2
