@@ -42,7 +42,9 @@ CONTENT = "content"
 STRENGTH = "strength"
 STYLIZED = "stylized"
 STYLE_IMAGE = "style"
-IMAGE_NAMES = (CONTENT, STYLIZED, STYLE_IMAGE)
+# Of a graph that measures: each pixel's share of the whole picture, times the tile's pixels.
+PIXEL_WEIGHT = "pixel_weight"
+IMAGE_NAMES = (CONTENT, STYLIZED, STYLE_IMAGE, PIXEL_WEIGHT)
 SIZE_MULTIPLE_KEY = "size_multiple_px"  # of an ONNX file's metadata
 # Sides that every bundle has: of the artwork that a style encoder sees, of a thumbnail, of a tier,
 # and of the face crop with the 68 points of iBUG 300-W.
