@@ -42,6 +42,8 @@ from iast_export.formats.onnx_graph import (
 from iast_export.forms import REWRITES, Rewrite, note, rewrite
 from iast_export.forms.batch_norms import fold_batch_norms
 from iast_export.network.adapters import StyleNetwork
+from iast_export.network.sizes import smallest_side_px
+from iast_export.network.user_code import last_words, place_of
 from iast_export.pictures.images import center_square, to_tensor
 from iast_export.runtimes.onnx import open_onnx
 from iast_export.runtimes.pytorch import TorchSession
@@ -55,9 +57,6 @@ from iast_export.specs import (
 
 # Chosen: ONNX Runtime takes it from 1.14 on (`formats.minimum_runtime`).
 OPSET = 18
-# Steps of size_multiple_px that are tried for the smallest picture. Chosen: more would mean 64 runs
-# of the network before an answer.
-_LARGEST_MINIMUM = 64
 # Height and width to trace with, in steps: unequal, so that no side is taken for the other, and
 # neither 0 nor 1, which torch.export holds for constants.
 _TRACED_STEPS = (8, 11)
@@ -95,7 +94,9 @@ def export_tier(
     """
     module = network.cut(tier.depth).eval().requires_grad_(False)
     codes = example_codes(network)
-    smallest_px = smallest_side_px(module, codes, network.size_multiple_px, tier.max_side_px)
+    smallest_px = smallest_side_px(
+        module, tuple(codes.values()), network.size_multiple_px, tier.max_side_px
+    )
     for probe in probes:
         _check_probe(probe, network.size_multiple_px, smallest_px, tier)
     multiple = network.size_multiple_px
@@ -138,33 +139,6 @@ def export_style_encoder(network: StyleNetwork, path: Path) -> float:
     reference = TorchSession(module, (), image_name=STYLE_IMAGE, output_names=module.names)
     return _finish(
         model, path, reference, ({STYLE_IMAGE: image} for image in images), "the style encoder"
-    )
-
-
-def smallest_side_px(
-    module: nn.Module, codes: dict[str, Tensor], multiple_px: int, max_side_px: int
-) -> int:
-    """The smallest square that a cut network takes and gives back in its own size.
-
-    Raises:
-        ToolError: it takes none.
-    """
-    error: Exception | None = None
-    steps = min(max_side_px // multiple_px, _LARGEST_MINIMUM)
-    for side in (multiple_px * step for step in range(1, steps + 1)):
-        content = torch.from_numpy(pseudo_photograph(side, side))
-        try:
-            with torch.no_grad():
-                result = module(content, *codes.values())
-        except (RuntimeError, ValueError, IndexError) as caught:
-            error = caught
-            continue
-        if result.shape == content.shape and bool(torch.isfinite(result).all()):
-            return side
-    raise ToolError(
-        "the network returns no picture of the content's size at any square up to "
-        f"{steps * multiple_px} px" + (f": {error}" if error is not None else ""),
-        "check size_multiple_px, and that forward(content, *codes) keeps height and width",
     )
 
 
@@ -251,9 +225,10 @@ def _traced(
             program = torch.onnx.export(module, example, **arguments)
             model: onnx.ModelProto = program.model_proto  # type: ignore[union-attr]
     except Exception as error:  # the exporter raises classes of many kinds
-        reason = " ".join(str(error).split())[:600]
+        place = place_of(error)
         raise ToolError(
-            f"the network can't be exported with dynamic height and width: {reason}",
+            "the network can't be exported with dynamic height and width: "
+            f"{last_words(error)}{f' ({place})' if place else ''}",
             "keep Python branches and sizes out of forward(); see torch.export's notes on dynamic "
             "shapes",
         ) from error

@@ -29,10 +29,12 @@ from iast_export.build import (
 from iast_export.build.ahead import Ahead
 from iast_export.build.request import Build, Request
 from iast_export.build.stage import Stage
+from iast_export.build.tracing import hold_to_contract
 from iast_export.bundle.claims import claim, working
 from iast_export.environment import usable_cores
 from iast_export.errors import InputError
 from iast_export.files.artifacts import StageRecord, is_fresh, record, remove_made
+from iast_export.files.paths import check_folders
 
 STAGES: tuple[Stage, ...] = (
     export.STAGE,
@@ -45,6 +47,8 @@ STAGES: tuple[Stage, ...] = (
     bench.STAGE,
     bundle.STAGE,
 )
+# Those that read the network itself; all others read what they wrote.
+EXPORTING = (export.STAGE, convert.STAGE)
 STAGE_NAMES: tuple[str, ...] = tuple(stage.name for stage in STAGES)
 __all__ = [
     "STAGES",
@@ -80,6 +84,9 @@ def run_stages(build: Build, only: str | None = None) -> list[StageResult]:
             no build made is in the way.
         IastExportError: whatever a stage raises; what earlier stages made stays.
     """
+    check_folders(build.root)
+    if any(stage in EXPORTING and _is_stale(build, stage) for stage in _due(only)):
+        hold_to_contract(build)
     build.check()
     if not build.root.is_dir():
         _require_earlier(build, only)
@@ -91,6 +98,10 @@ def run_stages(build: Build, only: str | None = None) -> list[StageResult]:
         with ExitStack() as stack:
             begun = {one.name: stack.enter_context(Ahead(build, one)) for one in _ahead(build)}
             return [_run(build, stage, begun.get(stage.name)) for stage in STAGES]
+
+
+def _due(only: str | None) -> list[Stage]:
+    return [stage for stage in STAGES if only in (None, stage.name)]
 
 
 def make_apart(stage: str, told: Mapping[str, Any]) -> None:

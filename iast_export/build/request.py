@@ -19,7 +19,8 @@ from iast_export.files.artifacts import Progress, no_progress, sha256_bytes, sha
 from iast_export.files.notes import note
 from iast_export.files.paths import check_folders, check_inputs_apart
 from iast_export.lanes.lane import Lane, find_lanes
-from iast_export.network.adapters import PACKAGED, load_network
+from iast_export.network.adapters import PACKAGED, SEED, load_network
+from iast_export.network.brought import author_of
 from iast_export.pictures.images import Rgb
 from iast_export.pictures.imagesets import ImageSet, check_disjoint, in_words, load_set, spread
 from iast_export.quantize.calibrate import check_enough
@@ -136,7 +137,11 @@ class Build:
 
     @cached_property
     def network(self) -> StyleNetwork:
-        return load_network(self.request.network, self.request.checkpoint)
+        return self.load_network()
+
+    def load_network(self, seed: int = SEED) -> StyleNetwork:
+        """The network, made anew."""
+        return load_network(self.request.network, self.request.checkpoint, seed)
 
     @property
     def tiers(self) -> tuple[Tier, ...]:
@@ -161,7 +166,7 @@ class Build:
     @cached_property
     def network_source(self) -> Path | None:
         """The file that defines the network's class, where it has one."""
-        source = inspect.getsourcefile(type(self.network))
+        source = inspect.getsourcefile(type(author_of(self.network)))
         return Path(source) if source else None
 
     @cached_property
@@ -261,7 +266,7 @@ class Build:
         """What the manifest says of the build."""
         shapes = {name: tuple(shape) for name, shape in self.network.code_shapes.items()}
         network = NetworkFacts(
-            name=type(self.network).__name__,
+            name=type(author_of(self.network)).__name__,
             code_shapes=shapes,
             size_multiple_px=self.network.size_multiple_px,
         )

@@ -15,8 +15,9 @@ from iast_export.build.request import Build
 from iast_export.environment import versions
 from iast_export.errors import InputError, ToolError
 from iast_export.network.adapters import StyleNetwork
+from iast_export.network.contract import check_contract
 from iast_export.runtimes.parity import PARITY_TOLERANCE, parity_error
-from iast_export.specs import STRENGTH, STYLE_ENCODER_SIDE_PX
+from iast_export.specs import STRENGTH, STYLE_ENCODER_SIDE_PX, check_plan
 
 
 def traced_params(build: Build) -> dict[str, Any]:
@@ -28,6 +29,21 @@ def traced_params(build: Build) -> dict[str, Any]:
         "tiers": [tier.id for tier in build.tiers],
         "versions": versions(),
     }
+
+
+def hold_to_contract(build: Build) -> None:
+    """Refuses a network that breaks the contract, before anything is exported.
+
+    Raises:
+        RecipeError: a depth plan that the network can't serve.
+        InputError: see `check_contract`.
+    """
+    check_plan(build.tiers, build.network.depths, build.network.size_multiple_px)
+    build.progress("try the network", 0, 1)
+    largest_px = max(tier.max_side_px for tier in build.tiers)
+    depths = [tier.depth for tier in build.tiers]
+    check_contract(build.network, depths, largest_px, build.load_network)
+    build.progress("try the network", 1, 1)
 
 
 class StyleEncoderModule(nn.Module):

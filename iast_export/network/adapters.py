@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import importlib
+import random
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
 from iast_export.errors import InputError, UsageError
+from iast_export.files.texts import visible
+from iast_export.network.brought import Brought, kind_of
+from iast_export.network.user_code import calling
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -17,6 +21,8 @@ if TYPE_CHECKING:
 # What manifests name the packaged network, wherever its factory lies.
 PACKAGED = "iast_export.checkpoint:packaged_network"
 _PACKAGED_FACTORY = "iast_export.network.checkpoint:packaged_network"
+
+SEED = 0  # of what a factory draws
 
 
 @runtime_checkable
@@ -54,15 +60,23 @@ class StyleNetwork(Protocol):
 Factory = Callable[[Path | None], StyleNetwork]
 
 
-def load_network(target: str, checkpoint: Path | None) -> StyleNetwork:
+def load_network(target: str, checkpoint: Path | None, seed: int = SEED) -> StyleNetwork:
     """The network that `module:factory` makes from a checkpoint (None: its own default).
 
     This runs the module's code. It is looked for on the import path and then, but for the packaged
     network, in the current folder: nothing there takes the place of an installed module.
 
+    Args:
+        target: `module:factory`.
+        checkpoint: what the factory gets.
+        seed: of random numbers while it runs, so that every process gets the same network.
+
+    Returns:
+        The packaged network as it is, any other as a `Brought`.
+
     Raises:
-        UsageError: `target` is malformed, can't be imported or has no such factory.
-        InputError: the result does not fulfil `StyleNetwork`.
+        UsageError: `target` is malformed, can't be found or has no such factory.
+        InputError: its code raised, or the result does not fulfil `StyleNetwork`.
     """
     packaged = target == PACKAGED
     module_name, _, attribute = (_PACKAGED_FACTORY if packaged else target).partition(":")
@@ -70,29 +84,58 @@ def load_network(target: str, checkpoint: Path | None) -> StyleNetwork:
         raise UsageError(
             f"--network {target!r} is not module:factory", "write for example my_net:factory"
         )
-    with nullcontext() if packaged else _current_folder_last():
-        network = _factory(target, module_name, attribute)(checkpoint)
-    if not isinstance(network, StyleNetwork):
-        needed = ("depths", "size_multiple_px", "code_shapes", "cut", "encode_style")
-        missing = [name for name in needed if not hasattr(network, name)]
+    if packaged:
+        return _factory(target, module_name, attribute)(checkpoint)
+    with _current_folder_last():
+        factory = _factory(target, module_name, attribute)
+        with _seeded(seed), calling(f"--network {target}: {attribute}({_argument(checkpoint)})"):
+            network = factory(checkpoint)
+    needed = ("depths", "size_multiple_px", "code_shapes", "cut", "encode_style")
+    missing = [name for name in needed if not hasattr(network, name)]
+    if missing:
         raise InputError(
-            f"--network {target}: {type(network).__name__} lacks {', '.join(missing)}",
-            "give it depths, size_multiple_px, code_shapes, cut and encode_style",
+            f"--network {target}: {attribute} returned {kind_of(network)}, which lacks "
+            f"{', '.join(missing)}",
+            "let the factory end with `return MyNet()`, an object with depths, size_multiple_px, "
+            "code_shapes, cut and encode_style",
         )
-    return network
+    return Brought(network)
+
+
+def _argument(checkpoint: Path | None) -> str:
+    return "None" if checkpoint is None else visible(str(checkpoint))
 
 
 def _factory(target: str, module_name: str, attribute: str) -> Factory:
     where = ""
     try:
-        module = importlib.import_module(module_name)
+        with calling(f"--network {target}: importing {module_name}", passed=ModuleNotFoundError):
+            module = importlib.import_module(module_name)
         where = f" ({getattr(module, '__file__', None) or 'built in'})"
         return cast(Factory, getattr(module, attribute))
-    except (ImportError, AttributeError) as error:
+    except (ModuleNotFoundError, AttributeError) as error:
         raise UsageError(
             f"--network {target}: {error}{where}",
             "check the module's name and that it can be imported from here",
         ) from error
+
+
+@contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    """Random numbers of Python, numpy and torch from a seed; afterwards they go on as before."""
+    import numpy as np
+    import torch
+
+    python, own = random.getstate(), np.random.get_state()
+    with torch.random.fork_rng(devices=[]):
+        random.seed(seed)
+        np.random.seed(seed)
+        torch.manual_seed(seed)
+        try:
+            yield
+        finally:
+            random.setstate(python)
+            np.random.set_state(own)
 
 
 @contextmanager

@@ -40,8 +40,8 @@ def plan_tier(
     used = options or MeasureOptions()
     check_plan(build.tiers, build.network.depths, build.network.size_multiple_px)
     tier = find_tiers(build.tiers, [tier_id] if tier_id else [], "the recipe")[0]
-    costs = plan_rows(build.network, build.tiers)
     files = fp32_files(build, tier)
+    costs = plan_rows(build.network, build.tiers)
     shapes = build.network.code_shapes
     both = [one.plan(files[name], tier, shapes) for name, one in PLANNERS.items()]
     rows = [(planned, _alike(planned.decisions)) for planned in both]

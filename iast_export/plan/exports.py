@@ -8,6 +8,7 @@ from pathlib import Path
 
 from iast_export.build.request import Build
 from iast_export.build.stage import Stage
+from iast_export.build.tracing import hold_to_contract
 from iast_export.environment import versions
 from iast_export.families import FAMILIES
 from iast_export.files.artifacts import is_fresh, stage_key
@@ -51,6 +52,8 @@ def _cached(build: Build, tier: Tier, made: dict[Runtime, Path]) -> dict[Runtime
     inputs = [build.checkpoint_file] if build.checkpoint_file else []
     folder = cache_dir() / "exports" / stage_key("plan", params, inputs)
     found = {runtime: folder / f"fp32{FAMILIES[runtime].suffix}" for runtime in PLANNERS}
+    if not all(runtime in made or path.is_file() for runtime, path in found.items()):
+        hold_to_contract(build)
     for i, (runtime, path) in enumerate(found.items()):
         if runtime not in made and not path.is_file():
             build.progress("export FP32", i, len(found))
