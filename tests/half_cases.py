@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -97,3 +98,28 @@ def fed() -> dict[str, Array]:
 @functools.cache
 def ranges(name: str) -> dict[str, Range]:
     return collect(observe_litert(case(name), KEY), [fed()])
+
+
+class _Both(nn.Module):
+    """forward(content, mean): a normalization that can be scaled, and a sum that can't be."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loud, self.balanced = NETWORKS["normalized"](), Balanced()
+
+    def forward(self, content: Tensor, mean: Tensor) -> Tensor:
+        return 0.9 * self.loud(content) + 0.1 * self.balanced(content) + 0.01 * mean
+
+
+class Overflowing(OneTier):
+    """A network with a style whose FP16 would overflow at two places, as a build takes it."""
+
+    code_shapes: Mapping[str, tuple[int, ...]] = {"mean": (1, 3, 1, 1)}
+
+    def encode_style(self, style: Tensor) -> tuple[Tensor, ...]:
+        return (style.mean((2, 3), keepdim=True),)
+
+
+def overflowing_factory(checkpoint: Path | None) -> Overflowing:
+    """`--network tests.half_cases:overflowing_factory`; the checkpoint is not read."""
+    return Overflowing(_Both())

@@ -13,10 +13,10 @@ from iast_export.environment import versions
 from iast_export.files.artifacts import sha256_file
 from iast_export.formats.dispatch import merge_dispatch
 from iast_export.formats.onnx_graph import load_model
-from iast_export.forms import half_safe, noted
+from iast_export.forms import half_safe, noted, row_bands
 from iast_export.quantize.calibrate import pictures_at
 from iast_export.quantize.litert.delegation import delegation
-from iast_export.quantize.litert.static import quantize_litert
+from iast_export.quantize.litert.static import LiteRtQuantizeSummary, quantize_litert
 from iast_export.quantize.onnx.qdq import quantize_onnx
 from iast_export.reports.base import QUANTIZE_PATH, SetFacts
 from iast_export.reports.quantize import CalibratedOn, QuantizeReport
@@ -87,11 +87,16 @@ def _quantize_litert(build: Build) -> list[dict[str, Any]]:
                 **_row(build, path, "litert", precision, None, counts, islands),
                 "delegated": {k: one.operators - len(one.not_taken) for k, one in taken.items()},
                 "not_delegated": {k: tuple(one.not_taken) for k, one in taken.items()},
-                "rewrites": {half_safe.NAME: made.half_safe} if made.half_safe else {},
+                "rewrites": _rewrites(made),
             }
         )
     build.progress("quantize LiteRT", len(_MADE), len(_MADE))
     return rows
+
+
+def _rewrites(made: LiteRtQuantizeSummary) -> dict[str, int]:
+    places = {half_safe.NAME: made.half_safe, row_bands.NAME: made.row_bands}
+    return {name: count for name, count in places.items() if count}
 
 
 def _row(

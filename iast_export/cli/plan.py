@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from iast_export.cli import console, options
+from iast_export.cli.halves import say_halves
 from iast_export.cli.verbs import Verb
 from iast_export.errors import UsageError
 
@@ -40,7 +41,8 @@ def plan(
     Parameters and multiply-adds of every tier; then, for one tier and both runtimes, every operator
     group: what it is, whether INT8 has a kernel for it, its time in FP32 and INT8 on this machine,
     what the exporter does with it and why. A row is flagged where the measured cost speaks against
-    that. Measurements are kept in the user's cache folder (XDG_CACHE_HOME); FP32 files of --out are
+    that. Where --out holds a calibrated build, its ranges say what a GPU's FP16 would not hold.
+    Measurements are kept in the user's cache folder (XDG_CACHE_HOME); FP32 files of --out are
     used where they are fresh. Nothing else is written.
 
     \b
@@ -77,3 +79,4 @@ def _print(report: PlanReport) -> None:
         notes = [*words.rewrite_words(runtime), *words.refusals(runtime)]
         for line in (*notes, words.conversion_words(runtime), words.total_words(runtime)):
             console.say(line)
+    say_halves(None if report.half is None else [report.half])

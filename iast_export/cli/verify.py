@@ -9,6 +9,7 @@ import click
 from iast_export.cli import options
 from iast_export.cli.arguments import PICTURES
 from iast_export.cli.golden import check
+from iast_export.cli.halves import say_halves
 from iast_export.cli.ladder import climb
 from iast_export.cli.stages import run_stages, stage_help
 from iast_export.cli.verbs import Verb
@@ -54,7 +55,13 @@ def verify(
             "a stage has no --tier and no --pictures", "see `iast-export ladder`, or leave them out"
         )
     else:
-        run_stages(options.request_of(**given), "verify", as_json)
+        from iast_export.reports.base import VERIFY_PATH
+        from iast_export.reports.verify import VerifyReport
+
+        request = options.request_of(**given)
+        run_stages(request, "verify", as_json)
+        if not as_json:
+            say_halves(VerifyReport.load(request.out / VERIFY_PATH).half)
 
 
 def _refuse(given: dict[str, Any], alias: str, *names: str) -> None:

@@ -65,15 +65,42 @@ class _Scaling:
     constants: list[Constant]
     conv: Any
 
+    def factors(self, factor: float) -> dict[str, float]:
+        """By what each tensor's values are multiplied, by name.
 
-def make_half_safe(model: tf.Model, peaks: Mapping[str, float]) -> int:
-    """Scales what overflows in FP16 before normalizations, in place; how many places needed it.
+        Where a product takes the factor, the root's own values stay.
+        """
+        taken = {t: degree for t, degree in self.degrees.items() if self.conv or t != self.root}
+        return {
+            tf.text(self.graph.tensors[t].name): factor ** float(degree)
+            for t, degree in taken.items()
+        }
+
+
+@dataclass(frozen=True)
+class HalfSafe:
+    """What was rewritten.
+
+    Attributes:
+        places: how many.
+        factors: graph and tensor name -> by what its values were multiplied.
+    """
+
+    places: int
+    factors: Mapping[tuple[int, str], float]
+
+
+def make_half_safe(model: tf.Model, peaks: Mapping[str, float]) -> HalfSafe:
+    """Scales what overflows in FP16 before normalizations, in place.
 
     Args:
         model: in FP32; graphs may share constants, and share them afterwards.
         peaks: the largest size of each tensor that passes FP16's largest number, by name.
     """
+    factors: dict[tuple[int, str], float] = {}
     means = [_as_means(model, graph, peaks) for graph in model.subgraphs]
+    for number, made in enumerate(means):
+        factors |= {(number, name): factor for name, factor in made.items()}
     left = {name: peak for name, peak in peaks.items() if not any(name in one for one in means)}
     places: dict[Hashable, list[_Scaling]] = {}
     for number, graph in enumerate(model.subgraphs):
@@ -82,8 +109,13 @@ def make_half_safe(model: tf.Model, peaks: Mapping[str, float]) -> int:
             places.setdefault(weights or (number, one.root), []).append(one)
     for group in places.values():
         exponent = math.ceil(math.log2(max(_excess(one, left) for one in group)))
-        _scale(model, [*group, *_sharing(model, group)], 2.0**-exponent)
-    return sum(map(len, [*means, *places.values()]))
+        scaled = [*group, *_sharing(model, group)]
+        _scale(model, scaled, 2.0**-exponent)
+        for one in scaled:
+            number = next(n for n, graph in enumerate(model.subgraphs) if graph is one.graph)
+            names = one.factors(2.0**-exponent)
+            factors |= {(number, name): factor for name, factor in names.items()}
+    return HalfSafe(sum(map(len, [*means, *places.values()])), factors)
 
 
 def _find_scalings(
@@ -126,9 +158,13 @@ def _excess(one: _Scaling, peaks: Mapping[str, float]) -> float:
     )
 
 
-def _as_means(model: tf.Model, graph: tf.Graph, peaks: Mapping[str, float]) -> set[str]:
-    """Sums that a constant alone scales become means, which GPUs sum in FP32; their names."""
-    done = set()
+def _as_means(model: tf.Model, graph: tf.Graph, peaks: Mapping[str, float]) -> dict[str, float]:
+    """Sums that a constant alone scales become means, which GPUs sum in FP32.
+
+    Returns:
+        Their names, and the factor of their values.
+    """
+    done = {}
     for op in [one for one in graph.operators if tf.op_name(model, one) == "SUM"]:
         name = tf.text(graph.tensors[int(op.outputs[0])].name)
         readers = [one for one in graph.operators if int(op.outputs[0]) in _inputs(one)]
@@ -143,7 +179,7 @@ def _as_means(model: tf.Model, graph: tf.Graph, peaks: Mapping[str, float]) -> s
         scaled = (value.astype(np.float64) * (sizes[0] / sizes[1])).astype(np.float32)
         readers[0].inputs[fixed[0]] = _add_constant(model, graph, scaled)
         op.opcodeIndex = tw.operator_code(model, "MEAN")
-        done.add(name)
+        done[name] = float(sizes[1] / sizes[0])
     return done
 
 

@@ -115,26 +115,20 @@ def load_hops(folder: Path) -> list[str]:
 
 
 def load_overflows(folder: Path) -> list[str]:
-    """A line for each place of a bundle's FP32 file that a GPU's FP16 would not hold, by the ranges
-    of its calibration.
+    """A line for each place of a bundle that a GPU's FP16 would not hold, as verify foretold it.
 
     Raises:
-        InputError: the manifest, a file or a range is missing or altered.
+        InputError: the manifest or the report is missing, altered or of other files.
     """
-    from iast_export.formats.tflite_file import parse
-    from iast_export.quantize.calibrate import load_ranges
-    from iast_export.runtimes.half_ranges import foretell_overflows
-
     manifest = load_manifest(folder)
-    layout, seals = Layout(folder, manifest.name), Seals.of_bundle(folder, manifest)
-    model = parse(seals.read(layout.tflite("fp32")), layout.tflite("fp32"))
+    layout = Layout(folder, manifest.name)
+    verified = load_own(VerifyReport, folder / VERIFY_PATH, manifest)
+    file = layout.relative(layout.tflite("fp32"))
+    held = {True: "fp16 holds it", False: "nor does fp16 hold it"}
     return [
-        f"{layout.relative(layout.tflite('fp32'))} at {tier.id} on a GPU: {one}; fp16 is written "
-        "so that normalizations stay within it"
-        for tier in manifest.depth_plan
-        for one in foretell_overflows(
-            model, tier.signature, load_ranges(layout.ranges("litert", tier))
-        )
+        f"{file} at {row.tier} on a GPU: {one}; {held[one.held]}"
+        for row in verified.half or ()
+        for one in row.overflows
     ]
 
 

@@ -10,7 +10,7 @@ from iast_export.decide.graph import Network
 from iast_export.environment import machine_fingerprint, versions
 from iast_export.lanes.timing import speed_ratio
 from iast_export.plan.conversions import conversion_rows, total_ms
-from iast_export.plan.exports import fp32_files
+from iast_export.plan.exports import foretold_half, fp32_files
 from iast_export.plan.groups import Group, find_groups
 from iast_export.plan.measure import Found, MeasureOptions, look_at, signature
 from iast_export.plan.planned import Planned
@@ -67,6 +67,7 @@ def plan_tier(
         versions=versions(),
         cpu=str(machine_fingerprint()["cpu"]),
         runtimes=tuple(runtimes),
+        half=foretold_half(build, tier),
     )
 
 

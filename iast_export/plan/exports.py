@@ -1,4 +1,4 @@
-"""The FP32 files of a tier that the plan reads: a build's own if fresh, else made and kept."""
+"""What the plan reads of a build: FP32 files if fresh, else made and kept; ranges if there."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 import shutil
 from pathlib import Path
 
+from iast_export.build import calibrate, convert, prepare, verify
 from iast_export.build.request import Build
 from iast_export.build.stage import Stage
 from iast_export.build.tracing import hold_to_contract
@@ -15,6 +16,7 @@ from iast_export.files.artifacts import is_fresh, stage_key
 from iast_export.plan.cache import cache_dir
 from iast_export.plan.planner import PLANNERS
 from iast_export.plan.rewrites import LISTS
+from iast_export.reports.half import HalfRow
 from iast_export.specs import Runtime, Tier
 
 # Exports in the cache; chosen: two networks of four tiers.
@@ -37,7 +39,21 @@ def fp32_files(build: Build, tier: Tier) -> dict[Runtime, Path]:
     return made if len(made) == len(PLANNERS) else {**_cached(build, tier, made), **made}
 
 
+def foretold_half(build: Build, tier: Tier) -> HalfRow | None:
+    """What a GPU's FP16 would not hold of a tier; None: its folder has no fresh ranges.
+
+    Raises:
+        InputError: a range can't be read.
+    """
+    stages = (convert.STAGE, prepare.STAGE, calibrate.STAGE)
+    if not all(_is_fresh(build, stage) for stage in stages):
+        return None
+    return next(row for row in verify.foretold(build) if row.tier == tier.id)
+
+
 def _is_fresh(build: Build, stage: Stage) -> bool:
+    if not all(path.is_file() for path in stage.inputs(build)):
+        return False
     return build.root.is_dir() and is_fresh(build.root, stage.name, stage.key(build))
 
 

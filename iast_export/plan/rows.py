@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 from typing import TYPE_CHECKING
 
 from iast_export.reports.plan import TierCost
@@ -31,7 +32,7 @@ def _gmac(network: StyleNetwork, depth: int, side_px: int) -> float:
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
-    module = network.cut(depth).to("meta")
+    module = deepcopy(network.cut(depth)).to("meta")  # a network may hand out one and the same
     shapes = {CONTENT: (1, 3, side_px, side_px), **network.code_shapes}
     inputs = [torch.empty(shape, device="meta") for shape in shapes.values()]
     with FlopCounterMode(display=False) as counter, torch.no_grad():

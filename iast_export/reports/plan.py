@@ -11,6 +11,7 @@ from pydantic import Field
 
 from iast_export.reports.base import Count, Milliseconds, Model, Positive, Report, Sha256
 from iast_export.reports.benchmark import Ratio
+from iast_export.reports.half import HalfRow
 from iast_export.specs import Runtime
 
 Block = tuple[Milliseconds, Milliseconds]
@@ -145,7 +146,11 @@ class RuntimePlan(Model):
 
 
 class PlanReport(Report):
-    """The plan of one tier before calibration, beside the cost of all tiers."""
+    """The plan of one tier before calibration, beside the cost of all tiers.
+
+    `half`: what a GPU's FP16 would not hold of LiteRT's files, by ranges; None: no calibrated build
+    lies in the folder.
+    """
 
     made_by: ClassVar[str] = "plan"
     tiers: Annotated[tuple[TierCost, ...], Field(min_length=1)]
@@ -155,3 +160,4 @@ class PlanReport(Report):
     versions: dict[str, str]
     cpu: str
     runtimes: tuple[RuntimePlan, ...]
+    half: HalfRow | None = None

@@ -18,6 +18,7 @@ from iast_export.reports.base import (
     Side,
     Similarity,
 )
+from iast_export.reports.half import HalfRow
 from iast_export.specs import Precision, Runtime
 
 
@@ -115,10 +116,14 @@ class VerifyRow(Figures):
 
 
 class VerifyReport(Report):
-    """reports/verify.json; `styles` are the SHA-256 of the codes that were judged in."""
+    """reports/verify.json; `styles` are the SHA-256 of the codes that were judged in.
+
+    `half`: what a GPU's FP16 would not hold, tier by tier; None: of a build that did not tell.
+    """
 
     made_by = "verify"
     schema_version: Literal[2] = 2
     set: SetFacts
     styles: dict[str, Sha256]
     rows: tuple[VerifyRow, ...] = Field(min_length=1)
+    half: tuple[HalfRow, ...] | None = None

@@ -8,7 +8,7 @@ promised: the delegate may take it all the same, and `gpu.refused_by_gpu` asks i
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,15 +101,20 @@ def refusal(model: tf.Model, graph: tf.Graph, op: Any) -> GpuRefusal | None:
         return GpuRefusal(name, "not among those that the delegate takes")
     if most > MOST_DIMENSIONS:
         return GpuRefusal(name, f"a tensor of {most} dimensions")
-    largest = max((_gpu_bytes(tensor) for tensor in touched), default=0)
+    largest = max((_gpu_bytes(tf.tensor_shape(tensor)) for tensor in touched), default=0)
     if largest > MOST_BYTES:
         return GpuRefusal(name, f"a tensor of {largest / 2**20:.1f} MiB, which not every GPU holds")
     return None
 
 
-def _gpu_bytes(tensor: Any) -> int:
+def held(shape: Sequence[int]) -> bool:
+    """Whether every GPU holds a tensor of this shape, channels last, in FP16."""
+    return _gpu_bytes(shape) <= MOST_BYTES
+
+
+def _gpu_bytes(shape: Sequence[int]) -> int:
     """What a tensor takes on a GPU."""
-    *rest, channels = (1, *tf.tensor_shape(tensor))
+    *rest, channels = (1, *shape)
     return 2 * math.prod(rest) * -(-channels // 4) * 4
 
 

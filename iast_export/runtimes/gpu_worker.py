@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-# Times two minutes, which the runtime itself waits (see `_read`); chosen.
+# Times two minutes, which the runtime itself waits (see `run`); chosen.
 _PATIENCE = 4
 Request = dict[str, Any]
 """`verb` "open" with `model` (bytes) and `fp32`, or "run" with `feeds` by name."""
@@ -43,35 +43,38 @@ class Holder:
         return {"whole": self._model.is_fully_accelerated()}
 
     def run(self, feeds: dict[str, Any]) -> Answer:
-        """Outputs by name, in the model's own layout and type."""
+        """Outputs by name, in the model's own layout and type.
+
+        The runtime waits two minutes for a GPU, and a buffer that it gave up on stays locked. A
+        software driver may compile for longer on a busy machine: then all is run again, with new
+        buffers, and the GPU goes on from what it has compiled.
+        """
+        for _ in range(_PATIENCE - 1):
+            try:
+                return self._run(feeds)
+            except RuntimeError as error:
+                if "lock" not in str(error):
+                    raise
+        return self._run(feeds)
+
+    def _run(self, feeds: dict[str, Any]) -> Answer:
         inputs = {n: self._model.create_input_buffer_by_name(self._key, n) for n in feeds}
         details = self._model.get_output_tensor_details(self._key)
         outputs = {n: self._model.create_output_buffer_by_name(self._key, n) for n in details}
-        for name, value in feeds.items():
-            inputs[name].write(np.ascontiguousarray(value))
-        self._model.run_by_name(self._key, inputs, outputs)
-        made = {}
-        for name, detail in details.items():
-            shape, dtype = tuple(int(side) for side in detail["shape"]), np.dtype(detail["dtype"])
-            made[name] = _read(outputs[name], int(np.prod(shape)), dtype.type).reshape(shape)
-        for buffer in (*inputs.values(), *outputs.values()):
-            buffer.destroy()
-        return {"outputs": made}
-
-
-def _read(buffer: Any, size: int, dtype: Any) -> Any:
-    """What a buffer holds once the GPU is done.
-
-    The runtime waits two minutes for that. A software driver may compile for longer on a busy
-    machine, and asking again waits again.
-    """
-    for _ in range(_PATIENCE - 1):
         try:
-            return buffer.read(size, dtype)
-        except RuntimeError as error:
-            if "Failed to lock" not in str(error):
-                raise
-    return buffer.read(size, dtype)
+            for name, value in feeds.items():
+                inputs[name].write(np.ascontiguousarray(value))
+            self._model.run_by_name(self._key, inputs, outputs)
+            return {"outputs": {n: _read(outputs[n], one) for n, one in details.items()}}
+        finally:
+            for buffer in (*inputs.values(), *outputs.values()):
+                buffer.destroy()
+
+
+def _read(buffer: Any, detail: dict[str, Any]) -> Any:
+    """What a buffer holds once the GPU is done."""
+    shape, dtype = tuple(int(side) for side in detail["shape"]), np.dtype(detail["dtype"])
+    return buffer.read(int(np.prod(shape)), dtype.type).reshape(shape)
 
 
 def serve(connection: Connection) -> None:

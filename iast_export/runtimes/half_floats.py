@@ -14,7 +14,8 @@ import numpy as np
 
 from iast_export.formats import tflite_file as tf
 from iast_export.formats import tflite_write as tw
-from iast_export.runtimes.half_ranges import LARGEST, Overflow, partial_sums
+from iast_export.reports.half import LARGEST
+from iast_export.runtimes.half_ranges import Overflow, partial_sums
 from iast_export.runtimes.litert import LiteRtSession, open_litert
 from iast_export.runtimes.session import Array
 

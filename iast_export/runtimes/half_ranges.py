@@ -17,9 +17,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from iast_export.formats import tflite_file as tf
+from iast_export.reports.half import LARGEST, words
 
-# FP16's largest finite number.
-LARGEST = float(np.finfo(np.float16).max)
 SUMS_IN_FP16 = ("CONV_2D", "FULLY_CONNECTED")
 _LIMITS: Mapping[str, tuple[float, float]] = {
     "LOGISTIC": (0.0, 1.0),
@@ -68,10 +67,7 @@ class Overflow:
     of_sum: bool
 
     def __str__(self) -> str:
-        what = "may sum up to" if self.of_sum else "reaches up to"
-        return (
-            f"{self.operator} {self.tensor} {what} {self.peak:,.0f}, beyond FP16's {LARGEST:,.0f}"
-        )
+        return words(self.operator, self.tensor, self.peak, self.of_sum)
 
 
 def foretell_overflows(
@@ -90,23 +86,40 @@ def foretell_overflows(
         InputError: no such signature.
     """
     graph = model.subgraphs[tf.find_signature(model, signature).subgraph]
-    known = {
-        i: (float(ranges[name].low), float(ranges[name].high))
-        for i, name in enumerate(tf.text(tensor.name) for tensor in graph.tensors)
-        if name in ranges
-    }
-    found = []
+    known, found = _follow_all(model, graph, ranges), []
     for op in graph.operators:
         result, sums = int(op.outputs[0]), partial_sums(model, graph, op, known)
-        followed = _follow(model, graph, op, known)
-        if result not in known and followed is not None:
-            known[result] = followed
         peak = max(map(abs, known.get(result, (0.0,))))
         handed = any(max(map(abs, known.get(int(t), (0.0,)))) > LARGEST for t in op.inputs)
         if max(peak, sums) > LARGEST and not handed:
             name, of_sum = tf.text(graph.tensors[result].name), sums > peak
             found.append(Overflow(name, tf.op_name(model, op), max(peak, sums), of_sum))
     return tuple(found)
+
+
+def count_judged(model: tf.Model, signature: str, ranges: Mapping[str, _Range]) -> tuple[int, int]:
+    """Of how many float results the foretelling knows a range, and how many there are."""
+    graph = model.subgraphs[tf.find_signature(model, signature).subgraph]
+    known = _follow_all(model, graph, ranges)
+    results = [int(t) for op in graph.operators for t in op.outputs]
+    floats = [t for t in results if tf.dtype_name(graph.tensors[t]) == "float32"]
+    return sum(t in known for t in floats), len(floats)
+
+
+def _follow_all(
+    model: tf.Model, graph: tf.Graph, ranges: Mapping[str, _Range]
+) -> dict[int, Interval]:
+    """The range of every tensor of which something is known."""
+    known = {
+        i: (float(ranges[name].low), float(ranges[name].high))
+        for i, name in enumerate(tf.text(tensor.name) for tensor in graph.tensors)
+        if name in ranges
+    }
+    for op in graph.operators:
+        followed = _follow(model, graph, op, known)
+        if followed is not None:
+            known.setdefault(int(op.outputs[0]), followed)
+    return known
 
 
 def partial_sums(

@@ -27,7 +27,7 @@ from tests.tiny_networks import OneTier
 def safe(name: str) -> tuple[int, bytes]:
     model = tf.read_model(case(name))
     told = foretell_overflows(model, KEY, ranges(name))
-    count = make_half_safe(model, {one.tensor: one.peak for one in told})
+    count = make_half_safe(model, {one.tensor: one.peak for one in told}).places
     tw.canonicalize(model)
     return count, tw.serialize(model)
 
@@ -76,7 +76,7 @@ def test_weights_that_signatures_share_stay_shared_where_one_alone_would_overflo
     model = tf.read_model(path)
     told = foretell_overflows(model, KEY, collect(observe_litert(path, KEY), [fed()]))
     before = tf.count_bytes(model).unique_weight_bytes
-    assert make_half_safe(model, {one.tensor: one.peak for one in told}) == 1
+    assert make_half_safe(model, {one.tensor: one.peak for one in told}).places == 1
     tw.canonicalize(model)
     assert tf.count_bytes(model).unique_weight_bytes == before
     given = {"content": litert_cases.picture(32, 32, 6).numpy()}

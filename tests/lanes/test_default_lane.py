@@ -22,8 +22,9 @@ from iast_export.lanes.default_lane import (
 )
 from iast_export.lanes.figures import bundle_figures
 from iast_export.recipe import Recipe
-from iast_export.reports.base import SetFacts
+from iast_export.reports.base import VERIFY_PATH, SetFacts
 from iast_export.reports.benchmark import BenchmarkReport, BenchmarkRow, Ratio
+from iast_export.reports.half import HalfOverflow
 from iast_export.reports.manifest import load_manifest
 from iast_export.reports.quantize import QuantizeReport
 from iast_export.reports.verify import (
@@ -268,15 +269,19 @@ def test_a_file_that_would_hop_off_the_gpu_is_named_with_what_hops(
     ]
 
 
-def test_what_a_gpu_would_not_hold_is_named_by_the_ranges_of_the_calibration(
-    bundle_copy: Path,
-) -> None:
+def test_what_a_gpu_would_not_hold_is_named_as_verify_foretold_it(bundle_copy: Path) -> None:
     assert load_overflows(bundle_copy) == []
-    path = bundle_copy / "calibration" / "ranges-litert-d4-32px.json"
-    told = json.loads(path.read_text())
-    name = next(name for name in told["tensors"] if name.endswith("CONV_2D"))
-    told["tensors"][name] = [0.0, 70000.0]
-    path.write_text(json.dumps(told))
-    (line, *_) = load_overflows(bundle_copy)
-    assert f"CONV_2D {name} reaches up to 70,000, beyond FP16's 65,504" in line
-    assert line.startswith("models/tiny-fp32.tflite at d4-32px on a GPU: ")
+    path = bundle_copy / VERIFY_PATH
+    report = VerifyReport.load(path)
+    places = [
+        HalfOverflow(tensor=name, operator="MUL", peak=7e4, of_sum=False, held=name == "a")
+        for name in ("a", "b")
+    ]
+    (row,) = (one for one in report.half or () if one.tier == "d4-32px")
+    told = row.model_copy(update={"overflows": tuple(places)})
+    report.model_copy(update={"half": (told,)}).save(path)
+    what = "models/tiny-fp32.tflite at d4-32px on a GPU: MUL {} reaches up to 70,000, beyond FP16's"
+    assert load_overflows(bundle_copy) == [
+        f"{what.format('a')} 65,504; fp16 holds it",
+        f"{what.format('b')} 65,504; nor does fp16 hold it",
+    ]

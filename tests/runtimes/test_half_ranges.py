@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from iast_export.formats import tflite_file as tf
+from iast_export.reports.half import LARGEST
 from iast_export.runtimes.half_floats import find_overflows
-from iast_export.runtimes.half_ranges import LARGEST, foretell_overflows
+from iast_export.runtimes.half_ranges import count_judged, foretell_overflows
 from tests.half_cases import KEY, case, fed, ranges
 
 
@@ -47,3 +48,10 @@ def test_a_peak_by_ranges_is_no_less_than_what_a_picture_reaches() -> None:
 
 def test_without_any_range_nothing_is_told() -> None:
     assert foretell_overflows(tf.read_model(case("normalized")), KEY, {}) == ()
+
+
+def test_it_is_told_of_how_many_tensors_something_is_known() -> None:
+    model = tf.read_model(case("normalized"))
+    judged, results = count_judged(model, KEY, ranges("normalized"))
+    assert 0 < judged <= results
+    assert count_judged(model, KEY, {})[0] < judged

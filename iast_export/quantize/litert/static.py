@@ -33,15 +33,16 @@ from iast_export.errors import InputError, ToolError, UsageError
 from iast_export.files.artifacts import write_atomic
 from iast_export.formats import tflite_file as tf
 from iast_export.formats import tflite_write as tw
-from iast_export.forms.half_safe import make_half_safe
+from iast_export.forms.row_bands import band_rows
 from iast_export.quantize.learned import Learned
 from iast_export.quantize.litert.delegation import SignatureDelegation, delegation
 from iast_export.quantize.litert.edges import integer_edges
 from iast_export.quantize.litert.final_clamp import decide_unclamped
+from iast_export.quantize.litert.half import write_half_safe
 from iast_export.quantize.litert.moves import hide_block_moves, show_block_moves
 from iast_export.quantize.litert.weights import densify_litert, replace_filters
 from iast_export.quantize.settle import settled_ranges
-from iast_export.runtimes.half_ranges import foretell_overflows
+from iast_export.runtimes.gpu_operators import held
 from iast_export.specs import Precision
 
 Edges = Literal["float32", "int8"]
@@ -66,7 +67,8 @@ MARK = "integer:"
 class LiteRtQuantizeSummary:
     """What was quantized: counts per signature, and the operators left in float with the reason.
 
-    `half_safe`: places scaled so that FP16 holds them; see `make_half_safe`.
+    `half_safe`: places scaled so that FP16 holds them; see `write_half_safe`. `row_bands`: those
+    computed in bands, so that every GPU holds their tensors; see `band_rows`.
     """
 
     precision: Precision
@@ -79,6 +81,7 @@ class LiteRtQuantizeSummary:
     unique_weight_bytes: int
     shared_weight_bytes: int
     half_safe: int = 0
+    row_bands: int = 0
 
 
 def quantize_litert(
@@ -114,9 +117,10 @@ def quantize_litert(
     if edges == "int8" and precision != "int8":
         raise UsageError(f"int8 edges with {precision}", "int8 edges need precision int8")
     model = tf.read_model(fp32_path)
-    half_safe = 0
-    if precision == "fp16" and learned is not None:
-        half_safe = make_half_safe(model, _peaks(model, learned))
+    half_safe = bands = 0
+    if precision == "fp16":
+        ranges = {key: one.ranges for key, one in (learned or {}).items()}
+        half_safe, bands = write_half_safe(model, ranges).places, band_rows(model, held)
     fp32 = tf.parse(tw.serialize(model))
     calibration: dict[str, dict[str, Any]] | None = None
     if precision == "int8":
@@ -135,16 +139,7 @@ def quantize_litert(
         integer_edges(quantized, signature)
     written = write_quantized(fp32, quantized, out_path)
     summary = _summarize(written, precision, edges, out_path.stat().st_size)
-    return replace(summary, half_safe=half_safe)
-
-
-def _peaks(model: tf.Model, learned: Mapping[str, Learned]) -> dict[str, float]:
-    """The largest size of each tensor that FP16 would not hold, by name."""
-    return {
-        one.tensor: one.peak
-        for key, found in learned.items()
-        for one in foretell_overflows(model, key, found.ranges)
-    }
+    return replace(summary, half_safe=half_safe, row_bands=bands)
 
 
 def write_quantized(fp32: tf.Model, quantized: tf.Model, out_path: Path) -> tf.Model:
