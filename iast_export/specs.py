@@ -19,6 +19,9 @@ Role = Literal["transfer", "dispatch", "style_encoder", "landmarks"]
 EdgeLayout = Literal["NCHW", "NHWC", "NC", "other"]
 
 Accelerator = Literal["cpu", "gpu"]
+# How pictures beyond the largest tier are drawn at their own size, and by which statistics.
+Way = Literal["tiles", "preview", "guided"]
+Statistics = Literal["exact", "quick"]
 
 RUNTIMES: tuple[Runtime, ...] = get_args(Runtime)
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
@@ -188,8 +191,8 @@ def select_tier(tiers: Sequence[Tier], width_px: int, height_px: int) -> Tier:
     largest = tiers[-1].max_side_px
     raise InputError(
         f"the picture is {width_px}x{height_px} px, the largest tier takes {largest} px",
-        f"scale its longest side down to {largest} px (--scale-down), tile it (--tile), "
-        "or build with a larger tier",
+        f"scale its longest side down to {largest} px (--scale-down), keep its size (--large "
+        "tiles, preview or guided), or build with a larger tier",
     )
 
 

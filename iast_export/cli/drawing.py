@@ -12,7 +12,14 @@ from typing import IO, Any, cast
 
 from rich import box
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 from rich.text import Text
 
@@ -50,7 +57,8 @@ err = _console(STDERR)
 def progress_bar() -> Iterator[Callback]:
     """A progress callback drawn on stderr."""
     what_column = TextColumn("{task.description}", markup=False)
-    columns = (what_column, BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    times = TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn()
+    columns = (what_column, BarColumn(), MofNCompleteColumn(), *times)
     with Progress(*columns, console=err, transient=True) as bar:
         tasks: dict[str, Any] = {}
 

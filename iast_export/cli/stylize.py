@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, get_args
 import click
 
 from iast_export.cli import console, options
-from iast_export.cli.arguments import PATH, STRENGTH, TARGET
+from iast_export.cli.arguments import PATH, STRENGTH, TARGET, THREADS
 from iast_export.cli.verbs import Verb
 from iast_export.errors import UsageError
-from iast_export.specs import PRECISIONS, USUAL, Accelerator, Precision
+from iast_export.specs import PRECISIONS, USUAL, Accelerator, Precision, Statistics, Way
 
 if TYPE_CHECKING:
+    from iast_export.stylize.large import Large
     from iast_export.stylize.stylize import Engines
 
 
@@ -64,9 +65,24 @@ if TYPE_CHECKING:
 @options.threads
 @click.option("--scale-down", is_flag=True, help="fit pictures beyond the largest tier to it")
 @click.option(
-    "--tile",
-    is_flag=True,
-    help="keep their size instead, in overlapping tiles; tones may differ by tile",
+    "--large",
+    "way",
+    type=click.Choice(get_args(Way)),
+    help="keep their size instead: tiles (fine strokes), preview (strokes of --scale-down, fine "
+    "ones added) or guided (its colors on the photograph's detail)",
+)
+@click.option("--tile", is_flag=True, help="the same as --large tiles")
+@click.option(
+    "--statistics",
+    type=click.Choice(get_args(Statistics)),
+    help="of large pictures: exact, by passes over all tiles, or quick, from a thumbnail "
+    "[default: exact]",
+)
+@click.option(
+    "--workers",
+    metavar="N",
+    type=THREADS,
+    help="tiles drawn at a time [default: all cores]",
 )
 @options.as_json
 def stylize(
@@ -80,7 +96,10 @@ def stylize(
     strength: float,
     threads: int,
     scale_down: bool,
+    way: Way | None,
     tile: bool,
+    statistics: Statistics | None,
+    workers: int | None,
     as_json: bool,
 ) -> None:
     """Pictures from a bundle: every content in every style.
@@ -90,13 +109,13 @@ def stylize(
     \b
     Example:
       iast-export stylize dist/demo --content a.jpg --style cafe --style my.jpg --out pictures
+      iast-export stylize dist/demo --content 12mp.jpg --style cafe --out pictures --large tiles
     """
     from iast_export.pictures.imagesets import picture_path
     from iast_export.stylize.stylize import BundleEngine, ChosenByShape
     from iast_export.stylize.stylize import stylize as run
 
-    if scale_down and tile:
-        raise UsageError("--scale-down and --tile exclude each other", "give one of them")
+    large = _large(scale_down, way, tile, statistics, workers)
     engine: Engines
     if runtime is not None or accelerator == "gpu":
         engine = BundleEngine(folder, runtime or USUAL, precision, threads, accelerator)
@@ -109,7 +128,8 @@ def stylize(
             styles,
             out,
             strength=strength,
-            oversize="scale_down" if scale_down else "tile" if tile else "refuse",
+            oversize="scale_down" if scale_down else "refuse",
+            large=large,
             progress=progress,
         )
     if as_json:
@@ -125,3 +145,33 @@ def stylize(
         where = " on the GPU" if accelerator == "gpu" else ""
         console.say(f"{m.path}  ({m.tier}, {m.runtime} {m.precision}{where})")
     console.say(f"sheet  {out / 'sheet.png'}")
+
+
+def _large(
+    scale_down: bool,
+    way: Way | None,
+    tile: bool,
+    statistics: Statistics | None,
+    workers: int | None,
+) -> Large | None:
+    """What to do with large pictures at their own size; None: nothing, or scale them down."""
+    given = {
+        "--scale-down": scale_down,
+        "--tile": tile,
+        f"--large {way}": way is not None and not (tile and way == "tiles"),
+    }
+    both = [name for name, is_given in given.items() if is_given]
+    if len(both) > 1:
+        raise UsageError(f"{' and '.join(both)} exclude each other", "give one of them")
+    chosen: Way | None = "tiles" if tile else way
+    if chosen is None:
+        for name, value in (("--statistics", statistics), ("--workers", workers)):
+            if value is not None:
+                raise UsageError(f"{name} does nothing without --large", "leave it out")
+        return None
+    from iast_export.environment import usable_cores
+    from iast_export.stylize.large import Large, check_large
+
+    how = Large(chosen, statistics or "exact", workers or usable_cores())
+    check_large(how)
+    return how

@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib
 import io
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NoReturn, cast
 
@@ -39,6 +40,8 @@ Depth = Literal[8, 12, 16]
 
 # Chosen: decoded, such a picture takes 0.4 GB.
 LARGEST_MEGAPIXELS = 128
+# Widened at a time; chosen.
+_ROWS = 64
 _DNG_VERSION, _SUB_FILES, _NEW_SUB_FILE, _BITS, _PHOTOMETRIC = 50706, 330, 254, 258, 262
 _WHITE_IS_ZERO, _REDUCED = 0, 1
 _TRANSPARENCY = "transparency"
@@ -223,7 +226,7 @@ def _gray_16(image: Image.Image, tags: Any, name: str) -> _Decoded:
             f"{name} holds 32-bit or signed values", "save it with 8 or 16 bits per channel"
         )
     bits = tags.get(_BITS, (16,))[0]
-    values = np.asarray(image).astype(np.uint32)
+    values = np.asarray(image)
     gray = _to_8_bits(values, 2**bits - 1)
     if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO:
         gray = 255 - gray
@@ -243,17 +246,34 @@ def _colors_16(image: Image.Image, data: bytes, orientation: int) -> _Decoded:
         alpha = _to_8_bits(found[:, :, 3], 65535) if found.shape[2] == 4 else None
         for turn in (1, orientation):
             turned = _upright(colors, turn)
-            if turned.shape[:2] == coarse.shape[:2] and np.array_equal(
-                turned >> 8, coarse[:, :, :3]
-            ):
+            if turned.shape[:2] == coarse.shape[:2] and _has_high_bytes(turned, coarse):
                 rgb = np.ascontiguousarray(_to_8_bits(turned, 65535))
                 return _Decoded(rgb, "RGB", None if alpha is None else _upright(alpha, turn))
     rgba = image.convert("RGBA")
     return _Decoded(rgba.convert("RGB"), "RGB", np.asarray(rgba.getchannel("A")))
 
 
+def _has_high_bytes(values: npt.NDArray[Any], bytes_: Rgb) -> bool:
+    tops = range(0, len(values), _ROWS)
+    return all(
+        np.array_equal(values[top : top + _ROWS] >> 8, bytes_[top : top + _ROWS, :, :3])
+        for top in tops
+    )
+
+
 def _to_8_bits(values: npt.NDArray[Any], largest: int) -> Rgb:
-    return ((values.astype(np.uint32) * 255 * 2 + largest) // (2 * largest)).astype(np.uint8)
+    def scaled(rows: npt.NDArray[Any]) -> Rgb:
+        return ((rows.astype(np.uint32) * 255 * 2 + largest) // (2 * largest)).astype(np.uint8)
+
+    return _by_rows(scaled, values)
+
+
+def _by_rows(of_rows: Callable[..., Rgb], *pictures: npt.NDArray[Any]) -> Rgb:
+    """`of_rows` of so many rows at a time that wide integers take no memory to speak of."""
+    made = np.empty(pictures[0].shape, np.uint8)
+    for top in range(0, len(made), _ROWS):
+        made[top : top + _ROWS] = of_rows(*(one[top : top + _ROWS] for one in pictures))
+    return made
 
 
 def _keyed(values: npt.NDArray[Any], key: Any, step: int) -> Rgb:
@@ -272,8 +292,11 @@ def _gray_step(data: bytes) -> int:
 
 
 def _over_white(rgb: Rgb, alpha: Rgb) -> Rgb:
-    share = alpha[:, :, None].astype(np.uint32)
-    return cast(Rgb, ((rgb * share + 255 * (255 - share) + 127) // 255).astype(np.uint8))
+    def laid(rows: Rgb, alpha: Rgb) -> Rgb:
+        share = alpha[:, :, None].astype(np.uint32)
+        return cast(Rgb, ((rows * share + 255 * (255 - share) + 127) // 255).astype(np.uint8))
+
+    return _by_rows(laid, rgb, alpha)
 
 
 def _orientation(image: Image.Image, name: str) -> int:

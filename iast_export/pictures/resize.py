@@ -3,6 +3,7 @@
 Each axis by itself: where it shrinks or stays, an output pixel is the area average of what it
 covers; where it grows, the linear interpolation between pixel centers, the border repeated. No
 float takes part, so the Android core gives the same levels (tests/testdata/resize_cases.json).
+What shrinks is worked through in bands of rows, so that large pictures take no more memory.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from iast_export.errors import InputError
 Rgb = NDArray[np.uint8]
 Sums = NDArray[np.int64]
 _LARGEST_AREA_PX = 2**44  # twice 255 times the product of two axes' weights stays within 63 bits
+_BAND_ROWS = 64  # chosen: 64-bit sums of so many rows fit a cache
 
 
 def resize(rgb: Rgb, height_px: int, width_px: int) -> Rgb:
@@ -37,10 +39,46 @@ def resize(rgb: Rgb, height_px: int, width_px: int) -> Rgb:
         raise InputError(
             f"{rgb.shape[1]}x{rgb.shape[0]} px are too many to scale", "use a smaller picture"
         )
+    if height_px <= rgb.shape[0] and width_px <= rgb.shape[1]:
+        down = AreaRows(rgb.shape[:2], (height_px, width_px))
+        bands = range(0, len(rgb), _BAND_ROWS)
+        return np.concatenate([down.add(rgb[top : top + _BAND_ROWS]) for top in bands])
     sums = _along_rows(rgb.astype(np.int64), height_px)
     sums = _along_rows(sums.transpose(1, 0, 2), width_px).transpose(1, 0, 2)
     total = total_down * total_across
     return np.ascontiguousarray(((2 * sums + total) // (2 * total)).astype(np.uint8))
+
+
+class AreaRows:
+    """A picture made smaller as its rows come, to the levels of `resize`.
+
+    Args:
+        size_px: height and width of the picture.
+        small_px: of the result, neither larger.
+    """
+
+    def __init__(self, size_px: tuple[int, ...], small_px: tuple[int, int]) -> None:
+        self._height, width = size_px
+        self._rows, self._columns = small_px
+        self._total = self._height * width
+        self._seen = 0
+        self._open: Sums = np.zeros((self._columns, 3), np.int64)
+
+    def add(self, band: Rgb) -> Rgb:
+        """The rows [n, width, 3] of the result that are complete once these rows have come."""
+        sums = _areas(band.transpose(1, 0, 2).astype(np.int64), self._columns).transpose(1, 0, 2)
+        done = [np.zeros((0, self._columns, 3), np.int64)]
+        for row in sums:
+            # In units of 1 / rows of a pixel: this row spans `rows`, one of the result `height`.
+            start = self._seen * self._rows
+            left = (start // self._height + 1) * self._height - start
+            self._open += row * min(left, self._rows)
+            if left <= self._rows:
+                done.append(self._open[None])
+                self._open = row * (self._rows - left)
+            self._seen += 1
+        found = np.concatenate(done)
+        return ((2 * found + self._total) // (2 * self._total)).astype(np.uint8)
 
 
 def _total(size: int, count: int) -> int:

@@ -1,19 +1,21 @@
-"""Pictures beyond the largest tier, in overlapping tiles blended by integer weights.
+"""Overlapping tiles blended by integer weights, for networks whose statistics can't be lifted out.
 
-The network normalizes by the statistics of what it sees, which is a tile: tones may differ from
+Such a network normalizes by the statistics of what it sees, which is a tile: tones may differ from
 tile to tile, and from the same picture scaled down. The blend hides the seams, not that. The
 Android core does the same to the level (tests/testdata/tiling_cases.json).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from iast_export.errors import InputError
+from iast_export.files.artifacts import Progress, no_progress
 
 Rgb = NDArray[np.uint8]
 
@@ -69,26 +71,46 @@ def tile_axes(
     return TileAxis(height_px, tile_px, overlap), TileAxis(width_px, tile_px, overlap)
 
 
-def run_tiled(
-    rgb: Rgb, tile_px: int, size_multiple_px: int, stylize: Callable[[Rgb], Rgb]
-) -> tuple[Rgb, int]:
-    """The picture stylized tile by tile, row by row, and the number of tiles.
+def tiled_bands(
+    rgb: Rgb,
+    tile_px: int,
+    size_multiple_px: int,
+    stylize: Callable[[Rgb], Rgb],
+    progress: Progress = no_progress,
+) -> Iterator[Rgb]:
+    """The picture stylized tile by tile, row by row, in bands that are complete.
 
     Args:
         rgb: [H, W, 3].
         tile_px: a tile's side; size_multiple_px: of the network.
         stylize: makes a picture of the same size.
 
-    Returns:
-        [H, W, 3], floor((2 sum(w level) + sum(w)) / (2 sum(w))), and the count.
+    Yields:
+        [rows, W, 3], floor((2 sum(w level) + sum(w)) / (2 sum(w))).
     """
     down, across = tile_axes(rgb.shape[0], rgb.shape[1], tile_px, size_multiple_px)
-    sums, weights = np.zeros(rgb.shape, np.int64), np.zeros((*rgb.shape[:2], 1), np.int64)
-    for top in down.starts:
-        for left in across.starts:
-            place = np.s_[top : top + down.size_px, left : left + across.size_px]
-            weight = (down.weights(top)[:, None] * across.weights(left)[None, :])[..., None]
-            sums[place] += stylize(np.ascontiguousarray(rgb[place])).astype(np.int64) * weight
-            weights[place] += weight
-    blended = ((2 * sums + weights) // (2 * weights)).astype(np.uint8)
-    return blended, len(down.starts) * len(across.starts)
+    rows, width = down.size_px, rgb.shape[1]
+    sums, weights = np.zeros((rows, width, 3), np.uint32), np.zeros((rows, width, 1), np.uint32)
+    count = len(down.starts) * len(across.starts)
+    for k, (top, following) in enumerate(pairwise([*down.starts, rgb.shape[0]])):
+        for i, left in enumerate(across.starts):
+            columns = slice(left, left + across.size_px)
+            weight = down.weights(top)[:, None] * across.weights(left)[None, :]
+            tile = stylize(np.ascontiguousarray(rgb[top : top + rows, columns]))
+            sums[:, columns] += tile * weight[..., None].astype(np.uint32)
+            weights[:, columns] += weight[..., None].astype(np.uint32)
+            progress("tiles", k * len(across.starts) + i + 1, count)
+        done = following - top
+        yield ((2 * sums[:done] + weights[:done]) // (2 * weights[:done])).astype(np.uint8)
+        for total in (sums, weights):
+            total[: rows - done] = total[done:]
+            total[rows - done :] = 0
+
+
+def run_tiled(
+    rgb: Rgb, tile_px: int, size_multiple_px: int, stylize: Callable[[Rgb], Rgb]
+) -> tuple[Rgb, int]:
+    """The bands of `tiled_bands` as one picture, and the number of tiles."""
+    down, across = tile_axes(rgb.shape[0], rgb.shape[1], tile_px, size_multiple_px)
+    bands = tiled_bands(rgb, tile_px, size_multiple_px, stylize)
+    return np.concatenate(list(bands)), len(down.starts) * len(across.starts)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
@@ -49,10 +49,10 @@ from iast_export.specs import (
     Tier,
     select_tier,
 )
+from iast_export.stylize.large import Large, LargeRun, thumbnail
+from iast_export.stylize.lifted import Lifted
 
 Oversize = Literal["refuse", "scale_down", "tile"]
-# Of the artwork beside a picture; chosen.
-_THUMBNAIL_PX = 256
 _SHEET = "sheet.png"
 
 
@@ -110,6 +110,7 @@ class BundleEngine:
         self._seals.check_present()
         self.tiers = list(self.manifest.depth_plan)
         self.code_shapes = self.manifest.network.code_shapes
+        self.size_multiple_px = self.manifest.network.size_multiple_px
         self._precisions = self._chosen(precision)
         self._lanes = {tier.id: self._files(self.precision(tier)) for tier in self.tiers}
         self._sessions: dict[str, Session] = {}
@@ -227,14 +228,29 @@ class BundleEngine:
         return self._once(rgb, codes, strength, select_tier(self.tiers, rgb.shape[1], rgb.shape[0]))
 
     def _once(self, rgb: Rgb, codes: Codes, strength: float, tier: Tier) -> tuple[Rgb, Tier]:
+        return self.draw(rgb, self.feeds(codes, strength), tier), tier
+
+    def feeds(self, codes: Codes, strength: float) -> dict[str, NDArray[Any]]:
+        """Codes of a style with the strength, as the network takes them.
+
+        Raises:
+            UsageError: a strength other than 1 on a network that takes none.
+        """
         feeds: dict[str, NDArray[Any]] = dict(codes)
         if STRENGTH in self.code_shapes:
             feeds[STRENGTH] = np.full((1, 1), strength, np.float32)
         elif strength != 1.0:
             raise UsageError("this network takes no strength", "leave --strength out")
-        multiple = self.manifest.network.size_multiple_px
+        return feeds
+
+    def draw(self, rgb: Rgb, feeds: Mapping[str, NDArray[Any]], tier: Tier) -> Rgb:
+        """A picture within the tier, in one run."""
         family, session = self.target.family, self.session(tier)
-        return stylize_tier(family, session, rgb, feeds, tier, multiple), tier
+        return stylize_tier(family, session, rgb, feeds, tier, self.size_multiple_px)
+
+    def lifted(self, tier: Tier) -> Callable[[], Lifted] | None:
+        """What opens a tier with its statistics lifted out; None where the bundle has no such."""
+        return None
 
     def style_codes(self, style: str) -> tuple[str, Codes]:
         """Id and codes of a style of the bundle, or of a picture (a path), encoded by the bundle.
@@ -344,6 +360,7 @@ def stylize(
     *,
     strength: float = 1.0,
     oversize: Oversize = "refuse",
+    large: Large | None = None,
     progress: Progress = no_progress,
 ) -> list[Picture]:
     """Writes every content in every style as PNG, and `sheet.png` with all of them.
@@ -351,6 +368,7 @@ def stylize(
     Args:
         strength: from 0 (the photograph) to 1.
         oversize: what to do with pictures beyond the largest tier, see `BundleEngine.stylize`.
+        large: how to draw them at their own size instead, row by row.
 
     Raises:
         UsageError: a strength outside [0, 1], two inputs of one name, two results that would be one
@@ -365,25 +383,57 @@ def stylize(
     paths = _result_paths(out, contents, names)
     kept = chain(contents, map(Path, styles), made_files(engine.folder))
     check_not_overwriting([*paths.values(), out / _SHEET], kept)
-    pictures = {path: _load(path, engine.tiers, oversize) for path in contents}
+    pictures = _Contents(contents, engine.tiers, oversize, large is not None)
     codes = [engine.style_codes(style) for style in styles]
     written: list[Picture] = []
     rows: list[list[Rgb]] = []
-    for content, rgb in pictures.items():
-        chosen, reason = engine.engine_for(rgb, oversize)
-        row = [rgb]
-        for name, code in codes:
-            progress("stylize", len(written), len(paths))
-            image, tier = chosen.stylize(rgb, code, strength, oversize)
-            path = paths[content, name]
-            save_png(path, image)
-            lane = chosen.target.name, chosen.precision(tier)
-            written.append(Picture(path, content.stem, name, tier.id, *lane, reason))
-            row.append(image)
-        rows.append(row)
+    with LargeRun(large or Large(), progress) as run:
+        for content in contents:
+            rgb = pictures.take(content)
+            beyond = large is not None and max(rgb.shape[:2]) > engine.tiers[-1].max_side_px
+            chosen, reason = engine.engine_for(rgb, run.seen_as if beyond else oversize)
+            row = [thumbnail(rgb)]
+            for name, code in codes:
+                progress("stylize", len(written), len(paths))
+                path = paths[content, name]
+                if beyond:
+                    tier = engine.tiers[-1]
+                    row.append(run.save(path, chosen, rgb, code, strength))
+                else:
+                    image, tier = chosen.stylize(rgb, code, strength, oversize)
+                    save_png(path, image)
+                    row.append(thumbnail(image))
+                lane = chosen.target.name, chosen.precision(tier)
+                written.append(Picture(path, content.stem, name, tier.id, *lane, reason))
+            rows.append(row)
     progress("stylize", len(written), len(written))
-    _save_sheet(out / _SHEET, rows, [path.stem for path in contents], names)
+    labels = [[path.stem, *names] for path in contents]
+    save_png(out / _SHEET, sheet(rows, labels))
     return written
+
+
+class _Contents:
+    """The photographs of a run: all are decoded before anything is written; large ones twice.
+
+    Raises:
+        InputError: a picture that is unreadable or too large.
+    """
+
+    def __init__(
+        self, paths: Sequence[Path], tiers: Sequence[Tier], oversize: Oversize, large: bool
+    ) -> None:
+        self._kept: dict[Path, Rgb] = {}
+        for path in paths:
+            rgb = load_image(path)
+            if oversize == "refuse" and not large:
+                select_tier(tiers, rgb.shape[1], rgb.shape[0])
+            if len(paths) == 1 or max(rgb.shape[:2]) <= tiers[-1].max_side_px:
+                self._kept[path] = rgb
+
+    def take(self, path: Path) -> Rgb:
+        """A photograph, which is let go of here."""
+        rgb = self._kept.pop(path, None)
+        return load_image(path) if rgb is None else rgb
 
 
 def _named(contents: Sequence[Path], styles: Sequence[str]) -> list[str]:
@@ -425,20 +475,3 @@ def _result_paths(
     if twice is not None:
         raise UsageError(f"two pictures would be {twice}", "rename an input, or run them apart")
     return paths
-
-
-def _load(path: Path, tiers: Sequence[Tier], oversize: Oversize) -> Rgb:
-    rgb = load_image(path)
-    if oversize == "refuse":
-        select_tier(tiers, rgb.shape[1], rgb.shape[0])
-    return rgb
-
-
-def _save_sheet(path: Path, rows: list[list[Rgb]], contents: list[str], styles: list[str]) -> None:
-    small = [[_thumbnail(image) for image in row] for row in rows]
-    labels = [[content, *styles] for content in contents]
-    save_png(path, sheet(small, labels))
-
-
-def _thumbnail(rgb: Rgb) -> Rgb:
-    return fit_longest_side(rgb, _THUMBNAIL_PX) if max(rgb.shape[:2]) > _THUMBNAIL_PX else rgb

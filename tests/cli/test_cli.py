@@ -11,7 +11,7 @@ import pytest
 from iast_export.build.pipeline import Request
 from iast_export.cli.main import run
 from iast_export.cli.stages import STAGES
-from iast_export.pictures.images import save_png
+from iast_export.pictures.images import load_image, save_png
 from tests.conftest import SMALL_RECIPE
 
 
@@ -46,6 +46,9 @@ def test_build_again_is_fresh_and_prints_the_table(
     assert "LiteRT INT8" in text and "report.html" in text
     assert run(["verify", *build_arguments(small_request, recipe), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["verify"]["ran"] is False
+
+
+LARGE = ["stylize", "{tmp}/o", "--content", "a.png", "--style", "s", "--out", "{tmp}/p"]
 
 
 @pytest.mark.parametrize(
@@ -86,6 +89,13 @@ def test_build_again_is_fresh_and_prints_the_table(
             3,
             "not a bundle",
         ),
+        ([*LARGE, "--scale-down", "--tile"], 2, "--scale-down and --tile exclude each other"),
+        ([*LARGE, "--scale-down", "--large", "guided"], 2, "exclude each other"),
+        ([*LARGE, "--tile", "--large", "preview"], 2, "--tile and --large preview exclude"),
+        ([*LARGE, "--large", "guided", "--statistics", "quick"], 2, "leave it out"),
+        ([*LARGE, "--statistics", "quick"], 2, "--statistics does nothing without --large"),
+        ([*LARGE, "--workers", "2"], 2, "--workers does nothing without --large"),
+        ([*LARGE, "--tile", "--large", "tiles"], 3, "not a bundle"),
     ],
 )
 def test_what_goes_wrong_has_its_code_and_a_remedy(
@@ -195,6 +205,20 @@ def test_every_verb_says_2_to_a_tier_that_is_not_there(
     budget = ["--budget", "psnr_db>=1"] if verb == "search" else []
     assert run([verb, *words, *budget, "--tier", "d9-9px"]) == 2
     assert "choose of d4-32px, d1-64px" in capsys.readouterr().err
+
+
+def test_a_large_picture_is_written_at_its_own_size(
+    bundle_copy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_png(tmp_path / "big.png", np.full((70, 150, 3), 99, np.uint8))
+    style = json.loads((bundle_copy / "manifest.json").read_text())["styles"][0]["id"]
+    words = ["--content", str(tmp_path / "big.png"), "--style", style, "--out", str(tmp_path)]
+    assert run(["stylize", str(bundle_copy), *words]) == 3
+    assert "keep its size (--large tiles, preview or guided)" in capsys.readouterr().err
+    for way in (["--large", "tiles"], ["--tile"], ["--large", "preview"], ["--large", "guided"]):
+        assert run(["stylize", str(bundle_copy), *words, *way, "--json"]) == 0
+        made = json.loads(capsys.readouterr().out)[0]
+        assert (load_image(Path(made["path"])).shape, made["tier"]) == ((70, 150, 3), "d1-64px")
 
 
 def test_a_finished_run_does_not_fail_at_the_last_print(
