@@ -75,6 +75,29 @@ class GroupedTransfer(nn.Module):
         return F.pixel_shuffle(self.picture(x), 2).clamp(0.0, 1.0)
 
 
+class UnusualTransfer(nn.Module):
+    """What has no name among groups, or reads no picture: a product of two maps, a box filter that
+    counts its pixels, a choice by comparison, a sorting by index, tensors made on the way."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(3, 8, 3, 2, padding=1)
+        self.last = nn.Conv2d(8, 12, 3, padding=1)
+        self.codes = nn.Linear(8, 16)
+
+    def forward(self, content: Tensor) -> Tensor:
+        x = self.first(content)
+        flat = x.flatten(2)
+        x = x + torch.bmm(torch.bmm(flat, flat.transpose(1, 2)) / 999, flat).view_as(x)
+        gain, shift = torch.chunk(self.codes(x.mean((2, 3))).view(1, 16, 1, 1), 2, dim=1)
+        x = torch.where(x > 0, x, F.elu(x)) * (1 + gain) + shift
+        window = torch.full((1, 1, 3, 3), 1 / 9.0)
+        x = x / F.conv2d(torch.ones_like(x[:, :1]), window, padding=1)
+        x = x.index_select(1, torch.tensor([3, 1, 2, 0, 7, 6, 5, 4]))
+        picture = F.pixel_shuffle(self.last(x), 2) * torch.tensor([1.0, 0.9, 1.1]).view(1, 3, 1, 1)
+        return torch.sigmoid(picture)
+
+
 class Mobile(nn.Module):
     """A `StyleNetwork` of one style."""
 
@@ -91,6 +114,10 @@ class Mobile(nn.Module):
 
     def encode_style(self, style: Tensor) -> tuple[Tensor, ...]:
         return ()
+
+
+def unusual_factory(checkpoint: Path | None) -> nn.Module:
+    return _seeded(Mobile, UnusualTransfer)
 
 
 def _seeded(make: type[nn.Module], *args: object) -> nn.Module:

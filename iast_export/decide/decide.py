@@ -110,7 +110,7 @@ class _Decider:
         self.refused: set[str] = set()
 
     def decide(self) -> frozenset[str]:
-        self._take([op for op in self.network.ops if self.policy.takes(op) and self._free(op)])
+        self._take([op for op in self.network.ops if self._computes(op) and self._free(op)])
         self._take(self._joined())
         self._feed_all([op for op in self.network.ops if op.name in self.integers])
         for op in self.network.ops:
@@ -122,6 +122,13 @@ class _Decider:
         self._feed_all(sums)
         self._follow()
         return frozenset(self.integers)
+
+    def _computes(self, op: Op) -> bool:
+        """Whether integers are worth an operator wherever it stands.
+
+        One that sums constants, as a window that counts its pixels, is there to divide by.
+        """
+        return self.policy.takes(op) and op.name not in self.network.fixed
 
     def _free(self, op: Op) -> bool:
         """Whether nobody asked to leave an operator in float."""

@@ -96,6 +96,15 @@ class Network:
                 found.setdefault(name, []).append(op)
         return found
 
+    @cached_property
+    def fixed(self) -> frozenset[str]:
+        """Tensors whose values follow from constants and sizes alone, whatever the picture."""
+        found: set[str] = set()
+        for op in self.ops:
+            if op.type == "Shape" or all(name in found for name in op.inputs):
+                found.update(op.outputs)
+        return frozenset(found)
+
     def only_reader(self, name: str) -> Op | None:
         """The one operator that reads a tensor; None if there are several or it is an output."""
         found = self.readers.get(name, [])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -154,23 +155,38 @@ def rename(graph: onnx.GraphProto, names: dict[str, str]) -> None:
 def stable_names(graph: onnx.GraphProto) -> None:
     """Names every intermediate tensor and node after its operator and order, in place.
 
-    Inputs, outputs and trained parameters (float arrays of more than one value) keep their names.
+    Inputs, outputs and trained parameters (float arrays of more than one value) keep their names,
+    and nothing else gets one of those: a parameter that the exporter folded is called as the
+    operator was that it folded.
     """
     fixed = {item.name for item in (*graph.input, *graph.output)}
+    kept = fixed | {item.name for item in graph.initializer if _is_trained(item)}
     names: dict[str, str] = {}
     for number, item in enumerate(graph.initializer):
-        trained = item.data_type == onnx.TensorProto.FLOAT and int(np.prod(item.dims)) > 1
-        if not trained:
-            names[item.name] = f"constant_{number}"
+        if item.name not in kept:
+            names[item.name] = _other_than(kept, f"constant_{number}")
     counts: Counter[str] = Counter()
     for node in graph.node:
         for output in node.output:
             if output and output not in fixed:
-                names[output] = f"{node.op_type.lower()}_{counts[node.op_type]}"
+                numbered = f"{node.op_type.lower()}_{counts[node.op_type]}"
+                names[output] = _other_than(kept, numbered)
                 counts[node.op_type] += 1
     rename(graph, names)
     for node in graph.node:
         node.name = node.output[0]
+
+
+def _is_trained(item: onnx.TensorProto) -> bool:
+    """Whether an initializer is a parameter, and no size, bound or index."""
+    return item.data_type == onnx.TensorProto.FLOAT and int(np.prod(item.dims)) > 1
+
+
+def _other_than(taken: Collection[str], name: str) -> str:
+    """A name with as many dots behind it as set it apart from those that are taken."""
+    while name in taken:
+        name += "."
+    return name
 
 
 def name_edges(graph: onnx.GraphProto, names: dict[str, str]) -> None:

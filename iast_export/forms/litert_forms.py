@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from iast_export.forms.block_kernels import in_blocks
+from iast_export.forms.on_shapes import on_shapes
 from iast_export.specs import CONTENT, Tier
 
 if TYPE_CHECKING:
@@ -95,8 +96,8 @@ class LiteRtForms(TorchFunctionMode):
 
     def _pixel_shuffle(self, x: Tensor, upscale_factor: int) -> Tensor:
         r, (n, c, h, w) = upscale_factor, x.shape
-        if id(x) in self._convolutions:
-            _, args, kwargs = self._convolutions[id(x)]
+        _, args, kwargs = self._convolutions.get(id(x), (None, (), {}))
+        if args and _groups(*args, **kwargs) == 1:  # no other order keeps a group's outputs in it
             sorted_x = _block_ordered_conv(r, *args, **kwargs).permute(0, 2, 3, 1)
         else:
             sorted_x = x.permute(0, 2, 3, 1).reshape(n, h * w, c // r**2, r * r).transpose(2, 3)
@@ -117,6 +118,19 @@ def _mean_by_rows(x: Tensor, keepdim: bool) -> Tensor:
     """The spatial mean, first along rows: short sums keep float32's digits in a naive summation."""
     rows = x.mean(3, keepdim=True).mean(2, keepdim=True)
     return rows if keepdim else rows.flatten(1)
+
+
+def _groups(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+) -> int:
+    """The groups of a convolution, however it was called."""
+    return groups
 
 
 def _block_ordered_conv(
@@ -151,8 +165,7 @@ def _mirror_pad(
 
 def count_forms(network: StyleNetwork, tier: Tier) -> Counter[str]:
     """In how many places a tier is traced in each form, by name; run on shapes alone."""
-    module = network.cut(tier.depth).to("meta")
     shapes = {CONTENT: (1, 3, *tier.shape_px), **network.code_shapes}
-    with LiteRtForms() as forms, torch.no_grad():
-        module(*[torch.empty(shape, device="meta") for shape in shapes.values()])
+    with LiteRtForms() as forms:
+        on_shapes(network.cut(tier.depth), tuple(shapes.values()))
     return Counter(forms.counts)

@@ -18,6 +18,7 @@ from iast_export.forms.edit import Rewritten
 from iast_export.forms.hard_swish import fuse_hard_swish
 from iast_export.forms.large_kernels import block_large_kernels
 from iast_export.forms.narrow_heads import split_narrow_heads
+from iast_export.forms.splits import slice_splits
 from iast_export.forms.upsampling import fold_upsampling
 
 _NOTE = "rewrites"
@@ -52,6 +53,11 @@ class Fired:
 
 # Hard swish comes first: its division by 6 would be folded into the next convolution.
 REWRITES: tuple[Rewrite, ...] = (
+    Rewrite(
+        "splits",
+        "Slices move integers as they are, each part by itself.",
+        slice_splits,
+    ),
     Rewrite(
         "hard-swish",
         "HardSwish is one operator, which stays in integers, where its written-out form is four in "

@@ -117,6 +117,8 @@ def _shuffled_from(target: Sequence[int], move: Reduced) -> tuple[int, ...] | No
     """The shape [N, H, W, C] from which DEPTH_TO_SPACE would move values so; None: no such."""
     for block in _BLOCKS if len(target) == MOST_DIMENSIONS else ():
         n, height, width, channels = target
+        if height % block or width % block:
+            continue
         source = (n, height // block, width // block, channels * block**2)
         if _shuffle(source, target, move) is not None:
             return source

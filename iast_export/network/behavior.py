@@ -50,8 +50,8 @@ def check_seen(what: str, seen: Seen, changed: Sequence[str]) -> None:
     if seen.draws:
         raise InputError(
             f"{what} draws random numbers ({seen.draws[0]}), one result was needed each time",
-            "take them out, draw them once into a buffer (`self.register_buffer('noise', ...)`), or "
-            "use `nn.Dropout`, which is off in eval mode",
+            "take them out, draw them once into a buffer (`self.register_buffer('noise', ...)`), "
+            "or use `nn.Dropout`, which is off in eval mode",
         )
     if seen.reads:
         raise InputError(

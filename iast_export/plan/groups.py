@@ -40,6 +40,7 @@ GroupKind = Literal[
     "pooling",
     "layout change",
     "arithmetic",
+    "other",
 ]
 Role = Literal["", "first layer", "last layer"]
 
@@ -55,6 +56,24 @@ _ROOTS = ("InstanceNormalization", "LayerNormalization", "Pow", "Reciprocal", "R
 _ELEMENTWISE = ("Add", "Div", "Mul", "Sub")
 _FREE = ("Expand", "Flatten", "Reshape", "Slice", "Squeeze", "Unsqueeze")
 _SMOOTH = ("Elu", "Erf", "Exp", "Gelu", "Mish", "Selu", "Softmax", "Softplus", "Tanh")
+_PER_VALUE = frozenset(
+    [
+        *_ELEMENTWISE,
+        *_ROOTS,
+        *_SMOOTH,
+        *_FREE,
+        "Abs",
+        "Expand",
+        "HardSigmoid",
+        "HardSwish",
+        "LeakyRelu",
+        "Max",
+        "Min",
+        "Neg",
+        "PRelu",
+        "Sigmoid",
+    ]
+)
 _POOLS = ("AveragePool", "GlobalAveragePool", "MaxPool")
 
 
@@ -136,7 +155,7 @@ class _Finder:
 
     def _unfolding(self, op: Op) -> list[Op]:
         """What puts blocks of pixels side by side for one convolution alone."""
-        maker = self.network.producers.get(op.inputs[0])
+        maker = self.network.producers.get(op.inputs[0]) if op.inputs else None
         alone = maker is not None and self.network.only_reader(maker.name) is not None
         return [maker] if maker is not None and alone and maker.type == "SpaceToDepth" else []
 
@@ -167,7 +186,8 @@ class _Finder:
                     if last is not None and last.type == "Reshape" and self._free(last)
                     else []
                 )
-                is_head = all(op.weight[0] < ONNX.smallest_head for op in members if op in products)
+                heads = [op.weight for op in members if op in products]
+                is_head = all(bool(one) and one[0] < ONNX.smallest_head for one in heads)
                 rows = any(self._is_flat(op) for op in members)
                 self._take(
                     "narrow head" if is_head and rows else "matrix product", [*members, *back]
@@ -295,6 +315,8 @@ class _Finder:
 
     def _elementwise_kind(self, ops: Sequence[Op]) -> GroupKind:
         types = {op.type for op in ops}
+        if types - _PER_VALUE - CLAMPS:
+            return "other"
         gates = any(
             op.type == "Mul" and len(op.inputs) == 2 and op.inputs[0] != op.inputs[1] for op in ops
         )
@@ -316,7 +338,7 @@ class _Finder:
                 (ops for _, ops in self.found if readers & {one.name for one in ops}), None
             )
             if owner is None:
-                self._take("arithmetic", [op])
+                self._take("arithmetic" if op.type in _PER_VALUE | CLAMPS else "other", [op])
                 continue
             owner.insert(0, op)
             owner.sort(key=lambda one: one.position)
@@ -342,9 +364,9 @@ class _Finder:
     def _role(self, ops: Sequence[Op]) -> Role:
         if not any(op.type in CONVOLUTIONS for op in ops):
             return ""
-        source, result = ops[0].inputs[0], ops[-1].name
+        source, result = next(iter(ops[0].inputs), ""), ops[-1].name
         while (maker := self.network.producers.get(source)) is not None and _only_moves(maker):
-            source = maker.inputs[0]
+            source = next(iter(maker.inputs), "")
         if maker is None and len(self.network.shapes.get(source, ())) == 4:
             return "first layer"
         while (reader := self.network.only_reader(result)) is not None and _keeps_places(reader):

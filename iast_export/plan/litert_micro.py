@@ -130,10 +130,11 @@ def timed(data: bytes, threads: int) -> Callable[[], object]:
         random = np.random.default_rng(0)
         for detail in interpreter.get_input_details():
             shape, dtype = tuple(detail["shape"]), detail["dtype"]
-            integer = np.issubdtype(dtype, np.integer)
-            values = (
-                random.integers(-128, 127, shape) if integer else random.normal(0.0, 1.0, shape)
-            )
+            values = np.zeros(shape)  # of an index, which may not be any
+            if dtype == np.int8:
+                values = random.integers(-128, 127, shape)
+            elif dtype == np.float32:
+                values = random.normal(0.0, 1.0, shape)
             interpreter.set_tensor(detail["index"], np.asarray(values, dtype))
         interpreter.invoke()
     return lambda: interpreter.invoke()

@@ -10,7 +10,7 @@ from iast_export.build import convert
 from iast_export.build.stage import Stage
 from iast_export.decide.decide import Decisions
 from iast_export.decide.graph import Shape
-from iast_export.errors import ToolError
+from iast_export.errors import InputError, ToolError
 from iast_export.formats import tflite_file as tf
 from iast_export.formats import tflite_write as tw
 from iast_export.forms.litert_forms import count_forms
@@ -64,7 +64,7 @@ class LiteRtPlanner:
             quantized = litert_micro.int8_model(data)
             operators, taken = litert_micro.int8_operators(quantized)
             run = litert_micro.timed(quantized, threads)
-        except ToolError as error:
+        except (InputError, ToolError) as error:  # the tool writes files that can't be read, too
             return Micro(refused(error), fp32, None)
         floats = sum(count for name, count in operators.items() if name.endswith(" in float"))
         total = sum(operators.values())

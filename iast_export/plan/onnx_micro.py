@@ -11,9 +11,11 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
 from iast_export.decide.decide import Decisions
@@ -56,11 +58,14 @@ def cut(planned: Planned, group: Group) -> onnx.ModelProto:
     nodes = [model.graph.node[op.position] for op in group.ops]
     inputs, outputs = edges(network, group)
     used = {name for node in nodes for name in node.input}
+    whole = model.graph
+    infos = {item.name: item for item in (*whole.value_info, *whole.input, *whole.output)}
+    kinds = {name: infos[name].type.tensor_type.elem_type for name in (*inputs, *outputs)}
     graph = helper.make_graph(
         nodes,
         "group",
-        [helper.make_tensor_value_info(n, TensorProto.FLOAT, network.shapes[n]) for n in inputs],
-        [helper.make_tensor_value_info(n, TensorProto.FLOAT, network.shapes[n]) for n in outputs],
+        [helper.make_tensor_value_info(n, kinds[n], network.shapes[n]) for n in inputs],
+        [helper.make_tensor_value_info(n, kinds[n], network.shapes[n]) for n in outputs],
         [item for item in model.graph.initializer if item.name in used],
     )
     return helper.make_model(graph, opset_imports=model.opset_import, ir_version=model.ir_version)
@@ -157,6 +162,11 @@ def int8_model(planned: Planned, group: Group) -> onnx.ModelProto:
     Raises:
         ToolError: ONNX Runtime refuses it, or the exporter leaves it in float once it stands alone.
     """
+    several = next((op for op in group.ops if len(op.outputs) > 1), None)
+    if several is not None:
+        raise ToolError(
+            f"{several.native} has several results, and no form in integers", "leave it in float"
+        )
     alone, layouts = cut(planned, group), integer_layouts(planned.decisions, group)
     if planned.is_integer(group.main) and group.main.type in ("Conv", "HardSwish"):
         written = _as_exported(alone, size_multiple_px(planned.model), group.main)
@@ -300,9 +310,11 @@ def timed(model: onnx.ModelProto, threads: int) -> Callable[[], object]:
     binding, random = raw.io_binding(), np.random.default_rng(0)
     for item in model.graph.input:
         dtype, shape = _array_type(item)
-        values = (
-            random.integers(0, 255, shape) if dtype == np.uint8 else random.normal(0.0, 1.0, shape)
-        )
+        values: NDArray[Any] = np.zeros(shape)  # of an index, which may not be any
+        if dtype == np.uint8:
+            values = random.integers(0, 255, shape)
+        elif dtype == np.float32:
+            values = random.normal(0.0, 1.0, shape)
         binding.bind_cpu_input(item.name, np.ascontiguousarray(values.astype(dtype)))
     for item in model.graph.output:
         dtype, shape = _array_type(item)
@@ -311,7 +323,7 @@ def timed(model: onnx.ModelProto, threads: int) -> Callable[[], object]:
     return lambda: raw.run_with_iobinding(binding)
 
 
-def _array_type(item: onnx.ValueInfoProto) -> tuple[type[np.generic], Sequence[int]]:
+def _array_type(item: onnx.ValueInfoProto) -> tuple[np.dtype[Any], Sequence[int]]:
     kind = item.type.tensor_type
     shape = [dim.dim_value for dim in kind.shape.dim]
-    return (np.uint8 if kind.elem_type == TensorProto.UINT8 else np.float32), shape
+    return helper.tensor_dtype_to_np_dtype(kind.elem_type), shape

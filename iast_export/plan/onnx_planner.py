@@ -12,7 +12,7 @@ from onnx import TensorProto, helper
 from iast_export.build import export
 from iast_export.build.stage import Stage
 from iast_export.decide.decide import Decisions
-from iast_export.errors import ToolError
+from iast_export.errors import InputError, ToolError
 from iast_export.forms import noted
 from iast_export.plan import onnx_micro
 from iast_export.plan.groups import Group
@@ -65,7 +65,7 @@ class OnnxPlanner:
             operators = onnx_micro.int8_operators(quantized)
             run = onnx_micro.timed(quantized, threads)
             run()
-        except (ToolError, RuntimeError) as error:
+        except (InputError, ToolError, RuntimeError) as error:
             return Micro(refused(error), fp32, None)
         converts = {"DequantizeLinear", "QuantizeLinear"} & set(operators)
         integers = [name for name in operators if name.startswith("QLinear")]

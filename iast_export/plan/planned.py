@@ -27,7 +27,7 @@ class Planned:
 
     Attributes:
         decisions: over its graph.
-        model: whose operators they are.
+        model: whose operators they are; of ONNX, with the type and shape of every tensor.
     """
 
     decisions: Decisions
@@ -68,8 +68,9 @@ def plan_onnx(path: Path, tier: Tier, code_shapes: Mapping[str, Sequence[int]]) 
     _fix_inputs(model, {CONTENT: (1, 3, *tier.shape_px), **code_shapes})
     _fold_shapes(model)
     inferred = onnx.shape_inference.infer_shapes(model, data_prop=True)
-    sized = read_onnx(model, _shapes(inferred.graph))
-    return Planned(replace(decisions, network=sized), model)
+    _run_for_sizes(inferred)
+    sized = read_onnx(inferred, _shapes(inferred.graph))
+    return Planned(replace(decisions, network=sized), inferred)
 
 
 def _fix_inputs(model: onnx.ModelProto, shapes: Mapping[str, Sequence[int]]) -> None:
@@ -107,6 +108,44 @@ def _fold_shapes(model: onnx.ModelProto) -> None:
     del graph.node[:]
     graph.node.extend(rest)
     prune(graph)
+
+
+def _run_for_sizes(model: onnx.ModelProto) -> None:
+    """Adds what shape inference does not know of a tensor, from a run on zeros, in place.
+
+    Raises:
+        ToolError: ONNX Runtime refuses the model.
+    """
+    graph = model.graph
+    known = {item.name for item in (*graph.value_info, *graph.input, *graph.output) if _sized(item)}
+    names = [name for node in graph.node for name in node.output if name and name not in known]
+    if not names:
+        return
+    probe = onnx.ModelProto()
+    probe.CopyFrom(model)
+    given = {item.name for item in graph.output}
+    probe.graph.output.extend(
+        onnx.helper.make_empty_tensor_value_info(name) for name in names if name not in given
+    )
+    feeds = {item.name: np.zeros(_dims(item), np.float32) for item in graph.input}
+    values = open_onnx(probe.SerializeToString(), outputs=names).run(feeds)
+    found = {
+        name: onnx.helper.make_tensor_value_info(
+            name, onnx.helper.np_dtype_to_tensor_dtype(value.dtype), value.shape
+        )
+        for name, value in values.items()
+    }
+    for items in (graph.value_info, graph.output):
+        kept = [found.pop(item.name, item) for item in items]
+        del items[:]
+        items.extend(kept)
+    graph.value_info.extend(found.values())
+
+
+def _sized(item: onnx.ValueInfoProto) -> bool:
+    """Whether every side of a tensor is known."""
+    kind = item.type.tensor_type
+    return kind.HasField("shape") and all(dim.HasField("dim_value") for dim in kind.shape.dim)
 
 
 def _dims(item: onnx.ValueInfoProto) -> Shape:

@@ -23,7 +23,7 @@ def _has(group: Group, *types: str) -> bool:
 
 
 def _no_trace(group: Group, network: Network) -> bool:
-    """A scale inside a convolution looks like any convolution."""
+    """A scale inside a convolution looks like any convolution, a part of a split like a slice."""
     return False
 
 
@@ -80,6 +80,7 @@ def _means_by_rows(group: Group, network: Network) -> bool:
 
 RECOGNIZERS: Mapping[Runtime, Mapping[str, Callable[[Group, Network], bool]]] = {
     "onnxruntime": {
+        "splits": _no_trace,
         "hard-swish": lambda group, _: _has(group, "HardSigmoid", "HardSwish"),
         "fold-affine": _no_trace,
         "edge-pads": _edge_pads,

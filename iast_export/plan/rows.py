@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from copy import deepcopy
 from typing import TYPE_CHECKING
 
+from iast_export.forms.on_shapes import on_shapes
 from iast_export.reports.plan import TierCost
 from iast_export.specs import CONTENT, Tier
 
@@ -32,9 +33,7 @@ def _gmac(network: StyleNetwork, depth: int, side_px: int) -> float:
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
-    module = deepcopy(network.cut(depth)).to("meta")  # a network may hand out one and the same
     shapes = {CONTENT: (1, 3, side_px, side_px), **network.code_shapes}
-    inputs = [torch.empty(shape, device="meta") for shape in shapes.values()]
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        module(*inputs)
+        on_shapes(deepcopy(network.cut(depth)), tuple(shapes.values()))
     return float(counter.get_total_flops()) / 2e9

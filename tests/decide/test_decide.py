@@ -54,6 +54,12 @@ def test_what_is_worth_integers_differs_by_runtime(
         assert ("y" in integers(policy, conv("x", "y", weight, groups))) is expected
 
 
+@BOTH
+def test_a_convolution_that_counts_pixels_stays_in_float(policy: Policy) -> None:
+    ops = (op("Shape", "x", "s"), op("Expand", "s", "ones"), conv("ones", "count"))
+    assert integers(policy, *ops, conv("x", "sum"), op("Div", "sum count", "y")) == {"sum"}
+
+
 @pytest.mark.parametrize(("policy", "expected"), [(ONNX, False), (LITERT, True)])
 def test_a_transposed_convolution_is_one_for_litert_alone(policy: Policy, expected: bool) -> None:
     made = op("ConvTranspose", "x", "y", weight=(16, 16, 2, 2))

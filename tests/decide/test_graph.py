@@ -70,3 +70,14 @@ def test_products_cost_their_multiply_adds_and_nothing_else_does(
 def test_a_tensor_is_called_as_the_file_calls_it() -> None:
     assert NETWORK.file_name("a") == "a"
     assert NETWORK.size("a") == 16 * 64 and NETWORK.size("unknown") == 1
+
+
+def test_what_follows_from_sizes_and_constants_alone_is_fixed() -> None:
+    network = drawn(
+        op("Shape", "x", "s"),
+        op("Expand", "s", "ones"),
+        conv("ones", "count"),
+        conv("x", "sum"),
+        op("Div", "sum count", "y"),
+    )
+    assert network.fixed == {"s", "ones", "count"}

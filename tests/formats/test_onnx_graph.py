@@ -165,6 +165,24 @@ def test_names_follow_from_operators_and_order_alone() -> None:
     assert constants_of(one) == ["w1", "w2", "b"], "trained parameters keep their names"
 
 
+def test_a_parameter_that_is_called_as_an_operator_would_be_keeps_its_name() -> None:
+    constants = {"abs_0": np.arange(2, dtype=np.float32).reshape(1, 2, 1, 1)}
+    constants["constant_1"] = np.float32([[[[1.0]], [[2.0]]]])
+    constants["one"] = np.array(1.0, np.float32)
+    nodes = [
+        helper.make_node("Abs", ["x"], ["t"]),
+        helper.make_node("Mul", ["t", "abs_0"], ["u"]),
+        helper.make_node("Add", ["u", "constant_1"], ["v"]),
+        helper.make_node("Sub", ["v", "one"], ["y"]),
+    ]
+    model = model_of(nodes, constants, {"x": 2})
+    wanted = run(model, {"x": picture(2)})
+    g.stable_names(model.graph)
+    assert [node.output[0] for node in model.graph.node] == ["abs_0.", "mul_0", "add_0", "y"]
+    assert constants_of(model) == ["abs_0", "constant_1", "constant_2"]
+    assert np.array_equal(run(model, {"x": picture(2)}), wanted)
+
+
 def test_constants_that_nobody_trained_are_numbered() -> None:
     constants = {"axes": np.array([2, 3]), "eps": np.array(1e-5, np.float32), "w": weight(1, 1, 1)}
     nodes = [

@@ -29,12 +29,17 @@ def _shuffled_convolution() -> Tensor:
     return F.pixel_shuffle(F.conv2d(picture(3), kernel(8, 3, 3), torch.arange(8.0), padding=1), 2)
 
 
+def _shuffled_groups() -> Tensor:
+    return F.pixel_shuffle(F.conv2d(picture(4), kernel(16, 2, 3), padding=1, groups=2), 2)
+
+
 CASES: dict[str, tuple[str, Callable[[], Tensor]]] = {
     "reflect": ("edge-pads", lambda: F.pad(picture(2), (2, 1, 3, 0), mode="reflect")),
     "replicate": ("edge-pads", lambda: F.pad(picture(2), (1, 2, 0, 2), mode="replicate")),
     "shuffle": ("pixel-shuffle", lambda: F.pixel_shuffle(picture(12), 2)),
     "shuffle by 3": ("pixel-shuffle", lambda: F.pixel_shuffle(picture(18), 3)),
     "convolution and shuffle": ("pixel-shuffle", _shuffled_convolution),
+    "groups and shuffle": ("pixel-shuffle", _shuffled_groups),
     "mean": ("mean-by-rows", lambda: picture(5).mean((2, 3))),
     "mean that keeps its axes": ("mean-by-rows", lambda: picture(5).mean((-2, -1), keepdim=True)),
     "large kernel to few": ("large-kernels", lambda: F.conv2d(picture(8, 24, 24), kernel(3, 8, 9))),

@@ -50,6 +50,9 @@ def kinds(*ops: Op, outputs: str = "y", shapes: dict[str, Shape] | None = None) 
         (op("HardSigmoid", "x", "y"), "hard sigmoid"),
         (op("Relu", "x", "y"), "clamp"),
         (op("Neg", "x", "y"), "arithmetic"),
+        (op("GridSample", "x", "y"), "other"),
+        (op("MatMul", "x", "y"), "matrix product"),
+        (conv("", "y"), "dense convolution"),
     ],
     ids=lambda one: one if isinstance(one, str) else "",
 )

@@ -188,6 +188,13 @@ def rewritten(row: PlanGroup) -> str:
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
+def test_what_the_plan_has_no_name_for_has_a_time_all_the_same(runtime: Runtime) -> None:
+    found = rows(planned("unusual"), runtime)
+    assert {"matrix product", "other"} <= {row.kind for row in found}
+    assert all(row.fp32_ms is not None for row in found)
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
 def test_every_rewrite_of_the_export_is_recognized_by_its_name(runtime: Runtime) -> None:
     assert list(RECOGNIZERS[runtime]) == [one.name for one in LISTS[runtime]]
     reasons = {one.name: one.reason.removesuffix(".") for one in LISTS[runtime]}

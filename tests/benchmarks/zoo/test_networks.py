@@ -1,9 +1,9 @@
 import pytest
 import torch
+from iast_export.network.subnets import probe_inputs
 
 from benchmarks.zoo.catalog import ENTRIES, Entry
 from iast_export.network.adapters import StyleNetwork, load_network
-from iast_export.network.subnets import probe_inputs
 
 every_network = pytest.mark.parametrize("entry", ENTRIES, ids=[entry.name for entry in ENTRIES])
 
