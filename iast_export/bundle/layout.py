@@ -19,6 +19,9 @@ from iast_export.specs import (
     Tier,
 )
 
+# Of the table that re-shapes a model, instead of the model's.
+SHAPES_SUFFIX = ".shapes.json"
+
 
 @dataclass(frozen=True)
 class ModelFile:
@@ -64,6 +67,10 @@ class Layout:
     def tflite(self, precision: Precision) -> Path:
         """The TFLite model that holds all tiers as signatures."""
         return self._model(precision, "litert")
+
+    def shapes(self, model: Path) -> Path:
+        """The table by which a TFLite model is re-shaped, beside it."""
+        return model.with_suffix(SHAPES_SUFFIX)
 
     def transfer(self, runtime: Runtime, precision: Precision, tier: Tier) -> Path:
         """The model that a runtime stylizes with at a tier."""

@@ -20,9 +20,11 @@ import numpy as np
 from iast_export.errors import InputError, ToolError
 from iast_export.families import FAMILIES
 from iast_export.formats import tflite_file as tf
+from iast_export.runtimes.any_shape import any_shape
 from iast_export.runtimes.gpu import open_gpu
 from iast_export.runtimes.litert import hush, input_names, prepared, presented
 from iast_export.runtimes.session import Array, Session
+from iast_export.shapes.table import ShapeTable
 from iast_export.specs import Accelerator, Tier
 
 _REFUSALS = (RuntimeError, ValueError, IndexError, TypeError)
@@ -166,8 +168,13 @@ class CompiledTarget:
         threads: int = 1,
         accelerator: Accelerator = "cpu",
         where: object = "the model",
+        shapes: ShapeTable | None = None,
     ) -> Session:
         signature = tier.signature if tier else None
-        if accelerator == "gpu":
-            return open_gpu(data, signature, where=where)
-        return open_compiled(data, signature, threads, where)
+
+        def opened(one: bytes) -> Session:
+            if accelerator == "gpu":
+                return open_gpu(one, signature, where=where)
+            return open_compiled(one, signature, threads, where)
+
+        return any_shape(data, tier, shapes, opened)

@@ -7,6 +7,7 @@ from typing import final
 from iast_export.families import FAMILIES
 from iast_export.runtimes.onnx import open_onnx
 from iast_export.runtimes.session import Session
+from iast_export.shapes.table import ShapeTable
 from iast_export.specs import Accelerator, Tier
 
 
@@ -27,5 +28,6 @@ class OnnxRuntimeTarget:
         threads: int = 1,
         accelerator: Accelerator = "cpu",
         where: object = "the model",
+        shapes: ShapeTable | None = None,
     ) -> Session:
         return open_onnx(data, threads, where=where)

@@ -12,10 +12,12 @@ from typing import Protocol
 from iast_export.errors import UsageError
 from iast_export.families import Family
 from iast_export.pictures.images import Rgb
+from iast_export.runtimes.any_shape import takes_any_shape
 from iast_export.runtimes.compiled import CompiledTarget
 from iast_export.runtimes.litert_target import LiteRtTarget
 from iast_export.runtimes.onnx_target import OnnxRuntimeTarget
 from iast_export.runtimes.session import Array, Session, stylize_rgb
+from iast_export.shapes.table import ShapeTable
 from iast_export.specs import Accelerator, Tier
 
 
@@ -50,8 +52,11 @@ class Target(Protocol):
         threads: int = 1,
         accelerator: Accelerator = "cpu",
         where: object = "the model",
+        shapes: ShapeTable | None = None,
     ) -> Session:
         """A session over a tier of a file's bytes; None where it holds one model without tiers.
+
+        `shapes` is the table that belongs to a TFLite file: pictures then come in any shape.
 
         Raises:
             InputError: the file has no such tier, or can't be read.
@@ -98,11 +103,12 @@ def stylize_tier(
         rgb: [H, W, 3] uint8, within the tier.
         codes: every style input by name.
         tier: that the session holds.
-        multiple_px: the network's size multiple; None: pad to the tier's square in any family.
+        multiple_px: the network's size multiple, to which pictures are padded where the session
+            takes any shape; else, or with None, they are padded to the tier's square.
 
     Raises:
         InputError, ToolError: see `stylize_rgb`.
     """
-    if multiple_px is None or family.fixed_shape:
+    if multiple_px is None or (family.fixed_shape and not takes_any_shape(session)):
         return stylize_rgb(session, rgb, codes, fixed_shape_px=tier.shape_px)
     return stylize_rgb(session, rgb, codes, multiple_px=multiple_px)
