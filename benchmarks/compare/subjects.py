@@ -102,7 +102,7 @@ def prepare(source: Source, recipe: Recipe, folder: Path, say: Callable[[str], N
         export_tier(network, tier, files["onnxruntime"])
         say(f"{source.name}: convert")
         convert_fp32(network, [tier], files["litert"])
-        _write_calibration(build, tier, root / "calibration")
+        write_calibration(build, tier, root / "calibration")
         (root / "done").touch()
     return Subject(source.name, tier, files, root / "calibration", _pictures(build, tier))
 
@@ -124,7 +124,7 @@ def _key(build: Build, source: Source) -> str:
     )[:12]
 
 
-def _codes(build: Build, *, held_out: bool) -> list[tuple[Feeds, Style | None]]:
+def codes_of(build: Build, *, held_out: bool) -> list[tuple[Feeds, Style | None]]:
     """Style inputs for calibration or for judging; one empty entry for a one-style network."""
     shapes = build.network.code_shapes
     if not shapes:
@@ -134,17 +134,17 @@ def _codes(build: Build, *, held_out: bool) -> list[tuple[Feeds, Style | None]]:
     ]
 
 
-def _write_calibration(build: Build, tier: Tier, folder: Path) -> None:
+def write_calibration(build: Build, tier: Tier, folder: Path) -> None:
     """The product's own pairs for a tier, padded to its square, which every runtime takes."""
     folder.mkdir()
-    codes = [feeds for feeds, _ in _codes(build, held_out=False)]
+    codes = [feeds for feeds, _ in codes_of(build, held_out=False)]
     pairs = pairs_at(tier, build.recipe.calibration.max_pairs)
     for i, feed in enumerate(tier_feeds(tier, build.calibration_set, codes, pairs, None)):
         np.savez(folder / f"{i:03d}.npz", allow_pickle=False, **feed)
 
 
 def _pictures(build: Build, tier: Tier) -> list[Picture]:
-    styles = _codes(build, held_out=True)
+    styles = codes_of(build, held_out=True)
     pictures = []
     for i, (_, rgb) in enumerate(build.evaluation_pictures()):
         feeds, style = styles[i % len(styles)]

@@ -33,6 +33,7 @@ from iast_export.formats import tflite_file, tflite_write
 from iast_export.forms import tflite_forms
 from iast_export.forms.batch_norms import fold_batch_norms
 from iast_export.forms.litert_forms import LiteRtForms
+from iast_export.forms.subpixels import fold_transposed
 from iast_export.quantize.litert.delegation import delegation
 from iast_export.reports.base import CONVERT_PATH
 from iast_export.reports.convert import ConvertReport, ConvertRow
@@ -118,6 +119,7 @@ def convert_fp32(
         folded = fold_batch_norms(
             network.cut(tier.depth).eval().requires_grad_(False), *inputs.values()
         )
+        fold_transposed(folded)
         entries.append(_Entry(tier.signature, module, folded, inputs, (STYLIZED,)))
     return _convert(entries, path, progress)
 

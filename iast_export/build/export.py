@@ -7,6 +7,7 @@ import io
 import logging
 import warnings
 from collections.abc import Iterator, Sequence
+from inspect import Parameter, signature
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +40,10 @@ from iast_export.formats.onnx_graph import (
     stable_names,
     strip,
 )
-from iast_export.forms import REWRITES, Rewrite, note, rewrite
+from iast_export.forms import REWRITES, Rewrite, note, note_more, rewrite
 from iast_export.forms.batch_norms import fold_batch_norms
+from iast_export.forms.subpixels import fold_transposed
+from iast_export.forms.traced_forms import in_forms
 from iast_export.network.adapters import StyleNetwork
 from iast_export.network.sizes import smallest_side_px
 from iast_export.network.user_code import last_words, place_of
@@ -108,7 +111,10 @@ def export_tier(
     axes = _dynamic_axes(multiple, smallest_px, tier.max_side_px)
     shapes = (axes, *({} for _ in codes))
     traced = fold_batch_norms(network.cut(tier.depth).eval().requires_grad_(False), *example)
+    fold_transposed(traced)
+    counts = in_forms(traced)
     model = _traced(traced, example, (CONTENT, *codes), (STYLIZED,), shapes, rewrites)
+    note_more(model, counts)
     _annotate_sides(model)
     add_property(model, SIZE_MULTIPLE_KEY, str(multiple))
     generated = (
@@ -217,9 +223,7 @@ def _traced(
         "verbose": False,
     }
     if any(shapes):
-        arguments["dynamic_shapes"] = (
-            (shapes,) if isinstance(module, StyleEncoderModule) else shapes
-        )
+        arguments["dynamic_shapes"] = _as_forward_takes(module, shapes)
     try:
         with _quiet(), torch.no_grad():
             program = torch.onnx.export(module, example, **arguments)
@@ -236,6 +240,15 @@ def _traced(
     name_edges(model.graph, {_EDGE + name: name for name in (*inputs, *outputs)})
     _check_edges(model, inputs, outputs)
     return model
+
+
+def _as_forward_takes(module: nn.Module, shapes: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Shapes in the order of the inputs; those that `*codes` takes are one entry, as torch asks."""
+    kinds = [parameter.kind for parameter in signature(module.forward).parameters.values()]
+    if Parameter.VAR_POSITIONAL not in kinds:
+        return shapes
+    named = kinds.index(Parameter.VAR_POSITIONAL)
+    return (*shapes[:named], shapes[named:]) if shapes[named:] else shapes
 
 
 def _clean(model: onnx.ModelProto, rewrites: Sequence[Rewrite]) -> onnx.ModelProto:

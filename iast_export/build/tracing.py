@@ -15,6 +15,7 @@ from iast_export.build.request import Build
 from iast_export.environment import versions
 from iast_export.errors import InputError, ToolError
 from iast_export.network.adapters import StyleNetwork
+from iast_export.network.brought import Brought, author_of
 from iast_export.network.contract import check_contract
 from iast_export.runtimes.parity import PARITY_TOLERANCE, parity_error
 from iast_export.specs import STRENGTH, STYLE_ENCODER_SIDE_PX, check_plan
@@ -59,7 +60,8 @@ class StyleEncoderModule(nn.Module):
         super().__init__()
         encoder = getattr(network, "style_encoder", None)
         self.encoder = copy.deepcopy(encoder) if isinstance(encoder, nn.Module) else None
-        self.network = None if self.encoder is not None else network
+        self.network = None if self.encoder is not None else author_of(network)  # its weights
+        self.encode = network.encode if isinstance(network, Brought) else network.encode_style
         self.names = tuple(name for name in network.code_shapes if name != STRENGTH)
         self.kept = [i for i, name in enumerate(network.code_shapes) if name != STRENGTH]
 
@@ -67,8 +69,7 @@ class StyleEncoderModule(nn.Module):
         if self.encoder is not None:
             result = self.encoder(style)
             return tuple(result) if isinstance(result, (tuple, list)) else (result,)
-        assert self.network is not None
-        codes = self.network.encode_style(style)
+        codes = self.encode(style)
         return tuple(codes[i] for i in self.kept)
 
 

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iast_export.bundle.layout import Layout
+from iast_export.bundle.sealed import Seals
 from iast_export.errors import InputError
 from iast_export.files.artifacts import sha256_bytes, write_atomic
 from iast_export.files.notes import note
@@ -27,6 +28,7 @@ from iast_export.metrics.style import style_statistics
 from iast_export.pictures.images import Rgb, center_square, load_image, to_tensor
 from iast_export.pictures.imagesets import in_words, pictures_in
 from iast_export.pictures.procedural import style_pictures
+from iast_export.reports.manifest import Manifest, StyleEntry
 from iast_export.specs import STRENGTH, STYLE_ENCODER_SIDE_PX
 
 if TYPE_CHECKING:
@@ -67,6 +69,19 @@ def feeds_of(
     feeds: dict[str, Any] = dict(style.codes)
     if STRENGTH in code_shapes:
         feeds[STRENGTH] = np.full(code_shapes[STRENGTH], strength, np.float32)
+    return feeds
+
+
+def bundle_feeds(manifest: Manifest, seals: Seals, style: StyleEntry) -> dict[str, Any]:
+    """All style inputs of a bundle's cut network in one of its styles, at full strength.
+
+    Raises:
+        InputError: the style's file is missing or altered.
+    """
+    shapes, path = manifest.network.code_shapes, seals.root / style.path
+    feeds: dict[str, Any] = dict(unpack(seals.read(path), shapes, path))
+    if STRENGTH in shapes:
+        feeds[STRENGTH] = np.ones(shapes[STRENGTH], np.float32)
     return feeds
 
 

@@ -52,6 +52,20 @@ def as_json(command: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help=text)(command)
 
 
+def rules(command: F) -> F:
+    """--rules, of the gate."""
+    text = "TOML of limits; default: the packaged ones"
+    return click.option("--rules", metavar="FILE", type=PATH, help=text)(command)
+
+
+def verdict_files(command: F) -> F:
+    """--junit and --markdown."""
+    return together(
+        click.option("--junit", metavar="FILE", type=PATH, help="write the verdict as JUnit XML"),
+        click.option("--markdown", metavar="FILE", type=PATH, help="write the verdict as Markdown"),
+    )(command)
+
+
 def threads(command: F) -> F:
     """--threads"""
     return click.option(

@@ -5,6 +5,6 @@ lists them.
 """
 
 from iast_export.forms.edit import Rewritten
-from iast_export.forms.registry import REWRITES, Fired, Rewrite, note, noted, rewrite
+from iast_export.forms.registry import REWRITES, Fired, Rewrite, note, note_more, noted, rewrite
 
-__all__ = ["REWRITES", "Fired", "Rewrite", "Rewritten", "note", "noted", "rewrite"]
+__all__ = ["REWRITES", "Fired", "Rewrite", "Rewritten", "note", "note_more", "noted", "rewrite"]

@@ -8,31 +8,23 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
 
 from iast_export.forms.block_kernels import in_blocks
 from iast_export.forms.on_shapes import on_shapes
+from iast_export.forms.traced_forms import TRACED, Form, TracedForms
 from iast_export.specs import CONTENT, Tier
 
 if TYPE_CHECKING:
     from iast_export.network.adapters import StyleNetwork
 
 
-@dataclass(frozen=True)
-class Form:
-    """A form of an operator; `name` as in reports, `reason` one sentence, what it gains."""
-
-    name: str
-    reason: str
-
-
 FORMS: tuple[Form, ...] = (
+    *TRACED,
     Form(
         "edge-pads",
         "XNNPACK takes slices and concatenations of a picture's edges, but neither MIRROR_PAD nor "
@@ -55,22 +47,18 @@ FORMS: tuple[Form, ...] = (
 )
 
 
-class LiteRtForms(TorchFunctionMode):
+class LiteRtForms(TracedForms):
     """While active, operators are traced in the forms of `FORMS`; `counts` has their numbers."""
 
     def __init__(self) -> None:
         super().__init__()
         self._convolutions: dict[int, tuple[Tensor, tuple[Any, ...], dict[str, Any]]] = {}
-        self.counts: Counter[str] = Counter()
 
-    def __torch_function__(
-        self,
-        func: Any,
-        types: Any,
-        args: tuple[Any, ...] = (),
-        kwargs: dict[str, Any] | None = None,
-    ) -> Any:
-        kwargs = kwargs or {}
+    def forget(self) -> None:
+        super().forget()
+        self._convolutions.clear()
+
+    def formed(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if func is F.pixel_shuffle:
             self.counts["pixel-shuffle"] += 1
             return self._pixel_shuffle(*args, **kwargs)
@@ -86,7 +74,13 @@ class LiteRtForms(TorchFunctionMode):
         if blocks is not None:
             self.counts["large-kernels"] += 1
             return self._pixel_shuffle(self._convolve(blocks.args, {}), blocks.block)
-        return self._convolve(args, kwargs) if func is F.conv2d else func(*args, **kwargs)
+        if func is F.conv2d:
+            return self._convolve(args, kwargs)
+        return super().formed(func, args, kwargs)
+
+    def repeated(self, small: Tensor, result: Tensor) -> Tensor:
+        """By a product with ones: the converter takes a repetition's sides for channels last."""
+        return small * small.new_ones(result.shape)
 
     def _convolve(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
         """The convolution, remembered for a pixel shuffle behind it."""

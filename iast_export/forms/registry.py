@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import onnx
@@ -13,6 +13,7 @@ from iast_export.files.json_text import parse_json
 from iast_export.formats.onnx_graph import add_property
 from iast_export.forms.adaptive_normalization import fuse_adaptive_normalization
 from iast_export.forms.affine import fold_affine
+from iast_export.forms.constants import fold_constants
 from iast_export.forms.edge_pads import fold_edge_pads
 from iast_export.forms.edit import Rewritten
 from iast_export.forms.hard_swish import fuse_hard_swish
@@ -53,6 +54,12 @@ class Fired:
 
 # Hard swish comes first: its division by 6 would be folded into the next convolution.
 REWRITES: tuple[Rewrite, ...] = (
+    Rewrite(
+        "constants",
+        "What is computed of constants alone costs nothing as a constant, and is a filter that "
+        "integers are made of.",
+        fold_constants,
+    ),
     Rewrite(
         "splits",
         "Slices move integers as they are, each part by itself.",
@@ -119,6 +126,12 @@ def note(model: onnx.ModelProto, fired: Sequence[Fired]) -> None:
     """Says in a model's metadata which rewrites it went through, and how often; in place."""
     counts = {one.rewrite.name: len(one.places) for one in fired}
     add_property(model, _NOTE, json.dumps(counts))
+
+
+def note_more(model: onnx.ModelProto, counts: Mapping[str, int]) -> None:
+    """Adds to `note`'s what a model was traced in; in place."""
+    if any(counts.values()):
+        add_property(model, _NOTE, json.dumps({**noted(model), **counts}))
 
 
 def noted(model: onnx.ModelProto) -> dict[str, int]:

@@ -22,6 +22,7 @@ from iast_export.gate.baseline import (
 )
 from iast_export.gate.bundle import check_bundle, make_baseline
 from iast_export.gate.common import check_of
+from iast_export.gate.comparison import check_comparison, load_comparison
 from iast_export.gate.integrity import check_rows_match
 from iast_export.gate.rules import Rules, load_rules, parse_rules
 from iast_export.gate.speed import check_size, check_speed
@@ -45,25 +46,32 @@ R = TypeVar("R", bound=Report)
 
 
 def gate(
-    folder: Path, baseline: Path | None, rules: Path | None = None, public_key: Path | None = None
+    folder: Path,
+    baseline: Path | None,
+    rules: Path | None = None,
+    public_key: Path | None = None,
+    comparison: Path | None = None,
 ) -> Verdict:
     """Every check of the bundle in `folder`, and the exit code that follows (`Verdict.exit_code`).
 
     Args:
         folder: a bundle with its reports.
         baseline: from `make_baseline`. None or a file that isn't there: what needs a baseline can't
-            be judged, the rest still is.
+            be judged, the rest still is. None needs no baseline where there is a comparison.
         rules: TOML; None: the packaged rules.
         public_key: PEM, of who must have signed the bundle; None: a signature is not asked for.
+        comparison: what `compare BASE folder` measured; None: nothing.
 
     Raises:
         UsageError: the rules or the key can't be used.
-        InputError: the manifest, a report or the baseline is unreadable or altered. (A model that
-            was altered is a failed check, with the same exit code.)
+        InputError: the manifest, a report, the baseline or the comparison is unreadable, altered or
+            of another bundle. (A model that was altered is a failed check, with the same exit
+            code.)
     """
     used = load_rules(rules)
     manifest = load_manifest(folder)
-    accepted, checks = _baseline(baseline)
+    compared = load_comparison(comparison, folder) if comparison else None
+    accepted, checks = (None, []) if compared and baseline is None else _baseline(baseline)
     if public_key is not None:
         checks.append(_signature(folder, public_key))
     verified, nothing = _report(folder / VERIFY_PATH, VerifyReport)
@@ -82,6 +90,8 @@ def gate(
         checks += check_size(manifest, measured, accepted, used)
     if verified is not None and measured is not None and accepted is not None:
         checks += check_rows_match(verified, measured, accepted)
+    if compared is not None:
+        checks += check_comparison(compared, used.comparison)
     return Verdict(bundle=manifest.name, checks=tuple(checks), notes=_notes(measured, accepted))
 
 
@@ -89,7 +99,8 @@ def _baseline(path: Path | None) -> tuple[Baseline | None, list[Check]]:
     try:
         if path is None:
             raise CannotJudgeError(
-                "no baseline was given", "give --baseline FILE (pytest: --iast-baseline FILE)"
+                "no baseline was given",
+                "give --baseline FILE (pytest: --iast-baseline FILE) or --comparison FILE",
             )
         return load_baseline(path), []
     except CannotJudgeError as error:

@@ -50,6 +50,20 @@ class SpeedRules(Settings):
     min_ratio: dict[Runtime, dict[Precision, Limit]] = Field(default_factory=dict)
 
 
+class ComparisonRules(Settings):
+    """How far HEAD of `compare BASE HEAD` may fall behind BASE, and how sure to be of it.
+
+    A verdict needs a size that matters, so every limit has one. The defaults are chosen: what a
+    release may lose unnoticed, and one false alarm in a hundred comparisons.
+    """
+
+    confidence: Annotated[float, Field(ge=0.5, lt=1)] = 0.99
+    max_slowdown: Limit = 0.03
+    max_psnr_fall_db: Limit = 0.5
+    max_score_drop: Limit = 0.01
+    max_file_rise: Share = 0.02
+
+
 class SizeRules(Settings):
     """How much larger than the baseline's a file or a peak may be; None is not checked."""
 
@@ -67,6 +81,7 @@ class Rules(Settings):
     accuracy_baseline: AccuracyBaselineRules = AccuracyBaselineRules()
     speed: SpeedRules = SpeedRules()
     size: SizeRules = SizeRules()
+    comparison: ComparisonRules = ComparisonRules()
 
 
 def load_rules(path: Path | None) -> Rules:
@@ -103,7 +118,8 @@ def _check_limits(name: str, rules: Rules) -> None:
             f"{name}: {', '.join(empty)} sets no limit", "write one there, or take it out"
         )
     compared = (rules.accuracy_baseline, rules.speed, rules.size)
-    if not (rules.accuracy or rules.speed.min_ratio or any(_limits(table) for table in compared)):
+    limited = rules.accuracy or rules.speed.min_ratio or any(_limits(table) for table in compared)
+    if not limited and not rules.comparison.model_fields_set:
         raise RecipeError(
             f"{name} sets no limit", "write at least one, such as min_ssim_mean in [accuracy.int8]"
         )

@@ -5,17 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from iast_export.bundle.sealed import Seals
-from iast_export.bundle.styles import unpack
+from iast_export.bundle.styles import bundle_feeds
 from iast_export.errors import InputError
 from iast_export.lanes.lane import Feeds
 from iast_export.pictures.images import Rgb
 from iast_export.pictures.imagesets import ImageSet
 from iast_export.reports.manifest import Manifest
-from iast_export.specs import STRENGTH
 
 
 @dataclass(frozen=True)
@@ -46,14 +42,10 @@ def bundle_inputs(
             f"the set {pictures.name} holds {len(pictures)} pictures, {count} were asked for",
             "lower --pictures, or name a larger set in the recipe",
         )
-    shapes, seals = manifest.network.code_shapes, Seals.of_bundle(folder, manifest)
+    seals = Seals.of_bundle(folder, manifest)
     inputs = []
     for i in range(count):
         style = manifest.styles[i * len(manifest.styles) // count]
-        feeds: dict[str, NDArray[np.float32]] = dict(
-            unpack(seals.read(folder / style.path), shapes, style.id)
-        )
-        if STRENGTH in shapes:
-            feeds[STRENGTH] = np.ones(shapes[STRENGTH], np.float32)
+        feeds = bundle_feeds(manifest, seals, style)
         inputs.append(LadderInput(pictures[i], style.id, feeds))
     return inputs

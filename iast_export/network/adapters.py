@@ -6,7 +6,7 @@ import importlib
 import random
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
@@ -84,9 +84,7 @@ def load_network(target: str, checkpoint: Path | None, seed: int = SEED) -> Styl
         raise UsageError(
             f"--network {target!r} is not module:factory", "write for example my_net:factory"
         )
-    if packaged:
-        return _factory(target, module_name, attribute)(checkpoint)
-    with _current_folder_last():
+    with nullcontext() if packaged else _current_folder_last():
         factory = _factory(target, module_name, attribute)
         with _seeded(seed), calling(f"--network {target}: {attribute}({_argument(checkpoint)})"):
             network = factory(checkpoint)
@@ -99,7 +97,7 @@ def load_network(target: str, checkpoint: Path | None, seed: int = SEED) -> Styl
             "let the factory end with `return MyNet()`, an object with depths, size_multiple_px, "
             "code_shapes, cut and encode_style",
         )
-    return Brought(network)
+    return network if packaged else Brought(network)
 
 
 def _argument(checkpoint: Path | None) -> str:

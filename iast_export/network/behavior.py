@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import linecache
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -50,8 +51,8 @@ def check_seen(what: str, seen: Seen, changed: Sequence[str]) -> None:
     if seen.draws:
         raise InputError(
             f"{what} draws random numbers ({seen.draws[0]}), one result was needed each time",
-            "take them out, draw them once into a buffer (`self.register_buffer('noise', ...)`), "
-            "or use `nn.Dropout`, which is off in eval mode",
+            "take them out, draw them into a buffer (`self.register_buffer('noise', ...)`), or "
+            "use `nn.Dropout`, which is off in eval mode",
         )
     if seen.reads:
         raise InputError(
@@ -185,6 +186,7 @@ def _trail_of_shapes(
     from torch._subclasses.fake_tensor import FakeTensorMode
 
     mode = FakeTensorMode(allow_non_fake_inputs=True)
+    module = copy.deepcopy(module)  # what it keeps of this run has no values
     try:
         with torch.no_grad(), mode:
             picture = torch.empty(1, 3, height, width)

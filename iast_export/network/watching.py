@@ -84,7 +84,10 @@ class _Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]
         name = func._schema.name.removeprefix("aten::")
         follows = any(self.follows(one) for one in tensors)
         self._note(func, name, tensors, (args, kwargs), follows, line)
+        before = torch.get_rng_state() if _may_draw(func) else None
         result = func(*args, **kwargs)
+        if before is not None and (_draws_itself(kwargs) or _has_drawn(before)):
+            self.seen.draws.append(_at(self.function or name.rstrip("_"), line))
         made = [one for one in tree_leaves(result) if isinstance(one, Tensor)]
         written = tensors[:1] if func._schema.is_mutable else []
         for one in (*made, *written):
@@ -105,8 +108,6 @@ class _Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 seen.constants.append(one)
         numbers = _plain(given)
         seen.operators.append((name, numbers, line))
-        if torch.Tag.nondeterministic_seeded in func.tags:
-            seen.draws.append(_at(self.function or name.rstrip("_"), line))
         if func is _SCALAR and follows:
             seen.reads.append(line)
         if func._schema.is_mutable and tensors and self._is_input(tensors[0]):
@@ -136,6 +137,19 @@ class _Functions(TorchFunctionMode):
             return func(*args, **(kwargs or {}))
         finally:
             self._watch.function = ""
+
+
+def _may_draw(func: Any) -> bool:
+    """So say the tags; of attention too, which draws for dropout alone."""
+    return torch.Tag.nondeterministic_seeded in func.tags
+
+
+def _draws_itself(kwargs: Mapping[str, Any]) -> bool:
+    return kwargs.get("generator") is not None
+
+
+def _has_drawn(before: Tensor) -> bool:
+    return not torch.equal(before, torch.get_rng_state())
 
 
 def _at(what: str, line: str) -> str:

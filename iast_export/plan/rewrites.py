@@ -10,12 +10,16 @@ from collections.abc import Callable, Mapping, Sequence
 from iast_export.decide.graph import CLAMPS, Network, Op
 from iast_export.forms import REWRITES, Rewrite
 from iast_export.forms.large_kernels import BLOCKS
-from iast_export.forms.litert_forms import FORMS, Form
+from iast_export.forms.litert_forms import FORMS
+from iast_export.forms.traced_forms import TRACED, Form
 from iast_export.plan.groups import Group
 from iast_export.reports.plan import PlanRewrite, PlanRewrites
 from iast_export.specs import Runtime
 
-LISTS: Mapping[Runtime, Sequence[Rewrite | Form]] = {"onnxruntime": REWRITES, "litert": FORMS}
+LISTS: Mapping[Runtime, Sequence[Rewrite | Form]] = {
+    "onnxruntime": (*TRACED, *REWRITES),
+    "litert": FORMS,
+}
 
 
 def _has(group: Group, *types: str) -> bool:
@@ -78,8 +82,13 @@ def _means_by_rows(group: Group, network: Network) -> bool:
     return sum(op.type == "ReduceMean" for op in group.ops) > 1
 
 
+_TRACED: Mapping[str, Callable[[Group, Network], bool]] = dict.fromkeys(
+    (one.name for one in TRACED), _no_trace
+)
 RECOGNIZERS: Mapping[Runtime, Mapping[str, Callable[[Group, Network], bool]]] = {
     "onnxruntime": {
+        **_TRACED,
+        "constants": _no_trace,
         "splits": _no_trace,
         "hard-swish": lambda group, _: _has(group, "HardSigmoid", "HardSwish"),
         "fold-affine": _no_trace,
@@ -90,6 +99,7 @@ RECOGNIZERS: Mapping[Runtime, Mapping[str, Callable[[Group, Network], bool]]] = 
         "large-kernels": _computes_blocks,
     },
     "litert": {
+        **_TRACED,
         "edge-pads": _slices,
         "pixel-shuffle": _shuffles_at_once,
         "mean-by-rows": _means_by_rows,

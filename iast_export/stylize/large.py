@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -85,11 +85,6 @@ class LargeRun:
 
     def __exit__(self, *_: object) -> None:
         self._open.close()
-
-    @property
-    def seen_as(self) -> Literal["scale_down", "tile"]:
-        """How the network sees the pictures."""
-        return "tile" if self.how.way == "tiles" else "scale_down"
 
     def bands(self, engine: Painter, rgb: Rgb, codes: Moments, strength: float) -> Iterator[Rgb]:
         """The stylized picture from top to bottom, [rows, W, 3] levels.

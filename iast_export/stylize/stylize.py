@@ -40,6 +40,7 @@ from iast_export.reports.verify import VerifyReport
 from iast_export.runtimes.session import Session
 from iast_export.runtimes.target import TARGETS, Target, find_target, stylize_tier
 from iast_export.specs import (
+    REFERENCE,
     STRENGTH,
     STYLE_ENCODER_SIDE_PX,
     STYLE_IMAGE,
@@ -51,6 +52,7 @@ from iast_export.specs import (
 )
 from iast_export.stylize.large import Large, LargeRun, thumbnail
 from iast_export.stylize.lifted import Lifted
+from iast_export.stylize.lifting import lifted_tier
 
 Oversize = Literal["refuse", "scale_down", "tile"]
 _SHEET = "sheet.png"
@@ -81,6 +83,10 @@ class Engines(Protocol):
 
     def engine_for(self, rgb: Rgb, oversize: Oversize) -> tuple[BundleEngine, str]:
         """The engine for a picture, and why it is not the usual one ("" where it is)."""
+        ...
+
+    def engine_for_large(self, rgb: Rgb, how: Large) -> tuple[BundleEngine, str]:
+        """The engine for a picture that is drawn at its own size, and why it is not the usual."""
         ...
 
 
@@ -114,12 +120,17 @@ class BundleEngine:
         self._precisions = self._chosen(precision)
         self._lanes = {tier.id: self._files(self.precision(tier)) for tier in self.tiers}
         self._sessions: dict[str, Session] = {}
+        self._lifted: dict[str, Callable[[], Lifted] | None] = {}
 
     def engine_for(self, rgb: Rgb, oversize: Oversize) -> tuple[BundleEngine, str]:
         """Itself, whatever the picture; a note says where padding it loses."""
         fault = self.padding_fault(rgb, oversize)
         if fault:
             note("padded", f"{fault}; --runtime {_unpadded().name} does not pad it")
+        return self, ""
+
+    def engine_for_large(self, rgb: Rgb, how: Large) -> tuple[BundleEngine, str]:
+        """Itself, whatever the picture."""
         return self, ""
 
     def padding_fault(self, rgb: Rgb, oversize: Oversize) -> str | None:
@@ -191,8 +202,7 @@ class BundleEngine:
     def session(self, tier: Tier) -> Session:
         """The session that serves a tier."""
         if tier.id not in self._sessions:
-            entry = next(f for f in self._lanes[tier.id] if f.tier in (None, tier.id))
-            self._sessions[tier.id] = self._opened(entry, tier)
+            self._sessions[tier.id] = self._opened(self._entry(tier), tier)
         return self._sessions[tier.id]
 
     def stylize(
@@ -249,8 +259,50 @@ class BundleEngine:
         return stylize_tier(family, session, rgb, feeds, tier, self.size_multiple_px)
 
     def lifted(self, tier: Tier) -> Callable[[], Lifted] | None:
-        """What opens a tier with its statistics lifted out; None where the bundle has no such."""
+        """What opens a tier with its statistics lifted out; None where that can't be, which a note
+        gives the reason for.
+        """
+        if tier.id not in self._lifted:
+            self._lifted[tier.id] = self._how_lifted(tier)
+        return self._lifted[tier.id]
+
+    def _how_lifted(self, tier: Tier) -> Callable[[], Lifted] | None:
+        entry, full = self._entry(tier), self._reference(tier)
+        if full is None or self.accelerator != "cpu" or self.target.family.fixed_shape:
+            return None
+        data, path = self._seals.read(self.folder / entry.path), self.folder / entry.path
+        return lifted_tier(
+            self.target,
+            data,
+            self._seals.read(self.folder / full.path),
+            tier,
+            self._any_feeds(),
+            self.size_multiple_px,
+            path,
+        )
+
+    def _any_feeds(self) -> dict[str, NDArray[Any]]:
+        """Codes of some style, at full strength."""
+        feeds: dict[str, NDArray[Any]] = {
+            name: np.ones(shape, np.float32) for name, shape in self.code_shapes.items()
+        }
+        if self.manifest.styles:
+            feeds |= dict(self.style_codes(self.manifest.styles[0].id)[1])
+        return feeds
+
+    def _reference(self, tier: Tier) -> FileEntry | None:
+        """The tier's model that lanes are compared with."""
+        for file in self.manifest.files:
+            if (file.role, file.runtime, file.precision, file.tier) == (
+                "transfer",
+                *REFERENCE,
+                tier.id,
+            ):
+                return file
         return None
+
+    def _entry(self, tier: Tier) -> FileEntry:
+        return next(f for f in self._lanes[tier.id] if f.tier in (None, tier.id))
 
     def style_codes(self, style: str) -> tuple[str, Codes]:
         """Id and codes of a style of the bundle, or of a picture (a path), encoded by the bundle.
@@ -346,6 +398,16 @@ class ChosenByShape:
         note("runtime", f"{fault}: {self.other.target.label} draws it instead")
         return self.other, fault
 
+    def engine_for_large(self, rgb: Rgb, how: Large) -> tuple[BundleEngine, str]:
+        """The engine for a picture that is drawn at its own size, and why it is not the usual."""
+        tier = self.tiers[-1]
+        usual = self.usual.lifted(tier) is not None
+        if how.way != "guided" and not usual and self.other and self.other.lifted(tier):
+            reason = f"{self.usual.target.label} can't take statistics over tiles of this bundle"
+            note("runtime", f"{reason}: {self.other.target.label} draws it instead")
+            return self.other, reason
+        return self.engine_for(rgb, "tile" if how.way == "tiles" and not usual else "scale_down")
+
 
 def _unpadded() -> Target:
     """The runtime that takes pictures in their own shape."""
@@ -391,7 +453,11 @@ def stylize(
         for content in contents:
             rgb = pictures.take(content)
             beyond = large is not None and max(rgb.shape[:2]) > engine.tiers[-1].max_side_px
-            chosen, reason = engine.engine_for(rgb, run.seen_as if beyond else oversize)
+            chosen, reason = (
+                engine.engine_for_large(rgb, run.how)
+                if beyond
+                else engine.engine_for(rgb, oversize)
+            )
             row = [thumbnail(rgb)]
             for name, code in codes:
                 progress("stylize", len(written), len(paths))

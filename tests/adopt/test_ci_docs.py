@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from iast_export.checking import check_files
@@ -36,10 +37,10 @@ def test_every_command_ends_as_the_page_says(tmp_path: Path) -> None:
     python = shlex.quote(sys.executable)
     options = "-p iast_export.pytest_plugin -p no:cacheprovider -p no:anyio"
     machine.stand_in("pytest", f'exec {python} -m pytest {options} "$@"')
-    (machine.work / "bundle").mkdir()
-    make_bundle(machine.work / "bundle")
-    (rules,) = blocks("toml")
-    (machine.work / "rules.toml").write_text(rules)
+    for name in ("bundle", "main-bundle"):
+        (machine.work / name).mkdir()
+        make_bundle(machine.work / name)
+    (machine.work / "rules.toml").write_text(blocks("toml")[0])
     told = commands()
     assert len(told) > 10 and {code for _, code in told} == {0, 1, 5, 7}
     for command, code in told:
@@ -47,9 +48,10 @@ def test_every_command_ends_as_the_page_says(tmp_path: Path) -> None:
         assert done.returncode == code, (command, done.stdout[-2000:], done.stderr)
 
 
-def test_the_rules_shown_can_be_used(tmp_path: Path) -> None:
+@pytest.mark.parametrize("rules", blocks("toml"))
+def test_the_rules_shown_can_be_used(rules: str, tmp_path: Path) -> None:
     path = tmp_path / "shown.toml"
-    path.write_text(blocks("toml")[0])
+    path.write_text(rules if "schema_version" in rules else f"schema_version = 1\n{rules}")
     assert [(one.kind, one.exit_code) for one in check_files([path])] == [("rules", 0)]
 
 

@@ -14,9 +14,8 @@ from iast_export.build import tracing
 from iast_export.build.export import (
     export_style_encoder,
     export_tier,
-    smallest_side_px,
 )
-from iast_export.build.tracing import example_codes, pseudo_photograph
+from iast_export.build.tracing import pseudo_photograph
 from iast_export.errors import InputError, ToolError
 from iast_export.forms import noted
 from iast_export.runtimes.onnx import open_onnx
@@ -92,6 +91,25 @@ def test_a_foreign_network_is_exported_with_its_own_codes() -> None:
     assert open_onnx(path).run(feeds)["stylized"].shape == (1, 3, 30, 16)
 
 
+class _TakingCodes(nn.Module):
+    """`forward(content, *codes)`, as the protocol writes it."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, content: Tensor, *codes: Tensor) -> Tensor:
+        return self.network(content, *codes)
+
+
+def test_codes_may_be_taken_as_varargs(tmp_path: Path) -> None:
+    network = tiny_adain_factory(None)
+    network.transfer = _TakingCodes(network.transfer)
+    assert export_tier(network, Tier(1, 32), tmp_path / "x.onnx") <= 1e-4
+    names = [name for name, _ in edges(tmp_path / "x.onnx")]
+    assert names == ["content", "mean", "std", "stylized"]
+
+
 @pytest.mark.parametrize("kind", ["iast", "adain"])
 def test_the_style_encoder_gives_the_codes_without_strength(kind: str, tmp_path: Path) -> None:
     network = tiny_iast() if kind == "iast" else tiny_adain_factory(None)
@@ -102,12 +120,6 @@ def test_the_style_encoder_gives_the_codes_without_strength(kind: str, tmp_path:
     for name, value in tiny_codes(kind).items():
         if name in codes:
             np.testing.assert_allclose(codes[name], value, atol=1e-4)
-
-
-def test_the_smallest_side_is_found_by_running() -> None:
-    network = tiny_iast()
-    codes = example_codes(network)
-    assert smallest_side_px(network.cut(1), codes, 4, 32) == 8
 
 
 @pytest.mark.parametrize(

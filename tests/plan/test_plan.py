@@ -74,7 +74,6 @@ EVERYWHERE = {
         "hard-swish",
         "resize",
         "sigmoid",
-        "transposed convolution",
     },
 }
 

@@ -1,9 +1,9 @@
 import pytest
 import torch
-from iast_export.network.subnets import probe_inputs
 
 from benchmarks.zoo.catalog import ENTRIES, Entry
 from iast_export.network.adapters import StyleNetwork, load_network
+from iast_export.network.photographs import artworks, photographs
 
 every_network = pytest.mark.parametrize("entry", ENTRIES, ids=[entry.name for entry in ENTRIES])
 
@@ -13,8 +13,9 @@ def made(entry: Entry) -> StyleNetwork:
 
 
 def drawn(network: StyleNetwork, height_px: int, width_px: int) -> torch.Tensor:
+    picture = photographs(height_px, width_px)["a photograph"]
     with torch.no_grad():
-        return network.cut(1)(*probe_inputs(network, height_px, width_px))
+        return network.cut(1)(picture, *network.encode_style(artworks()[0]))
 
 
 @every_network

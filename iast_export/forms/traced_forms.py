@@ -1,0 +1,353 @@
+"""The forms that operators take on their way from PyTorch to either runtime, and why.
+
+Each is equal in exact arithmetic to what it stands for. They are recognized while a network runs,
+where every shape is known, so that it does not matter whether a layer is a module, a function or a
+product of matrices. A runtime's own forms come on top (`litert_forms`).
+"""
+
+from __future__ import annotations
+
+import functools
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.fx.experimental.symbolic_shapes import statically_known_true
+from torch.overrides import TorchFunctionMode
+
+
+@dataclass(frozen=True)
+class Form:
+    """A form of an operator; `name` as in reports, `reason` one sentence, what it gains."""
+
+    name: str
+    reason: str
+
+
+TRACED: tuple[Form, ...] = (
+    Form(
+        "broadcasts",
+        "A sum or product repeats a small tensor by itself; written out it is a pass over memory.",
+    ),
+    Form(
+        "positions",
+        "A linear layer over positions is a 1x1 convolution, which both runtimes compute in "
+        "integers.",
+    ),
+)
+
+_PER_PAIR = frozenset(
+    [
+        "add",
+        "div",
+        "maximum",
+        "minimum",
+        "mul",
+        "multiply",
+        "rsub",
+        "sub",
+        "subtract",
+        "true_divide",
+        "__rsub__",
+        "__rtruediv__",
+        "__rdiv__",
+    ]
+)
+_PER_VALUE = frozenset(
+    [
+        "celu",
+        "dropout",
+        "elu",
+        "gelu",
+        "hardsigmoid",
+        "hardswish",
+        "hardtanh",
+        "leaky_relu",
+        "mish",
+        "relu",
+        "relu6",
+        "selu",
+        "sigmoid",
+        "silu",
+        "softplus",
+        "tanh",
+    ]
+)
+Layout = Literal["last", "tokens", "flat"]
+"""How a picture [N, C, H, W] lies: [N, H, W, C], [N, H * W, C] or [N, C, H * W]."""
+
+
+@dataclass(frozen=True)
+class _View:
+    """A tensor that holds a picture in another layout; it is kept so that its id stays its own."""
+
+    tensor: Tensor
+    layout: Layout
+    picture: Tensor
+
+
+class TracedForms(TorchFunctionMode):
+    """While active, operators are traced in the forms of `TRACED`; `counts` has their numbers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.counts: Counter[str] = Counter()
+        self._views: dict[int, _View] = {}
+        self._repeated: dict[int, tuple[Tensor, Tensor]] = {}
+
+    def __torch_function__(
+        self,
+        func: Any,
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        kwargs = kwargs or {}
+        if _changes_in_place(func, args, kwargs):
+            self.forget()
+            return func(*args, **kwargs)
+        made = self.formed(func, args, kwargs)
+        return func(*args, **kwargs) if made is None else made
+
+    def forget(self) -> None:
+        """Drops what is known of tensors, since one of them no longer holds what it did."""
+        self._views.clear()
+        self._repeated.clear()
+
+    def formed(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The result of an operator in another form; None: it has none."""
+        name = str(getattr(func, "__name__", "")) if args else ""
+        if not name or not isinstance(args[0], Tensor):
+            return self._pair(func, args, kwargs) if name else None
+        if name in ("expand", "expand_as", "broadcast_to", "repeat"):
+            return self._repeat(func, args, kwargs)
+        if func is F.pad and len(args) > 1 and not any(args[1]):
+            return args[0]
+        if func is F.linear:
+            return self._linear(*args, **kwargs)
+        if func is torch.matmul or func is Tensor.matmul:
+            return self._matmul(*args, **kwargs)
+        if name in ("permute", "transpose", "flatten", "view", "reshape"):
+            return self._lay_out(func, name, args, kwargs)
+        if name in _PER_VALUE and id(args[0]) in self._views:
+            view = self._views[id(args[0])]
+            return self._in_layout(func(view.picture, *args[1:], **kwargs), view.layout)
+        return self._pair(func, args, kwargs)
+
+    def _repeat(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
+        """A tensor repeated along sides of 1, of which the one before is remembered."""
+        result: Tensor = func(*args, **kwargs)
+        if all(_is_one(a) or _equal(a, b) for a, b in _aligned(args[0], result)):
+            result = self.repeated(args[0], result)
+            self._repeated[id(result)] = result, args[0]
+        return result
+
+    def repeated(self, small: Tensor, result: Tensor) -> Tensor:
+        """A tensor repeated as another is, where nothing else repeats it."""
+        return result
+
+    def _pair(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor | None:
+        """A sum or product of two tensors, repeated or in another layout."""
+        if getattr(func, "__name__", "") not in _PER_PAIR or len(args) != 2 or "out" in kwargs:
+            return None
+        found = [self._views.get(id(item)) for item in args]
+        if any(found) and (made := self._pair_in_layout(func, args, kwargs)) is not None:
+            return made
+        for place in (0, 1):
+            small = self._repeated.get(id(args[place]), (None, None))[1]
+            if small is None or not isinstance(args[1 - place], Tensor):
+                continue
+            if _repeats_as(small, args[place], args[1 - place]):
+                operands = (small, args[1]) if place == 0 else (args[0], small)
+                self.counts["broadcasts"] += 1
+                result: Tensor = func(*operands, **kwargs)
+                return result
+        return None
+
+    def _pair_in_layout(
+        self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Tensor | None:
+        """A sum or product in a layout, with another in the same or with a value per channel."""
+        views = [self._views.get(id(item)) for item in args]
+        layout = next(view.layout for view in views if view is not None)
+        pictures: list[Any] = []
+        for item, view in zip(args, views, strict=True):
+            if view is not None and view.layout == layout:
+                pictures.append(view.picture)
+            elif not isinstance(item, Tensor) or item.dim() == 0:
+                pictures.append(item)
+            elif view is None and item.dim() == 1 and layout != "flat":
+                pictures.append(item.view(-1, 1, 1))
+            else:
+                return None
+        if not _fit(pictures):
+            return None
+        return self._in_layout(func(*pictures, **kwargs), layout)
+
+    def _in_layout(self, picture: Tensor, layout: Layout) -> Tensor:
+        """A picture in a layout, of which it is remembered."""
+        if layout == "last":
+            result = picture.permute(0, 2, 3, 1)
+        else:
+            result = picture.flatten(2)
+            result = result.transpose(1, 2) if layout == "tokens" else result
+        self._views[id(result)] = _View(result, layout, picture)
+        return result
+
+    def _lay_out(
+        self, func: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Tensor:
+        """A movement, and what layout its result is in, if one has a name."""
+        result: Tensor = func(*args, **kwargs)
+        source, view = args[0], self._views.get(id(args[0]))
+        if name in ("permute", "transpose"):
+            known = _moved_layout(source, view, result, _order(name, args, kwargs))
+        else:
+            known = _reshaped_layout(source, view, result)
+        if isinstance(known, _View):
+            self._views[id(result)] = known
+        return known if isinstance(known, Tensor) else result
+
+    def _linear(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor | None:
+        """A linear layer over positions, as a convolution."""
+        view = self._views.get(id(x))
+        layout: Layout = "last" if x.dim() == 4 else "tokens"
+        if view is not None and view.layout == layout:
+            picture = view.picture
+        elif x.dim() == 4 and not _is_one(x.shape[1]) and not _is_one(x.shape[2]):
+            picture = x.permute(0, 3, 1, 2)
+        else:
+            return None
+        self.counts["positions"] += 1
+        return self._in_layout(F.conv2d(picture, weight[:, :, None, None], bias), layout)
+
+    def _matmul(self, one: Tensor, other: Tensor) -> Tensor | None:
+        """A constant matrix times a flat picture, or positions times one, as a convolution."""
+        left, right = self._views.get(id(one)), self._views.get(id(other))
+        layout: Layout
+        if right is not None and right.layout == "flat" and one.dim() == 2:
+            picture, weight, layout = right.picture, one, right.layout
+        elif left is not None and left.layout != "flat" and other.dim() == 2:
+            picture, weight, layout = left.picture, other.t(), left.layout
+        else:
+            return None
+        if not isinstance(one if weight is one else other, nn.Parameter):
+            return None
+        self.counts["positions"] += 1
+        return self._in_layout(F.conv2d(picture, weight[:, :, None, None]), layout)
+
+
+def _changes_in_place(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    name = str(getattr(func, "__name__", ""))
+    if name == "__setitem__" or (name.endswith("_") and not name.endswith("__")):
+        return True
+    if "out" in kwargs or kwargs.get("inplace") is True:
+        return True
+    return name in _PER_VALUE and any(one is True for one in args[1:])
+
+
+def _is_one(side: Any) -> bool:
+    return isinstance(side, int) and side == 1
+
+
+def _equal(one: Any, other: Any) -> bool:
+    """Whether two sides are equal for all pictures."""
+    return bool(statically_known_true(one == other))
+
+
+def _aligned(small: Tensor, large: Tensor) -> Iterator[tuple[Any, Any]]:
+    """The sides of two tensors, the last ones together; what the first lacks counts as 1."""
+    missing = large.dim() - small.dim()
+    return zip([*[1] * missing, *small.shape], large.shape, strict=True)
+
+
+def _fit(operands: Sequence[Any]) -> bool:
+    """Whether sides are equal, or 1, in all tensors: rows of another length are no rows."""
+    tensors = sorted((one for one in operands if isinstance(one, Tensor)), key=Tensor.dim)
+    return len(tensors) < 2 or all(
+        _is_one(a) or _is_one(b) or _equal(a, b) for a, b in _aligned(*tensors)
+    )
+
+
+def _repeats_as(small: Tensor, repeated: Tensor, other: Tensor) -> bool:
+    """Whether an operator on `other` repeats a tensor by itself as it was repeated."""
+    if other.dim() < repeated.dim():
+        return False
+    sides = list(other.shape)[other.dim() - repeated.dim() :]
+    pairs = zip(_aligned(small, repeated), sides, strict=True)
+    return all(_equal(a, b) or (not _is_one(side)) for (a, b), side in pairs)
+
+
+def _order(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[int, ...]:
+    """The axes of a permutation or of a transposition of two; empty where not understood."""
+    given = args[1:]
+    if kwargs or not given:
+        return ()
+    if name == "permute":
+        axes = given[0] if isinstance(given[0], Sequence) else given
+    else:
+        axes = list(range(args[0].dim()))
+        one, other = given
+        axes[one], axes[other] = axes[other], axes[one]
+    return tuple(int(axis) % args[0].dim() for axis in axes)
+
+
+def _moved_layout(
+    source: Tensor, view: _View | None, result: Tensor, order: tuple[int, ...]
+) -> _View | Tensor | None:
+    """The picture that a permutation gives back, or its layout."""
+    if view is None:
+        return _View(result, "last", source) if order == (0, 2, 3, 1) else None
+    if view.layout == "last" and order == (0, 3, 1, 2):
+        return view.picture
+    if order == (0, 2, 1) and view.layout != "last":
+        other: Layout = "tokens" if view.layout == "flat" else "flat"
+        return _View(result, other, view.picture)
+    return None
+
+
+def _reshaped_layout(source: Tensor, view: _View | None, result: Tensor) -> _View | Tensor | None:
+    """The picture that a reshape gives back, or its layout."""
+    if view is None:
+        flat = source.dim() == 4 and result.dim() == 3
+        same = flat and all(_equal(source.shape[i], result.shape[i]) for i in (0, 1))
+        return _View(result, "flat", source) if same else None
+    n, c, h, w = view.picture.shape
+    wanted = {"last": (n, h, w, c), "flat": (n, c, h, w), "tokens": (n, h, w, c)}[view.layout]
+    if result.dim() == 4 and all(_equal(a, b) for a, b in zip(wanted, result.shape, strict=True)):
+        if view.layout == "flat":
+            return view.picture
+        return _View(result, "last", view.picture)
+    if view.layout == "last" and result.dim() == 3:
+        same = _equal(result.shape[0], n) and _equal(result.shape[2], c)
+        return _View(result, "tokens", view.picture) if same else None
+    return None
+
+
+def in_forms(module: nn.Module) -> Counter[str]:
+    """Changes a module in place, so that its forward pass is traced in `TRACED`.
+
+    Its parameters keep their names, as they would not in a module around it.
+
+    Args:
+        module: its own copy.
+
+    Returns:
+        The places of each form in the last pass, by name.
+    """
+    plain, counts = module.forward, Counter[str]()
+
+    @functools.wraps(plain)
+    def forward(*args: Any, **kwargs: Any) -> Any:
+        with TracedForms() as mode:
+            result = plain(*args, **kwargs)
+        counts.clear()
+        counts.update(mode.counts)
+        return result
+
+    module.forward = forward
+    return counts
