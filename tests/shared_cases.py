@@ -9,7 +9,9 @@ every one. Expected values of resize and tiling come from fractions, not from th
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
+import struct
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -421,6 +423,9 @@ BAD: list[tuple[list[str | int], Any, str]] = [
     (["golden", 0, "outputs"], {"litert-fp16": "golden/o.png"}, "a golden without a model"),
     (["golden", 0, "outputs"], {"coreml-int8": "golden/o.png"}, "a golden of an unknown runtime"),
     (["files", 0, "path"], "manifest.json", "a manifest that lists itself"),
+    (["tiers", 0, "any_shape"], True, "a tier of any shape without a table"),
+    (["tiers", 0, "any_shape"], "yes", "a flag that is a text"),
+    (["files", 1, "shapes"], "models/a.shapes.json", "a table without its hash"),
     (["golden", 0], TWO_HASHES, "a path with two hashes"),
 ]
 
@@ -446,6 +451,59 @@ def manifest_cases() -> list[Case]:
     return [{"wrong": None, "manifest": good}, *bad]
 
 
+def shape_cases() -> Case:
+    """A model of 24 bytes, its table, and what it becomes at some sizes, or None: refused."""
+    model = bytes(range(24))
+    table = {
+        "schema_version": 1,
+        "model_sha256": hashlib.sha256(model).hexdigest(),
+        "size_multiple_px": 4,
+        "signatures": [
+            {
+                "key": "d1_32px",
+                "before": "0a0b0c0d",
+                "behind": "00000000",
+                "numbers": [
+                    {"is": [-8, 0, 0, 0], "at": [4]},
+                    {"is": [0, 4, 0, 0], "at": [8, 28]},
+                    {"is": [-2, 0, 1, 0], "at": [12]},
+                    {"is": [0, 0, 0, 16], "at": [17]},
+                    {"is": [1, 0, 0, 0], "over": [-1, 0, 0, 1], "at": [24]},
+                ],
+            }
+        ],
+        "fixed": {"d2_64px": "operator 3, CUSTOM: unknown"},
+    }
+    sizes = [
+        (8, 8),
+        (32, 32),
+        (256, 28),
+        (400, 600),
+        (4, 8),
+        (8, 4),
+        (8, 10),
+        (0, 8),
+        (65536, 65536),
+    ]
+    cases = [
+        {"height_px": h, "width_px": w, "expect": _reshaped(model, h // 4, w // 4, h % 4 + w % 4)}
+        for h, w in sizes
+    ]
+    return {"model": model.hex(), "table": table, "key": "d1_32px", "cases": cases}
+
+
+def _reshaped(model: bytes, h: int, w: int, rest: int) -> str | None:
+    """By hand, what the table of `shape_cases` says."""
+    if rest or min(h, w) < 1 or w < 2 or 16 * h * w >= 1 << 31 or h * w < 2:
+        return None
+    made = bytearray(b"\x0a\x0b\x0c\x0d" + model + bytes(4))
+    written = ((4, -8), (8, 4 * h), (28, 4 * h), (12, w - 2), (17, 16 * h * w))
+    for at, value in written:
+        made[at : at + 4] = value.to_bytes(4, "little", signed=True)
+    made[24:28] = struct.pack("<f", 1 / (h * w - 1))
+    return made.hex()
+
+
 def all_files() -> dict[str, str]:
     """Text of every generated file, by name."""
     cases = {
@@ -456,6 +514,7 @@ def all_files() -> dict[str, str]:
         "codec_cases.json": codec_cases(),
         "tiling_cases.json": tiling_cases(),
         "manifest_cases.json": manifest_cases(),
+        "shape_cases.json": shape_cases(),
     }
     return {name: json.dumps(value, separators=(",", ":")) + "\n" for name, value in cases.items()}
 

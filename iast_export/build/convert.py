@@ -18,7 +18,6 @@ import torch
 from torch import Tensor, nn
 
 from iast_export.build.request import Build
-from iast_export.build.shapes import write_fp32_shapes
 from iast_export.build.stage import Stage
 from iast_export.build.tracing import (
     StyleEncoderModule,
@@ -206,14 +205,12 @@ def _check_parity(path: Path, entry: _Entry) -> float:
 
 def _outputs(build: Build) -> list[Path]:
     encoder = build.layout.style_encoder("litert")
-    transfer = build.layout.tflite("fp32")
-    return [transfer, build.layout.shapes(transfer), encoder, build.root / CONVERT_PATH]
+    return [build.layout.tflite("fp32"), encoder, build.root / CONVERT_PATH]
 
 
 def _run(build: Build) -> None:
-    transfer, shapes, encoder, report = _outputs(build)
+    transfer, encoder, report = _outputs(build)
     made = convert_fp32(build.network, build.tiers, transfer, build.progress)
-    write_fp32_shapes(build.network, build.tiers, transfer, shapes, build.progress)
     encoding = convert_style_encoder(build.network, encoder, build.progress)
     rows = (
         _row(build.layout.relative(transfer), transfer, "transfer", made),

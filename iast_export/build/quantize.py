@@ -8,10 +8,10 @@ from typing import Any
 
 from iast_export.build.learn import load_learned
 from iast_export.build.request import Build
-from iast_export.build.shapes import write_like_fp32
+from iast_export.build.shapes import prove_shapes
 from iast_export.build.stage import Stage
 from iast_export.environment import versions
-from iast_export.files.artifacts import read_bytes, sha256_file
+from iast_export.files.artifacts import sha256_file, write_atomic
 from iast_export.formats.dispatch import merge_dispatch
 from iast_export.formats.onnx_graph import load_model
 from iast_export.forms import half_safe, noted, row_bands
@@ -21,7 +21,7 @@ from iast_export.quantize.litert.static import LiteRtQuantizeSummary, quantize_l
 from iast_export.quantize.onnx.qdq import quantize_onnx
 from iast_export.reports.base import QUANTIZE_PATH, SetFacts
 from iast_export.reports.quantize import CalibratedOn, QuantizeReport
-from iast_export.shapes.table import read_table
+from iast_export.shapes.table import write_table
 from iast_export.specs import PRECISIONS, Precision, Runtime, Tier
 
 _MADE = tuple(one for one in PRECISIONS if one != "fp32")
@@ -34,15 +34,14 @@ def _params(build: Build) -> dict[str, Any]:
 def _inputs(build: Build) -> list[Path]:
     layout, tiers = build.layout, build.tiers
     found = [*layout.all_prepared(tiers), *layout.all_ranges(tiers), layout.learned]
-    return [*build.fp32_files, layout.shapes(layout.tflite("fp32")), *found]
+    return [*build.fp32_files, *found]
 
 
 def _outputs(build: Build) -> list[Path]:
     layout = build.layout
     tiers = [layout.onnx(tier, "int8") for tier in build.tiers]
     made = [layout.tflite(precision) for precision in _MADE]
-    shapes = [layout.shapes(path) for path in made]
-    return [*tiers, layout.dispatch("int8"), *made, *shapes, build.root / QUANTIZE_PATH]
+    return [*tiers, layout.dispatch("int8"), *made, *layout.tables(), build.root / QUANTIZE_PATH]
 
 
 def _run(build: Build) -> None:
@@ -104,13 +103,10 @@ def _rewrites(made: LiteRtQuantizeSummary) -> dict[str, int]:
 
 
 def _write_shapes(build: Build) -> None:
-    fp32 = build.layout.tflite("fp32")
-    known = build.layout.shapes(fp32)
-    proved = fp32, read_table(read_bytes(known), read_bytes(fp32), known)
-    for precision in _MADE:
-        made = build.layout.tflite(precision)
-        path = build.layout.shapes(made)
-        write_like_fp32(build.network, build.tiers, proved, made, path, build.progress)
+    models = [build.layout.tflite(precision) for precision in PRECISIONS]
+    tables = prove_shapes(build.network, build.tiers, models, build.progress)
+    for model, table in zip(models, tables, strict=True):
+        write_atomic(build.layout.shapes(model), write_table(table))
 
 
 def _row(

@@ -1,13 +1,13 @@
 """Tables of shapes, proved before they are written: a re-shaped file does what the network does.
 
 FP32 is compared with PyTorch at shapes that no converter saw; what is made of the FP32 file, with
-that file re-shaped in the same way. A signature that fails keeps its own shape, and the table says
-why.
+that file re-shaped in the same way. A tier that fails in any file keeps its own shape in all, so
+that what a picture is padded to does not hang on the precision; the tables say why.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 
 from iast_export.build.tracing import example_codes, pseudo_photograph
 from iast_export.errors import InputError, ToolError
-from iast_export.files.artifacts import Progress, read_bytes, write_atomic
+from iast_export.files.artifacts import Progress, no_progress, read_bytes
 from iast_export.formats.tflite_file import quiet_tools
 from iast_export.runtimes.litert import open_litert
 from iast_export.runtimes.parity import PARITY_TOLERANCE, parity_error
 from iast_export.runtimes.pytorch import TorchSession
 from iast_export.runtimes.session import Array
 from iast_export.shapes.derive import derive
-from iast_export.shapes.table import ShapeTable, SignatureShapes, write_table
+from iast_export.shapes.table import ShapeTable
 from iast_export.specs import CONTENT, STYLIZED, Tier
 
 if TYPE_CHECKING:
@@ -38,8 +38,6 @@ _MOST_FALL_DB = 6.0
 _LEAST_PX = 16
 # Squared, of what is equal; only keeps a logarithm finite.
 _EQUAL = 1e-12
-
-Draw = Callable[[Tier, Mapping[str, Array]], Array]
 
 
 def proof_shapes(tier: Tier, multiple_px: int) -> list[tuple[int, int]]:
@@ -58,97 +56,58 @@ def proof_shapes(tier: Tier, multiple_px: int) -> list[tuple[int, int]]:
     return [(h * multiple_px, w * multiple_px) for h, w in dict.fromkeys(steps)]
 
 
-def write_fp32_shapes(
-    network: StyleNetwork, tiers: Sequence[Tier], model: Path, path: Path, progress: Progress
-) -> ShapeTable:
-    """Writes the table of the FP32 file, each signature proved against PyTorch.
-
-    Args:
-        network: that the file was converted from.
-        tiers: its signatures.
-        model: the file.
-        path: of the table.
-        progress: told of every signature.
-    """
-    codes = {name: value.numpy() for name, value in example_codes(network).items()}
-    modules = {tier: network.cut(tier.depth).eval().requires_grad_(False) for tier in tiers}
-
-    def wanted(tier: Tier, feeds: Mapping[str, Array]) -> Array:
-        return TorchSession(modules[tier], list(codes)).run(feeds)[STYLIZED]
-
-    def fault(tier: Tier, table: ShapeTable, data: bytes) -> str | None:
-        return _fault_to_pytorch(tier, table, data, codes, wanted)
-
-    return _write(model, tiers, network.size_multiple_px, path, fault, progress)
-
-
-def write_like_fp32(
+def prove_shapes(
     network: StyleNetwork,
     tiers: Sequence[Tier],
-    fp32: tuple[Path, ShapeTable],
-    model: Path,
-    path: Path,
-    progress: Progress,
-) -> ShapeTable:
-    """Writes the table of a file that was made of the FP32 file, proved against that one.
+    models: Sequence[Path],
+    progress: Progress = no_progress,
+) -> list[ShapeTable]:
+    """The tables of a bundle's TFLite files; a tier is re-shaped in all of them or in none.
 
     Args:
-        network: see `write_fp32_shapes`.
-        tiers: see there.
-        fp32: that file and its table.
-        model: the file.
-        path: of the table.
+        network: that the first file was converted from.
+        tiers: the files' signatures.
+        models: the FP32 file, and those that were made of it.
         progress: told of every signature.
     """
     codes = {name: value.numpy() for name, value in example_codes(network).items()}
-    original = read_bytes(fp32[0])
-
-    def fault(tier: Tier, table: ShapeTable, data: bytes) -> str | None:
-        if fp32[1].find(tier.signature) is None:
-            return f"FP32: {fp32[1].fixed[tier.signature]}"
-        return _fault_to_fp32(tier, (fp32[1], original), (table, data), codes)
-
-    return _write(model, tiers, network.size_multiple_px, path, fault, progress)
-
-
-def _write(
-    model: Path,
-    tiers: Sequence[Tier],
-    multiple_px: int,
-    path: Path,
-    fault: Callable[[Tier, ShapeTable, bytes], str | None],
-    progress: Progress,
-) -> ShapeTable:
-    data = read_bytes(model)
-    table = derive(data, multiple_px)
-    kept: list[SignatureShapes] = []
-    fixed = dict(table.fixed)
+    files = [read_bytes(model) for model in models]
+    tables = [derive(data, network.size_multiple_px) for data in files]
+    both = list(zip(tables, files, strict=True))
+    fixed: dict[str, str] = {}
     for i, tier in enumerate(tiers):
-        progress(f"prove {model.name} at other shapes", i, len(tiers))
-        found = table.find(tier.signature)
-        why = None if found is None else fault(tier, table, data)
-        if why is not None:
-            fixed[tier.signature] = why
-        elif found is not None:
-            kept.append(found)
-    progress(f"prove {model.name} at other shapes", len(tiers), len(tiers))
-    proved = ShapeTable(table.model_sha256, multiple_px, tuple(kept), fixed)
-    write_atomic(path, write_table(proved))
-    return proved
+        progress("prove other shapes", i, len(tiers))
+        for model, one in zip(models, both, strict=True):
+            why = one[0].fixed.get(tier.signature)
+            if why is None and one is both[0]:
+                why = _fault_to_pytorch(network, tier, one, codes)
+            elif why is None:
+                why = _fault_to_fp32(tier, both[0], one, codes)
+            if why is not None:
+                fixed[tier.signature] = f"{model.name}: {why}"
+                break
+    progress("prove other shapes", len(tiers), len(tiers))
+    return [_without(table, fixed) for table in tables]
+
+
+def _without(table: ShapeTable, fixed: Mapping[str, str]) -> ShapeTable:
+    kept = tuple(one for one in table.signatures if one.key not in fixed)
+    return ShapeTable(table.model_sha256, table.size_multiple_px, kept, fixed)
 
 
 def _fault_to_pytorch(
-    tier: Tier, table: ShapeTable, data: bytes, codes: Mapping[str, Array], wanted: Draw
+    network: StyleNetwork, tier: Tier, one: tuple[ShapeTable, bytes], codes: Mapping[str, Array]
 ) -> str | None:
-    proved = 0
+    session = TorchSession(network.cut(tier.depth).eval().requires_grad_(False), list(codes))
+    table, proved = one[0], 0
     for height, width in proof_shapes(tier, table.size_multiple_px):
         feeds = {CONTENT: pseudo_photograph(height, width), **codes}
         try:
-            reference = wanted(tier, feeds)
+            reference = session.run(feeds)[STYLIZED]
         except RuntimeError:  # PyTorch's own, as of a pad that is wider than the picture
             continue
         try:
-            got = _drawn(table, data, tier, height, width, feeds)
+            got = _drawn(*one, tier, height, width, feeds)
         except (InputError, ToolError) as error:
             return f"at {width}x{height} px: {error.message}"
         error_there = parity_error({STYLIZED: reference}, {STYLIZED: got})

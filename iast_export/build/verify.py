@@ -31,7 +31,7 @@ def _params(build: Build) -> dict[str, Any]:
 def _inputs(build: Build) -> list[Path]:
     weights = build.recipe.verify.perceptual_weights
     read = [*_ranges(build).values(), *([Path(weights)] if weights else [])]
-    return [*(lane.path for lane in build.lanes), *read]
+    return [*(lane.path for lane in build.lanes), *build.layout.tables(), *read]
 
 
 def _outputs(build: Build) -> list[Path]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from iast_export.bundle.facts import BundleFacts
 from iast_export.bundle.layout import Layout
 from iast_export.bundle.sealed import Seals
+from iast_export.bundle.shaped import load_shapes
 from iast_export.bundle.styles import Style, feeds_of
 from iast_export.families import FAMILIES
 from iast_export.files.artifacts import Progress, no_progress, sha256_file
@@ -97,7 +98,8 @@ def _session(
     layout: Layout, seals: Seals, tier: Tier, runtime: Runtime, precision: Precision
 ) -> Session:
     path = layout.transfer(runtime, precision, tier)
-    return TARGETS[runtime].open(seals.read(path), tier, where=path)
+    data = seals.read(path)
+    return TARGETS[runtime].open(data, tier, where=path, shapes=load_shapes(seals, path, data))
 
 
 def _golden(

@@ -72,6 +72,10 @@ class Layout:
         """The table by which a TFLite model is re-shaped, beside it."""
         return model.with_suffix(SHAPES_SUFFIX)
 
+    def tables(self) -> list[Path]:
+        """The tables of all TFLite models that are re-shaped."""
+        return [self.shapes(self.tflite(one)) for one in FAMILIES["litert"].precisions]
+
     def transfer(self, runtime: Runtime, precision: Precision, tier: Tier) -> Path:
         """The model that a runtime stylizes with at a tier."""
         return self._model(f"{_of_tier(runtime, tier)}{precision}", runtime)

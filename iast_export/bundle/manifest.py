@@ -9,6 +9,7 @@ from iast_export import __version__
 from iast_export.bundle.facts import BundleFacts
 from iast_export.bundle.layout import Layout, ModelFile
 from iast_export.bundle.sealed import Seals
+from iast_export.bundle.shaped import load_shapes
 from iast_export.bundle.styles import Style
 from iast_export.errors import InputError
 from iast_export.families import FAMILIES
@@ -21,6 +22,7 @@ from iast_export.reports.manifest import (
     GoldenEntry,
     IoEntry,
     Manifest,
+    PadTo,
     Postprocess,
     Preprocess,
     StyleEntry,
@@ -32,6 +34,7 @@ from iast_export.runtimes.gpu_operators import left_to_cpu
 from iast_export.specs import (
     STYLE_ENCODER_SIDE_PX,
     Accelerator,
+    Tier,
     edge_layout,
     edge_value_range,
 )
@@ -43,19 +46,27 @@ def write_manifest(layout: Layout, facts: BundleFacts, golden: Sequence[GoldenEn
     Raises:
         InputError: a file that the bundle must hold is missing.
     """
-    files = _model_files(layout, facts)
+    files, reshaped = _model_files(layout, facts), _reshaped(layout, facts)
     Manifest(
         name=layout.name,
         created_by=f"iast-export {__version__}",
         network=facts.network,
         tiers=tuple(
-            TierEntry(id=t.id, depth=t.depth, max_side_px=t.max_side_px, shape_px=t.shape_px)
+            TierEntry(
+                id=t.id,
+                depth=t.depth,
+                max_side_px=t.max_side_px,
+                shape_px=t.shape_px,
+                any_shape=t in reshaped,
+            )
             for t in facts.tiers
         ),
         files=tuple(file for file, _ in files),
         io=tuple(_io(file.path, edge) for file, edges in files for edge in edges),
         preprocess=Preprocess(
-            size_multiple_px=facts.network.size_multiple_px, style_side_px=STYLE_ENCODER_SIDE_PX
+            size_multiple_px=facts.network.size_multiple_px,
+            style_side_px=STYLE_ENCODER_SIDE_PX,
+            pad_to=PadTo(litert=PadTo().onnxruntime) if reshaped else PadTo(),
         ),
         postprocess=Postprocess(),
         styles=tuple(_style_entry(layout, style) for style in facts.styles),
@@ -86,6 +97,8 @@ def _file_entry(
         raise InputError(
             f"{path} is missing", "run `iast-export build` again; it makes what is missing"
         )
+    shapes = layout.shapes(path)
+    has_shapes = layout.relative(shapes) in seals.sha256
     data = read_bytes(path) if file.role == "landmarks" else seals.read(path)
     edges = model_edges(FAMILIES[file.runtime], data, path)
     keys = dict.fromkeys(edge.signature for edge in edges if edge.signature is not None)
@@ -101,9 +114,18 @@ def _file_entry(
             "tier": file.tier.id if file.tier else None,
             "minimum_runtime": minimum_runtime(data, path),
             "accelerators": _accelerators(data, path, left.get(name, {})),
+            "shapes": layout.relative(shapes) if has_shapes else None,
+            "shapes_sha256": sha256_bytes(seals.read(shapes)) if has_shapes else None,
         }
     )
     return entry, edges
+
+
+def _reshaped(layout: Layout, facts: BundleFacts) -> list[Tier]:
+    """The tiers of which LiteRT's files take pictures of any shape, each file or none."""
+    seals, model = Seals.of_build(layout.root), layout.tflite("fp32")
+    table = load_shapes(seals, model, seals.read(model))
+    return [tier for tier in facts.tiers if table is not None and table.find(tier.signature)]
 
 
 def _accelerators(

@@ -80,7 +80,9 @@ class Seals:
         if sha256_file(path) != self.expected(path):
             raise altered(path, self.source)
 
-    def check_present(self, suffixes: tuple[str, ...] = (".onnx", ".tflite")) -> None:
+    def check_present(
+        self, suffixes: tuple[str, ...] = (".onnx", ".tflite", ".shapes.json")
+    ) -> None:
         """Refuses a folder in which a file of these kinds was altered; one that is gone is not.
 
         Raises:

@@ -8,11 +8,20 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from iast_export.errors import InputError
 from iast_export.families import FAMILIES
 from iast_export.gate.common import check_of
 from iast_export.reports.base import REPORT_PATHS
-from iast_export.reports.manifest import GoldenEntry, Manifest, Postprocess, Preprocess, TierEntry
+from iast_export.reports.manifest import (
+    GoldenEntry,
+    Manifest,
+    PadTo,
+    Postprocess,
+    Preprocess,
+    TierEntry,
+)
 from iast_export.reports.verdict import Check, Outcome
+from iast_export.shapes.table import read_listed
 from iast_export.specs import GOLDEN_LANES, STRENGTH, STYLE_ENCODER_SIDE_PX, Tier
 
 _PNG_HEAD = struct.Struct(">8s4x4sII")
@@ -25,11 +34,11 @@ def check_contract(folder: Path, manifest: Manifest, data: Mapping[str, bytes]) 
     Args:
         folder: the bundle.
         manifest: of the bundle.
-        data: bytes of the styles and golden pictures that are unaltered, by path.
+        data: bytes of the styles, golden pictures and tables of shapes that are unaltered, by path.
     """
     return [
         _checked("manifest: tiers and lanes", _lane_faults(manifest)),
-        _checked("manifest: fixed facts", _fixed_faults(manifest)),
+        _checked("manifest: fixed facts", _fixed_faults(manifest, data)),
         _checked("manifest: golden pictures", _golden_faults(manifest, data)),
         _checked("manifest: style codes", _style_faults(manifest, data)),
         _checked("manifest: listed reports", _report_faults(folder, manifest)),
@@ -65,10 +74,14 @@ def _lane_faults(manifest: Manifest) -> Iterator[str]:
                 yield f"no file for {runtime} {precision} {one.id}"
 
 
-def _fixed_faults(manifest: Manifest) -> Iterator[str]:
+def _fixed_faults(manifest: Manifest, data: Mapping[str, bytes]) -> Iterator[str]:
     """Facts that no build chooses: an app that follows others makes other pictures."""
     multiple = manifest.network.size_multiple_px
-    wanted = Preprocess(size_multiple_px=multiple, style_side_px=STYLE_ENCODER_SIDE_PX)
+    any_shape = any(tier.any_shape for tier in manifest.tiers)
+    pad_to = PadTo(litert=PadTo().onnxruntime) if any_shape else PadTo()
+    wanted = Preprocess(
+        size_multiple_px=multiple, style_side_px=STYLE_ENCODER_SIDE_PX, pad_to=pad_to
+    )
     for part, found, needed in (
         ("preprocess", manifest.preprocess, wanted),
         ("postprocess", manifest.postprocess, Postprocess()),
@@ -76,6 +89,26 @@ def _fixed_faults(manifest: Manifest) -> Iterator[str]:
         for name in type(found).model_fields:
             if getattr(found, name) != getattr(needed, name):
                 yield f"{part}.{name} is {getattr(found, name)}, {getattr(needed, name)} is right"
+    yield from _shape_faults(manifest, data)
+
+
+def _shape_faults(manifest: Manifest, data: Mapping[str, bytes]) -> Iterator[str]:
+    """Tables of shapes that are of other models, or lack a tier that is said to be in them."""
+    wanted = {tier.id.replace("-", "_") for tier in manifest.tiers if tier.any_shape}
+    for entry in manifest.files:
+        if entry.shapes is None or entry.shapes not in data:
+            continue
+        try:
+            table = read_listed(data[entry.shapes], entry.sha256, entry.bytes, entry.shapes)
+        except InputError as error:
+            yield error.message
+            continue
+        if table.size_multiple_px != manifest.network.size_multiple_px:
+            yield f"{entry.shapes} counts in steps of {table.size_multiple_px} px"
+        found = {one.key for one in table.signatures}
+        if found != wanted:
+            odd = ", ".join(sorted(found ^ wanted))
+            yield f"{entry.shapes} and the tiers disagree on any_shape of {odd}"
 
 
 def _golden_faults(manifest: Manifest, data: Mapping[str, bytes]) -> Iterator[str]:

@@ -10,11 +10,18 @@ from iast_export.bundle.belonging import load_own
 from iast_export.bundle.layout import Layout
 from iast_export.bundle.sealed import Seals
 from iast_export.families import FAMILIES
-from iast_export.lanes.figures import Fidelity, LaneFigures, Speed, bundle_figures
+from iast_export.lanes.figures import (
+    MAX_PADDING_LOSS_DB,
+    Fidelity,
+    LaneFigures,
+    Speed,
+    bundle_figures,
+    is_padded,
+)
 from iast_export.reports.base import BENCHMARK_PATH, PSNR_CAP_DB, VERIFY_PATH
 from iast_export.reports.benchmark import BenchmarkReport
 from iast_export.reports.manifest import Manifest, load_manifest
-from iast_export.reports.verify import Drop, VerifyReport, VerifyRow
+from iast_export.reports.verify import Drop, VerifyReport
 from iast_export.specs import PRECISION_LABELS, AnyPrecision, Precision, Runtime, is_shipped
 
 # Chosen by the packaged rules for INT8 (data/default_rules.toml): their largest drop, and their
@@ -28,12 +35,11 @@ DEFAULT_RULE = (
     "of lanes whose intervals reach that of the fastest, the closest to FP32; FP32 where no lane "
     "is proven faster."
 )
-# Chosen as the fall that the packaged rules allow against a baseline (max_psnr_mean_fall_db).
-MAX_PADDING_LOSS_DB = 1.0
 SHAPE_RULE = (
-    "A picture that is not its tier's square goes to LiteRT, which pads it, only where pictures in "
-    f"their own shape were found at most {MAX_PADDING_LOSS_DB:.0f} dB further from FP32 than "
-    "squares; else to ONNX Runtime, which pads by less than a multiple of the network's."
+    "A picture that is not its tier's square goes to a LiteRT file that can't be re-shaped, and so "
+    "pads it, only where pictures in their own shape were found at most "
+    f"{MAX_PADDING_LOSS_DB:.0f} dB further from FP32 than squares; else to ONNX Runtime, which "
+    "pads by less than a multiple of the network's."
 )
 
 
@@ -143,7 +149,7 @@ def padding_fault(
     row = next((one for one in rows if (one.runtime, one.precision, one.tier) == key), None)
     if row is None or row.own_shape is None:
         return "what that loses was not measured"
-    if not _loses_by_padding(row):
+    if row.own_shape is None or not is_padded(row):
         return None
     kept, squares = row.own_shape.psnr_db.mean, row.psnr_db.mean
     return f"such pictures were {kept:.1f} dB from FP32 where squares were {squares:.1f} dB"
@@ -152,7 +158,7 @@ def padding_fault(
 def shape_warning(verified: VerifyReport) -> str | None:
     """A line where a runtime of fixed shapes loses by padding, with the precisions that do."""
     padded = [row for row in verified.rows if FAMILIES[row.runtime].fixed_shape]
-    rows = [row for row in padded if _loses_by_padding(row)]
+    rows = [row for row in padded if is_padded(row)]
     means = [row.own_shape.psnr_db.mean for row in rows if row.own_shape]
     if not means:
         return None
@@ -164,11 +170,6 @@ def shape_warning(verified: VerifyReport) -> str | None:
         f"{max(means):.1f} dB from FP32 in {losing} (mean by lane; less where edges differ from "
         "the rest): `iast-export stylize` takes ONNX Runtime for them where it would compute so"
     )
-
-
-def _loses_by_padding(row: VerifyRow) -> bool:
-    shaped = row.own_shape
-    return shaped is not None and shaped.psnr_db.mean < row.psnr_db.mean - MAX_PADDING_LOSS_DB
 
 
 def lane_warnings(benchmark: BenchmarkReport, verified: VerifyReport) -> list[str]:

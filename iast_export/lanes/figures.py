@@ -12,8 +12,11 @@ from iast_export.reports.base import PSNR_CAP_DB
 from iast_export.reports.benchmark import BenchmarkReport, Ratio
 from iast_export.reports.lanes import LaneRow, LanesReport
 from iast_export.reports.search import SearchReport
-from iast_export.reports.verify import Drop, VerifyReport
+from iast_export.reports.verify import Drop, VerifyReport, VerifyRow
 from iast_export.specs import REFERENCE, AnyPrecision, Runtime
+
+# Chosen as the fall that the packaged rules allow against a baseline (max_psnr_mean_fall_db).
+MAX_PADDING_LOSS_DB = 1.0
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,8 @@ class Speed:
 
 @dataclass(frozen=True)
 class Fidelity:
-    """Mean PSNR to ONNX FP32, and what is lost of the task scores; None: not judged.
+    """Mean PSNR to ONNX FP32 over pictures of all shapes, and what is lost of the task scores of
+    squares; None: not judged.
 
     FP32 itself stands at the cap.
     """
@@ -58,12 +62,30 @@ def bundle_figures(benchmark: BenchmarkReport, verified: VerifyReport) -> list[L
     found = []
     for row in benchmark.rows:
         scored = judged.get((row.runtime, row.precision, row.tier))
-        fidelity = Fidelity(scored.psnr_db.mean, scored.drop) if scored else None
+        fidelity = _fidelity(scored) if scored else None
         if (row.runtime, row.precision) == REFERENCE:
             fidelity = Fidelity(PSNR_CAP_DB)
         speed = Speed(row.median_ms, row.ratio_to_fp32)
         found.append(LaneFigures(row.runtime, row.precision, row.tier, speed, fidelity))
     return found
+
+
+def _fidelity(row: VerifyRow) -> Fidelity:
+    """Over squares and pictures in their own shape alike, where nothing pads those (`SHAPE_RULE`).
+
+    A runtime that pads loses them in every precision, FP32 too, and does not draw them unasked.
+    """
+    shaped = row.own_shape
+    if shaped is None or is_padded(row):
+        return Fidelity(row.psnr_db.mean, row.drop)
+    total = row.images * row.psnr_db.mean + shaped.images * shaped.psnr_db.mean
+    return Fidelity(total / (row.images + shaped.images), row.drop)
+
+
+def is_padded(row: VerifyRow) -> bool:
+    """Whether a lane loses by padding: pictures in their own shape are further from FP32."""
+    shaped = row.own_shape
+    return shaped is not None and shaped.psnr_db.mean < row.psnr_db.mean - MAX_PADDING_LOSS_DB
 
 
 def searched_figures(

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from iast_export.bundle.sealed import Seals, read_sealed
+from iast_export.bundle.shaped import load_shapes
 from iast_export.bundle.styles import unpack
 from iast_export.errors import CannotJudgeError, InputError
 from iast_export.files.artifacts import Progress, no_progress
@@ -100,7 +101,9 @@ def fp16_overflows(folder: Path, tiers: Sequence[str] = ()) -> dict[str, tuple[O
     found = {}
     for golden in manifest.golden:
         if golden.tier in chosen:
-            data, tier, feeds = _lane(folder, manifest, golden, find_target(USUAL, "gpu"), "fp32")
+            _, data, tier, feeds = _lane(
+                folder, manifest, golden, find_target(USUAL, "gpu"), "fp32"
+            )
             content = pad_to(_picture(folder, golden, golden.content), *tier.shape_px)
             fed = {CONTENT: to_tensor(content), **feeds}
             found[tier.id] = find_overflows(data, tier.signature, [fed])
@@ -136,18 +139,19 @@ def _draw(
     precision: Precision,
     accelerator: Accelerator,
 ) -> Rgb:
-    data, tier, feeds = _lane(folder, manifest, golden, target, precision)
+    path, data, tier, feeds = _lane(folder, manifest, golden, target, precision)
     content = _picture(folder, golden, golden.content)
     where = f"{folder} in {precision}"
-    session = target.open(data, tier, accelerator=accelerator, where=where)
+    shapes = load_shapes(Seals.of_bundle(folder, manifest), path, data)
+    session = target.open(data, tier, accelerator=accelerator, where=where, shapes=shapes)
     multiple_px = manifest.network.size_multiple_px
     return stylize_tier(target.family, session, content, feeds, tier, multiple_px)
 
 
 def _lane(
     folder: Path, manifest: Manifest, golden: GoldenEntry, target: Target, precision: Precision
-) -> tuple[bytes, Tier, dict[str, Array]]:
-    """File, tier and style inputs of a golden picture."""
+) -> tuple[Path, bytes, Tier, dict[str, Array]]:
+    """File, its bytes, tier and style inputs of a golden picture."""
     entry = next(
         (
             f
@@ -168,7 +172,8 @@ def _lane(
     code = seals.read(folder / style.path)
     codes = unpack(code, manifest.network.code_shapes, folder / style.path)
     given = {STRENGTH: np.full((1, 1), golden.strength, np.float32)}
-    return data, tier, {**codes, **(given if STRENGTH in manifest.network.code_shapes else {})}
+    given = given if STRENGTH in manifest.network.code_shapes else {}
+    return folder / entry.path, data, tier, {**codes, **given}
 
 
 def _picture(folder: Path, golden: GoldenEntry, path: str) -> Rgb:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from iast_export.bundle.layout import Layout
 from iast_export.bundle.sealed import Seals, read_sealed
+from iast_export.bundle.shaped import load_shapes
 from iast_export.environment import peak_rss_bytes
 from iast_export.errors import InputError, ToolError
 from iast_export.families import FAMILIES
@@ -21,6 +22,7 @@ from iast_export.pictures.images import Rgb
 from iast_export.runtimes.onnx import OnnxSession, open_onnx
 from iast_export.runtimes.session import Session
 from iast_export.runtimes.target import TARGETS, stylize_tier
+from iast_export.shapes.table import ShapeTable
 from iast_export.specs import CONTENT, RUNTIMES, Accelerator, AnyPrecision, Precision, Runtime, Tier
 
 Feeds = Mapping[str, NDArray[np.float32]]
@@ -33,6 +35,7 @@ class Lane:
     Attributes:
         sha256: of the file of a bundle or build; None of one that its opener has just written.
         accelerator: what computes; a GPU takes all of the file or nothing.
+        shapes: how the file is re-shaped, of a TFLite file that can be.
     """
 
     runtime: Runtime
@@ -41,6 +44,7 @@ class Lane:
     path: Path
     sha256: str | None = None
     accelerator: Accelerator = "cpu"
+    shapes: ShapeTable | None = field(default=None, compare=False, repr=False)
 
     @property
     def label(self) -> str:
@@ -61,6 +65,7 @@ class Lane:
             threads=threads,
             accelerator=self.accelerator,
             where=self.path,
+            shapes=self.shapes,
         )
 
     def open_onnx(self, options: Any) -> OnnxSession:
@@ -85,7 +90,8 @@ class Lane:
             rgb: uint8 [side, side, 3].
             feeds: every style input by name.
             multiple_px: the network's size multiple, to take pictures of any shape within the tier
-                as `stylize` does: ONNX Runtime pads to the next multiple, LiteRT to the square.
+                as `stylize` does: padded to the next multiple, or to the square where LiteRT's file
+                can't be re-shaped.
 
         Raises:
             InputError: another size, or the result holds NaN.
@@ -127,7 +133,9 @@ def _found(
         raise InputError(
             f"{path} is missing", "run `iast-export build`, which makes what is missing"
         )
-    return Lane(runtime, precision, tier, path, seals.expected(path))
+    sha256 = seals.expected(path)
+    shapes = load_shapes(seals, path, read_sealed(path, sha256, seals.source))
+    return Lane(runtime, precision, tier, path, sha256, shapes=shapes)
 
 
 def timed_run(session: Session, content: NDArray[np.float32], feeds: Feeds) -> Callable[[], object]:

@@ -1,9 +1,8 @@
 """Verify: how near every lane stays to FP32, and what it loses in the task scores.
 
 The reference of a tier is its ONNX FP32 model, which export held to at most 1e-4 from PyTorch.
-Every picture is cut to the tier's square first, so that all runtimes see the same pixels and none
-of them pads. Half as many pairs again keep their own shape, which LiteRT pads to the square: those
-figures stand apart.
+Two thirds of the pictures are cut to the tier's square. One third, half as many pairs again, keep
+their own shape: those figures stand apart, so that a runtime that pads them is found out.
 """
 
 from __future__ import annotations

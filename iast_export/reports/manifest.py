@@ -40,12 +40,16 @@ class NetworkFacts(Model):
 
 
 class TierEntry(Model):
-    """A tier; `shape_px` is height and width of its fixed-shape form."""
+    """A tier; `shape_px` is height and width of its fixed-shape form.
+
+    `any_shape` says that LiteRT's files take its pictures in any shape, by their tables of shapes.
+    """
 
     id: str
     depth: Positive
     max_side_px: Positive
     shape_px: tuple[Positive, Positive]
+    any_shape: bool = False
 
     @model_validator(mode="after")
     def _holds(self) -> Self:
@@ -62,7 +66,7 @@ class FileEntry(Model):
     `accelerators` names per signature those of LiteRT that run it whole: XNNPACK ("cpu") and the
     GPU delegate ("gpu"). With any other, operators would hop to the CPU's slow built-in kernels, or
     off the GPU. `minimum_runtime` is the oldest release of its runtime that takes the file, by the
-    file's own words.
+    file's own words. `shapes` is the table that re-shapes the signatures of a LiteRT file.
     """
 
     path: RelativePath
@@ -76,6 +80,14 @@ class FileEntry(Model):
     accelerators: dict[str, tuple[Accelerator, ...]] = Field(default_factory=dict)
 
     minimum_runtime: Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+){1,2}$")] | None = None
+    shapes: RelativePath | None = None
+    shapes_sha256: Sha256 | None = None
+
+    @model_validator(mode="after")
+    def _shaped(self) -> Self:
+        if (self.shapes is None) != (self.shapes_sha256 is None):
+            raise ValueError("a table of shapes and its sha256 come together")
+        return self
 
     @model_validator(mode="after")
     def _accelerated(self) -> Self:
@@ -123,11 +135,12 @@ class PadTo(Model):
     """What each runtime's picture is padded to: the next multiple from the second on, or the tier's
     shape.
 
-    One multiple alone becomes one pixel inside a network, which it can't reflect.
+    One multiple alone becomes one pixel inside a network, which it can't reflect. LiteRT has the
+    multiple where a tier's `any_shape` says so; other tiers have their shape all the same.
     """
 
     onnxruntime: Literal["size_multiple_px_at_least_twice"] = "size_multiple_px_at_least_twice"
-    litert: Literal["shape_px"] = "shape_px"
+    litert: Literal["shape_px", "size_multiple_px_at_least_twice"] = "shape_px"
 
 
 class Preprocess(Model):
@@ -270,7 +283,10 @@ class Manifest(Report):
         }
 
     def _listed(self) -> Iterator[tuple[str, str]]:
-        yield from ((entry.path, entry.sha256) for entry in self.files)
+        for entry in self.files:
+            yield entry.path, entry.sha256
+            if entry.shapes and entry.shapes_sha256:
+                yield entry.shapes, entry.shapes_sha256
         for style in self.styles:
             yield style.path, style.sha256
             if style.thumbnail and style.thumbnail_sha256:
@@ -317,6 +333,9 @@ class Manifest(Report):
         _known("golden tier", [golden.tier for golden in self.golden], tiers)
         _known("golden style", [golden.style for golden in self.golden], styles)
         _known("file tier", [entry.tier for entry in self.files if entry.tier], tiers)
+        lacking = [entry.path for entry in self.files if _lacks_shapes(entry)]
+        if lacking and any(tier.any_shape for tier in self.tiers):
+            raise ValueError(f"{lacking[0]} has no table of shapes, which its tiers need")
         _known("io path", [entry.path for entry in self.io], paths)
         return self
 
@@ -341,6 +360,10 @@ def manifest_schema() -> dict[str, Any]:
     """The manifest's JSON Schema (2020-12), as published at data/manifest.schema.json."""
     schema = Manifest.model_json_schema(mode="serialization")
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def _lacks_shapes(entry: FileEntry) -> bool:
+    return (entry.role, entry.runtime, entry.shapes) == ("transfer", "litert", None)
 
 
 def _unique(what: str, names: list[str]) -> None:

@@ -29,15 +29,12 @@ _OPTIONS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def derive(
-    data: bytes, multiple_px: int, other: Mapping[str, tuple[bytes, Steps]] | None = None
-) -> ShapeTable:
+def derive(data: bytes, multiple_px: int) -> ShapeTable:
     """The table of a file; proof is the caller's.
 
     Args:
         data: the file.
         multiple_px: the network's size multiple.
-        other: by key, that signature converted at another shape, for `trace`.
 
     Raises:
         InputError: it is no TFLite file.
@@ -45,10 +42,8 @@ def derive(
     model = tf.parse(data)
     found, fixed = [], {}
     for signature in tf.signatures(model):
-        witness = (other or {}).get(signature.key)
-        given = None if witness is None else (tf.parse(witness[0]), witness[1])
         try:
-            traced = trace(model, signature.key, multiple_px, given)
+            traced = trace(model, signature.key, multiple_px)
             found.append(_Writing(data, model, signature, traced).made())
         except StoppedError as error:
             fixed[signature.key] = str(error)

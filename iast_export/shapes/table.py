@@ -3,21 +3,20 @@
 A file of its own beside the model, JSON:
 
     {"schema_version": 1, "model_sha256": "...", "size_multiple_px": 4, "signatures": [
-      {"key": "d4_256px", "before": "", "behind": "AAAA", "numbers": [
+      {"key": "d4_256px", "before": "", "behind": "00000000", "numbers": [
         {"is": [0, 4, 0, 0], "at": [1024, 2048]}]}],
      "fixed": {"d1_1024px": "operator 28, GATHER_ND: ..."}}
 
 `is` is a function of a picture's height and width in steps of `size_multiple_px`, as `dims.Dim`:
 constant, rows, columns, area; with `over` it is a factor, that function over this one. First the
-bytes that `before` and `behind` hold in base64 are put before and behind the file; `at` are the
-places in the result at which the function's value is written in 32 bits, little-endian, a factor
-in single precision.
+bytes that `before` and `behind` hold in hexadecimal are put before and behind the file; `at` are
+the places in the result at which the function's value is written in 32 bits, little-endian, a
+factor in single precision. `fixed` says why the other signatures can't be re-shaped.
 """
 
 from __future__ import annotations
 
 import json
-from base64 import b64decode, b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -95,8 +94,8 @@ def write_table(table: ShapeTable) -> bytes:
     signatures = [
         {
             "key": one.key,
-            "before": b64encode(one.before).decode(),
-            "behind": b64encode(one.behind).decode(),
+            "before": one.before.hex(),
+            "behind": one.behind.hex(),
             "numbers": [
                 _written(number, places)
                 for number, places in sorted(one.numbers.items(), key=lambda found: min(found[1]))
@@ -125,6 +124,15 @@ def read_table(data: bytes, model: bytes, where: object) -> ShapeTable:
     """The table in a file's bytes, which must belong to a model's.
 
     Raises:
+        InputError: see `read_listed`.
+    """
+    return read_listed(data, sha256_bytes(model), len(model), where)
+
+
+def read_listed(data: bytes, model_sha256: str, model_bytes: int, where: object) -> ShapeTable:
+    """As `read_table`, of a model of which hash and size alone are known.
+
+    Raises:
         InputError: it is no such table, is of another version or model, or writes beyond the file.
     """
     try:
@@ -140,10 +148,10 @@ def read_table(data: bytes, model: bytes, where: object) -> ShapeTable:
         raise InputError(
             f"{where} is no table of shapes: {error}", "build the bundle again"
         ) from error
-    if found.model_sha256 != sha256_bytes(model):
+    if found.model_sha256 != model_sha256:
         raise InputError(f"{where} belongs to another model", "build the bundle again")
     for one in found.signatures:
-        if not _stays_within(one, len(model)):
+        if not _stays_within(one, model_bytes):
             raise InputError(f"{where} writes beyond its model", "build the bundle again")
     return found
 
@@ -161,7 +169,7 @@ def _read(content: Any) -> ShapeTable:
 
 def _read_signature(content: Any) -> SignatureShapes:
     numbers = {_read_number(one): tuple(_whole(one["at"])) for one in content["numbers"]}
-    before, behind = (b64decode(content[name], validate=True) for name in ("before", "behind"))
+    before, behind = (bytes.fromhex(content[name]) for name in ("before", "behind"))
     return SignatureShapes(str(content["key"]), before, behind, numbers)
 
 

@@ -45,17 +45,13 @@ class Trace:
     options: Mapping[tuple[int, str], Numbers]
 
 
-def trace(
-    model: tf.Model, key: str, multiple_px: int, other: tuple[tf.Model, Steps] | None = None
-) -> Trace:
+def trace(model: tf.Model, key: str, multiple_px: int) -> Trace:
     """Follows a picture's sides through a signature.
 
     Args:
         model: a whole file.
         key: of the signature.
         multiple_px: the network's size multiple.
-        other: the signature of that key converted at another shape, and that shape: every number
-            must be there what it is said to be. None: shapes alone decide.
 
     Raises:
         StoppedError: an operator can't be followed.
@@ -71,39 +67,11 @@ def trace(
     for index in map(int, graph.inputs):
         is_picture = index == signature.inputs[CONTENT]
         search.sides[index] = whole if is_picture else _as_it_is(graph.tensors[index])
-    witness = None if other is None else _Witness(*other, key, model, graph)
-    return search.run({signature.outputs[STYLIZED]: whole}, witness)
+    return search.run({signature.outputs[STYLIZED]: whole})
 
 
 def _as_it_is(tensor: Any) -> Sides:
     return tuple(map(Dim, tf.tensor_shape(tensor)))
-
-
-class _Witness:
-    """The same signature converted at another shape: what its numbers are there."""
-
-    def __init__(
-        self, model: tf.Model, steps: Steps, key: str, traced: tf.Model, graph: tf.Graph
-    ) -> None:
-        self._model, self.steps = model, steps
-        self._graph = model.subgraphs[tf.find_signature(model, key).subgraph]
-        kinds = [
-            [tf.op_name(m, op) for op in g.operators]
-            for m, g in ((traced, graph), (model, self._graph))
-        ]
-        if kinds[0] != kinds[1]:
-            raise StoppedError("the converter writes other operators for another shape")
-
-    def agrees(self, index: int, outcome: Outcome) -> bool:
-        """Whether one reading of an operator holds there too."""
-        op = self._graph.operators[index]
-        made = [tf.tensor_shape(self._graph.tensors[int(t)]) for t in op.outputs]
-        if made != [_at(sides, self.steps) for sides in outcome.sides]:
-            return False
-        return all(
-            _agree(numbers, self.steps, self._model, self._graph.tensors[int(op.inputs[i])])
-            for i, numbers in outcome.written.items()
-        )
 
 
 def _at(sides: Sides, steps: Steps) -> tuple[int, ...]:
@@ -130,7 +98,7 @@ class _Search:
         self._options: dict[tuple[int, str], Numbers] = {}
         self._deepest, self._why = -1, ""
 
-    def run(self, wanted: Mapping[int, Sides], witness: _Witness | None) -> Trace:
+    def run(self, wanted: Mapping[int, Sides]) -> Trace:
         operators = self._graph.operators
         open_ways: list[Iterator[Outcome]] = []
         undo: list[list[tuple[dict[Any, Any], Any]]] = []
@@ -139,7 +107,7 @@ class _Search:
             if depth == len(operators):
                 return Trace(self._steps, self.sides, self._constants, self._options)
             if len(open_ways) == depth:
-                open_ways.append(self._readings(depth, wanted, witness))
+                open_ways.append(self._readings(depth, wanted))
             outcome = next(open_ways[-1], None)
             if outcome is not None:
                 undo.append(self._take(depth, outcome))
@@ -152,16 +120,12 @@ class _Search:
         name = tf.op_name(self._model, operators[self._deepest])
         raise StoppedError(f"operator {self._deepest}, {name}: {self._why}")
 
-    def _readings(
-        self, index: int, wanted: Mapping[int, Sides], witness: _Witness | None
-    ) -> Iterator[Outcome]:
+    def _readings(self, index: int, wanted: Mapping[int, Sides]) -> Iterator[Outcome]:
         """Readings of an operator that hold for the picture that was traced, and with the rest."""
         op = self._graph.operators[index]
         try:
             for outcome in self._outcomes(self._operator(index)):
                 fault = self._fault(op, outcome, wanted)
-                if fault is None and witness is not None and not witness.agrees(index, outcome):
-                    fault = "its numbers follow no rule from shape to shape"
                 if fault is None:
                     yield outcome
                 else:

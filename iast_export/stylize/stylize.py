@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from iast_export.bundle.belonging import load_own
 from iast_export.bundle.claims import made_files
 from iast_export.bundle.sealed import Seals
+from iast_export.bundle.shaped import load_shapes
 from iast_export.bundle.styles import Codes, style_id, unpack
 from iast_export.errors import InputError, UsageError
 from iast_export.files.artifacts import Progress, no_progress
@@ -37,6 +38,7 @@ from iast_export.pictures.tiling import run_tiled, tile_axes
 from iast_export.reports.base import VERIFY_PATH
 from iast_export.reports.manifest import FileEntry, Manifest, load_manifest
 from iast_export.reports.verify import VerifyReport
+from iast_export.runtimes.any_shape import takes_any_shape
 from iast_export.runtimes.session import Session
 from iast_export.runtimes.target import TARGETS, Target, find_target, stylize_tier
 from iast_export.specs import (
@@ -138,6 +140,8 @@ class BundleEngine:
         tier, height, width = self.seen(rgb, oversize)
         sides = tier.shape_px
         if not self.target.family.fixed_shape or (height, width) == sides:
+            return None
+        if takes_any_shape(self.session(tier)):
             return None
         lane = self.target.family.runtime, self.precision(tier)
         fault = padding_fault(self._verified, *lane, tier.id)
@@ -353,8 +357,10 @@ class BundleEngine:
         data, threads = self._seals.read(path), self.threads
         if tier is None:
             return self.target.open(data, where=path)
-        on = self.accelerator
-        return self.target.open(data, tier, threads=threads, accelerator=on, where=path)
+        on, shapes = self.accelerator, load_shapes(self._seals, path, data)
+        return self.target.open(
+            data, tier, threads=threads, accelerator=on, where=path, shapes=shapes
+        )
 
 
 class ChosenByShape:

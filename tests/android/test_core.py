@@ -104,7 +104,7 @@ def test_the_self_test_passes_on_real_results_and_fails_on_altered_ones(
             engine = BundleEngine(small_bundle, runtime, precision)
             _, codes = engine.style_codes(golden.style)
             feeds = {
-                CONTENT: _padded(content, runtime, tier),
+                CONTENT: _padded(content),
                 STRENGTH: np.ones((1, 1), np.float32),
                 **codes,
             }
@@ -120,11 +120,8 @@ def test_the_self_test_passes_on_real_results_and_fails_on_altered_ones(
     assert [row["status"] for row in report["selftest"]].count("fail") == 1
 
 
-def _padded(content: Rgb, runtime: str, tier: Tier) -> np.ndarray:
-    height, width = (
-        tier.shape_px if runtime == "litert" else (padded_side_px(s, 4) for s in content.shape[:2])
-    )
-    return to_tensor(pad_to(content, height, width))
+def _padded(content: Rgb) -> np.ndarray:
+    return to_tensor(pad_to(content, *(padded_side_px(side, 4) for side in content.shape[:2])))
 
 
 def test_the_core_reads_goldens_and_squares_like_python(small_bundle: Path, tmp_path: Path) -> None:

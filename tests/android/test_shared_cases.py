@@ -11,12 +11,14 @@ import pytest
 from PIL import ExifTags, Image
 from pydantic import ValidationError
 
+from iast_export.errors import InputError
 from iast_export.pictures.images import fit_longest_side, pad_to, to_levels, to_tensor
 from iast_export.pictures.picture_reader import read_picture
 from iast_export.pictures.resize import resize
 from iast_export.pictures.tiling import run_tiled, tile_axes
 from iast_export.reports.manifest import Manifest
 from iast_export.runtimes.litert import _dequantize_edge, _quantize_edge
+from iast_export.shapes.table import read_table
 from tests.shared_cases import FOLDER, all_files
 
 
@@ -37,6 +39,23 @@ def test_the_files_are_what_the_generator_makes(name: str) -> None:
     assert (FOLDER / name).read_text(encoding="utf-8") == all_files()[name], (
         "python -m tests.shared_cases"
     )
+
+
+@pytest.mark.parametrize(
+    "case",
+    cases("shape_cases.json")["cases"],
+    ids=lambda c: f"{c['height_px']}x{c['width_px']}",
+)
+def test_a_model_is_re_shaped_to_the_byte(case: Any) -> None:
+    given = cases("shape_cases.json")
+    model = bytes.fromhex(given["model"])
+    table = read_table(json.dumps(given["table"]).encode(), model, "the table")
+    size = case["height_px"], case["width_px"]
+    if case["expect"] is None:
+        with pytest.raises(InputError):
+            table.reshape(model, given["key"], *size)
+    else:
+        assert table.reshape(model, given["key"], *size).hex() == case["expect"]
 
 
 @pytest.mark.parametrize(

@@ -107,8 +107,7 @@ def test_a_bundle_is_drawn_by_it_and_its_golden_pictures_are_met(small_bundle: P
     codes = own.style_codes(manifest.styles[0].id)[1]
     drawn, wanted = (one.stylize(content, codes)[0].astype(int) for one in (own, other))
     assert np.abs(drawn - wanted).max() <= 1
-    faults = [one.padding_fault(content, "refuse") for one in (own, other)]
-    assert bool(faults[0]) is bool(faults[1])
+    assert not any(one.padding_fault(content, "refuse") for one in (own, other))
 
 
 def test_it_drives_the_gpu_too(small_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:

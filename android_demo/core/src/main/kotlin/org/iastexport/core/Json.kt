@@ -7,6 +7,7 @@ import kotlinx.serialization.json.JsonElement
 import kotlinx.serialization.json.JsonNull
 import kotlinx.serialization.json.JsonObject
 import kotlinx.serialization.json.JsonPrimitive
+import kotlinx.serialization.json.booleanOrNull
 import kotlinx.serialization.json.doubleOrNull
 import kotlinx.serialization.json.intOrNull
 import kotlinx.serialization.json.longOrNull
@@ -69,11 +70,14 @@ internal class Fields(private val values: JsonObject, private val where: String)
 
     fun isAbsent(key: String): Boolean = (values[key] ?: JsonNull) === JsonNull
 
-    /** Stops unless the field says exactly [known]: a rule that this code implements. */
-    fun rule(key: String, known: String) {
+    fun flag(key: String): Boolean =
+        (element(key) as? JsonPrimitive)?.takeUnless { it.isString }?.booleanOrNull ?: wrong(key, "true or false")
+
+    /** Stops unless the field says one of [known]: rules that this code implements. */
+    fun rule(key: String, vararg known: String) {
         val found = text(key)
-        need(found == known) {
-            "manifest.json: ${path(key)} is \"$found\"; this app knows only \"$known\": update the app"
+        need(found in known) {
+            "manifest.json: ${path(key)} is \"$found\"; this app knows only \"${known.joinToString("\" and \"")}\": update the app"
         }
     }
 

@@ -61,7 +61,7 @@ private fun finish(args: List<String>) {
     val runtime = runtimeOf(args[2])
     val tier = manifest.tier(args[3])
     val (width, height) = number(args[4]) to number(args[5])
-    val fixed = runtime == Runtime.LITERT
+    val fixed = tier.isFixed(runtime)
     val fullWidth = if (fixed) tier.widthPx else Padding.roundUp(width, manifest.sizeMultiplePx)
     val fullHeight = if (fixed) tier.heightPx else Padding.roundUp(height, manifest.sizeMultiplePx)
     val values = readFloats(File(args[6]))

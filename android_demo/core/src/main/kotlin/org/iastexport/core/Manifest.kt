@@ -16,13 +16,26 @@ data class Lane(val runtime: Runtime, val precision: Precision) {
     override fun toString() = "${runtime.id}-${precision.id}"
 }
 
-/** A subnetwork: serves pictures whose longest side is at most [maxSidePx]; fixed shapes are [heightPx] x [widthPx]. */
-data class Tier(val id: String, val depth: Int, val maxSidePx: Int, val heightPx: Int, val widthPx: Int)
+/**
+ * A subnetwork: serves pictures whose longest side is at most [maxSidePx]; fixed shapes are [heightPx] x [widthPx].
+ * With [anyShape] LiteRT's files take its pictures in any shape, each by its own [ShapeTable].
+ */
+data class Tier(
+    val id: String,
+    val depth: Int,
+    val maxSidePx: Int,
+    val heightPx: Int,
+    val widthPx: Int,
+    val anyShape: Boolean = false,
+) {
+    /** Whether a runtime's files take this tier's pictures in [heightPx] x [widthPx] alone. */
+    fun isFixed(runtime: Runtime): Boolean = runtime == Runtime.LITERT && !anyShape
+}
 
 /**
  * A model file with its hash; [signatures] are LiteRT's keys, [tier] is set where the file serves one tier only.
  * [accelerators] are by signature those that run it whole; empty where the bundle doesn't say. [minimumRuntime] is
- * the oldest release of its runtime that takes it, where that is known.
+ * the oldest release of its runtime that takes it, where that is known. [shapes] is the path of its [ShapeTable].
  */
 data class ModelFile(
     val path: String,
@@ -35,6 +48,8 @@ data class ModelFile(
     val tier: String?,
     val minimumRuntime: String?,
     val accelerators: Map<String, List<String>> = emptyMap(),
+    val shapes: String? = null,
+    val shapesSha256: String? = null,
 )
 
 /** One edge of a model: its name and how its numbers lie. [scale] and [zeroPoint] are set for int8 edges. */
@@ -154,6 +169,7 @@ data class Manifest(
     /** As [listed], a path as often as the manifest names it. */
     internal fun everyListed(): List<Listed> =
         files.map { Listed(it.path, it.sha256, it.bytes) } +
+            files.filter { it.shapes != null }.map { Listed(it.shapes!!, it.shapesSha256!!, null) } +
             styles.map { Listed(it.path, it.sha256, null) } +
             styles.filter { it.thumbnail != null }.map { Listed(it.thumbnail!!, it.thumbnailSha256!!, null) } +
             goldens.flatMap { golden -> golden.sha256.map { Listed(it.key, it.value, null) } }

@@ -3,6 +3,7 @@ package org.iastexport.core
 private val SHA256 = Regex("[0-9a-f]{64}")
 private val ID = Regex("[a-z0-9][a-z0-9_-]*")
 private val VERSION = Regex("[0-9]+([.][0-9]+){1,2}")
+private const val MULTIPLE = "size_multiple_px_at_least_twice"
 private const val STRENGTH = "strength"
 private val ACCELERATORS = setOf("cpu", "gpu")
 
@@ -58,8 +59,8 @@ internal class ManifestReader(private val root: Fields) {
         before.rule("style_crop", "center_square")
         before.rule("scaling", "area_down_linear_up")
         before.rule("scaling_rounding", "half_up_exact")
-        before.fields("pad_to").rule("litert", "shape_px")
-        before.fields("pad_to").rule("onnxruntime", "size_multiple_px_at_least_twice")
+        before.fields("pad_to").rule("litert", "shape_px", MULTIPLE)
+        before.fields("pad_to").rule("onnxruntime", MULTIPLE)
         val after = root.fields("postprocess")
         after.rule("value_to_level", "floor(value * 255 + 0.5)")
         after.rule("crop", "top_left")
@@ -84,7 +85,8 @@ internal class ManifestReader(private val root: Fields) {
         need(shape.all { it in maxSidePx..16384 }) {
             "manifest.json: a tier's shape_px $shape doesn't hold its max_side_px $maxSidePx; build the bundle again"
         }
-        return Tier(fields.text("id"), fields.int("depth", 1..1000), maxSidePx, shape[0], shape[1])
+        val anyShape = !fields.isAbsent("any_shape") && fields.flag("any_shape")
+        return Tier(fields.text("id"), fields.int("depth", 1..1000), maxSidePx, shape[0], shape[1], anyShape)
     }
 
     private fun file(fields: Fields) = ModelFile(
@@ -100,6 +102,8 @@ internal class ManifestReader(private val root: Fields) {
         minimumRuntime = fields.textOrNull("minimum_runtime")?.also {
             need(VERSION.matches(it)) { "manifest.json: \"$it\" is no version of a runtime; build the bundle again" }
         },
+        shapes = if (fields.isAbsent("shapes")) null else path(fields, "shapes"),
+        shapesSha256 = if (fields.isAbsent("shapes")) null else sha256(fields.text("shapes_sha256")),
     )
 
     private fun accelerators(fields: Fields): Map<String, List<String>> = fields.keys().associateWith { signature ->
@@ -182,6 +186,11 @@ internal class ManifestReader(private val root: Fields) {
             }
         }
         manifest.files.mapNotNull { it.tier }.forEach(manifest::tier)
+        for (file in manifest.files.filter { it.role == Role.TRANSFER && it.runtime == Runtime.LITERT }) {
+            need(file.shapes != null || manifest.tiers.none { it.anyShape }) {
+                "manifest.json: ${file.path} has no table of shapes, which its tiers need; build the bundle again"
+            }
+        }
         checkListed(manifest.everyListed())
     }
 

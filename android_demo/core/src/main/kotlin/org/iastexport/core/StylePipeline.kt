@@ -112,7 +112,7 @@ class StylePipeline(private val bundle: Bundle, private val engine: StyleEngine)
             need(max(picture.widthPx, picture.heightPx) <= tier.maxSidePx) {
                 "${picture.widthPx}x${picture.heightPx} px don't fit the tier ${tier.id}"
             }
-            val fixed = runtime == Runtime.LITERT
+            val fixed = tier.isFixed(runtime)
             val width = if (fixed) tier.widthPx else Padding.roundUp(picture.widthPx, manifest.sizeMultiplePx)
             val height = if (fixed) tier.heightPx else Padding.roundUp(picture.heightPx, manifest.sizeMultiplePx)
             return Prepared(PixelCodec.toTensor(Padding.to(picture, width, height), layout), width, height)

@@ -12,6 +12,7 @@ import org.iastexport.core.ModelFile
 import org.iastexport.core.PixelCodec
 import org.iastexport.core.Role
 import org.iastexport.core.Runtime
+import org.iastexport.core.ShapeTable
 import org.iastexport.core.StyleEngine
 import org.iastexport.core.Tier
 import java.io.File
@@ -39,6 +40,7 @@ class LiteRtEngine(
         ?: throw BundleException("the bundle has no model for $lane; choose another precision")
     private val model: CompiledModel
     private val tiers = HashMap<String, Buffers>()
+    private val shapes = LinkedHashMap<String, Shaped>()
     private var encoder: Encoder? = null
 
     init {
@@ -57,7 +59,7 @@ class LiteRtEngine(
     private fun open(path: String, gpu: Boolean, fallback: Boolean): Pair<CompiledModel, String> {
         if (!gpu) return onCpu(path) to "cpu"
         try {
-            return onGpu(path) to "gpu"
+            return onGpu(path, file.sha256) to "gpu"
         } catch (error: Exception) {
             if (!fallback) throw BundleException("the GPU refuses ${file.path}: ${error.message}; choose the CPU", error)
             return onCpu(path) to "cpu (the GPU refused: ${error.message})"
@@ -65,13 +67,13 @@ class LiteRtEngine(
     }
 
     /** Programs are kept under the model's hash, so that another model of the same name never meets them. */
-    private fun onGpu(path: String): CompiledModel {
+    private fun onGpu(path: String, key: String): CompiledModel {
         val options = CompiledModel.Options(Accelerator.GPU)
         val kept = cache?.takeIf { it.isDirectory || it.mkdirs() }
         if (kept != null) {
             options.gpuOptions = CompiledModel.GpuOptions(
                 serializationDir = kept.path,
-                modelCacheKey = file.sha256,
+                modelCacheKey = key,
                 serializeProgramCache = true,
             )
         }
@@ -85,13 +87,16 @@ class LiteRtEngine(
     }
 
     override fun run(tier: Tier, content: FloatArray, heightPx: Int, widthPx: Int, code: FloatArray, strength: Float): FloatArray {
-        require(heightPx == tier.heightPx && widthPx == tier.widthPx) { "${tier.id} takes ${tier.widthPx}x${tier.heightPx} px" }
+        val isOwn = heightPx == tier.heightPx && widthPx == tier.widthPx
+        require(isOwn || !tier.isFixed(lane.runtime)) { "${tier.id} takes ${tier.widthPx}x${tier.heightPx} px" }
         return confined.call {
-            val buffers = tiers.getOrPut(tier.id) { buffersOf(tier) }
+            val ready = if (isOwn) null else shaped(tier, heightPx, widthPx)
+            val buffers = ready?.buffers ?: tiers.getOrPut(tier.id) { buffersOf(model, tier) }
+            val running = ready?.model ?: model
             buffers.write("content", content)
             for ((input, values) in bundle.manifest.split(code)) buffers.write(input.name, values)
             if (bundle.manifest.takesStrength) buffers.write("strength", floatArrayOf(strength))
-            model.run(buffers.inputs, buffers.outputs, buffers.signature)
+            running.run(buffers.inputs, buffers.outputs, buffers.signature)
             buffers.read("stylized")
         }
     }
@@ -103,7 +108,25 @@ class LiteRtEngine(
         bundle.manifest.codes.map { ready.buffers.read(it.name) }.reduce { a, b -> a + b }
     }
 
-    private fun buffersOf(tier: Tier): Buffers {
+    /** The tier's signature at another shape, as the model's table says; the last few stay open. */
+    private fun shaped(tier: Tier, heightPx: Int, widthPx: Int): Shaped {
+        val key = "${tier.id} $heightPx $widthPx"
+        shapes.remove(key)?.let { return it.also { shapes[key] = it } }
+        if (shapes.size >= MOST_SHAPES) shapes.remove(shapes.keys.first())?.close()
+        val table = ShapeTable.parse(bundle.file(file.shapes ?: throw BundleException("${file.path} has no table of shapes")).readText())
+        val bytes = table.reshape(bundle.file(file.path).readBytes(), bundle.manifest.signature(file, tier), heightPx, widthPx)
+        val kept = File.createTempFile("iast-shape-", ".tflite", cache?.takeIf { it.isDirectory || it.mkdirs() })
+        try {
+            kept.writeBytes(bytes)
+            val opened = if (accelerator == "gpu") onGpu(kept.path, "${file.sha256}-${key.replace(' ', '-')}") else onCpu(kept.path)
+            return Shaped(opened, buffersOf(opened, tier), kept).also { shapes[key] = it }
+        } catch (error: Throwable) {
+            kept.delete()
+            throw error
+        }
+    }
+
+    private fun buffersOf(model: CompiledModel, tier: Tier): Buffers {
         val names = bundle.manifest.codes.map { it.name } + if (bundle.manifest.takesStrength) listOf("strength") else emptyList()
         return Buffers(model, file, bundle.manifest.signature(file, tier), listOf("content") + names, listOf("stylized"))
     }
@@ -117,11 +140,21 @@ class LiteRtEngine(
 
     override fun close() = confined.close {
         tiers.values.forEach { it.close() }
+        shapes.values.forEach { it.close() }
         encoder?.let {
             it.buffers.close()
             it.model.close()
         }
         model.close()
+    }
+
+    /** A tier at a shape of its own, and the file that it was opened from. */
+    private class Shaped(val model: CompiledModel, val buffers: Buffers, private val file: File) {
+        fun close() {
+            buffers.close()
+            model.close()
+            file.delete()
+        }
     }
 
     private class Encoder(val model: CompiledModel, val buffers: Buffers)
@@ -152,5 +185,10 @@ class LiteRtEngine(
         }
 
         fun close() = (inputs.values + outputs.values).forEach { it.close() }
+    }
+
+    private companion object {
+        /** Upright and lying pictures of one format; each holds a model's memory. */
+        const val MOST_SHAPES = 2
     }
 }

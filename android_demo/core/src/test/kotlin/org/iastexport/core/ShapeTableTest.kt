@@ -1,0 +1,41 @@
+package org.iastexport.core
+
+import kotlinx.serialization.json.JsonNull
+import kotlinx.serialization.json.jsonArray
+import kotlinx.serialization.json.jsonObject
+import kotlinx.serialization.json.jsonPrimitive
+import org.junit.Assert.assertEquals
+import org.junit.Assert.assertTrue
+import org.junit.Test
+
+class ShapeTableTest {
+    private val given = SharedCases.read("shape_cases.json").jsonObject
+    private val text = given.getValue("table").toString()
+    private val model = bytes(given.getValue("model").jsonPrimitive.content)
+    private val key = given.getValue("key").jsonPrimitive.content
+
+    private fun bytes(hex: String) = ByteArray(hex.length / 2) { hex.substring(2 * it, 2 * it + 2).toInt(16).toByte() }
+
+    private fun hex(bytes: ByteArray) = bytes.joinToString("") { "%02x".format(it) }
+
+    @Test
+    fun aModelIsReShapedToTheByte() {
+        val table = ShapeTable.parse(text)
+        val cases = given.getValue("cases").jsonArray.map { it.jsonObject }
+        assertTrue(cases.size > 5)
+        for (case in cases) {
+            val expect = case.getValue("expect")
+            val made = { hex(table.reshape(model, key, case.int("height_px"), case.int("width_px"))) }
+            if (expect is JsonNull) refuses("") { made() } else assertEquals(expect.jsonPrimitive.content, made())
+        }
+    }
+
+    @Test
+    fun whatTheTableLacksOrCantMeanIsRefused() {
+        refuses("can't be re-shaped") { ShapeTable.parse(text).reshape(model, "d2_64px", 8, 8) }
+        refuses("update the app") { ShapeTable.parse(text.replace("\"schema_version\":1", "\"schema_version\":2")) }
+        refuses("hexadecimal") { ShapeTable.parse(text.replace("0a0b0c0d", "0a0b0c0g")) }
+        refuses("3 factors") { ShapeTable.parse(text.replace("[-8,0,0,0]", "[-8,0,0]")) }
+        refuses("beyond its model") { ShapeTable.parse(text.replace("[8,28]", "[8,29]")).reshape(model, key, 8, 8) }
+    }
+}
