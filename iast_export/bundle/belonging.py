@@ -66,6 +66,10 @@ def _verify(report: VerifyReport, manifest: Manifest) -> Iterator[str]:
         largest = next((tier.max_side_px for tier in manifest.tiers if tier.id == row.tier), 0)
         if max(sides) > largest:
             yield f"{what} was judged on pictures of {max(sides)} px"
+    for clip in report.video:
+        lane = clip.runtime, clip.precision, clip.tier
+        yield from _other(f"{' '.join(lane)} on {clip.clip}", clip.sha256, lanes.get(lane))
+        yield from other_styles(manifest, {clip.style: clip.style_sha256})
     yield from other_styles(manifest, report.styles)
     judged = {pair.style for row in report.rows for part in row.parts() for pair in part.pairs}
     unnamed = judged ^ set(report.styles)

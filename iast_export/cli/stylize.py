@@ -9,6 +9,7 @@ import click
 
 from iast_export.cli import console, options
 from iast_export.cli.arguments import PATH, STRENGTH, TARGET, THREADS
+from iast_export.cli.stylize_clip import stylize_video
 from iast_export.cli.verbs import Verb
 from iast_export.errors import UsageError
 from iast_export.specs import PRECISIONS, USUAL, Accelerator, Precision, Statistics, Way
@@ -24,10 +25,10 @@ if TYPE_CHECKING:
     "--content",
     "contents",
     multiple=True,
-    required=True,
     metavar="FILE",
     help="photograph; may be repeated",
 )
+@click.option("--video", metavar="FILE", type=PATH, help="a clip instead; --out names its result")
 @click.option(
     "--style",
     "styles",
@@ -36,7 +37,9 @@ if TYPE_CHECKING:
     metavar="ID|FILE",
     help="style id or picture; may be repeated",
 )
-@click.option("--out", required=True, metavar="FOLDER", type=PATH, help="folder for the pictures")
+@click.option(
+    "--out", required=True, metavar="PATH", type=PATH, help="folder for the pictures, or OUT.mp4"
+)
 @click.option(
     "--runtime",
     type=TARGET,
@@ -82,12 +85,24 @@ if TYPE_CHECKING:
     "--workers",
     metavar="N",
     type=THREADS,
-    help="tiles drawn at a time [default: all cores]",
+    help="tiles or frames drawn at a time [default: all cores]",
+)
+@click.option(
+    "--together",
+    is_flag=True,
+    help="views of one scene: statistics over all contents, so that they get one tone",
+)
+@click.option(
+    "--resume",
+    metavar="FOLDER",
+    type=PATH,
+    help="keep a clip's frames there until it is whole, and go on from them",
 )
 @options.as_json
 def stylize(
     folder: Path,
     contents: tuple[str, ...],
+    video: Path | None,
     styles: tuple[str, ...],
     out: Path,
     runtime: str | None,
@@ -100,9 +115,11 @@ def stylize(
     tile: bool,
     statistics: Statistics | None,
     workers: int | None,
+    together: bool,
+    resume: Path | None,
     as_json: bool,
 ) -> None:
-    """Pictures from a bundle: every content in every style.
+    """Pictures from a bundle: every content in every style; or a clip.
 
     The tier is chosen by resolution.
 
@@ -110,12 +127,43 @@ def stylize(
     Example:
       iast-export stylize dist/demo --content a.jpg --style cafe --style my.jpg --out pictures
       iast-export stylize dist/demo --content 12mp.jpg --style cafe --out pictures --large tiles
+      iast-export stylize dist/demo --video clip.mp4 --style cafe --out out.mp4
     """
+    from iast_export.environment import usable_cores
     from iast_export.pictures.imagesets import picture_path
     from iast_export.stylize.stylize import BundleEngine, ChosenByShape
     from iast_export.stylize.stylize import stylize as run
+    from iast_export.stylize.together import Together
 
-    large = _large(scale_down, way, tile, statistics, workers)
+    if video is not None:
+        never = (
+            ("--content", contents),
+            ("--scale-down", scale_down),
+            ("--tile", tile),
+            ("--large", way),
+            ("--statistics", statistics),
+            ("--together", together),
+            ("--accelerator gpu", accelerator == "gpu"),
+        )
+        for option, value in never:
+            if value:
+                raise UsageError(f"--video and {option} exclude each other", "give one of them")
+        lane = {"runtime": runtime, "precision": precision, "strength": strength}
+        how = {"workers": workers, "resume": resume, "as_json": as_json}
+        stylize_video(folder, video, styles, out, **lane, **how)  # type: ignore[arg-type]
+        return
+    if not contents:
+        raise UsageError("Missing option '--content'", "name a photograph, or a clip with --video")
+    if resume is not None:
+        raise UsageError("--resume does nothing without --video", "leave it out")
+    if together:
+        both = (("--scale-down", scale_down), ("--tile", tile), ("--large", way))
+        for option, value in (*both, ("--accelerator gpu", accelerator == "gpu")):
+            if value:
+                raise UsageError(
+                    f"--together and {option} exclude each other", "large contents are tiled anyway"
+                )
+    large = _large(scale_down, way, tile, statistics, None if together else workers)
     engine: Engines
     if runtime is not None or accelerator == "gpu":
         engine = BundleEngine(folder, runtime or USUAL, precision, threads, accelerator)
@@ -130,6 +178,7 @@ def stylize(
             strength=strength,
             oversize="scale_down" if scale_down else "refuse",
             large=large,
+            together=Together(workers or usable_cores()) if together else None,
             progress=progress,
         )
     if as_json:

@@ -13,6 +13,7 @@ from iast_export.cli.halves import say_halves
 from iast_export.cli.ladder import climb
 from iast_export.cli.stages import run_stages, stage_help
 from iast_export.cli.verbs import Verb
+from iast_export.cli.verify_clips import judge_video
 from iast_export.errors import UsageError
 from iast_export.specs import Accelerator
 
@@ -28,18 +29,33 @@ _ALIASES = (
 @click.option("--accelerator", type=click.Choice(get_args(Accelerator)), hidden=True)
 @click.option("--tier", "tiers", multiple=True, hidden=True)
 @click.option("--pictures", type=PICTURES, hidden=True)
+@click.option(
+    "--video",
+    "clips",
+    multiple=True,
+    metavar="CLIP|motions",
+    help="of a finished DIR: judge flicker on a clip, or on three exact motions; may be repeated",
+)
+@click.option("--clip-style", "clip_styles", multiple=True, metavar="ID", hidden=True)
 def verify(
     as_json: bool,
     as_ladder: bool,
     accelerator: Accelerator | None,
     tiers: tuple[str, ...],
     pictures: int | None,
+    clips: tuple[str, ...],
+    clip_styles: tuple[str, ...],
     **given: Any,
 ) -> None:
     """The stage, or what an alias stands for; the words of --help are given above."""
     if as_ladder and accelerator:
         raise UsageError("--ladder and --accelerator exclude each other", "give one of them")
-    if as_ladder:
+    if clips and (as_ladder or accelerator):
+        raise UsageError("--video, --ladder and --accelerator exclude each other", "give one")
+    if clips:
+        _refuse(given, "--video", "recipe", "calibration", "styles", "network")
+        judge_video(_bundle(given, "--video CLIP")[0], clips, clip_styles, as_json)
+    elif as_ladder:
         _refuse(given, "--ladder", "calibration", "styles")
         folder, checkpoint = _bundle(given, "--ladder")
         climb(folder, tiers, pictures or 2, given["recipe"], checkpoint, given["network"], as_json)

@@ -26,6 +26,7 @@ from iast_export.gate.comparison import check_comparison, load_comparison
 from iast_export.gate.integrity import check_rows_match
 from iast_export.gate.rules import Rules, load_rules, parse_rules
 from iast_export.gate.speed import check_size, check_speed
+from iast_export.gate.video import check_video
 from iast_export.reports.base import BENCHMARK_PATH, VERIFY_PATH, Report
 from iast_export.reports.benchmark import BenchmarkReport
 from iast_export.reports.manifest import load_manifest
@@ -81,7 +82,7 @@ def gate(
     if accepted is not None:
         checks += check_baseline(manifest, accepted)
     if verified is not None:
-        checks += check_accuracy(verified, used)
+        checks += check_accuracy(verified, used) + check_video(verified, used)
     if verified is not None and accepted is not None:
         checks += check_accuracy_baseline(verified, accepted.verify, used)
     if measured is not None:

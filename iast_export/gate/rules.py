@@ -32,6 +32,20 @@ class AccuracyRules(Settings):
     max_drop_identity: Share | None = None
 
 
+class VideoRules(Settings):
+    """Ceilings for every clip that a precision was judged on; None is not checked.
+
+    `max_flicker_rise`: share by which the warping error may exceed FP32's of the same runtime and
+    clip.
+    """
+
+    max_tone_flicker: Share | None = None
+    max_warping_excess: Share | None = None
+    max_noise_gain: Share | None = None
+    max_exposure_levels: Share | None = None
+    max_flicker_rise: Share | None = None
+
+
 class AccuracyBaselineRules(Settings):
     """How far a row may fall behind the baseline's; None is not checked."""
 
@@ -78,6 +92,8 @@ class Rules(Settings):
     schema_version: Annotated[int, Field(ge=1, le=1)]
     accuracy: dict[Precision, AccuracyRules] = Field(default_factory=dict)
     own_shape: dict[Precision, AccuracyRules] = Field(default_factory=dict)
+    video: dict[Precision, VideoRules] = Field(default_factory=dict)
+    require_video: bool = False
     accuracy_baseline: AccuracyBaselineRules = AccuracyBaselineRules()
     speed: SpeedRules = SpeedRules()
     size: SizeRules = SizeRules()
@@ -112,13 +128,14 @@ def parse_rules(data: bytes, name: str) -> Rules:
 def _check_limits(name: str, rules: Rules) -> None:
     """Refuses tables that limit nothing: a gate without a limit passes whatever it is shown."""
     empty = [f"accuracy.{key}" for key, table in rules.accuracy.items() if not _limits(table)]
+    empty += [f"video.{key}" for key, table in rules.video.items() if not _limits(table)]
     empty += [f"speed.min_ratio.{key}" for key, table in rules.speed.min_ratio.items() if not table]
     if empty:
         raise RecipeError(
             f"{name}: {', '.join(empty)} sets no limit", "write one there, or take it out"
         )
     compared = (rules.accuracy_baseline, rules.speed, rules.size)
-    limited = rules.accuracy or rules.speed.min_ratio or any(_limits(table) for table in compared)
+    limited = rules.accuracy or rules.video or rules.speed.min_ratio or any(_limits(table) for table in compared)
     if not limited and not rules.comparison.model_fields_set:
         raise RecipeError(
             f"{name} sets no limit", "write at least one, such as min_ssim_mean in [accuracy.int8]"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import statistics
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -115,10 +117,62 @@ class VerifyRow(Figures):
         return tuple({pair.key for pair in part.pairs} for part in self.parts())
 
 
+class ClipStep(Model):
+    """From one frame of a clip to the next, as `metrics.flicker.Step` has it."""
+
+    error: Share
+    clip_error: Share
+    tone: float
+    judged: Similarity
+
+
+class ClipRow(Model):
+    """How still one model's result of a clip is; steps over cuts are left out.
+
+    `sha256` is of the model's file, `clip_sha256` of the clip, `style_sha256` of the codes.
+    """
+
+    runtime: Runtime
+    precision: Precision
+    tier: str
+    sha256: Sha256
+    clip: str
+    clip_sha256: Sha256
+    style: str
+    style_sha256: Sha256
+    width_px: Side
+    height_px: Side
+    cuts: tuple[int, ...] = ()
+    noise_gain: Share
+    exposure_levels: Share
+    steps: tuple[ClipStep, ...] = Field(min_length=1)
+
+    @property
+    def warping_error(self) -> float:
+        """RMS over the steps."""
+        return math.sqrt(statistics.fmean(step.error**2 for step in self.steps))
+
+    @property
+    def clip_warping_error(self) -> float:
+        """The clip's own."""
+        return math.sqrt(statistics.fmean(step.clip_error**2 for step in self.steps))
+
+    @property
+    def tone_flicker(self) -> float:
+        """How far the mean level changes from frame to frame, by share: RMS of `tone`."""
+        return math.sqrt(statistics.fmean(step.tone**2 for step in self.steps))
+
+    @property
+    def key(self) -> tuple[str, str, str, str, str]:
+        """What was judged."""
+        return self.runtime, self.precision, self.tier, self.clip, self.style
+
+
 class VerifyReport(Report):
     """reports/verify.json; `styles` are the SHA-256 of the codes that were judged in.
 
     `half`: what a GPU's FP16 would not hold, tier by tier; None: of a build that did not tell.
+    `video` is there once clips were judged, by `verify DIR --video`.
     """
 
     made_by = "verify"
@@ -127,3 +181,4 @@ class VerifyReport(Report):
     styles: dict[str, Sha256]
     rows: tuple[VerifyRow, ...] = Field(min_length=1)
     half: tuple[HalfRow, ...] | None = None
+    video: tuple[ClipRow, ...] = ()

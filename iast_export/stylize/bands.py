@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iast_export.files.artifacts import Progress, no_progress
-from iast_export.pictures.images import Rgb, to_levels
+from iast_export.pictures.images import Rgb
 from iast_export.pictures.resize import AreaRows
 from iast_export.stylize.cover import Span
 from iast_export.stylize.crew import Crew, Job
@@ -57,10 +57,8 @@ def _jobs(picture: Covered, codes: Moments, moments: Moments) -> Iterator[Job[Rg
         for down, across in row:
 
             def render(engine: Lifted, down: Span = down, across: Span = across) -> Rgb:
-                result = engine.render(picture.tile(down, across), codes, moments)
-                rows = slice(down.first_px - down.start_px, down.last_px - down.start_px)
-                columns = slice(across.first_px - across.start_px, across.last_px - across.start_px)
-                return to_levels(result[:, :, rows, columns])
+                made = engine.render(picture.tile(down, across), codes, moments)
+                return picture.given(down, across, made)
 
             yield render
 

@@ -56,10 +56,8 @@ def lifted_tier(
 def _reach(full: bytes, tier: Tier, codes: Moments, multiple_px: int) -> Reach:
     runtime, _ = REFERENCE
     lift = LIFTS[runtime](full, tier)
-    found = Reach(0, 0, 0, "its tier is too small")
+    found = Reach(0, 0, 0)
     for side in _SIDES_PX:
-        if side > 2 * tier.max_side_px:
-            break
         px = padded_side_px(side, multiple_px)
         found = find_reach(
             lambda *_: lift,

@@ -6,7 +6,7 @@ the network would have found in them as one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from iast_export.errors import InputError
 from iast_export.files.artifacts import Progress, no_progress
-from iast_export.pictures.images import Rgb, fit_longest_side, pad_to, to_tensor
+from iast_export.pictures.images import Rgb, fit_longest_side, pad_to, to_levels, to_tensor
 from iast_export.stylize.cover import Cover, Span
 from iast_export.stylize.crew import Crew, Job
 from iast_export.stylize.lifted import Lifted, Moments, Plane
@@ -44,6 +44,12 @@ class Covered:
         ]
         return to_tensor(pad_to(cut, height, width))
 
+    def given(self, down: Span, across: Span, made: Plane) -> Rgb:
+        """What a tile gives of what it made [1, 3, H, W]."""
+        rows = slice(down.first_px - down.start_px, down.last_px - down.start_px)
+        columns = slice(across.first_px - across.start_px, across.last_px - across.start_px)
+        return to_levels(made[:, :, rows, columns])
+
     def weight(self, down: Span, across: Span, share: float) -> Plane:
         """`share` where the tile gives the picture's pixels, 0 elsewhere."""
         plane = np.zeros(self.cover.shape_px, np.float32)
@@ -52,24 +58,46 @@ class Covered:
         return plane
 
 
-def exact_moments(
-    crew: Crew, pictures: Sequence[Covered], codes: Moments, progress: Progress = no_progress
-) -> Moments:
-    """The moments of all levels, a pass over all tiles per level; each picture counts alike.
+def moments_of_tiles(engine: Lifted, picture: Covered, codes: Moments) -> Moments:
+    """As `exact_moments` of one picture, by one engine.
 
     Raises:
         InputError: moments that are not finite.
     """
     moments: dict[str, NDArray[np.float32]] = {}
-    tiles = sum(picture.cover.count for picture in pictures)
-    levels = crew.facts.levels
+    for level in range(engine.levels):
+        sums: Sums = {}
+        for job in _jobs([picture], codes, dict(moments), level):
+            for name, values in job(engine).items():
+                sums[name] = sums.get(name, 0.0) + values.astype(np.float64)
+        moments |= {name: values.astype(np.float32) for name, values in sums.items()}
+    _check(moments)
+    return moments
+
+
+def exact_moments(
+    crew: Crew, pictures: Collection[Covered], codes: Moments, progress: Progress = no_progress
+) -> Moments:
+    """The moments of all levels, a pass over all tiles per level; each picture counts alike.
+
+    Args:
+        pictures: gone through once per level.
+
+    Raises:
+        InputError: moments that are not finite.
+    """
+    moments: dict[str, NDArray[np.float32]] = {}
+    levels, done = crew.facts.levels, 0
+    # Pictures that are read anew each time are counted, not tiles.
+    tiles = sum(one.cover.count for one in pictures) if isinstance(pictures, list) else 0
     for level in range(levels):
         sums: Sums = {}
-        for i, part in enumerate(crew.run(_jobs(pictures, codes, dict(moments), level))):
+        for part in crew.run(_jobs(pictures, codes, dict(moments), level)):
             for name, values in part.items():
                 # In float64 and in the order of tiles, so that no number of workers matters.
                 sums[name] = sums.get(name, 0.0) + values.astype(np.float64)
-            progress("statistics", level * tiles + i + 1, levels * tiles)
+            done += 1
+            progress("statistics", done, levels * tiles or done + 1)
         moments |= {name: values.astype(np.float32) for name, values in sums.items()}
     _check(moments)
     return moments
@@ -84,7 +112,7 @@ def quick_moments(crew: Crew, pictures: Sequence[Rgb], codes: Moments, side_px: 
 
 
 def _jobs(
-    pictures: Sequence[Covered], codes: Moments, before: Moments, level: int
+    pictures: Collection[Covered], codes: Moments, before: Moments, level: int
 ) -> Iterator[Job[Moments]]:
     for picture in pictures:
         share = 1.0 / (picture.rgb.shape[0] * picture.rgb.shape[1] * len(pictures))

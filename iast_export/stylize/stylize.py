@@ -6,7 +6,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -55,6 +55,7 @@ from iast_export.specs import (
 from iast_export.stylize.large import Large, LargeRun, thumbnail
 from iast_export.stylize.lifted import Lifted
 from iast_export.stylize.lifting import lifted_tier
+from iast_export.stylize.together import Together, TogetherRun, tier_together
 
 Oversize = Literal["refuse", "scale_down", "tile"]
 _SHEET = "sheet.png"
@@ -89,6 +90,10 @@ class Engines(Protocol):
 
     def engine_for_large(self, rgb: Rgb, how: Large) -> tuple[BundleEngine, str]:
         """The engine for a picture that is drawn at its own size, and why it is not the usual."""
+        ...
+
+    def lifting_engine(self, tier: Tier) -> tuple[BundleEngine, str]:
+        """An engine that lifts statistics where there is one, and why it is not the usual."""
         ...
 
 
@@ -133,6 +138,10 @@ class BundleEngine:
 
     def engine_for_large(self, rgb: Rgb, how: Large) -> tuple[BundleEngine, str]:
         """Itself, whatever the picture."""
+        return self, ""
+
+    def lifting_engine(self, tier: Tier) -> tuple[BundleEngine, str]:
+        """Itself, whether or not it lifts."""
         return self, ""
 
     def padding_fault(self, rgb: Rgb, oversize: Oversize) -> str | None:
@@ -206,7 +215,7 @@ class BundleEngine:
     def session(self, tier: Tier) -> Session:
         """The session that serves a tier."""
         if tier.id not in self._sessions:
-            self._sessions[tier.id] = self._opened(self._entry(tier), tier)
+            self._sessions[tier.id] = self._opened(self.entry(tier), tier)
         return self._sessions[tier.id]
 
     def stylize(
@@ -271,7 +280,7 @@ class BundleEngine:
         return self._lifted[tier.id]
 
     def _how_lifted(self, tier: Tier) -> Callable[[], Lifted] | None:
-        entry, full = self._entry(tier), self._reference(tier)
+        entry, full = self.entry(tier), self._reference(tier)
         if full is None or self.accelerator != "cpu" or self.target.family.fixed_shape:
             return None
         data, path = self._seals.read(self.folder / entry.path), self.folder / entry.path
@@ -305,7 +314,8 @@ class BundleEngine:
                 return file
         return None
 
-    def _entry(self, tier: Tier) -> FileEntry:
+    def entry(self, tier: Tier) -> FileEntry:
+        """The file that a tier is drawn by."""
         return next(f for f in self._lanes[tier.id] if f.tier in (None, tier.id))
 
     def style_codes(self, style: str) -> tuple[str, Codes]:
@@ -406,13 +416,29 @@ class ChosenByShape:
 
     def engine_for_large(self, rgb: Rgb, how: Large) -> tuple[BundleEngine, str]:
         """The engine for a picture that is drawn at its own size, and why it is not the usual."""
-        tier = self.tiers[-1]
-        usual = self.usual.lifted(tier) is not None
-        if how.way != "guided" and not usual and self.other and self.other.lifted(tier):
-            reason = f"{self.usual.target.label} can't take statistics over tiles of this bundle"
-            note("runtime", f"{reason}: {self.other.target.label} draws it instead")
-            return self.other, reason
-        return self.engine_for(rgb, "tile" if how.way == "tiles" and not usual else "scale_down")
+        if how.way == "guided":
+            return self.engine_for(rgb, "scale_down")
+        chosen, reason = self.lifting_engine(self.tiers[-1])
+        lifts = chosen.lifted(self.tiers[-1]) is not None
+        return (chosen, reason) if lifts else self.engine_for(rgb, "tile")
+
+    def lifting_engine(self, tier: Tier) -> tuple[BundleEngine, str]:
+        """The usual engine, or the other where that one alone lifts statistics."""
+        if self.usual.lifted(tier) or not self.other or not self.other.lifted(tier):
+            return self.usual, ""
+        reason = f"{self.usual.target.label} can't take statistics over tiles of this bundle"
+        note("runtime", f"{reason}: {self.other.target.label} draws it instead")
+        return self.other, reason
+
+
+def engine_for_clips(
+    folder: Path, runtime: str | None, precision: Precision | None
+) -> BundleEngine:
+    """The engine for clips: of the runtime that is named, or the first that lifts statistics."""
+    usual = BundleEngine(folder, runtime or USUAL, precision)
+    if runtime is not None or usual.lifted(usual.tiers[0]):
+        return usual
+    return BundleEngine(folder, _unpadded().name, precision)
 
 
 def _unpadded() -> Target:
@@ -429,6 +455,7 @@ def stylize(
     strength: float = 1.0,
     oversize: Oversize = "refuse",
     large: Large | None = None,
+    together: Together | None = None,
     progress: Progress = no_progress,
 ) -> list[Picture]:
     """Writes every content in every style as PNG, and `sheet.png` with all of them.
@@ -437,6 +464,7 @@ def stylize(
         strength: from 0 (the photograph) to 1.
         oversize: what to do with pictures beyond the largest tier, see `BundleEngine.stylize`.
         large: how to draw them at their own size instead, row by row.
+        together: draw all contents, whatever their size, with the statistics of all of them.
 
     Raises:
         UsageError: a strength outside [0, 1], two inputs of one name, two results that would be one
@@ -451,6 +479,10 @@ def stylize(
     paths = _result_paths(out, contents, names)
     kept = chain(contents, map(Path, styles), made_files(engine.folder))
     check_not_overwriting([*paths.values(), out / _SHEET], kept)
+    if together is not None:
+        found = _together(engine, contents, styles, paths, strength, together, progress)
+        _save_sheet(out, found[1], contents, names)
+        return found[0]
     pictures = _Contents(contents, engine.tiers, oversize, large is not None)
     codes = [engine.style_codes(style) for style in styles]
     written: list[Picture] = []
@@ -479,9 +511,50 @@ def stylize(
                 written.append(Picture(path, content.stem, name, tier.id, *lane, reason))
             rows.append(row)
     progress("stylize", len(written), len(written))
+    _save_sheet(out, rows, contents, names)
+    return written
+
+
+def _save_sheet(
+    out: Path, rows: list[list[Rgb]], contents: Sequence[Path], names: list[str]
+) -> None:
     labels = [[path.stem, *names] for path in contents]
     save_png(out / _SHEET, sheet(rows, labels))
-    return written
+
+
+def _together(
+    engine: Engines,
+    contents: Sequence[Path],
+    styles: Sequence[str],
+    paths: Mapping[tuple[Path, str], Path],
+    strength: float,
+    how: Together,
+    progress: Progress,
+) -> tuple[list[Picture], list[list[Rgb]]]:
+    """What `stylize` writes and shows of contents that share their statistics."""
+    tier = tier_together(engine.tiers, [load_image(path).shape[:2] for path in contents])
+    chosen, reason = engine.lifting_engine(tier)
+    codes = [chosen.style_codes(style) for style in styles]
+    lane = chosen.target.name, chosen.precision(tier)
+    written: list[Picture] = []
+    rows: list[list[Rgb]] = []
+    loads = [partial(load_image, path) for path in contents]
+    with TogetherRun(chosen, tier, loads, how.workers, progress) as run:
+        moments = {name: run.moments(code, strength) for name, code in codes}
+        for content, load in zip(contents, loads, strict=True):
+            rgb = load()
+            row = [thumbnail(rgb)]
+            for name, code in codes:
+                progress("stylize", len(written), len(paths))
+                image = run.draw(rgb, code, strength, moments[name])
+                save_png(paths[content, name], image)
+                row.append(thumbnail(image))
+                written.append(
+                    Picture(paths[content, name], content.stem, name, tier.id, *lane, reason)
+                )
+            rows.append(row)
+    progress("stylize", len(written), len(written))
+    return written, rows
 
 
 class _Contents:

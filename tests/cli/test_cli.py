@@ -11,7 +11,9 @@ import pytest
 from iast_export.build.pipeline import Request
 from iast_export.cli.main import run
 from iast_export.cli.stages import STAGES
+from iast_export.pictures.clips import open_clip, save_clip
 from iast_export.pictures.images import load_image, save_png
+from tests.clip_cases import pan
 from tests.conftest import SMALL_RECIPE
 
 
@@ -49,6 +51,7 @@ def test_build_again_is_fresh_and_prints_the_table(
 
 
 LARGE = ["stylize", "{tmp}/o", "--content", "a.png", "--style", "s", "--out", "{tmp}/p"]
+CLIP = ["stylize", "{tmp}", "--video", "{tmp}/a.mp4", "--style", "s"]
 
 
 @pytest.mark.parametrize(
@@ -96,6 +99,13 @@ LARGE = ["stylize", "{tmp}/o", "--content", "a.png", "--style", "s", "--out", "{
         ([*LARGE, "--statistics", "quick"], 2, "--statistics does nothing without --large"),
         ([*LARGE, "--workers", "2"], 2, "--workers does nothing without --large"),
         ([*LARGE, "--tile", "--large", "tiles"], 3, "not a bundle"),
+        ([*LARGE, "--together", "--large", "tiles"], 2, "--together and --large exclude"),
+        ([*LARGE, "--resume", "{tmp}/f"], 2, "--resume does nothing without --video"),
+        ([*LARGE, "--video", "a.mp4"], 2, "--video and --content exclude each other"),
+        ([*LARGE[:2], *LARGE[4:]], 2, "Missing option '--content'"),
+        ([*CLIP, "--style", "t", "--out", "{tmp}/o.mp4"], 2, "takes one --style, found 2"),
+        ([*CLIP, "--out", "{tmp}/o.png"], 2, "is no clip's name"),
+        ([*CLIP, "--out", "{tmp}/o.mp4"], 3, "a.mp4 is missing"),
     ],
 )
 def test_what_goes_wrong_has_its_code_and_a_remedy(
@@ -219,6 +229,26 @@ def test_a_large_picture_is_written_at_its_own_size(
         assert run(["stylize", str(bundle_copy), *words, *way, "--json"]) == 0
         made = json.loads(capsys.readouterr().out)[0]
         assert (load_image(Path(made["path"])).shape, made["tier"]) == ((70, 150, 3), "d1-64px")
+
+
+def test_a_clip_and_an_album_are_written(
+    bundle_copy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_clip(tmp_path / "in.mp4", 10.0, pan(4, size=(32, 48)))
+    style = json.loads((bundle_copy / "manifest.json").read_text())["styles"][0]["id"]
+    out = tmp_path / "out.mp4"
+    words = ["--video", str(tmp_path / "in.mp4"), "--style", style, "--out", str(out)]
+    assert run(["stylize", str(bundle_copy), *words, "--json"]) == 0
+    said = capsys.readouterr()
+    assert json.loads(said.out)["frames"] == 4 and "sound is not carried over" in said.err
+    assert len(list(open_clip(out).read())) == 4
+    for name, frame in zip("ab", pan(2, size=(40, 70)), strict=True):
+        save_png(tmp_path / f"{name}.png", frame)
+    contents = [word for name in "ab" for word in ("--content", str(tmp_path / f"{name}.png"))]
+    words = [*contents, "--style", style, "--out", str(tmp_path / "album"), "--together"]
+    assert run(["stylize", str(bundle_copy), *words, "--json"]) == 0
+    assert {one["tier"] for one in json.loads(capsys.readouterr().out)} == {"d1-64px"}
+    assert load_image(tmp_path / "album" / f"a--{style}.png").shape == (40, 70, 3)
 
 
 def test_a_finished_run_does_not_fail_at_the_last_print(
