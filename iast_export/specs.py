@@ -97,6 +97,11 @@ class Tier:
         return self.max_side_px, self.max_side_px
 
 
+def style_codes_of(code_shapes: Mapping[str, Sequence[int]]) -> tuple[str, ...]:
+    """The codes that make a style; none where one style is trained in."""
+    return tuple(name for name in code_shapes if name != STRENGTH)
+
+
 def is_shipped(precision: AnyPrecision) -> TypeGuard[Precision]:
     """Whether files of a bundle can have it."""
     return precision in PRECISIONS

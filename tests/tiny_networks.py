@@ -166,6 +166,34 @@ def fragile_factory(checkpoint: Path | None) -> TinyAdaIN:
     return network
 
 
+class OneStyleTransfer(nn.Module):
+    """forward(content): strided, normalized, upsampled; its style is trained in."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.down = nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), nn.InstanceNorm2d(8, affine=True))
+        self.up = nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(8, 3, 3, 1, 1))
+
+    def forward(self, content: Tensor) -> Tensor:
+        return torch.sigmoid(self.up(torch.relu(self.down(content))))
+
+
+class OneStyleNet(OneTier):
+    """A `StyleNetwork` of one depth without codes, in sides of multiples of 2."""
+
+    size_multiple_px = 2
+
+    def __init__(self) -> None:
+        super().__init__(OneStyleTransfer())
+
+
+def one_style_factory(checkpoint: Path | None) -> OneStyleNet:
+    """`--network tests.tiny_networks:one_style_factory`; the checkpoint is not read."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(4)
+        return OneStyleNet()
+
+
 class _DepthwiseTransfer(nn.Module):
     """forward(content, mean, std): depthwise layers and a normalization; INT8 has nothing to
     gain."""

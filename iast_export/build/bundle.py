@@ -37,7 +37,7 @@ def _params(build: Build) -> dict[str, Any]:
 
 def _inputs(build: Build) -> list[Path]:
     own = build.facts.landmarks
-    models = [one.path for one in build.layout.model_files(build.tiers)]
+    models = [one.path for one in build.layout.model_files(build.tiers, encodes=build.encodes)]
     models += build.layout.tables()
     return [*models, *([own] if own else []), *(build.root / name for name in _REPORTS)]
 

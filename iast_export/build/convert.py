@@ -204,19 +204,20 @@ def _check_parity(path: Path, entry: _Entry) -> float:
 
 
 def _outputs(build: Build) -> list[Path]:
-    encoder = build.layout.style_encoder("litert")
-    return [build.layout.tflite("fp32"), encoder, build.root / CONVERT_PATH]
+    layout, transfer = build.layout, build.layout.tflite("fp32")
+    encoder = [layout.style_encoder("litert")] if build.encodes else []
+    return [transfer, *encoder, build.root / CONVERT_PATH]
 
 
 def _run(build: Build) -> None:
-    transfer, encoder, report = _outputs(build)
+    layout, transfer = build.layout, build.layout.tflite("fp32")
     made = convert_fp32(build.network, build.tiers, transfer, build.progress)
-    encoding = convert_style_encoder(build.network, encoder, build.progress)
-    rows = (
-        _row(build.layout.relative(transfer), transfer, "transfer", made),
-        _row(build.layout.relative(encoder), encoder, "style_encoder", encoding),
-    )
-    ConvertReport(rows=rows).save(report)
+    rows = [_row(layout.relative(transfer), transfer, "transfer", made)]
+    if build.encodes:
+        encoder = layout.style_encoder("litert")
+        made = convert_style_encoder(build.network, encoder, build.progress)
+        rows.append(_row(layout.relative(encoder), encoder, "style_encoder", made))
+    ConvertReport(rows=tuple(rows)).save(build.root / CONVERT_PATH)
 
 
 def _row(name: str, path: Path, role: Role, made: ConvertSummary) -> ConvertRow:

@@ -307,8 +307,8 @@ def _finish(
 
 def _outputs(build: Build) -> list[Path]:
     layout = build.layout
-    dispatch, encoder = layout.dispatch("fp32"), layout.style_encoder("onnxruntime")
-    return [*build.onnx_fp32, dispatch, encoder]
+    encoder = [layout.style_encoder("onnxruntime")] if build.encodes else []
+    return [*build.onnx_fp32, layout.dispatch("fp32"), *encoder]
 
 
 def _run(build: Build) -> None:
@@ -318,7 +318,8 @@ def _run(build: Build) -> None:
         export_tier(build.network, tier, path, probes)
     build.progress("export ONNX", len(paths), len(paths))
     merge_dispatch(list(zip(tiers, paths, strict=True)), build.layout.dispatch("fp32"))
-    export_style_encoder(build.network, build.layout.style_encoder("onnxruntime"))
+    if build.encodes:
+        export_style_encoder(build.network, build.layout.style_encoder("onnxruntime"))
 
 
 def _probes(build: Build) -> list[NDArray[np.float32]]:

@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from iast_export.build.styles import styles_of
 from iast_export.bundle.facts import BundleFacts
 from iast_export.bundle.layout import Layout
 from iast_export.bundle.sealed import Seals
-from iast_export.bundle.styles import Style, encoded_styles, packaged_styles, styles_sha256
+from iast_export.bundle.styles import Style, packaged_styles, styles_sha256
 from iast_export.environment import versions
-from iast_export.errors import InputError
+from iast_export.errors import InputError, UsageError
 from iast_export.files.artifacts import Progress, no_progress, sha256_bytes, sha256_file
 from iast_export.files.notes import note
 from iast_export.files.paths import check_folders, check_inputs_apart
 from iast_export.lanes.lane import Lane, find_lanes
 from iast_export.network.adapters import PACKAGED, SEED, load_network
-from iast_export.network.brought import author_of
+from iast_export.network.brought import Brought, author_of
+from iast_export.network.digest import network_sha256, sources_of
+from iast_export.network.programs import PROGRAM, PROGRAM_SUFFIXES, is_program
 from iast_export.pictures.images import Rgb
 from iast_export.pictures.imagesets import ImageSet, check_disjoint, in_words, load_set, spread
 from iast_export.quantize.calibrate import check_enough
 from iast_export.recipe import Recipe, load_recipe
 from iast_export.reports.base import MANIFEST_NAME
 from iast_export.reports.manifest import NetworkFacts, SourceFacts, ToolFacts, load_manifest
-from iast_export.specs import Tier, check_plan
+from iast_export.specs import Tier, check_plan, style_codes_of
 
 if TYPE_CHECKING:
     from iast_export.network.adapters import StyleNetwork
@@ -93,11 +95,31 @@ class Request:
             RecipeError: a recipe that can't be used.
             InputError: a network that can't be loaded.
         """
+        network, checkpoint = _program(network, checkpoint)
         chosen = load_recipe(recipe)
         if recipe is None and network is not None and network != PACKAGED:
             own = load_network(network, checkpoint)
             chosen = chosen.fitted(own.depths, own.size_multiple_px)
         return Request(out, chosen, network or PACKAGED, checkpoint, calibration, styles, recipe)
+
+
+def _program(network: str | None, checkpoint: Path | None) -> tuple[str | None, Path | None]:
+    """The options as they are; of a file that is a program itself, what reads it, and the file.
+
+    Raises:
+        UsageError: a program and a checkpoint.
+        InputError: a file that can't be read.
+    """
+    if network is not None and Path(network).suffix in PROGRAM_SUFFIXES:
+        if checkpoint not in (None, Path(network)):
+            raise UsageError(
+                f"--network {network} holds its weights, {checkpoint} has no use",
+                "leave one of them out",
+            )
+        return PROGRAM, Path(network)
+    if network is None and checkpoint is not None and checkpoint.is_file():
+        return (PROGRAM if is_program(checkpoint) else None), checkpoint
+    return network, checkpoint
 
 
 @dataclass
@@ -164,16 +186,21 @@ class Build:
         return [self.checkpoint_file] if self.checkpoint_file else []
 
     @cached_property
-    def network_source(self) -> Path | None:
-        """The file that defines the network's class, where it has one."""
-        source = inspect.getsourcefile(type(author_of(self.network)))
-        return Path(source) if source else None
+    def network_sources(self) -> list[Path]:
+        """The user's own files that define the network; none of the packaged one."""
+        network = self.network
+        return (
+            sources_of(network.author, self.request.network) if isinstance(network, Brought) else []
+        )
 
     @cached_property
     def network_sha256(self) -> str:
-        """Hash of the checkpoint and of the source that defines the network."""
-        parts = [p for p in (self.checkpoint_file, self.network_source) if p is not None]
-        return sha256_bytes("".join(sha256_file(p) for p in parts).encode())
+        """Hash of the checkpoint, of what the network computes, and of the sources it is from."""
+        parts = [sha256_file(path) for path in self.checkpoint_files]
+        if isinstance(self.network, Brought):
+            depths = [tier.depth for tier in self.tiers]
+            parts.append(network_sha256(self.network, depths, self.request.network))
+        return sha256_bytes("".join(parts).encode())
 
     @cached_property
     def styles(self) -> list[Style]:
@@ -181,7 +208,24 @@ class Build:
         packaged = self.request.network == PACKAGED and self.request.checkpoint is None
         if packaged and self.request.styles is None and self.checkpoint_file is not None:
             return packaged_styles(sha256_file(self.checkpoint_file))
-        return encoded_styles(self.network, self.request.styles)
+        _, photograph = self.evaluation_pictures()[0]
+        return styles_of(self.network, self.request.styles, photograph)
+
+    @property
+    def encodes(self) -> bool:
+        """Whether a style is codes, which an encoder makes of an artwork."""
+        return bool(style_codes_of(self.network.code_shapes))
+
+    @property
+    def calibration_styles(self) -> list[Style]:
+        """The styles that set ranges; the one of a network that has no other."""
+        return [style for style in self.styles if not style.held_out]
+
+    @property
+    def evaluation_styles(self) -> list[Style]:
+        """The styles that judge, none of which sets a range where there is a choice."""
+        held_out = [style for style in self.styles if style.held_out]
+        return held_out if self.encodes else self.styles
 
     @property
     def styles_sha256(self) -> str:
@@ -227,7 +271,7 @@ class Build:
             in_words(self.calibration_set.skipped),
         )
         self.evaluation_pictures()
-        if not any(s.held_out for s in self.styles) or all(s.held_out for s in self.styles):
+        if not self.calibration_styles or not self.evaluation_styles:
             raise InputError(
                 "styles are needed both for calibration and for evaluation",
                 "give at least three styles",
@@ -236,7 +280,7 @@ class Build:
     def inputs(self) -> list[Path]:
         """Files and folders of the user's that decide the build, none of which it may touch."""
         asked, recipe = self.request, self.recipe
-        named = [asked.checkpoint, asked.recipe_file, asked.styles, self.network_source]
+        named = [asked.checkpoint, asked.recipe_file, asked.styles, *self.network_sources]
         named += [
             Path(one) for one in (recipe.verify.perceptual_weights, recipe.bundle.landmarks) if one
         ]

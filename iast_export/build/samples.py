@@ -33,7 +33,7 @@ def calibration_feeds(build: Build, runtime: Runtime, tier: Tier, pairs: int) ->
     A picture keeps its shape and is padded to the network's multiple, or to the tier's square in a
     runtime of fixed shapes.
     """
-    codes = [feeds_of(s, build.network.code_shapes) for s in build.styles if not s.held_out]
+    codes = [feeds_of(s, build.network.code_shapes) for s in build.calibration_styles]
     multiple_px = None if FAMILIES[runtime].fixed_shape else build.network.size_multiple_px
     return tier_feeds(tier, build.calibration_set, codes, pairs, multiple_px)
 
@@ -46,14 +46,14 @@ def evaluation_facts(build: Build) -> SetFacts:
 
 def evaluation_pairs(build: Build) -> list[EvaluationPair]:
     """The pictures that fidelity is judged on, each with a style that calibrated nothing."""
-    held_out = [style for style in build.styles if style.held_out]
+    judging = build.evaluation_styles
     return [
         EvaluationPair(
             content=name,
-            style=held_out[i % len(held_out)].id,
+            style=judging[i % len(judging)].id,
             rgb=rgb,
-            feeds=feeds_of(held_out[i % len(held_out)], build.network.code_shapes),
-            statistics=held_out[i % len(held_out)].statistics,
+            feeds=feeds_of(judging[i % len(judging)], build.network.code_shapes),
+            statistics=judging[i % len(judging)].statistics,
         )
         for i, (name, rgb) in enumerate(build.evaluation_pictures())
     ]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from iast_export.bundle.styles import Style
 from iast_export.reports.manifest import NetworkFacts, SourceFacts
-from iast_export.specs import Tier
+from iast_export.specs import Tier, style_codes_of
 
 
 @dataclass(frozen=True)
@@ -20,3 +20,8 @@ class BundleFacts:
     styles: Sequence[Style]
     source: SourceFacts
     landmarks: Path | None = None
+
+    @property
+    def encodes(self) -> bool:
+        """Whether a style is codes, which an encoder makes of an artwork."""
+        return bool(style_codes_of(self.network.code_shapes))

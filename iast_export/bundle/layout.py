@@ -89,12 +89,15 @@ class Layout:
         """The facial landmark model, where a bundle has one."""
         return self._model("landmarks68-fp32", LANDMARKS_LANE[0])
 
-    def model_files(self, tiers: Sequence[Tier], landmarks: bool = False) -> list[ModelFile]:
+    def model_files(
+        self, tiers: Sequence[Tier], landmarks: bool = False, encodes: bool = True
+    ) -> list[ModelFile]:
         """Every model of a bundle, in the manifest's order."""
         found = [file for runtime in RUNTIMES for file in self._transfers(runtime, tiers)]
         found += [
             ModelFile(self.style_encoder(runtime), runtime, "fp32", "style_encoder")
             for runtime in RUNTIMES
+            if encodes
         ]
         if landmarks:
             found.append(ModelFile(self.landmarks, *LANDMARKS_LANE, "landmarks"))

@@ -81,7 +81,7 @@ def _model_files(layout: Layout, facts: BundleFacts) -> list[tuple[FileEntry, li
     seals = Seals.of_build(layout.root)
     return [
         _file_entry(layout, one, seals, left)
-        for one in layout.model_files(facts.tiers, facts.landmarks is not None)
+        for one in layout.model_files(facts.tiers, facts.landmarks is not None, facts.encodes)
     ]
 
 

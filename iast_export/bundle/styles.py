@@ -233,7 +233,7 @@ def unpack(data: bytes, code_shapes: Mapping[str, Sequence[int]], where: object)
             f"{where} holds {flat.size} bytes, {4 * sum(sizes)} are needed",
             "build the bundle again",
         )
-    parts = np.split(flat.view("<f4"), np.cumsum(sizes)[:-1])
+    parts = np.split(flat.view("<f4"), np.cumsum(sizes))[:-1]
     codes = {
         name: part.astype(np.float32).reshape(tuple(code_shapes[name]))
         for name, part in zip(names, parts, strict=True)

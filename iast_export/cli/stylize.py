@@ -33,9 +33,8 @@ if TYPE_CHECKING:
     "--style",
     "styles",
     multiple=True,
-    required=True,
     metavar="ID|FILE",
-    help="style id or picture; may be repeated",
+    help="style id or picture; may be repeated; needed where the bundle has more than one",
 )
 @click.option(
     "--out", required=True, metavar="PATH", type=PATH, help="folder for the pictures, or OUT.mp4"

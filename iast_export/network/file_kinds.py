@@ -42,11 +42,11 @@ _TFLITE = FileKind("a TFLite model", "give the checkpoint that it was made from"
 _KERAS = FileKind("a Keras or HDF5 file", _OWN_NETWORK)
 _NUMPY = FileKind("a file of NumPy arrays", _OWN_NETWORK)
 _PICTURE = FileKind("a picture")
-_TORCHSCRIPT = FileKind(
+TORCHSCRIPT = FileKind(
     "a TorchScript archive, which holds code",
     "save torch.jit.load(FILE).state_dict() with the config, or use --network module:factory",
 )
-_EXPORTED = FileKind(
+EXPORTED = FileKind(
     "an exported program of torch.export", "save the state dict that it was exported from"
 )
 _UNKNOWN = FileKind("of no known kind, or damaged at its start")
@@ -115,11 +115,11 @@ def _of_zip(data: bytes) -> FileKind:
     except Exception:  # whatever damage makes the reader raise; the one who loads it will say so
         return TORCH_ZIP
     if any(name.endswith("/constants.pkl") or "/code/" in name for name in names):
-        return _TORCHSCRIPT
+        return TORCHSCRIPT
     if any(name.rpartition("/")[2] == "data.pkl" for name in names):
         return TORCH_ZIP
     if any("exported_program" in name or name.endswith("archive_format") for name in names):
-        return _EXPORTED
+        return EXPORTED
     if any(name.endswith(".weights.h5") for name in names):
         return _KERAS
     return _NUMPY if names and all(name.endswith(".npy") for name in names) else _UNPACK

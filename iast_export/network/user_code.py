@@ -145,11 +145,12 @@ def line_now(frame: FrameType | None = None) -> str:
 
 def is_own(code: CodeType) -> bool:
     """Whether code is a user's: neither Python's, an installed package's, nor this project's."""
-    return _is_own_file(code.co_filename)
+    return is_own_file(code.co_filename)
 
 
 @cache
-def _is_own_file(name: str) -> bool:
+def is_own_file(name: str) -> bool:
+    """Whether a file is a user's, see `is_own`."""
     if name.startswith("<"):
         return False
     path = str(Path(name).resolve())

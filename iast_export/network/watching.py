@@ -67,7 +67,7 @@ class _Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]
         # Kept alive, so that no number is given to another tensor.
         self._kept: list[Tensor] = list(inputs)
         self._following = {id(one) for one in inputs}
-        self._known = set(self._following)
+        self._numbers = {id(one): i for i, one in enumerate(inputs)}
         self._buffers = {one.untyped_storage().data_ptr() for one in inputs if one.numel()}
         self.function = ""  # of torch's, that the author called
 
@@ -91,8 +91,7 @@ class _Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]
         made = [one for one in tree_leaves(result) if isinstance(one, Tensor)]
         written = tensors[:1] if func._schema.is_mutable else []
         for one in (*made, *written):
-            self._kept.append(one)
-            self._known.add(id(one))
+            self._number(one)
             if follows:
                 self._following.add(id(one))
         return result
@@ -102,11 +101,10 @@ class _Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]
     ) -> None:
         seen = self.seen
         for one in tensors:
-            if id(one) not in self._known:
-                self._known.add(id(one))
-                self._kept.append(one)
+            if id(one) not in self._numbers:
+                self._number(one)
                 seen.constants.append(one)
-        numbers = _plain(given)
+        numbers = self._plain(given)
         seen.operators.append((name, numbers, line))
         if func is _SCALAR and follows:
             seen.reads.append(line)
@@ -114,6 +112,21 @@ class _Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]
             seen.writes.append(_at(name, line))
         if name in _MAKERS:
             seen.makers.append((name, numbers, line))
+
+    def _number(self, one: Tensor) -> None:
+        """Tells a tensor apart, and keeps it, so that no other gets its number."""
+        if id(one) not in self._numbers:
+            self._numbers[id(one)] = len(self._numbers)
+            self._kept.append(one)
+
+    def _plain(self, given: Any) -> str:
+        """The arguments of an operator: tensors by number, type and shape, the rest as it is."""
+        return ",".join(
+            f"#{self._numbers[id(one)]} {one.dtype}{list(one.shape)}"
+            if isinstance(one, Tensor)
+            else repr(one)
+            for one in tree_leaves(given)
+        )
 
     def _is_input(self, one: Tensor) -> bool:
         return bool(one.numel()) and one.untyped_storage().data_ptr() in self._buffers
@@ -154,14 +167,6 @@ def _has_drawn(before: Tensor) -> bool:
 
 def _at(what: str, line: str) -> str:
     return f"{what} at {line}" if line else what
-
-
-def _plain(given: Any) -> str:
-    """The arguments of an operator without the tensors' values."""
-    return ",".join(
-        f"{one.dtype}{list(one.shape)}" if isinstance(one, Tensor) else repr(one)
-        for one in tree_leaves(given)
-    )
 
 
 def trail_of(run: Callable[[], object], most: int = 200_000) -> tuple[tuple[str, int, int], ...]:

@@ -37,7 +37,13 @@ from iast_export.pictures.imagesets import load_set
 from iast_export.recipe import load_recipe
 from iast_export.reports.base import MANIFEST_NAME
 from iast_export.reports.manifest import Manifest, StyleEntry, load_manifest
-from iast_export.specs import REFERENCE, STRENGTH, STYLE_ENCODER_SIDE_PX, THUMBNAIL_SIDE_PX
+from iast_export.specs import (
+    REFERENCE,
+    STRENGTH,
+    STYLE_ENCODER_SIDE_PX,
+    THUMBNAIL_SIDE_PX,
+    style_codes_of,
+)
 from iast_export.stylize.stylize import BundleEngine
 
 CHECKPOINT_KEY = "checkpoint_sha256"
@@ -104,6 +110,11 @@ def _add(
     progress("style", 0, 3)
     manifest = load_manifest(folder)
     _check_unaltered(folder, manifest)
+    if not style_codes_of(manifest.network.code_shapes):
+        raise InputError(
+            f"the network of {folder} has one style trained in, and takes no code",
+            "build a bundle of its own for each such network",
+        )
     old = next((s for s in manifest.styles if s.id == new.id), None)
     _check_free(manifest, old, new.id, replace)
     engine = BundleEngine(folder, *REFERENCE)

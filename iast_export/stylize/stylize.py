@@ -51,6 +51,7 @@ from iast_export.specs import (
     Precision,
     Tier,
     select_tier,
+    style_codes_of,
 )
 from iast_export.stylize.large import Large, LargeRun, thumbnail
 from iast_export.stylize.lifted import Lifted
@@ -79,6 +80,11 @@ class Engines(Protocol):
 
     folder: Path
     tiers: list[Tier]
+
+    @property
+    def manifest(self) -> Manifest:
+        """Of the bundle."""
+        ...
 
     def style_codes(self, style: str) -> tuple[str, Codes]:
         """See `BundleEngine.style_codes`."""
@@ -343,6 +349,11 @@ class BundleEngine:
             UsageError: the bundle has no style encoder.
             InputError: the encoder's file is missing or altered.
         """
+        if not style_codes_of(self.code_shapes):
+            raise UsageError(
+                "this network has one style trained in, and takes no other",
+                "leave --style out",
+            )
         picture = to_tensor(center_square(rgb, STYLE_ENCODER_SIDE_PX))
         return self._encoder().run({STYLE_IMAGE: picture})
 
@@ -384,6 +395,11 @@ class ChosenByShape:
         self.usual = BundleEngine(folder, USUAL, precision, threads)
         self.folder, self.tiers = folder, self.usual.tiers
         self._precision, self._threads = precision, threads
+
+    @property
+    def manifest(self) -> Manifest:
+        """Of the bundle."""
+        return self.usual.manifest
 
     @cached_property
     def other(self) -> BundleEngine | None:
@@ -461,6 +477,10 @@ def stylize(
     """Writes every content in every style as PNG, and `sheet.png` with all of them.
 
     Args:
+        engine: what draws.
+        contents: photographs.
+        styles: ids or pictures; none: the bundle's one style.
+        out: the folder that is written to.
         strength: from 0 (the photograph) to 1.
         oversize: what to do with pictures beyond the largest tier, see `BundleEngine.stylize`.
         large: how to draw them at their own size instead, row by row.
@@ -475,6 +495,7 @@ def stylize(
         raise UsageError(
             f"--strength {strength} is outside 0..1", "0 keeps the photograph, 1 is the full style"
         )
+    styles = styles or _only_style(engine.manifest)
     names = _named(contents, styles)
     paths = _result_paths(out, contents, names)
     kept = chain(contents, map(Path, styles), made_files(engine.folder))
@@ -579,6 +600,22 @@ class _Contents:
         """A photograph, which is let go of here."""
         rgb = self._kept.pop(path, None)
         return load_image(path) if rgb is None else rgb
+
+
+def _only_style(manifest: Manifest) -> list[str]:
+    """The style of a bundle that has one.
+
+    Raises:
+        UsageError: it has more, or none.
+    """
+    known = [style.id for style in manifest.styles]
+    if len(known) != 1:
+        listed = f": {', '.join(known)}" if known else ""
+        raise UsageError(
+            f"the bundle has {len(known)} styles, --style says which to draw in",
+            f"give --style ID or a picture{listed}",
+        )
+    return known
 
 
 def _named(contents: Sequence[Path], styles: Sequence[str]) -> list[str]:
