@@ -27,6 +27,8 @@ DEFAULT_RECIPE = "default_recipe.toml"
 Method = Literal["minmax", "percentile", "entropy", "mse"]
 Edges = Literal["float32", "int8"]
 Rounding = Literal["nearest", "learned"]
+# Chosen: a search that lasts longer wants a person, and `iast-export search`.
+MOST_FALLBACK_MINUTES = 120.0
 
 
 # A name or path: none is empty, and no file system takes a zero byte or more than this.
@@ -59,7 +61,8 @@ class QuantizeRecipe(Settings):
     without what the ReLU removes. `rounding`: weights to the nearest level, or learned for the
     least error of each layer. `bias_correction`: each layer's mean error goes into its bias.
     `equalize`: channels that share a scale and are very unlike are made alike, their factors moved
-    into the next layer.
+    into the next layer. `fallback`: minutes for each tier and runtime whose INT8 misses the rule
+    for default lanes, in which a search leaves the worst groups in float; 0: never.
     """
 
     edges: Edges = "float32"
@@ -67,6 +70,7 @@ class QuantizeRecipe(Settings):
     rounding: Rounding = "learned"
     bias_correction: bool = False
     equalize: bool = True
+    fallback: Annotated[float, Field(ge=0, le=MOST_FALLBACK_MINUTES)] = 2.0
 
 
 class VerifyRecipe(Settings):

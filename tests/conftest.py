@@ -21,6 +21,8 @@ name = "tiny"
 tiers = [{depth = 4, max_side_px = 32}, {depth = 1, max_side_px = 64}]
 [calibration]
 max_pairs = 8
+[quantize]
+fallback = 0
 [verify]
 images = 4
 [benchmark]

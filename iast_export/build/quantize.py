@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from iast_export.build.fallback import in_float, load_fallback
 from iast_export.build.learn import load_learned
 from iast_export.build.request import Build
 from iast_export.build.shapes import prove_shapes
@@ -28,7 +29,9 @@ _MADE = tuple(one for one in PRECISIONS if one != "fp32")
 
 
 def _params(build: Build) -> dict[str, Any]:
-    return {"quantize": build.recipe.quantize.model_dump(mode="json"), "versions": versions()}
+    left = {f"{runtime}/{tier}": names for (runtime, tier), names in in_float(build).items()}
+    chosen = build.recipe.quantize.model_dump(mode="json", exclude={"fallback"})
+    return {"quantize": chosen, "in_float": left, "versions": versions()}
 
 
 def _inputs(build: Build) -> list[Path]:
@@ -51,6 +54,7 @@ def _run(build: Build) -> None:
             "method": build.recipe.calibration.method,
             "set": SetFacts(name=found.name, sha256=found.sha256, images=len(found)),
             "calibrated": _calibrated_on(build),
+            "fallback": load_fallback(build),
             "rows": tuple(rows),
         }
     ).save(build.root / QUANTIZE_PATH)
@@ -61,7 +65,8 @@ def _quantize_onnx(build: Build) -> list[dict[str, Any]]:
     paths = [layout.onnx(tier, "int8") for tier in build.tiers]
     for i, (tier, path) in enumerate(zip(build.tiers, paths, strict=True)):
         build.progress("quantize ONNX", i, len(build.tiers))
-        made = quantize_onnx(layout.prepared("onnxruntime", tier), learned[tier], path)
+        left = in_float(build).get(("onnxruntime", tier.id), ())
+        made = quantize_onnx(layout.prepared("onnxruntime", tier), learned[tier], path, left)
         row = _row(build, path, "onnxruntime", "int8", tier, made.quantized_ops, made.islands)
         rows.append({**row, "rewrites": noted(load_model(layout.onnx(tier, "fp32")))})
     build.progress("quantize ONNX", len(build.tiers), len(build.tiers))
@@ -77,7 +82,12 @@ def _quantize_litert(build: Build) -> list[dict[str, Any]]:
         path = layout.tflite(precision)
         if precision == "int8":
             prepared = layout.prepared("litert", build.tiers[0])
-            made = quantize_litert(prepared, precision, learned, path, edges)
+            left = {
+                name
+                for (runtime, _), names in in_float(build).items()
+                for name in (names if runtime == "litert" else ())
+            }
+            made = quantize_litert(prepared, precision, learned, path, edges, left)
         else:
             given = learned if precision == "fp16" else None
             made = quantize_litert(layout.tflite("fp32"), precision, given, path)

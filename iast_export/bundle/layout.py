@@ -147,6 +147,11 @@ class Layout:
         """Rounded filters and shifted biases."""
         return self.root / "calibration" / "learned.safetensors"
 
+    @property
+    def fallback(self) -> Path:
+        """The operator groups that a build left in float to hold the rule for default lanes."""
+        return self.root / "calibration" / "fallback.json"
+
     def prepared(self, runtime: Runtime, tier: Tier) -> Path:
         """The FP32 file that a tier's INT8 is made of: one per tier for ONNX, one for LiteRT."""
         rest = f"{_of_tier(runtime, tier)}prepared{FAMILIES[runtime].suffix}"

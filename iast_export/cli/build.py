@@ -39,6 +39,20 @@ def build(as_json: bool, **given: Any) -> None:
     run_stages(request, None, as_json)
     if not as_json:
         _summary(request.out)
+        _tell_of_styles(request)
+
+
+def _tell_of_styles(request: Request) -> None:
+    """Says where a network was calibrated and judged on drawn styles, for want of artworks."""
+    from iast_export.network.adapters import PACKAGED
+
+    own = request.network != PACKAGED or request.checkpoint is not None
+    if own and request.styles is None:
+        console.say(
+            "note    styles are drawn by the project, since --styles names no folder: INT8 is "
+            "calibrated and judged on them, and artworks give codes of another range, so that it "
+            "may be decibels off on yours; give --styles FOLDER with the artworks that you ship"
+        )
 
 
 def _tell_of_checkpoint(request: Request) -> None:
@@ -54,12 +68,13 @@ def _tell_of_checkpoint(request: Request) -> None:
 
 def _summary(folder: Path) -> None:
     from iast_export.lanes.default_lane import load_hops, load_overflows, load_warnings
-    from iast_export.pages.summary import calibration_line, summary_rows
+    from iast_export.pages.summary import calibration_line, fallback_lines, summary_rows
 
     columns, rows = summary_rows(folder)
     console.table(f"{folder}", columns, rows)
     console.say(calibration_line(folder))
-    for line in [*load_warnings(folder), *load_hops(folder), *load_overflows(folder)]:
+    notes = (fallback_lines, load_warnings, load_hops, load_overflows)
+    for line in (line for told in notes for line in told(folder)):
         console.say(f"note    {line}")
     console.say(f"bundle  {folder}")
     console.say(f"report  {folder / 'reports' / 'report.html'}")

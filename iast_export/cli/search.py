@@ -62,9 +62,9 @@ def search(
       iast-export search dist/demo --tier d4-256px --runtime litert --budget 'psnr_db>=47'
     """
     from iast_export.build.request import Build
+    from iast_export.build.searching import search_build
     from iast_export.pages.search import search_tables, verdict_words
     from iast_export.search import Options, TimingOptions, parse_budgets
-    from iast_export.search.of_build import search_build
 
     wanted = parse_budgets(budgets)
     chosen = Options(minutes, TimingOptions(threads=threads))

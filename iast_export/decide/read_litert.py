@@ -95,6 +95,11 @@ def read_operators(model: tf.Model, graph: tf.Graph) -> tuple[Op, ...]:
     return tuple(_op(model, graph, n, layouts) for n in range(len(graph.operators)))
 
 
+def operator_type(name: str) -> str:
+    """The ONNX type of a TFLite operator; its own name where there is none."""
+    return _TYPES.get(name, name)
+
+
 def tensor_name(index: int) -> str:
     """How a tensor of the graph is called in the `Network`."""
     return f"t{index}"
@@ -140,7 +145,7 @@ def _op(model: tf.Model, graph: tf.Graph, n: int, layouts: set[int]) -> Op:
     weight, groups = _weight(name, source, constants)
     return Op(
         name=tensor_name(int(op.outputs[0])),
-        type=_TYPES.get(name, name),
+        type=operator_type(name),
         inputs=tuple(tensor_name(t) for t in computed),
         outputs=tuple(tensor_name(int(t)) for t in op.outputs),
         position=n,

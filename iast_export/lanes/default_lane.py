@@ -206,11 +206,22 @@ def _slowness(precision: AnyPrecision, speed: Speed) -> list[str]:
     return [] if same else [f"is not proven faster, {ratio.value:.2f}x the speed of FP32"]
 
 
+def holds_floors(psnr_db: float, drop: Drop) -> bool:
+    """Whether a lane's pictures are good enough for a default, whatever its speed."""
+    return not _losses(Fidelity(psnr_db, drop))
+
+
 def _damage(found: Fidelity) -> list[str]:
     """What keeps a lane from being a default, whatever its speed."""
     faults = []
     if found.psnr_db >= PSNR_CAP_DB:
         faults.append("computes nothing in integers")
+    return faults + _losses(found)
+
+
+def _losses(found: Fidelity) -> list[str]:
+    """What a lane loses more of than a default may."""
+    faults = []
     if found.psnr_db < FLOOR_DB:
         faults.append(f"is {found.psnr_db:.1f} dB from FP32, below {FLOOR_DB:.0f} dB")
     if found.drop:

@@ -22,7 +22,7 @@ from iast_export.pictures.imagesets import in_words
 from iast_export.reports.base import BENCHMARK_PATH, QUANTIZE_PATH, VERIFY_PATH
 from iast_export.reports.benchmark import BenchmarkReport
 from iast_export.reports.manifest import load_manifest
-from iast_export.reports.quantize import QuantizeReport
+from iast_export.reports.quantize import FallbackRow, QuantizeReport
 from iast_export.reports.verify import VerifyReport
 
 SUMMARY_COLUMNS = (
@@ -72,6 +72,28 @@ def calibration_line(folder: Path) -> str:
     counts = f"{max(used.values())}" if len(set(used.values())) == 1 else tiers
     left_out = in_words(report.calibrated.skipped)
     return f"calibrated on {counts} of {found} pictures of {report.set.name}{left_out}"
+
+
+def fallback_lines(folder: Path) -> list[str]:
+    """A line per tier and runtime whose INT8 missed the rule: what was chosen, what it costs.
+
+    Raises:
+        InputError: the report is missing or altered.
+    """
+    return [_fallback(row) for row in QuantizeReport.load(folder / QUANTIZE_PATH).fallback]
+
+
+def _fallback(row: FallbackRow) -> str:
+    what = f"all-INT8 in {runtime_name(row.runtime)} at {row.tier} is {row.int8_psnr_db:.1f} dB"
+    if row.in_float:
+        return (
+            f"{what} from FP32: {len(row.in_float)} of {row.groups} groups were left in float, for "
+            f"{row.psnr_db:.1f} dB at {row.fp32_ms / row.ms:.2f}x the speed of FP32 (all-INT8: "
+            f"{row.fp32_ms / row.int8_ms:.2f}x)"
+        )
+    if row.complete:
+        return f"{what} from FP32: no mix with float holds the rule and is faster than FP32"
+    return f"{what} from FP32: nothing better was found in time; build again to go on"
 
 
 def inspection_tables(found: dict[str, Any]) -> Iterator[Table]:

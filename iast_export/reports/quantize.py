@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -32,6 +32,34 @@ class QuantizeRow(Model):
     rewrites: dict[str, Count] = Field(default_factory=dict)
 
 
+class FallbackRow(Model):
+    """What was tried for a tier whose INT8 missed the rule for default lanes.
+
+    `in_float` names the groups of `groups` that its INT8 file has in float for that; none where no
+    file was found that holds the rule and is faster than FP32, or, not `complete`, the time was
+    out. Figures are of the file with everything in INT8 and of the best found, on evaluation pairs.
+    """
+
+    runtime: Runtime
+    tier: str
+    in_float: tuple[str, ...]
+    groups: Positive
+    complete: bool
+    int8_psnr_db: float
+    psnr_db: float
+    int8_ms: float
+    ms: float
+    fp32_ms: float
+
+
+class FallbackReport(Report):
+    """calibration/fallback.json."""
+
+    made_by: ClassVar[str] = "build"
+    schema_version: Literal[1] = 1
+    rows: tuple[FallbackRow, ...] = Field(min_length=1)
+
+
 class CalibratedOn(Model):
     """Which pictures calibrated: of `found`, how many at each tier; what was left out, and why."""
 
@@ -48,4 +76,5 @@ class QuantizeReport(Report):
     method: str
     set: SetFacts
     calibrated: CalibratedOn | None = None
+    fallback: tuple[FallbackRow, ...] = ()
     rows: tuple[QuantizeRow, ...] = Field(min_length=1)

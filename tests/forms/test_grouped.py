@@ -21,8 +21,9 @@ from iast_export.formats.onnx_graph import attribute, index_graph, load_model
 from iast_export.forms import Rewritten
 from iast_export.forms.grouped import dense_weight, form_in_litert, pays_in_onnx
 from iast_export.quantize.calibrate import collect
-from iast_export.quantize.equalize.factors import learn_factors, write_equalized_onnx
-from iast_export.quantize.equalize.pairs import find_pairs
+from iast_export.quantize.equalize.channels import Channels, follow
+from iast_export.quantize.equalize.factors import Equalization, write_equalized_onnx
+from iast_export.quantize.equalize.nodes import nodes_of_onnx
 from iast_export.quantize.learned import Learned, of_signatures
 from iast_export.quantize.litert import static as litert
 from iast_export.quantize.litert.static import quantize_litert
@@ -208,14 +209,11 @@ def test_learned_levels_of_every_group_reach_both_runtimes(tmp_path: Path) -> No
 
 
 def test_channels_of_groups_are_made_alike_before_they_are_dense(tmp_path: Path) -> None:
-    graph = load_model(onnx_fp32()).graph
-    index, pairs = index_graph(graph), find_pairs(graph)
-    unlike = {}
-    for pair in pairs:  # the first channel is a hundred times the others
-        outputs = len(index.constants[index.producers[pair.firsts[0].tensor].input[1]])
-        unlike[pair.between] = np.array([100.0] + [1.0] * (outputs - 1))
-    factors = learn_factors([(graph, unlike)])
-    path, ranges = litert_fp32()
+    channels = Channels()
+    layers = follow(nodes_of_onnx(load_model(onnx_fp32()).graph), channels).layers
+    free = [key for key, root in channels.known.items() if root]
+    factors = Equalization({key: 4.0 for key in free if channels.known[key] % 3 == 0})
+    factor_of, (path, ranges) = factors.of(channels), litert_fp32()
     prepared, equal = tmp_path / "prepared.tflite", tmp_path / "prepared.onnx"
     write_equalized_litert(path, prepared, factors)
     quantize_litert(prepared, "int8", of_signatures(ranges), tmp_path / "alike.tflite")
@@ -225,15 +223,16 @@ def test_channels_of_groups_are_made_alike_before_they_are_dense(tmp_path: Path)
     in_litert = {one.tobytes() for _, _, weight in held for one in weight}
     constants = index_graph(load_model(tmp_path / "alike.onnx").graph).constants.values()
     in_onnx = {one.tobytes() for weight in constants if weight.ndim == 4 for one in weight}
-    for pair in pairs:
-        node = index.producers[pair.firsts[0].tensor]
-        changed = factors.changed(index.constants[node.input[1]], index.constant(node, 2))
-        assert changed is not None
-        levels, _, _ = quantize_weight(
-            changed[0], np.zeros(len(changed[0]), np.float32), np.float32(1)
-        )
-        dense = dense_weight(levels, int(attribute(node, "group", 1)))
-        assert {one.tobytes() for one in dense} <= in_onnx & in_litert
+    index = index_graph(load_model(onnx_fp32()).graph)
+    changed = [(one, factors.changed(one, factor_of)) for one in layers]
+    assert sum(made is not None for _, made in changed) > 2
+    for layer, made in changed:
+        node = index.producers[layer.node.outputs[0]]
+        groups = int(attribute(node, "group", 1))
+        if made is None or groups == 1:
+            continue
+        levels, _, _ = quantize_weight(made[0], np.zeros(len(made[0]), np.float32), np.float32(1))
+        assert {one.tobytes() for one in dense_weight(levels, groups)} <= in_onnx & in_litert
 
 
 def test_sixteen_bits_keep_the_groups_that_float_is_fast_at(tmp_path: Path) -> None:

@@ -159,20 +159,16 @@ def _equalization(data: bytes, folder: Path, name: str) -> None:
 
     (folder / name).write_bytes(data)
     found = Equalization.load(folder / name)
-    weight = np.ones((2, 1, 3, 3), np.float32)
-    found.among([weight])
-    list(found.rows.values()), list(found.columns.values())
-    factors = [s for one in (*found.pairs, *found.norms) for s in one.factors]
+    factors = [*found.channels.values(), *(s for one in found.norms for s in one.factors)]
     require(all(np.isfinite(s) and s > 0 for s in factors), "a factor that divides nothing")
-    found.changed(weight, np.zeros(2, np.float32))
 
 
 def _equalization_seeds() -> Seeds:
-    from iast_export.quantize.equalize.factors import Equalization, PairFactors
+    from iast_export.quantize.equalize.factors import Equalization
     from iast_export.quantize.equalize.norms import NormFactors
 
     made = Equalization(
-        (PairFactors(("a" * 64, ""), ("b" * 64, "c" * 64), (2.0, 1.0), False),),
+        {"row:" + "a" * 64: 2.0, "column:" + "b" * 64: 0.5},
         (NormFactors(((9.0, 9.0, 9.0), (3.0, 2.0, 1.0)), (2.0, 4.0), (0.0, 0.5)),),
     )
     with tempfile.TemporaryDirectory() as name:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -11,21 +11,17 @@ import numpy as np
 
 from iast_export.decide.decide import decide_litert
 from iast_export.decide.policy import LITERT
-from iast_export.decide.read_litert import read_operators
+from iast_export.decide.read_litert import read_operators, tensor_index
 from iast_export.files.artifacts import write_atomic
 from iast_export.formats import tflite_file as tf
 from iast_export.formats import tflite_write as tw
 from iast_export.formats.onnx_graph import Array
 from iast_export.forms.grouped import dense_weight
+from iast_export.forms.tflite_forms import operator
+from iast_export.quantize.equalize.channels import Channels, Followed, Ids, Values, follow
 from iast_export.quantize.equalize.factors import Equalization
+from iast_export.quantize.equalize.nodes import filter_axes, nodes_of_litert
 from iast_export.quantize.onnx.layers import with_learned
-
-_AXES = {"CONV_2D": (0, 3, 1, 2), "DEPTHWISE_CONV_2D": (3, 0, 1, 2)}
-
-
-def filter_axes(name: str) -> tuple[int, ...]:
-    """How a convolution's weight, also a depthwise one's, becomes [O, I, kH, kW]; or empty."""
-    return _AXES.get(name, ())
 
 
 def replace_filters(
@@ -118,43 +114,67 @@ def equalize_litert(model: tf.Model, factors: Equalization) -> int:
     """Applies factors to every signature of an FP32 model, in place; sharing stays.
 
     Returns:
-        How many pairs and convolutions were changed: those whose filters the model holds, all of
-        them.
+        How many convolutions were changed.
     """
-    layers = [one for graph in model.subgraphs for one in _constant_convolutions(model, graph)]
-    chosen = factors.among(weight for _, _, _, weight in layers) if factors else factors
-    replaced: dict[tuple[int, int], int] = {}
-    for graph, op, order, weight in layers if chosen else []:
-        tensors = [graph.tensors[int(t)] for t in op.inputs[1:] if int(t) >= 0]
-        bias = (
-            np.frombuffer(tf.buffer_bytes(model, tensors[1]), np.float32)
-            if len(tensors) > 1
-            else None
-        )
-        made = chosen.changed(weight, bias)
-        for place, value in enumerate(made or ()):
-            if value is None:
+    channels = Channels()
+    every = [
+        (model.subgraphs[one.subgraph], follow(nodes_of_litert(model, one), channels))
+        for one in (tf.signatures(model) if factors else [])
+    ]
+    factor_of, count = factors.of(channels), 0
+    for graph, followed in every:
+        operators = list(graph.operators)
+        for layer in followed.layers:
+            made = factors.changed(layer, factor_of)
+            if made is None:
                 continue
-            new = value.transpose(np.argsort(order)) if place == 0 else value
-            key = int(tensors[place].buffer), int(tensors[0].buffer)
-            if key not in replaced:
-                replaced[key] = _new_buffer(model, new)
-            _read_weight(graph, op, place + 1, replaced[key], "equalized")
-    return len(chosen.pairs) + len(chosen.norms)
+            op, count = operators[layer.node.position], count + 1
+            order = filter_axes(tf.op_name(model, op))
+            for place, value in enumerate((made[0].transpose(np.argsort(order)), made[1]), start=1):
+                if value is not None:
+                    _read_weight(graph, op, place, _new_buffer(model, value), "equalized")
+        _correct(model, graph, followed, factor_of)
+    return count
 
 
-def _constant_convolutions(
-    model: tf.Model, graph: tf.Graph
-) -> Iterator[tuple[tf.Graph, Any, tuple[int, ...], Array]]:
-    """Graph, operator, how its weight becomes [O, I, kH, kW], and that; per convolution."""
-    for op in graph.operators:
-        order = filter_axes(tf.op_name(model, op))
-        if not order:
+def _correct(
+    model: tf.Model, graph: tf.Graph, followed: Followed, factor_of: Callable[[Ids], Values]
+) -> None:
+    """Lets operators read what they read per channel times factors, in place."""
+    operators = list(graph.operators)
+    ahead: dict[int, list[Any]] = {}
+    made: dict[tuple[str, bytes], int] = {}
+    for one in followed.corrections:
+        values = one.values(factor_of).astype(np.float32)
+        if np.all(values == 1):
             continue
-        constants = [graph.tensors[int(t)] for t in op.inputs[1:] if int(t) >= 0]
-        if all(tf.buffer_bytes(model, one) for one in constants):
-            held = np.frombuffer(tf.buffer_bytes(model, constants[0]), np.float32)
-            yield graph, op, order, held.reshape(constants[0].shape).transpose(order)
+        key, constant = (one.tensor, values.tobytes()), followed.graph.constants.get(one.tensor)
+        if key not in made and constant is not None:
+            product = np.asarray(constant * values)
+            made[key] = _new_tensor(model, graph, product.shape, one.tensor, product)
+        elif key not in made:
+            source = tensor_index(one.tensor)
+            shape = np.broadcast_shapes(tf.tensor_shape(graph.tensors[source]), values.shape)
+            factor = _new_tensor(model, graph, values.shape, f"{one.tensor}_factors", values)
+            made[key] = _new_tensor(model, graph, shape, one.tensor)
+            multiply = operator(model, "MUL", [source, factor], [made[key]])
+            multiply.builtinOptions = tf.schema().MulOptionsT()
+            multiply.builtinOptionsType = tf.schema().BuiltinOptions.MulOptions
+            ahead.setdefault(one.node.position, []).append(multiply)
+        operators[one.node.position].inputs[one.place] = made[key]
+    graph.operators = [n for i, op in enumerate(operators) for n in (*ahead.get(i, ()), op)]
+
+
+def _new_tensor(
+    model: tf.Model, graph: tf.Graph, shape: Sequence[int], name: str, value: Array | None = None
+) -> int:
+    """Adds a float tensor, with a value a constant, and returns its index."""
+    tensor = tf.schema().TensorT()
+    tensor.shape, tensor.type = list(shape), tf.schema().TensorType.FLOAT32
+    tensor.name = f"{tf.text(graph.name)}/{name}_equalized_{len(graph.tensors)}"
+    tensor.buffer = _new_buffer(model, value) if value is not None else 0
+    graph.tensors.append(tensor)
+    return len(graph.tensors) - 1
 
 
 def write_equalized_litert(source: Path, target: Path, factors: Equalization) -> None:

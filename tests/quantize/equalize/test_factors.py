@@ -19,14 +19,12 @@ from iast_export.build import convert
 from iast_export.errors import InputError
 from iast_export.quantize.equalize.factors import (
     Equalization,
-    PairFactors,
     equalize_onnx,
-    learn_factors,
+    learn_equalization,
 )
+from iast_export.quantize.equalize.learn import settled
 from iast_export.quantize.equalize.norms import NormFactors
-from iast_export.quantize.equalize.pairs import Branch, Pair, find_pairs
 from iast_export.quantize.litert.weights import equalize_litert
-from iast_export.quantize.onnx.layers import filter_key
 from iast_export.specs import RUNTIMES, Tier
 from tests.equalize_cases import Network, both_ways
 from tests.rewrite_cases import model_of, picture, run, weight
@@ -54,6 +52,19 @@ def chain(group: int = 1, clip: bool = False, spread: float = 1.5) -> onnx.Model
     return model_of(nodes, held, {"x": 3})
 
 
+def learned(folder: Path, *models: onnx.ModelProto) -> Equalization:
+    """Factors of the tiers of a network, from one picture."""
+    files = [(folder / f"{n}.onnx", [{"x": picture(3, 12, 12)}]) for n in range(len(models))]
+    for model, (path, _) in zip(models, files, strict=True):
+        onnx.save(model, str(path))
+    return learn_equalization(files)
+
+
+def assert_same(got: np.ndarray, wanted: np.ndarray) -> None:
+    """But for rounding to float32."""
+    assert np.abs(got - wanted).max() <= 1e-5 * np.abs(wanted).max()
+
+
 def largest(model: onnx.ModelProto, x: np.ndarray) -> np.ndarray:
     cut = onnx.ModelProto()
     cut.CopyFrom(model)
@@ -64,62 +75,62 @@ def largest(model: onnx.ModelProto, x: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("group", [1, 8])
 @pytest.mark.parametrize("rule", ["values", "weights"])
-def test_the_network_stays_the_same_and_its_channels_become_alike(group: int, rule: str) -> None:
+def test_the_network_stays_the_same_and_its_channels_become_alike(
+    group: int, rule: str, tmp_path: Path
+) -> None:
     model, x = chain(group), picture(3, 12, 12)
     wanted, before = run(model, {"x": x}), largest(model, x)
-    assert find_pairs(model.graph) == [Pair((Branch("a"),), "y", "r")]
-    values = learn_factors([(model.graph, {"r": before})])
-    equalize_onnx(model.graph, values if rule == "values" else factors_by_weights(model.graph))
-    assert np.abs(run(model, {"x": x}) - wanted).max() <= 1e-5 * np.abs(wanted).max()
+    made = learned(tmp_path, model) if rule == "values" else factors_by_weights(model.graph)
+    equalize_onnx(model.graph, made)
+    assert_same(run(model, {"x": x}), wanted)
     after = largest(model, x)
     assert after.max() / after.min() < 0.2 * before.max() / before.min()
 
 
-def test_channels_that_are_alike_are_left_alone() -> None:
-    model = chain(spread=0.1)
-    assert not learn_factors([(model.graph, {"r": largest(model, picture(3))})]).pairs
+def test_channels_that_are_alike_are_left_alone(tmp_path: Path) -> None:
+    assert not learned(tmp_path, chain(spread=0.1))
 
 
-def test_a_clip_does_not_let_scales_through() -> None:
-    assert not find_pairs(chain(clip=True).graph)
+def test_a_clip_does_not_let_scales_through(tmp_path: Path) -> None:
+    assert not learned(tmp_path, chain(clip=True))
 
 
 def test_dead_channels_keep_their_scale() -> None:
-    model, dead = chain(), np.array([0.0, 1, 2, 3, 4, 5, 6, 700])
-    factors = learn_factors([(model.graph, {"r": dead})]).pairs[0].factors
-    assert factors[0] == 1 and np.isfinite(factors).all() and max(factors) > 2
+    factors = settled(np.array([0.0, 1, 2, 3, 4, 5, 6, 70000]))
+    assert factors[0] == 1 and np.isfinite(factors).all() and factors.max() > 2
 
 
-def test_filters_that_are_not_unique_are_not_scaled() -> None:
+def test_filters_that_are_equal_have_one_factor(tmp_path: Path) -> None:
     model = chain()
-    held = {item.name: onnx.numpy_helper.to_array(item).copy() for item in model.graph.initializer}
-    held["v"][1] = held["v"][0]
-    model.graph.initializer[0].CopyFrom(onnx.numpy_helper.from_array(held["v"], "v"))
-    values, x = largest(model, picture(3)), {"x": picture(3)}
-    found = learn_factors([(model.graph, {"r": values})])
-    assert found.pairs[0].factors[:2] == (1.0, 1.0) and found.pairs[0].first[:2] == ("", "")
-    wanted = run(model, x)
+    held = onnx.numpy_helper.to_array(model.graph.initializer[0]).copy()
+    held[1] = held[0]
+    model.graph.initializer[0].CopyFrom(onnx.numpy_helper.from_array(held, "v"))
+    x = {"x": picture(3, 12, 12)}
+    wanted, found = run(model, x), learned(tmp_path, model)
     equalize_onnx(model.graph, found)
-    assert np.abs(run(model, x) - wanted).max() <= 1e-5 * np.abs(wanted).max()
+    assert found
+    assert_same(run(model, x), wanted)
 
 
-def test_tiers_are_seen_together_and_must_agree_on_what_follows() -> None:
+def test_tiers_are_seen_together(tmp_path: Path) -> None:
     one, other = chain(), chain()
-    values = largest(one, picture(3))
-    pooled = learn_factors([(one.graph, {"r": values}), (other.graph, {"r": 2 * values})])
-    assert pooled == learn_factors([(one.graph, {"r": 2 * values})])
-    changed = onnx.numpy_helper.from_array(2 * weight(8, 8), "w")
-    other.graph.initializer[2].CopyFrom(changed)
-    assert not learn_factors([(one.graph, {"r": values}), (other.graph, {"r": values})]).pairs
+    other.graph.initializer[2].CopyFrom(onnx.numpy_helper.from_array(2 * weight(8, 8), "w"))
+    alone, both = learned(tmp_path, one), learned(tmp_path, one, other)
+    assert set(alone.channels) < set(both.channels)
+    for model in (one, other):
+        wanted = run(model, {"x": picture(3)})
+        equalize_onnx(model.graph, both)
+        assert_same(run(model, {"x": picture(3)}), wanted)
+    filters = [onnx.numpy_helper.to_array(m.graph.initializer[-2]) for m in (one, other)]
+    assert np.array_equal(*filters)
 
 
 def test_factors_are_kept_in_a_file_and_a_broken_one_is_refused(tmp_path: Path) -> None:
-    model = chain()
-    found = learn_factors([(model.graph, {"r": largest(model, picture(3))})])
+    found = learned(tmp_path, chain())
     found.save(tmp_path / "factors.json")
     assert Equalization.load(tmp_path / "factors.json") == found
-    (tmp_path / "factors.json").write_text('{"pairs": [{"first": []}]}')
-    with pytest.raises(InputError, match="run `iast-export calibrate` again"):
+    (tmp_path / "factors.json").write_text('{"channels": [{"first": []}]}')
+    with pytest.raises(InputError, match="run `iast-export prepare` again"):
         Equalization.load(tmp_path / "factors.json")
 
 
@@ -142,7 +153,7 @@ class Unlike(nn.Module):
 
 def test_int8_comes_closer_in_both_runtimes(tmp_path: Path) -> None:
     plain, made = both_ways(Unlike, tmp_path)
-    assert len(made.factors.pairs) == 3
+    assert made.factors.channels
     for runtime in RUNTIMES:
         assert made.changed[runtime] < 1e-5
         assert made.db[runtime] > plain.db[runtime] + 1
@@ -153,17 +164,13 @@ def test_a_tflite_file_of_other_filters_is_left_as_it_is(tmp_path: Path) -> None
 
     tflite = tmp_path / "a.tflite"
     convert.convert_fp32(Network(Unlike), (Tier(1, 32),), tflite)
-    model = chain()
-    factors = learn_factors([(model.graph, {"r": largest(model, picture(3))})])
-    assert factors.pairs and equalize_litert(tf.read_model(tflite), factors) == 0
+    factors = learned(tmp_path, chain())
+    assert factors and equalize_litert(tf.read_model(tflite), factors) == 0
 
 
 @pytest.mark.parametrize(
     ("kind", "key", "value"),
     [
-        ("pairs", "factors", [1.0]), ("pairs", "factors", ["2", "1"]), ("pairs", "factors", [0, 1]),
-        ("pairs", "factors", [10**400, 1]), ("pairs", "first", "ab"),
-        ("pairs", "first", [None, ""]),
         ("norms", "filters", [[1, 2]]), ("norms", "factors", [True]), ("norms", "factors", [-1.0]),
         ("norms", "shifts", []), ("norms", "shifts", [None]),
     ],
@@ -172,9 +179,9 @@ def test_factors_that_belong_to_nothing_are_refused(
     kind: str, key: str, value: object, tmp_path: Path
 ) -> None:
     path = tmp_path / "factors.json"
-    pair = PairFactors(("a" * 64, ""), ("b" * 64, "c" * 64), (2.0, 1.0), True)
-    Equalization((pair,), (NormFactors(((3.0, 2.0, 1.0),), (2.0,), (0.5,)),)).save(path)
-    assert Equalization.load(path).pairs == (pair,)
+    made = Equalization({"row:a": 2.0}, (NormFactors(((3.0, 2.0, 1.0),), (2.0,), (0.5,)),))
+    made.save(path)
+    assert Equalization.load(path) == made
     raw = json.loads(path.read_text())
     raw[kind][0][key] = value
     path.write_text(json.dumps(raw))
@@ -182,8 +189,9 @@ def test_factors_that_belong_to_nothing_are_refused(
         Equalization.load(path)
 
 
-def test_factors_for_another_number_of_inputs_are_refused() -> None:
-    weight = np.ones((1, 3, 1, 1), np.float32)
-    found = Equalization((PairFactors(("x", "y"), (filter_key(weight[0]),), (2.0, 1.0), False),))
-    with pytest.raises(InputError, match="2 factors for the 3 inputs"):
-        found.changed(weight, None)
+@pytest.mark.parametrize("value", [0, -1.0, "2", True, None, 10**400])
+def test_a_factor_that_divides_nothing_is_refused(value: object, tmp_path: Path) -> None:
+    path = tmp_path / "factors.json"
+    path.write_text(json.dumps({"channels": {"row:a": value}, "norms": []}))
+    with pytest.raises(InputError, match=r"holds no factors|more than 64 bits"):
+        Equalization.load(path)

@@ -14,7 +14,9 @@ from onnx import helper
 from torch import Tensor, nn
 
 from iast_export.forms.large_kernels import block_weight, unfold_weight
+from iast_export.quantize.equalize.channels import Channels, Layer
 from iast_export.quantize.equalize.factors import Equalization, equalize_onnx, see_channels
+from iast_export.quantize.equalize.nodes import Node
 from iast_export.quantize.equalize.norms import (
     ChannelSpread,
     Normalized,
@@ -123,9 +125,14 @@ def test_a_filter_is_known_with_a_scale_folded_in_and_in_blocks() -> None:
     assert blocks.shape == (32, 12, 5, 5)
     assert factors.found_among(fingerprints(blocks)).tolist() == [i // 4 for i in range(32)]
     assert (factors.found_among(fingerprints(other)) == -1).all()
-    made = Equalization(norms=(factors,)).changed(blocks, np.ones(32, np.float32))
+    bias = np.ones(32, np.float32)
+    first, second = (
+        Layer(Node("Conv", 0, ("x",), ("y",), one, bias[: len(one)]), None, np.arange(len(one)))
+        for one in (blocks, other)
+    )
+    made = Equalization(norms=(factors,)).changed(first, lambda ids: np.ones(len(ids)))
     assert made is not None and np.array_equal(made[0], blocks / 2) and (made[1] == 0.25).all()
-    assert Equalization(norms=(factors,)).changed(other, None) is None
+    assert Equalization(norms=(factors,)).changed(second, lambda ids: np.ones(len(ids))) is None
 
 
 class Unlike(nn.Module):
@@ -162,7 +169,7 @@ def test_values_are_seen_without_outliers_and_over_all_pictures(tmp_path: Path) 
     onnx.save(chain(), path)
     other = 3 * picture(3, 450, 450, seed=1)
     other[0, :, 80, 80] = 1e4
-    _, (_, seen) = see_channels(path, [{"x": x}, {"x": other}])
+    _, (_, seen) = see_channels(path, [{"x": x}, {"x": other}], Channels())
     made = [values(chain(), one) for one in (x, other)]
     assert np.allclose(seen["a"].deviation, made[0].std((0, 2, 3)), rtol=1e-4)
     assert (seen["a"].high < made[1].max((0, 2, 3)) / 100).all()

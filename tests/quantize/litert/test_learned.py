@@ -15,9 +15,10 @@ from iast_export.build.tracing import pseudo_photograph
 from iast_export.decide.decide import decide_litert
 from iast_export.formats import tflite_file as tf
 from iast_export.quantize.calibrate import collect
+from iast_export.quantize.equalize.nodes import filter_axes
 from iast_export.quantize.learned import of_signatures
 from iast_export.quantize.litert.static import quantize_litert
-from iast_export.quantize.litert.weights import filter_axes, replace_filters
+from iast_export.quantize.litert.weights import replace_filters
 from iast_export.quantize.observers import observe_onnx
 from iast_export.quantize.onnx.layers import filter_key, quantize_weight, with_learned
 from iast_export.quantize.onnx.qdq import tensors_to_calibrate

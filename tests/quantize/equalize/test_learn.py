@@ -1,5 +1,4 @@
-"""Branches that are concatenated are equalized together: which, how, in every tier and both
-runtimes."""
+"""Factors of channels: which become alike, how, in every tier and both runtimes."""
 
 from __future__ import annotations
 
@@ -13,15 +12,14 @@ from onnx import helper, numpy_helper
 from iast_export.formats import tflite_file as tf
 from iast_export.formats.onnx_graph import load_model
 from iast_export.lanes.judge import Scorers
+from iast_export.quantize.equalize.channels import Channels
 from iast_export.quantize.equalize.factors import (
     Equalization,
     equalize_onnx,
     learn_equalization,
-    learn_factors,
     see_channels,
     write_equalized_onnx,
 )
-from iast_export.quantize.equalize.pairs import Branch, Pair, find_pairs, tensors_to_see
 from iast_export.quantize.learned import Learned, of_signatures
 from iast_export.quantize.litert.lanes import write_int16x8
 from iast_export.quantize.litert.weights import write_equalized_litert
@@ -65,8 +63,7 @@ def joined(
 
 
 def equalized(model: onnx.ModelProto, folder: Path) -> tuple[Equalization, onnx.ModelProto]:
-    """Factors from one picture, and the model with them, after it was found to be the same
-    network."""
+    """Factors from one picture, and the model with them, found to be the same network."""
     onnx.save(model, str(folder / "a.onnx"))
     found = learn_equalization([(folder / "a.onnx", [{"x": X}])])
     changed = onnx.ModelProto()
@@ -77,11 +74,11 @@ def equalized(model: onnx.ModelProto, folder: Path) -> tuple[Equalization, onnx.
     return found, changed
 
 
-def sizes_of(model: onnx.ModelProto, folder: Path) -> np.ndarray:
+def sizes_of(model: onnx.ModelProto, folder: Path, relu: bool = False) -> np.ndarray:
     """The largest value of each channel that the reading layer reads."""
     onnx.save(model, str(folder / "seen.onnx"))
-    (_, seen), _ = see_channels(folder / "seen.onnx", [{"x": X}])
-    return seen[find_pairs(model.graph)[0].between]
+    seen, _ = see_channels(folder / "seen.onnx", [{"x": X}], Channels())
+    return np.asarray(seen.largest["r" if relu else "j"])
 
 
 @pytest.mark.parametrize("relu", [False, True])
@@ -92,20 +89,15 @@ def test_whichever_branch_is_larger_they_become_alike(
     sizes: tuple[float, ...], relu: bool, tmp_path: Path
 ) -> None:
     model = joined({f"b{i}": size for i, size in enumerate(sizes)}, relu=relu)
-    (pair,) = find_pairs(model.graph)
-    ends = tuple(f"b{i}" if relu else f"b{i}_c" for i in range(len(sizes)))
-    assert pair == Pair(tuple(Branch(name) for name in ends), "y", "r" if relu else "j")
     found, changed = equalized(model, tmp_path)
-    before, after = sizes_of(model, tmp_path), sizes_of(changed, tmp_path)
+    before, after = sizes_of(model, tmp_path, relu), sizes_of(changed, tmp_path, relu)
     used = before > 0
-    assert len(found.pairs) == 1 and len(found.pairs[0].first) == len(
-        found.pairs[0].factors
-    ) == len(before)
+    assert found.channels
     assert np.ptp(np.log(after[used])) < 0.6 * np.ptp(np.log(before[used]))
 
 
 def test_branches_that_are_alike_are_left_alone(tmp_path: Path) -> None:
-    assert not equalized(joined({"a": 1.0, "b": 1.2}), tmp_path)[0].pairs
+    assert not equalized(joined({"a": 1.0, "b": 1.2}), tmp_path)[0]
 
 
 @pytest.mark.parametrize("size", [0.01, 1.0, 100.0])
@@ -120,63 +112,60 @@ def test_a_branch_of_no_convolution_keeps_its_scale_and_the_other_becomes_like_i
         model.graph.initializer.append(numpy_helper.from_array(np.array(values, np.int64), name))
     next(node for node in model.graph.node if node.op_type == "Concat").input[0] = "s"
     model.graph.node.insert(0, cut)
-    assert find_pairs(model.graph)[0].firsts == (Branch("s", scaled=False), Branch("a_c"))
-    assert tensors_to_see(model.graph) == ["j", "s"]
     found, changed = equalized(model, tmp_path)
     if size == 1.0:
-        assert not found.pairs
+        assert not found
         return
-    assert found.pairs[0].factors[:3] == (1.0, 1.0, 1.0) and found.pairs[0].first[:3] == (
-        "",
-        "",
-        "",
-    )
-    before, after = (np.log(sizes_of(one, tmp_path)) for one in (model, changed))
+    sizes = [sizes_of(one, tmp_path) for one in (model, changed)]
+    assert np.array_equal(sizes[0][:3], sizes[1][:3])
+    before, after = (np.log(one[one > 0]) for one in sizes)
     assert abs(after[:3].mean() - after[3:].mean()) < 0.6 * abs(
         before[:3].mean() - before[3:].mean()
     )
 
 
-def test_a_branch_that_something_else_reads_keeps_its_scale(tmp_path: Path) -> None:
+def test_a_result_keeps_its_scale(tmp_path: Path) -> None:
     model = joined({"a": 1.0, "b": 100.0})
     model.graph.output.append(
         helper.make_tensor_value_info("b", onnx.TensorProto.FLOAT, [1, 4, 10, 10])
     )
-    assert find_pairs(model.graph)[0].firsts == (Branch("a_c"), Branch("b", scaled=False))
-    assert equalized(model, tmp_path)[0].pairs[0].factors[4:] == (1.0,) * 4
+    before, after = (sizes_of(one, tmp_path) for one in (model, equalized(model, tmp_path)[1]))
+    assert np.array_equal(before[4:], after[4:]) and not np.array_equal(before[:4], after[:4])
 
 
-def test_a_branch_that_is_joined_twice_keeps_its_scale(tmp_path: Path) -> None:
+def test_a_branch_that_is_joined_twice_has_the_same_factors_in_both_places(tmp_path: Path) -> None:
     model = joined({"a": 1.0, "b": 100.0})
     again = next(node for node in model.graph.node if node.op_type == "Concat")
     again.input.append("b")
     model.graph.initializer[-2].CopyFrom(numpy_helper.from_array(weight(6, 12), "w"))
-    found, _ = equalized(model, tmp_path)
-    assert found.pairs[0].factors[4:] == (1.0,) * 8 and found.pairs[0].factors[0] != 1
+    before, after = (sizes_of(one, tmp_path) for one in (model, equalized(model, tmp_path)[1]))
+    assert np.array_equal(after[4:8], after[8:]) and not np.array_equal(before[:4], after[:4])
 
 
-def test_concatenations_within_concatenations_are_one(tmp_path: Path) -> None:
+def test_concatenations_within_concatenations_are_followed(tmp_path: Path) -> None:
     inner = helper.make_node("Concat", ["a", "b"], ["i"], axis=1)
     model = joined({"a": 1.0, "b": 100.0, "c": 10.0})
     outer = next(node for node in model.graph.node if node.op_type == "Concat")
     outer.input[:] = ["i", "c"]
     model.graph.node.insert([node.output[0] for node in model.graph.node].index("j"), inner)
-    assert [one.tensor for one in find_pairs(model.graph)[0].firsts] == ["a_c", "b_c", "c_c"]
-    assert len(equalized(model, tmp_path)[0].pairs[0].factors) == 12
+    before, after = (sizes_of(one, tmp_path) for one in (model, equalized(model, tmp_path)[1]))
+    assert len(before) == 12
+    used = before > 0
+    assert np.ptp(np.log(after[used])) < 0.6 * np.ptp(np.log(before[used]))
 
 
-def test_tiers_must_agree_on_the_branches(tmp_path: Path) -> None:
-    one, other = joined({"a": 1.0, "b": 100.0}), joined({"a": 1.0, "b": 100.0})
-    tiers = []
-    for model in (one, other):
-        onnx.save(model, str(tmp_path / "a.onnx"))
-        tiers.append(see_channels(tmp_path / "a.onnx", [{"x": X}])[0])
-    assert len(learn_factors(tiers).pairs) == 1
-    tiers[1][0].output.append(
-        helper.make_tensor_value_info("b", onnx.TensorProto.FLOAT, [1, 4, 10, 10])
-    )
-    seen = {**tiers[1][1], "b": np.ones(4)}
-    assert not learn_factors([tiers[0], (tiers[1][0], seen)]).pairs
+def test_what_one_tier_needs_as_it_is_keeps_its_scale_in_all(tmp_path: Path) -> None:
+    files = []
+    for number in range(2):
+        model = joined({"a": 1.0, "b": 100.0})
+        if number:
+            for name in ("a", "b"):
+                model.graph.output.append(
+                    helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1, 4, 10, 10])
+                )
+        files.append((tmp_path / f"{number}.onnx", [{"x": X}]))
+        onnx.save(model, str(files[-1][0]))
+    assert learn_equalization(files[:1]) and not learn_equalization(files)
 
 
 @pytest.mark.parametrize("widths", [(8, 24), (24, 8)])
@@ -184,13 +173,13 @@ def test_int8_comes_closer_in_both_runtimes(widths: tuple[int, int], tmp_path: P
     network = Network(Branches, widths=widths)
     before = write_files(network, tmp_path, equalize=False).db
     made = write_files(network, tmp_path)
-    assert [len(pair.factors) for pair in made.factors.pairs] == [32]
+    assert made.factors
     assert all(made.db[runtime] > before[runtime] + 10 for runtime in before), (before, made.db)
 
 
 def test_tiers_share_the_bytes_of_equalized_weights(tmp_path: Path) -> None:
     made = write_files(Network(Branches, (1, 2)), tmp_path)
-    assert made.factors.pairs
+    assert made.factors
     equal = tmp_path / "e.tflite"
     write_equalized_litert(made.litert, equal, made.factors)
     for tier, fp32 in made.onnx.items():

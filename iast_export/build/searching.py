@@ -39,25 +39,26 @@ def search_build(
     check_folders(build.root)
     check_inputs_apart(build.root, build.inputs())
     with working(build.root):
-        return _search_build(build, tier_id, budgets, out, options, runtime)
+        tier = find_tiers(build.tiers, [tier_id], "the recipe")[0]
+        if options.minutes <= 0:
+            raise UsageError(f"--minutes {options.minutes:g} is no time", "give a number above 0")
+        return search_tier(build, tier, budgets, out, options, runtime, seals_of(build))
 
 
-def _search_build(
+def search_tier(
     build: Build,
-    tier_id: str,
+    tier: Tier,
     budgets: tuple[Budget, ...],
     out: Path | None,
     options: Options,
     runtime: Runtime,
+    seals: Seals,
 ) -> SearchReport:
-    tier = find_tiers(build.tiers, [tier_id], "the recipe")[0]
-    if options.minutes <= 0:
-        raise UsageError(f"--minutes {options.minutes:g} is no time", "give a number above 0")
-    pairs = evaluation_pairs(build)
-    subject, inputs = _subject(build, tier, runtime, pairs)
+    """As `search_build`, for who works in the folder already; files are held to `seals`."""
+    subject, inputs = _subject(build, tier, runtime, evaluation_pairs(build), seals)
     weights = build.recipe.verify.perceptual_weights
     params = {
-        "quantize": build.recipe.quantize.model_dump(mode="json"),
+        "quantize": build.recipe.quantize.model_dump(mode="json", exclude={"fallback"}),
         "verify": build.recipe.verify.model_dump(mode="json"),
         "set_sha256": build.evaluation_set.sha256,
         "styles": build.styles_sha256,
@@ -78,10 +79,14 @@ def _search_build(
 
 
 def _subject(
-    build: Build, tier: Tier, runtime: Runtime, pairs: Sequence[EvaluationPair]
+    build: Build,
+    tier: Tier,
+    runtime: Runtime,
+    pairs: Sequence[EvaluationPair],
+    seals: Seals,
 ) -> tuple[Subject, list[Path]]:
     """What is searched, and the files that decide its figures."""
-    layout, seals = build.layout, seals_of(build)
+    layout = build.layout
     reference, fp32 = layout.onnx(tier, "fp32"), layout.transfer(runtime, "fp32", tier)
     prepared = layout.prepared(runtime, tier)
     inputs = [reference, fp32, prepared, layout.ranges(runtime, tier), layout.learned]
