@@ -194,6 +194,22 @@ def one_style_factory(checkpoint: Path | None) -> OneStyleNet:
         return OneStyleNet()
 
 
+class LeakyTransfer(nn.Module):
+    """forward(content): convolutions with rectifiers that leak, and a place of each row."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        widths = (3, 8, 8, 8, 3)
+        pairs = zip(widths[:-1], widths[1:], strict=True)
+        self.layers = nn.ModuleList(nn.Conv2d(a, b, 3, padding=1) for a, b in pairs)
+
+    def forward(self, content: Tensor) -> Tensor:
+        x = content + 0.1 * torch.linspace(-1, 1, content.shape[2]).view(1, 1, -1, 1)
+        for layer in self.layers[:-1]:
+            x = torch.nn.functional.leaky_relu(layer(x), 0.3)
+        return torch.sigmoid(self.layers[-1](x))
+
+
 class _DepthwiseTransfer(nn.Module):
     """forward(content, mean, std): depthwise layers and a normalization; INT8 has nothing to
     gain."""

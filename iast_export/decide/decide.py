@@ -114,7 +114,7 @@ class _Decider:
         self._take(self._joined())
         self._feed_all([op for op in self.network.ops if op.name in self.integers])
         for op in self.network.ops:
-            if self._is_integer_swish(op):
+            if self._is_integer_activation(op):
                 self._take([op])
                 self._feed_all([op])
         sums = self._sums()
@@ -178,14 +178,19 @@ class _Decider:
         maker = self.network.producers.get(root)
         return root in self.integers or (maker is not None and self.flow.joins(maker))
 
-    def _is_integer_swish(self, op: Op) -> bool:
-        """A hard swish between integers."""
-        if op.type != "HardSwish" or not self.policy.swish or not self._made(op.inputs[0]):
+    def _is_integer_activation(self, op: Op) -> bool:
+        """A function of each value between integers.
+
+        What floats read too stays float: it would be rounded for them. But a rectifier that leaks
+        is a table in integers, cheaper than what converts for one, so that an integer reader does.
+        """
+        if op.type not in self.policy.activations or not self._made(op.inputs[0]):
             return False
         readers = self.network.readers.get(op.name, [])
         asked = any(not self.flow.joins(reader) for reader in readers)
         inside = asked and op.name not in self.network.outputs
-        return inside and all(reader.name in self.integers for reader in readers)
+        enough = any if op.type == "LeakyRelu" else all
+        return inside and enough(reader.name in self.integers for reader in readers)
 
     def _made(self, name: str, more: Collection[str] = ()) -> bool:
         """Whether integers, and `more` operators that might be some, made a tensor's values."""

@@ -38,7 +38,6 @@ class Policy:
 
     Attributes:
         convolutions: types that compute in integers wherever they stand.
-        computed_weights: those too whose weights are computed.
         smallest_head: of a convolution of 1x1, outputs below which it stays in float.
         large_kernels: those on few channels too, even where they can't read blocks of pixels.
         form: in which a convolution of a weight [O, I / groups, kH, kW] and so many groups
@@ -48,7 +47,7 @@ class Policy:
         clamps: types that clamp in integers.
         clamps_fold: they do as part of the range of what they alone read, moved before movements
             for that; else wherever what they read was made by integers.
-        swish: a hard swish between integers is one.
+        activations: types of functions of each value that are integers between integers.
         sums_among: sums are integers where they are clamped and integers alone read them; else
             wherever both sides were made by integers.
         concatenation_alone: one of unlike values is written in integers where integers alone read
@@ -59,7 +58,6 @@ class Policy:
     """
 
     convolutions: frozenset[str]
-    computed_weights: bool
     smallest_head: int
     large_kernels: bool
     form: Callable[[Shape, int], GroupForm]
@@ -67,7 +65,7 @@ class Policy:
     padding: frozenset[str]
     clamps: frozenset[str]
     clamps_fold: bool
-    swish: bool
+    activations: frozenset[str]
     sums_among: bool
     concatenation_alone: bool
     reshapes_stay: bool
@@ -80,7 +78,9 @@ class Policy:
     def takes(self, op: Op) -> bool:
         """Whether an operator computes in integers wherever it stands."""
         if op.type not in self.convolutions or not op.weight:
-            return op.type in self.convolutions and self.computed_weights
+            return (
+                False  # no kernel takes weights that are computed: they have no scale per channel
+            )
         outputs, _, height, width = op.weight
         fits = outputs >= self.smallest_head or height * width > 1
         slow = not self.large_kernels and op.mode != "blocks" and self.is_shallow(op)
@@ -104,7 +104,6 @@ class Policy:
 
 ONNX = Policy(
     convolutions=frozenset(["Conv"]),  # transposed ones are slower in INT8
-    computed_weights=False,
     smallest_head=4,
     large_kernels=False,  # 28 ms to 12 in float
     form=form_in_onnx,
@@ -112,14 +111,14 @@ ONNX = Policy(
     padding=frozenset(["edge", "reflect"]),
     clamps=CLAMPS,
     clamps_fold=True,
-    swish=True,  # in float, a sum and a product there cost a quarter of an island
+    # In float, a hard swish's sum and product cost a quarter of an island; a LeakyRelu is a table.
+    activations=frozenset(["HardSwish", "LeakyRelu"]),
     sums_among=True,  # a residual one without ReLU: measured as fast in float, and 5 dB closer
     concatenation_alone=True,
     reshapes_stay=True,
 )
 LITERT = Policy(
     convolutions=frozenset(["Conv", "ConvTranspose"]),
-    computed_weights=True,
     smallest_head=1,
     large_kernels=True,
     form=form_in_litert,
@@ -127,7 +126,7 @@ LITERT = Policy(
     padding=frozenset(["constant"]),
     clamps=frozenset(["Relu"]),
     clamps_fold=False,
-    swish=False,  # XNNPACK leaves its INT8 form to a slow reference kernel
+    activations=frozenset(["LeakyRelu"]),  # HARD_SWISH in INT8 is a slow reference kernel
     sums_among=False,  # of two convolutions: one rounding. Along a trunk: 5 dB for 3 % of the time
     concatenation_alone=False,
     reshapes_stay=False,

@@ -8,6 +8,9 @@ from iast_export.specs import Runtime
 
 _STATISTICS = "normalization statistics do not survive 8 bits"
 _SMOOTH = "smooth functions fall back to float or lose by it"
+_COMPUTED = "weights that are not constant"
+_AVERAGES = "averages are sums of many values, which would be rounded once more"
+_LEAKS = "a rectifier that leaks, between float operators"
 _ASKED = "asked to stay in float"
 _OF_ONNX = {
     **dict.fromkeys(
@@ -27,6 +30,7 @@ _OF_ONNX = {
         (
             "Elu",
             "Exp",
+            "Erf",
             "Gelu",
             "HardSigmoid",
             "HardSwish",
@@ -39,13 +43,24 @@ _OF_ONNX = {
         ),
         _SMOOTH,
     ),
+    "AveragePool": _AVERAGES,
+    "GlobalAveragePool": _AVERAGES,
     "ConvTranspose": "transposed convolutions are slower in INT8",
+    "GridSample": "samples between pixels: no integer kernel",
+    "LeakyRelu": _LEAKS,
+    "PRelu": "slopes per channel: no integer kernel",
     "Resize": "interpolation falls back to float",
 }
 _ONNX_HEAD = "a head of few channels"
 
 _LOST = "normalization statistics: 8 bits lose narrow channels"
 _OF_LITERT = {
+    **dict.fromkeys(("ELU", "EXP", "GELU", "LOG", "TANH"), _SMOOTH),
+    "AVERAGE_POOL_2D": _AVERAGES,
+    "BATCH_MATMUL": "a product of matrices",
+    "LEAKY_RELU": _LEAKS,
+    "PRELU": "slopes per channel: no integer kernel in XNNPACK",
+    "SOFTMAX": _SMOOTH,
     "DEPTHWISE_CONV_2D": "depthwise, and read by float operators: no faster in INT8",
     "ADD": "a sum inside an island, or along the trunk, where rounding would add up",
     "FULLY_CONNECTED": "a dense layer on codes: small, and it sets every normalization",
@@ -68,6 +83,8 @@ def reason_in_float(op: Op, runtime: Runtime) -> str:
 
 
 def _in_litert(op: Op) -> str:
+    if op.type in LITERT.convolutions and not op.weight:
+        return _COMPUTED
     form = LITERT.form_of(op)
     if form == "dense":
         return _ASKED
@@ -88,7 +105,7 @@ def _in_onnx(op: Op) -> str:
 
 def _of_onnx_convolution(op: Op) -> str:
     if not op.weight:
-        return "weights that are not constant"
+        return _COMPUTED
     form = ONNX.form_of(op)
     if form == "joined":
         return "a depthwise convolution that float operators read is no faster in INT8"

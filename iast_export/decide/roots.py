@@ -79,7 +79,8 @@ def _root(flow: Flow, name: str, unit: bool) -> Root:
     network = flow.network
     source, (low, high) = network.file_name(name), bounds_of(flow, name)
     reader = network.only_reader(name)
-    if flow.policy.swish and reader is not None and reader.type == "HardSwish":
+    swishes = "HardSwish" in flow.policy.activations
+    if swishes and reader is not None and reader.type == "HardSwish":
         low = SWISH_ZERO if low is None else max(low, SWISH_ZERO)
     if unit:
         return Root(source, 0.0, 1.0, True)

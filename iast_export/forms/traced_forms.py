@@ -120,6 +120,8 @@ class TracedForms(TorchFunctionMode):
 
     def formed(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The result of an operator in another form; None: it has none."""
+        if func is torch.linspace:
+            return _linspace(*args, **kwargs)
         name = str(getattr(func, "__name__", "")) if args else ""
         if not name or not isinstance(args[0], Tensor):
             return self._pair(func, args, kwargs) if name else None
@@ -239,6 +241,15 @@ class TracedForms(TorchFunctionMode):
             return None
         self.counts["positions"] += 1
         return self._in_layout(F.conv2d(picture, weight[:, :, None, None]), layout)
+
+
+def _linspace(start: Any, end: Any, steps: Any, **kwargs: Any) -> Tensor | None:
+    """Positions along a side of any length, which the exporter would fix at the traced one."""
+    if isinstance(steps, int) or not all(isinstance(one, (float, int)) for one in (start, end)):
+        return None
+    places = torch.arange(steps, **{"dtype": torch.float32, **kwargs})
+    result: Tensor = start + places * ((end - start) / places[-1:])
+    return result
 
 
 def _changes_in_place(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:

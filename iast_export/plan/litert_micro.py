@@ -19,7 +19,7 @@ from iast_export.plan.groups import Group
 from iast_export.plan.onnx_micro import edges
 from iast_export.plan.planned import Planned
 from iast_export.quantize.litert.delegation import SignatureDelegation, delegation_of
-from iast_export.quantize.litert.moves import hide_block_moves, show_block_moves
+from iast_export.quantize.litert.moves import hide_unknown, show_unknown
 from iast_export.quantize.litert.weights import densify_litert
 
 # Of every range: speed does not depend on it.
@@ -55,12 +55,12 @@ def int8_model(fp32: bytes) -> bytes:
 
         alone = tf.parse(fp32)
         densify_litert(alone)
-        hide_block_moves(alone)
+        hide_unknown(alone)
         tool = quantizer.Quantizer(bytearray(tw.serialize(alone, named_constants=True)))
         tool.add_static_config(".*", qtyping.TFLOperationName.ALL_SUPPORTED, 8, 8)
         made = tool.quantize(_spans(alone), enable_progress_report=False)
         model = tf.parse(bytes(made.quantized_model))
-        show_block_moves(model)
+        show_unknown(model)
         _integer_edges(model)
         data = tw.serialize(model)
         _interpreter(data, 1)

@@ -42,7 +42,7 @@ def test_a_convolution_its_clamp_and_the_movements_around_it_are_integers(policy
         ((16, 16, 3, 3), 1, True, True),
         ((2, 16, 1, 1), 1, False, True),
         ((2, 16, 3, 3), 1, True, True),
-        ((), 1, False, True),
+        ((), 1, False, False),
         ((1024, 2, 3, 3), 512, False, False),
     ],
     ids=["dense", "narrow head", "small but wide", "computed weights", "few channels a group"],
@@ -71,6 +71,18 @@ def test_a_depthwise_convolution_follows_the_convolutions_that_read_it(policy: P
     depthwise = conv("x", "a", (16, 1, 3, 3), 16)
     assert "a" in integers(policy, depthwise, op("Relu", "a", "b"), conv("b", "y"))
     assert "a" not in integers(policy, depthwise, op("Sigmoid", "a", "y"))
+
+
+@BOTH
+def test_a_rectifier_that_leaks_is_an_integer_where_one_reads_it(policy: Policy) -> None:
+    leak = (conv("x", "a"), op("LeakyRelu", "a", "b"))
+    assert integers(policy, *leak, op("Slice", "b", "c"), conv("c", "y")) == {"a", "b", "c", "y"}
+    shared = (conv("b", "d"), op("Sigmoid", "b", "s"), op("Mul", "d s", "y"))
+    assert "b" in integers(policy, *leak, *shared), "a float reads it, too"
+    assert "b" not in integers(policy, *leak, op("Sigmoid", "b", "y"))
+    assert "b" not in integers(
+        policy, op("Tanh", "x", "a"), op("LeakyRelu", "a", "b"), conv("b", "y")
+    )
 
 
 @BOTH

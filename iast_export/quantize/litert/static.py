@@ -39,7 +39,7 @@ from iast_export.quantize.litert.delegation import SignatureDelegation, delegati
 from iast_export.quantize.litert.edges import integer_edges
 from iast_export.quantize.litert.final_clamp import decide_unclamped
 from iast_export.quantize.litert.half import write_half_safe
-from iast_export.quantize.litert.moves import hide_block_moves, show_block_moves
+from iast_export.quantize.litert.moves import hide_unknown, show_unknown
 from iast_export.quantize.litert.weights import densify_litert, replace_filters
 from iast_export.quantize.settle import settled_ranges
 from iast_export.runtimes.gpu_operators import held
@@ -51,6 +51,7 @@ CONVOLUTIONS = ("CONV_2D", "TRANSPOSE_CONV")
 WEIGHTED = (*CONVOLUTIONS, "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 TOOL_NAMES = {
     "DEPTH_TO_SPACE": "RESHAPE",  # as `moves` hides it
+    "LEAKY_RELU": "RELU",
     "SPACE_TO_DEPTH": "RESHAPE",
     "TRANSPOSE_CONV": "CONV_2D_TRANSPOSE",
 }
@@ -214,7 +215,7 @@ def run_tool(
         data: a model with named constants.
         configure: gives a `quantizer.Quantizer` its recipe.
         calibration: min and max by tensor name; None where nothing is static.
-        spelled: see `moves.show_block_moves`.
+        spelled: see `moves.show_unknown`.
 
     Raises:
         ToolError: the quantizer fails.
@@ -223,7 +224,7 @@ def run_tool(
         from ai_edge_quantizer import quantizer
 
         given = tf.parse(data)
-        hidden = hide_block_moves(given)
+        hidden = hide_unknown(given)
         tool = quantizer.Quantizer(
             bytearray(tw.serialize(given, named_constants=True) if hidden else data)
         )
@@ -232,7 +233,7 @@ def run_tool(
         if not hidden:
             return made
         model = tf.parse(made)
-        show_block_moves(model, spelled)
+        show_unknown(model, spelled)
         return tw.serialize(model, named_constants=True)
 
 

@@ -1,0 +1,67 @@
+"""Functions of each value between integers: in both runtimes, by their own kernels."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from iast_export.build.convert import convert_fp32
+from iast_export.build.export import export_tier
+from iast_export.build.tracing import pseudo_photograph
+from iast_export.formats import tflite_file as tf
+from iast_export.quantize.calibrate import collect
+from iast_export.quantize.learned import Learned
+from iast_export.quantize.onnx.qdq import runtime_operators
+from iast_export.quantize.quantizer import QUANTIZERS
+from iast_export.runtimes.litert import open_litert
+from iast_export.runtimes.onnx import open_onnx
+from iast_export.specs import CONTENT, STYLIZED, Runtime, Tier
+from tests.tiny_networks import LeakyTransfer, OneTier
+
+TIER = Tier(1, 32)
+
+
+def network() -> OneTier:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return OneTier(LeakyTransfer())
+
+
+def in_integers(runtime: Runtime, path: Path) -> int:
+    """How many leaking rectifiers of a file a runtime computes in integers."""
+    if runtime == "onnxruntime":
+        return runtime_operators(path).get("QLinearLeakyRelu", 0)
+    model = tf.read_model(path)
+    graph = model.subgraphs[0]
+    names = [tf.op_name(model, op) for op in graph.operators if not tf.is_float(graph, op)]
+    return Counter(names)["LEAKY_RELU"]
+
+
+@pytest.mark.parametrize(
+    ("runtime", "expected"), [("onnxruntime", 3), ("litert", 3)], ids=["onnx", "litert"]
+)
+def test_rectifiers_that_leak_are_integers_between_convolutions(
+    runtime: Runtime, expected: int, tmp_path: Path
+) -> None:
+    suffix = ".onnx" if runtime == "onnxruntime" else ".tflite"
+    fp32, int8 = tmp_path / f"fp32{suffix}", tmp_path / f"int8{suffix}"
+    if runtime == "onnxruntime":
+        export_tier(network(), TIER, fp32)
+    else:
+        convert_fp32(network(), [TIER], fp32)
+    feeds = {CONTENT: pseudo_photograph(32, 32)}
+    quantizer = QUANTIZERS[runtime]
+    ranges = collect(quantizer.observe(fp32, TIER, 1), [feeds])
+    quantizer.write_tier(fp32, TIER, Learned(ranges), int8, [], "float32")
+    assert in_integers(runtime, int8) == expected
+
+    def picture(path: Path) -> np.ndarray:
+        if runtime == "onnxruntime":
+            return np.asarray(open_onnx(path.read_bytes()).run(feeds)[STYLIZED])
+        return np.asarray(open_litert(path, TIER.signature).run(feeds)[STYLIZED])
+
+    assert np.abs(picture(fp32) - picture(int8)).max() < 0.02
