@@ -1,29 +1,31 @@
-"""Which operators of the known networks LiteRT's GPU delegate takes: the table in docs/gpu.md.
+"""Which operators of the known networks LiteRT's GPU delegate takes: the tables in docs/gpu.md.
 
     python -m benchmarks.gpu_operators
 
-Each network is converted at a small size, and the delegate itself is asked, on whatever GPU Vulkan
-finds; then the table between the page's two marks is written anew.
+The packaged network, the AdaIN fixture and every network of the zoo are converted at a small size,
+and the delegate itself is asked, on whatever GPU Vulkan finds; then the tables between the page's
+two marks are written anew. The zoo's are narrow, with weights of a seed: width changes no operator.
 """
 
 from __future__ import annotations
 
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
-
 from benchmarks.fixtures import adain
+from benchmarks.zoo.catalog import ENTRIES
 from iast_export.build.convert import convert_fp32, convert_style_encoder
+from iast_export.errors import ToolError
 from iast_export.files.artifacts import write_atomic
 from iast_export.formats import tflite_file as tf
+from iast_export.network.adapters import load_network
 from iast_export.network.checkpoint import packaged_network
-from iast_export.runtimes.gpu import refused_by_gpu
+from iast_export.runtimes.gpu import refused_by_gpu, short
+from iast_export.runtimes.gpu_operators import list_kinds
 from iast_export.specs import Tier
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "gpu.md"
@@ -38,112 +40,101 @@ FORMS: Mapping[str, str] = {
 }
 
 
-class FastNeuralStyle(nn.Module):
-    """Johnson et al. (2016) as later published: instance norms, reflection, nearest upsampling."""
-
-    def __init__(self, width: int = 32, blocks: int = 5) -> None:
-        super().__init__()
-        w = width
-        self.down = nn.Sequential(
-            self._layer(3, w, 9), self._layer(w, 2 * w, 3, 2), self._layer(2 * w, 4 * w, 3, 2)
-        )
-        self.blocks = nn.ModuleList(
-            nn.Sequential(self._layer(4 * w, 4 * w, 3), self._layer(4 * w, 4 * w, 3, relu=False))
-            for _ in range(blocks)
-        )
-        self.up = nn.ModuleList([self._layer(4 * w, 2 * w, 3), self._layer(2 * w, w, 3)])
-        self.last = nn.Sequential(nn.ReflectionPad2d(4), nn.Conv2d(w, 3, 9))
-
-    @staticmethod
-    def _layer(inputs: int, outputs: int, side: int, stride: int = 1, relu: bool = True) -> Any:
-        layers: list[nn.Module] = [
-            nn.ReflectionPad2d(side // 2),
-            nn.Conv2d(inputs, outputs, side, stride),
-            nn.InstanceNorm2d(outputs, affine=True),
-        ]
-        return nn.Sequential(*layers, *([nn.ReLU()] if relu else []))
-
-    def forward(self, content: Tensor) -> Tensor:
-        x = self.down(content)
-        for block in self.blocks:
-            x = x + block(x)
-        for layer in self.up:
-            x = layer(F.interpolate(x, scale_factor=2, mode="nearest"))
-        result: Tensor = self.last(x)
-        return result.clamp(0.0, 1.0)
-
-
-class _OneDepth:
-    """A module without styles as a `StyleNetwork`."""
-
-    depths, size_multiple_px = (1,), 4
-    code_shapes: Mapping[str, tuple[int, ...]] = {}
-
-    def __init__(self, module: nn.Module) -> None:
-        self._module = module.eval()
-
-    def cut(self, depth: int) -> nn.Module:
-        return self._module
-
-    def encode_style(self, style: Tensor) -> tuple[Tensor, ...]:
-        return ()
-
-
 @dataclass
 class Operator:
-    """How often each network has an operator, and why the delegate refuses it; empty: taken."""
+    """How often each network has an operator, and why the delegate refuses it in some."""
 
     counts: dict[str, int] = field(default_factory=dict)
-    refusals: set[str] = field(default_factory=set)
+    refusals: dict[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        if not self.refusals:
+            return "taken"
+        left = len(self.counts) - len(self.refusals)
+        reasons = "; ".join(sorted(set(self.refusals.values())))
+        return f"taken in {left} of {len(self.counts)}, else: {reasons}" if left else reasons
 
 
 def networks() -> dict[str, Callable[[Path], object]]:
-    """What writes each network's file, by the name of its column."""
+    """What writes each network's file, by its name."""
 
     def transfer(network: Any, depth: int) -> Callable[[Path], object]:
         return lambda path: convert_fp32(network, (Tier(depth, SIDE_PX),), path)
 
     packaged, foreign = packaged_network(), adain.factory(adain.WEIGHTS)
-    torch.manual_seed(0)
-    return {
+    made: dict[str, Callable[[Path], object]] = {
         "packaged": transfer(packaged, max(packaged.depths)),
         "its style encoder": lambda path: convert_style_encoder(packaged, path),
         "AdaIN fixture": transfer(foreign, 1),
-        "fast neural style": transfer(_OneDepth(FastNeuralStyle()), 1),
     }
+    for entry in ENTRIES:
+        made[entry.title] = transfer(load_network(entry.target("tiny"), None), 1)
+    return made
 
 
-def ask(files: Mapping[str, Path]) -> dict[str, Operator]:
-    """The operators of some files of one signature, and the delegate's word on each.
+@dataclass
+class Network:
+    """What the delegate said of a network: how many operators it has, and those left to the CPU.
+
+    `failed`: why there is no file to ask about.
+    """
+
+    operators: int = 0
+    refused: Counter[tuple[str, str]] = field(default_factory=Counter)
+    failed: str = ""
+
+    def __str__(self) -> str:
+        if self.failed:
+            return f"not converted: {self.failed}"
+        return f"no: {list_kinds(self.refused)}" if self.refused else "whole"
+
+
+def ask(
+    makers: Mapping[str, Callable[[Path], object]], folder: Path
+) -> tuple[dict[str, Network], dict[str, Operator]]:
+    """The delegate's word on each network and on each operator.
+
+    Args:
+        makers: what writes a file of one signature, by the network's name.
+        folder: for the files.
 
     Raises:
         ToolError: there is no GPU, or the delegate fails.
     """
-    found: dict[str, Operator] = {}
-    for name, path in files.items():
+    found: dict[str, Network] = {}
+    kinds: dict[str, Operator] = {}
+    for n, (name, make) in enumerate(makers.items()):
+        path = folder / f"{n}.tflite"
+        try:
+            make(path)
+        except ToolError as error:
+            found[name] = Network(failed=error.message.split(":")[0])
+            continue
         ((_, counts),) = tf.operator_counts(tf.read_model(path)).items()
+        (refused,) = refused_by_gpu(path).values()
+        reasons = Counter((one.operator, short(one.reason)) for one in refused)
+        found[name] = Network(sum(counts.values()), reasons)
         for kind, count in counts.items():
-            found.setdefault(kind, Operator()).counts[name] = count
-        for refusal in next(iter(refused_by_gpu(path).values())):
-            found.setdefault(refusal.operator, Operator()).refusals.add(refusal.reason)
-    return dict(sorted(found.items()))
+            kinds.setdefault(kind, Operator()).counts[name] = count
+        for kind, reason in reasons:
+            kinds[kind].refusals[name] = reason
+    return found, dict(sorted(kinds.items()))
 
 
-def table(found: Mapping[str, Operator], names: Sequence[str]) -> str:
-    """The operators as a table in Markdown."""
-    rows = [
-        ("operator", *names, "on the GPU", "form"),
-        *[("---",) * (len(names) + 3)],
-        *[
-            (
-                kind,
-                *[str(one.counts.get(name, "")) for name in names],
-                "; ".join(sorted(one.refusals)) or "taken",
-                FORMS.get(kind, ""),
-            )
-            for kind, one in found.items()
-        ],
-    ]
+def tables(networks: Mapping[str, Network], kinds: Mapping[str, Operator]) -> str:
+    """Both tables in Markdown: network by network, operator by operator."""
+    rows = [("network", "operators", "on the GPU"), ("---",) * 3]
+    rows += [(name, str(one.operators or ""), str(one)) for name, one in networks.items()]
+    asked = [name for name, one in networks.items() if not one.failed]
+    head = ("operator", *asked[:3], f"of {len(asked)} networks", "on the GPU", "form")
+    below = [head, ("---",) * len(head)]
+    for kind, one in kinds.items():
+        counts = [str(one.counts.get(name, "")) for name in asked[:3]]
+        below.append((kind, *counts, str(len(one.counts)), str(one), FORMS.get(kind, "")))
+    return "\n\n".join(_markdown(part) for part in (rows, below))
+
+
+def _markdown(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
@@ -158,11 +149,7 @@ def write(page: Path, made: str) -> None:
 def main() -> None:
     """Converts, asks and writes."""
     with tempfile.TemporaryDirectory() as folder:
-        makers = networks()
-        files = {name: Path(folder, f"{i}.tflite") for i, name in enumerate(makers)}
-        for name, path in files.items():
-            makers[name](path)
-        write(PAGE, table(ask(files), list(files)))
+        write(PAGE, tables(*ask(networks(), Path(folder))))
 
 
 if __name__ == "__main__":

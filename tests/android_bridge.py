@@ -34,9 +34,13 @@ def bridge_jar() -> Path:
 
 
 class Runtimes:
-    """Answers the bridge's requests with LiteRT and ONNX Runtime; keeps the requests."""
+    """Answers the bridge's requests with LiteRT and ONNX Runtime; keeps the requests.
 
-    def __init__(self) -> None:
+    With `has_gpu` the processor plays one: LiteRT's files open, whatever is asked for.
+    """
+
+    def __init__(self, has_gpu: bool = False) -> None:
+        self.has_gpu = has_gpu
         self.requests: list[list[str]] = []
         self._models: dict[str, Any] = {}
 
@@ -53,9 +57,10 @@ class Runtimes:
     def _litert_open(self, path: str, accelerators: str, threads: str, _gpu: str) -> list[str]:
         from ai_edge_litert.interpreter import Interpreter
 
-        if accelerators != "CPU":
+        if accelerators != "CPU" and not self.has_gpu:
             raise RuntimeError(f"no {accelerators} in this machine")
-        self._models[path] = Interpreter(model_path=path, num_threads=int(threads))
+        count = 1 if threads == "null" else int(threads)
+        self._models[path] = Interpreter(model_path=path, num_threads=count)
         return []
 
     def _runner(self, path: str, signature: str) -> Any:
@@ -111,7 +116,9 @@ class Runtimes:
         return names
 
 
-def bridge(folder: Path, commands: Sequence[Sequence[object]]) -> tuple[list[str], Runtimes]:
+def bridge(
+    folder: Path, commands: Sequence[Sequence[object]], has_gpu: bool = False
+) -> tuple[list[str], Runtimes]:
     """What the commands said, a line each or none, and every request that they led to.
 
     Nothing may stay open, and nothing may fail but what the core words itself (`refused ...`).
@@ -123,7 +130,7 @@ def bridge(folder: Path, commands: Sequence[Sequence[object]]) -> tuple[list[str
     # The bridge comes first: its runtimes take the place of the stubs and of ONNX Runtime's own
     # classes.
     classpath = [bridge_jar(), tools.app_23(), tools.core_23(), *tools.libraries()]
-    runtimes, said = Runtimes(), []
+    runtimes, said = Runtimes(has_gpu), []
     with tools.start_java(
         classpath, f"-Dbridge={tensors}", "org.iastexport.bridge.MainKt", str(file)
     ) as jvm:

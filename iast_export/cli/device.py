@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import click
 
 from iast_export.cli import console, options
 from iast_export.cli.arguments import PATH, SECONDS
 from iast_export.cli.verbs import VerbGroup
+from iast_export.specs import PRECISIONS, Accelerator
 
 
 @click.group(cls=VerbGroup)
@@ -61,6 +63,26 @@ def device_import(result: Path, folder: Path, as_json: bool) -> None:
     help="timed runs per lane and tier; a 90th percentile needs 29",
 )
 @click.option(
+    "--accelerator",
+    "accelerators",
+    multiple=True,
+    type=click.Choice(get_args(Accelerator)),
+    help="alone, may be given again  [default: all]",
+)
+@click.option(
+    "--precision",
+    "precisions",
+    multiple=True,
+    type=click.Choice(PRECISIONS),
+    help="alone, may be given again  [default: all]",
+)
+@click.option(
+    "--files",
+    multiple=True,
+    type=click.Choice(("tiers", "dispatch")),
+    help="a file per tier, or ONNX Runtime's that dispatches  [default: both]",
+)
+@click.option(
     "--timeout-s",
     metavar="N",
     type=SECONDS,
@@ -76,22 +98,35 @@ def device_bench(
     serial: str | None,
     core_mask: str | None,
     samples: int,
+    accelerators: tuple[str, ...],
+    precisions: tuple[str, ...],
+    files: tuple[str, ...],
     timeout_s: int,
     out: Path | None,
     as_json: bool,
 ) -> None:
     """Runs the installed app on a phone over adb and adds its result to the bundle's report.
 
+    Lane by lane, one model at a time, each where it is asked to compute and nowhere else. A lane
+    that the phone can't open is a row with its words.
+
     \b
     Example:
       iast-export device bench dist/demo
-      iast-export device bench dist/demo --selftest
+      iast-export device bench dist/demo --selftest --accelerator gpu
       iast-export device bench dist/demo --serial R58N --core-mask f0 --out pixel.json
     """
     from iast_export.device import BenchOptions, bench
 
     chosen = BenchOptions(
-        "selftest" if selftest else "benchmark", serial, core_mask, samples, float(timeout_s)
+        kind="selftest" if selftest else "benchmark",
+        serial=serial,
+        core_mask=core_mask,
+        samples=samples,
+        accelerators=accelerators,
+        precisions=precisions,
+        files=files,
+        timeout_s=float(timeout_s),
     )
     with console.progress_bar() as progress:
         path = bench(folder, chosen, out, progress)

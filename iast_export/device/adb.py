@@ -41,6 +41,7 @@ class BenchOptions:
         core_mask: hexadecimal, such as "f0": the cores that the app may use, by `taskset` on the
             phone.
         samples: timed runs per lane and tier; a 90th percentile needs 29.
+        accelerators, precisions, files: what to run of it; none: everything.
         timeout_s: for everything: no call of adb waits beyond it.
         poll_s: how often to look for it.
     """
@@ -49,6 +50,9 @@ class BenchOptions:
     serial: str | None = None
     core_mask: str | None = None
     samples: int = 30
+    accelerators: tuple[str, ...] = ()
+    precisions: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
     timeout_s: float = 1800.0
     poll_s: float = _POLL_S
 
@@ -191,6 +195,7 @@ def bench(
     phone.shell(
         *("am", "start", "-W", "-n", f"{PACKAGE}/.ChecksActivity", "-a", action),
         *("--ei", "samples", str(options.samples)),
+        *_chosen(options),
     )
     if options.core_mask is not None:
         _confine(phone, options.core_mask)
@@ -207,6 +212,12 @@ def bench(
         if out is not None:
             write_atomic(out, read_bytes(local))
         return import_result(local, folder, host)
+
+
+def _chosen(options: BenchOptions) -> list[str]:
+    """What to run, as extras of the app's intent."""
+    asked = {name: getattr(options, name) for name in ("accelerators", "precisions", "files")}
+    return [w for name, given in asked.items() if given for w in ("--es", name, ",".join(given))]
 
 
 def _check_options(options: BenchOptions) -> None:

@@ -40,7 +40,7 @@ from iast_export.reports.base import (
 )
 from iast_export.reports.benchmark import BenchmarkReport, BenchmarkRow
 from iast_export.reports.convert import ConvertReport
-from iast_export.reports.device import DEVICE_FOLDER, DeviceResult
+from iast_export.reports.device import DEVICE_FOLDER, DeviceBenchmarkRow, DeviceResult
 from iast_export.reports.ladder import LADDER_PATH, STEP_NAMES, LadderReport
 from iast_export.reports.lanes import LANES_PATH, LanesReport
 from iast_export.reports.manifest import Manifest, load_manifest
@@ -89,14 +89,10 @@ class ReportParts:
 
 @dataclass(frozen=True)
 class DeviceLane:
-    """A lane and tier on a phone; the ratio is to FP32 of the same runtime in the same result."""
+    """A lane and tier on a phone; the ratio is to the CPU's FP32 of the same runtime and result."""
 
-    runtime: str
-    precision: str
-    tier: str
-    accelerator: str
-    samples: int
-    median_ms: float
+    row: DeviceBenchmarkRow
+    median_ms: float | None
     ratio: str
 
 
@@ -244,19 +240,19 @@ def _lane_charts(parts: ReportParts) -> str:
 
 
 def device_lanes(result: DeviceResult) -> list[DeviceLane]:
-    """A phone's benchmark, formatted; a ratio needs FP32 of the same runtime and tier."""
+    """A phone's benchmark, formatted; a ratio needs the CPU's FP32 of that runtime and tier."""
+    measured = [row for row in result.benchmark if row.samples_ms]
     medians = {
-        (r.runtime, r.precision, r.tier): statistics.median(r.samples_ms) for r in result.benchmark
+        (r.runtime, r.precision, r.tier, r.asked, r.files): statistics.median(r.samples_ms)
+        for r in measured
     }
     lanes = []
     for row in result.benchmark:
-        own = medians[row.runtime, row.precision, row.tier]
-        base = medians.get((row.runtime, "fp32", row.tier))
-        ratio = "–" if base is None or row.precision == "fp32" else f"{base / own:.2f}×"
-        count = len(row.samples_ms)
-        lanes.append(
-            DeviceLane(row.runtime, row.precision, row.tier, row.accelerator, count, own, ratio)
-        )
+        own = medians.get((row.runtime, row.precision, row.tier, row.asked, row.files))
+        base = medians.get((row.runtime, "fp32", row.tier, "cpu", "tiers"))
+        is_base = (row.precision, row.asked, row.files) == ("fp32", "cpu", "tiers")
+        ratio = "–" if base is None or own is None or is_base else f"{base / own:.2f}×"
+        lanes.append(DeviceLane(row, own, ratio))
     return lanes
 
 

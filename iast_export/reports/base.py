@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, ClassVar, Self, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
@@ -85,8 +85,11 @@ class Report(Model):
                 wrong field.
         """
         raw = read_json(path)
-        found, needed = raw.get("schema_version"), cls.model_fields["schema_version"].default
-        if type(found) is not int or found != needed:
+        found = raw.get("schema_version")
+        known = cls.model_fields["schema_version"]
+        read = get_args(known.annotation) or (known.default,)
+        if type(found) is not int or found not in read:
+            needed = " and ".join(map(str, read))
             raise InputError(
                 f"{path} has schema_version {found!r}, this iast-export reads {needed}",
                 "use the iast-export that wrote it, or make it again with `iast-export "

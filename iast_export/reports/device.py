@@ -7,17 +7,22 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from iast_export.reports.base import Count, Milliseconds, Model, Positive, Report, Sha256
-from iast_export.specs import Precision, Runtime
+from iast_export.specs import Accelerator, Precision, Runtime
 
 DEVICE_FOLDER = "reports/device"
 
 
 class DeviceFacts(Model):
-    """A phone as it describes itself; `emulated` where it is an emulator or a desktop."""
+    """A phone as it describes itself; `emulated` where it is an emulator or a desktop.
+
+    `soc`: maker and model of its chip in one; version 1 has that alone.
+    """
 
     manufacturer: Annotated[str, Field(min_length=1)]
     model: Annotated[str, Field(min_length=1)]
     soc: str | None
+    soc_maker: str | None = None
+    soc_model: str | None = None
     android_release: str
     sdk_int: Count
     abi: str
@@ -59,12 +64,21 @@ class BundleIdentity(Model):
 
 
 class DeviceRow(Model):
-    """What a row is of; `accelerator` names a fallback where there was one."""
+    """What a row is of.
+
+    `asked`: the accelerator that was to compute alone, and `accelerator` the one that did, with
+    what the app had to say of it; "none" where nothing could be opened. `files`: one a tier, or in
+    LiteRT one of all tiers; or ONNX Runtime's that dispatches. `operators_on_accelerator`: None
+    where the runtime does not tell. Version 1 has neither, and names a fallback in `accelerator`.
+    """
 
     runtime: Runtime
     precision: Precision
     tier: str
     accelerator: str
+    asked: Accelerator = "cpu"
+    files: Literal["tiers", "dispatch"] = "tiers"
+    operators_on_accelerator: Count | None = None
 
 
 class SelfTestRow(DeviceRow):
@@ -90,25 +104,39 @@ class SelfTestRow(DeviceRow):
 
 
 class DeviceBenchmarkRow(DeviceRow):
-    """Raw times of one lane and tier on a phone: run plus read-back of one picture, in order."""
+    """Raw times of one lane and tier on a phone: run plus read-back of one picture, in order.
+
+    None at all where `message` says why it could not be measured.
+    """
 
     threads: Positive
     warmup_ms: tuple[Milliseconds, ...]
-    samples_ms: tuple[Milliseconds, ...] = Field(min_length=1)
+    samples_ms: tuple[Milliseconds, ...]
+    message: str = ""
+
+    @model_validator(mode="after")
+    def _measured_or_explained(self) -> Self:
+        if bool(self.samples_ms) == bool(self.message):
+            raise ValueError(f"{len(self.samples_ms)} samples and the message {self.message!r}")
+        return self
 
 
 class DeviceResult(Report):
-    """What the Android demo writes; JSON Schema at data/device_result.schema.json."""
+    """What the Android demo writes; JSON Schema at data/device_result.schema.json.
+
+    `state` is that at the end, `before` that when the check began.
+    """
 
     made_by: ClassVar[str] = "device import"
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[1, 2] = 2
     kind: Literal["selftest", "benchmark"]
     created_by: str
     created_at: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")]
     bundle: BundleIdentity
     device: DeviceFacts
     state: DeviceState
+    before: DeviceState | None = None
     selftest: tuple[SelfTestRow, ...]
     benchmark: tuple[DeviceBenchmarkRow, ...]
     host: HostObservations | None = None
@@ -123,7 +151,7 @@ class DeviceResult(Report):
         held = [name for name in ("selftest", "benchmark") if getattr(self, name)]
         if held != [self.kind]:
             raise ValueError(f"a {self.kind} result holds {' and '.join(held) or 'nothing'}")
-        rows = [(row.runtime, row.precision, row.tier) for row in self.rows]
+        rows = [(r.runtime, r.precision, r.tier, r.asked, r.files) for r in self.rows]
         if len(set(rows)) < len(rows):
             raise ValueError("a lane and tier is listed more than once")
         return self

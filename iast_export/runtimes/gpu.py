@@ -189,8 +189,12 @@ def _load(process: GpuProcess, data: bytes, fp32: bool) -> GpuDevice:
 
 def list_refusals(refusals: Sequence[GpuRefusal]) -> str:
     """Refused operators in one line, such as `2 TRANSPOSE (bad input dims size: 6)`."""
-    kinds = Counter((one.operator, _TENSOR.sub("", one.reason).rstrip(".")) for one in refusals)
-    return list_kinds(kinds)
+    return list_kinds(Counter((one.operator, short(one.reason)) for one in refusals))
+
+
+def short(reason: str) -> str:
+    """A reason of the delegate's without the tensor's name."""
+    return _TENSOR.sub("", reason).rstrip(".")
 
 
 def _judge(process: GpuProcess, answer: Answer) -> tuple[GpuDevice, tuple[GpuRefusal, ...]]:

@@ -101,10 +101,22 @@ def refusal(model: tf.Model, graph: tf.Graph, op: Any) -> GpuRefusal | None:
         return GpuRefusal(name, "not among those that the delegate takes")
     if most > MOST_DIMENSIONS:
         return GpuRefusal(name, f"a tensor of {most} dimensions")
+    given = [graph.tensors[int(t)] for t in op.inputs if int(t) >= 0]
+    computed = [tensor for tensor in given if not tf.buffer_bytes(model, tensor)]
+    if not computed:
+        return GpuRefusal(name, "no input that is computed")
+    if name == "BATCH_MATMUL" and not _are_stacks(computed):
+        return GpuRefusal(name, "other than two computed stacks of matrices")
     largest = max((_gpu_bytes(tf.tensor_shape(tensor)) for tensor in touched), default=0)
     if largest > MOST_BYTES:
         return GpuRefusal(name, f"a tensor of {largest / 2**20:.1f} MiB, which not every GPU holds")
     return None
+
+
+def _are_stacks(computed: Sequence[Any]) -> bool:
+    """Whether there are two computed factors, each a stack of matrices."""
+    ranks = [len(tf.tensor_shape(tensor)) for tensor in computed]
+    return len(ranks) == 2 and min(ranks) > 2
 
 
 def held(shape: Sequence[int]) -> bool:

@@ -8,7 +8,9 @@ tells.
 
 from __future__ import annotations
 
+import json
 import shutil
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -182,21 +184,29 @@ def test_self_test_and_benchmark_come_back_as_a_phone_s_result(
     bundle_copy: Path, tmp_path: Path
 ) -> None:
     tests, times = tmp_path / "selftest.json", tmp_path / "benchmark.json"
-    bridge(
-        tmp_path, [("selftest", bundle_copy, "cpu", tests), ("benchmark", bundle_copy, 3, times)]
-    )
+    commands = [("selftest", bundle_copy, "", tests), ("benchmark", bundle_copy, "", 3, times)]
+    bridge(tmp_path, commands)
     for path in (tests, times):
         assert import_result(path, bundle_copy).is_file()
     manifest = load_manifest(bundle_copy)
     result = DeviceResult.load(tests)
-    assert len(result.selftest) == sum(len(golden.outputs) for golden in manifest.golden) > 0
-    assert {row.max_level_difference for row in result.selftest} == {0}
+    on_cpu = [row for row in result.selftest if row.asked == "cpu"]
     lanes = {(f.runtime, f.precision) for f in manifest.files if f.role == "transfer"}
+    both = {(runtime, "tiers") for runtime in ("litert", "onnxruntime")} | {
+        ("onnxruntime", "dispatch")
+    }
+    assert {(row.runtime, row.files) for row in on_cpu} == both
+    assert {row.max_level_difference for row in on_cpu} == {0}
+    refused = [row for row in result.selftest if row.asked == "gpu"]
+    assert refused and all(row.status == "error" for row in refused)
+    assert all("no GPU in this machine" in row.message for row in refused)
     measured = DeviceResult.load(times).benchmark
     assert {(row.runtime, row.precision, row.tier) for row in measured} == {
         (*lane, tier.id) for lane in lanes for tier in manifest.tiers
     }
-    assert all(len(row.samples_ms) == 3 and len(row.warmup_ms) == 1 for row in measured)
+    for row in measured:
+        counts = (len(row.samples_ms), len(row.warmup_ms), bool(row.message))
+        assert counts == ((0, 0, True) if row.asked == "gpu" else (3, 2, False))
     report = (bundle_copy / "reports" / "report.html").read_text(encoding="utf-8")
     assert "desktop JVM" in report
 
@@ -249,6 +259,33 @@ def test_what_can_t_be_opened_is_refused_in_words_and_left_closed(
     )
     assert not runtimes.requests, "an altered file reached the runtime"
     assert not (tmp_path / "1.out.ppm").exists()
+
+
+def test_a_file_that_is_not_promised_for_the_gpu_is_not_opened_there_in_silence(
+    bundle_copy: Path, tmp_path: Path
+) -> None:
+    path, style = bundle_copy / "manifest.json", load_manifest(bundle_copy).styles[0].id
+    write_ppm(tmp_path / "0.ppm", photograph(20, 20))
+
+    def opened(mode: str) -> tuple[str, set[str]]:
+        asked = command(bundle_copy, tmp_path, 0, "litert-int8", mode, style, 1.0, "refuse")
+        folder = Path(tempfile.mkdtemp(dir=tmp_path))
+        (said,), runtimes = bridge(folder, [asked], has_gpu=True)
+        opens = [request[2] for request in runtimes.requests if request[0] == "litert-open"]
+        return " ".join(said.split()[4:]), set(opens)
+
+    assert opened("fallback") == ("gpu", {"GPU"})
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    (entry,) = (f for f in manifest["files"] if f["path"] == "models/tiny-int8.tflite")
+    entry["accelerators"]["d4_32px"] = ["cpu"]
+    path.write_text(json.dumps(manifest), encoding="utf-8")
+    doubt = "(the bundle promises no GPU for d4_32px)"
+    assert opened("fallback") == (f"cpu {doubt}", {"CPU"})
+    assert opened("gpu") == (f"gpu {doubt}", {"GPU"})
+    entry["accelerators"] = {}
+    path.write_text(json.dumps(manifest), encoding="utf-8")
+    unsaid = "(the bundle doesn't say what runs it whole)"
+    assert opened("fallback") == (f"gpu {unsaid}", {"GPU"})
 
 
 def test_the_plain_face_has_its_68_points_inside_its_box(tmp_path: Path) -> None:

@@ -97,6 +97,49 @@ def test_a_benchmark_gets_its_ratio_from_its_own_samples(bundle: Path, tmp_path:
     assert (bundle / "reports" / "report.html").read_text().count("3.00×") == before
 
 
+def newer(bundle: Path, kind: str, *rows: dict[str, Any]) -> dict[str, Any]:
+    """A result as version 2 has it; each row with what it changes."""
+    result = result_of(bundle, kind)
+    (row, *_) = result[kind]
+    added = {"asked": "cpu", "files": "tiers", "operators_on_accelerator": None}
+    result["device"] |= {"soc": "Maker X1", "soc_maker": "Maker", "soc_model": "X1"}
+    held = [{**row, **added, **one} for one in rows]
+    return {**result, "schema_version": 2, "before": {**result["state"]}, kind: held}
+
+
+def test_a_lane_may_be_asked_of_both_accelerators_and_of_both_kinds_of_files(
+    bundle: Path, tmp_path: Path
+) -> None:
+    gpu = {"asked": "gpu", "accelerator": "gpu", "operators_on_accelerator": 184}
+    refused = {"samples_ms": [], "warmup_ms": [], "accelerator": "none", "message": "no driver"}
+    rows = ({}, gpu, {"precision": "fp32", "samples_ms": [15.0]}, {"files": "dispatch", **refused})
+    result = newer(bundle, "benchmark", *({"message": "", **row} for row in rows))
+    import_result(write(tmp_path / "r.json", result), bundle)
+    page = (bundle / "reports" / "report.html").read_text()
+    section = page.split("On a phone")[1]
+    assert section.count("3.00×") == 2, "both to the CPU's FP32"
+    assert "no driver" in page and "one file" in page and "thermal state none to none" in page
+    twice = newer(bundle, "benchmark", {"message": ""}, {"message": ""})
+    with pytest.raises(InputError, match="more than once"):
+        import_result(write(tmp_path / "r.json", twice), bundle)
+    silent = newer(bundle, "benchmark", {**refused, "message": ""})
+    with pytest.raises(InputError, match="0 samples and the message ''"):
+        import_result(write(tmp_path / "r.json", silent), bundle)
+
+
+def test_a_gpu_that_does_not_open_is_told_and_one_that_draws_otherwise_fails(
+    bundle: Path, tmp_path: Path
+) -> None:
+    nothing = {"status": "error", "max_level_difference": None, "differing_share": None}
+    closed = {"asked": "gpu", "accelerator": "none", "message": "no OpenCL", **nothing}
+    import_result(write(tmp_path / "r.json", newer(bundle, "selftest", {}, closed)), bundle)
+    assert "no OpenCL" in (bundle / "reports" / "report.html").read_text()
+    other = {"asked": "gpu", "status": "fail", "max_level_difference": 90}
+    wrong = newer(bundle, "selftest", {}, other) | {"created_at": "2026-11-20T14:00:00Z"}
+    with pytest.raises(AccuracyError, match="on the gpu: fail"):
+        import_result(write(tmp_path / "r.json", wrong), bundle)
+
+
 def test_times_of_an_emulated_device_are_never_shown(bundle: Path, tmp_path: Path) -> None:
     result = result_of(bundle, "benchmark")
     result["device"]["emulated"] = True
@@ -124,7 +167,7 @@ def _row(**changes: Any) -> Any:
     ("change", "words"),
     [
         (lambda r: r["bundle"].update(manifest_sha256="0" * 64), "build the app with this bundle"),
-        (lambda r: r.update(schema_version=2), "schema_version 2"),
+        (lambda r: r.update(schema_version=3), "schema_version 3"),
         (lambda r: r.update(selftest=[]), "holds nothing"),
         (lambda r: r.update(kind="benchmark"), "holds selftest"),
         (lambda r: r.update(created_at="yesterday"), "created_at"),
@@ -137,6 +180,7 @@ def _row(**changes: Any) -> Any:
         (_row(tier="d9-9px"), "doesn't have"),
         (_row(runtime="onnxruntime", precision="fp16"), "doesn't have"),
         (_row(runtime="coreml"), "runtime"),
+        (_row(asked="npu"), "asked"),
     ],
 )
 def test_what_is_no_result_of_this_bundle_is_refused(

@@ -1,151 +1,76 @@
-/** LiteRT played by the bridge, with the signatures of the stubs; stricter than they, as the real one is. */
-@file:Suppress("unused")
+package org.iastexport.bridge
 
-package com.google.ai.edge.litert
-
-import org.iastexport.bridge.Bridge
+import com.google.ai.edge.litert.CompiledModel
+import com.google.ai.edge.litert.LiteRtException
+import com.google.ai.edge.litert.Player
+import com.google.ai.edge.litert.Status
 import java.io.File
 
-enum class Accelerator { NONE, CPU, GPU, NPU }
-
-class LiteRtException(message: String) : Exception(message)
-
-class Environment private constructor() : AutoCloseable {
-    override fun close() = Unit
-}
-
-private fun ask(vararg words: String): List<String> = try {
-    Bridge.ask(*words)
-} catch (error: IllegalStateException) {
-    throw LiteRtException(error.message.orEmpty())
-}
-
-private fun must(condition: Boolean, message: () -> String) {
-    if (!condition) throw LiteRtException(message())
-}
-
-class TensorBuffer internal constructor(private val dtype: String, private val size: Int) : AutoCloseable {
-    private var floats: FloatArray? = null
-    private var bytes: ByteArray? = null
-    private var closed = false
-
-    init {
-        Bridge.open.incrementAndGet()
+/** LiteRT behind the stubs' signatures, played by Python's; stricter than the real one about threads. */
+object PlayedLiteRt : Player {
+    private class Model(val path: String) {
+        val owner: Thread = Thread.currentThread()
     }
 
-    private fun check(wanted: String, length: Int) {
-        must(!closed) { "the buffer is closed" }
-        must(dtype == wanted && length == size) { "$length values of $wanted for a tensor of $size $dtype" }
+    private class Buffer(val dtype: String, val size: Int) {
+        var values: Any? = null
     }
 
-    fun writeFloat(data: FloatArray) {
-        check("float32", data.size)
-        floats = data.copyOf()
+    private fun refuse(message: String): Nothing = throw LiteRtException(Status.ErrorRuntimeFailure, message)
+
+    private fun ask(vararg words: String): List<String> = try {
+        Bridge.ask(*words)
+    } catch (error: IllegalStateException) {
+        refuse(error.message.orEmpty())
     }
 
-    fun writeInt8(data: ByteArray) {
-        check("int8", data.size)
-        bytes = data.copyOf()
+    private fun confined(model: Any): String {
+        model as Model
+        if (Thread.currentThread() !== model.owner) refuse("the model is used by another thread than the one that made it")
+        return model.path
     }
 
-    fun readFloat(): FloatArray = floats!!.copyOf().also { check("float32", it.size) }
-
-    fun readInt8(): ByteArray = bytes!!.copyOf().also { check("int8", it.size) }
-
-    internal fun save(file: File) {
-        must(!closed) { "the buffer is closed" }
-        if (dtype == "int8") file.writeBytes(bytes!!) else Bridge.write(file, floats!!)
+    override fun open(path: String, options: CompiledModel.Options): Any {
+        val gpu = options.gpuOptions?.run { "$serializationDir $modelCacheKey $serializeProgramCache" }
+        ask("litert-open", path, options.accelerators.joinToString(","), options.cpuOptions?.numThreads.toString(), gpu ?: "none")
+        return Model(path).also { Bridge.open.incrementAndGet() }
     }
 
-    internal fun load(file: File) = if (dtype == "int8") writeInt8(file.readBytes()) else writeFloat(Bridge.read(file))
-
-    override fun close() {
-        must(!closed) { "the buffer is closed twice" }
-        closed = true
-        Bridge.open.decrementAndGet()
-    }
-}
-
-class CompiledModel private constructor(private val path: String) : AutoCloseable {
-    private val owner = Thread.currentThread()
-    private var closed = false
-
-    data class CpuOptions(
-        val numThreads: Int? = null,
-        val xnnPackFlags: Int? = null,
-        val xnnPackWeightCachePath: String? = null,
-    )
-
-    data class GpuOptions(
-        val constantTensorSharing: Boolean? = null,
-        val infiniteFloatCapping: Boolean? = null,
-        val allowSrcQuantizedFcConvOps: Boolean? = null,
-        val precision: Precision? = null,
-        val bufferStorageType: BufferStorageType? = null,
-        val preferTextureWeights: Boolean? = null,
-        val serializationDir: String? = null,
-        val modelCacheKey: String? = null,
-        val serializeProgramCache: Boolean? = null,
-        val serializeExternalTensors: Boolean? = null,
-        val externalTensorsMode: Boolean? = null,
-        val externalTensorPattern: String? = null,
-        val backend: Backend? = null,
-        val priority: Priority? = null,
-        val numStepsOfCommandBufferPreparations: Int? = null,
-    ) {
-        enum class Precision { DEFAULT, FP16, FP32 }
-
-        enum class BufferStorageType { DEFAULT, BUFFER, TEXTURE_2D }
-
-        enum class Backend { AUTOMATIC, OPENCL, WEBGPU, OPENGL }
-
-        enum class Priority { DEFAULT, LOW, NORMAL, HIGH }
-
-        fun words() = "$serializationDir $modelCacheKey $serializeProgramCache"
+    override fun buffer(model: Any, isInput: Boolean, name: String, signature: String): Any {
+        val (dtype, size) = ask("litert-buffer", confined(model), signature, if (isInput) "input" else "output", name)
+        return Buffer(dtype, size.toInt()).also { Bridge.open.incrementAndGet() }
     }
 
-    class Options(internal vararg val accelerators: Accelerator) {
-        var cpuOptions: CpuOptions? = null
-        var gpuOptions: GpuOptions? = null
-    }
-
-    init {
-        Bridge.open.incrementAndGet()
-    }
-
-    private fun confined() {
-        must(!closed) { "the model is closed" }
-        must(Thread.currentThread() === owner) { "the model is used by another thread than the one that made it" }
-    }
-
-    fun createInputBuffer(inputName: String, signature: String = ""): TensorBuffer = buffer("input", inputName, signature)
-
-    fun createOutputBuffer(outputName: String, signature: String = ""): TensorBuffer = buffer("output", outputName, signature)
-
-    private fun buffer(side: String, name: String, signature: String): TensorBuffer {
-        confined()
-        val (dtype, size) = ask("litert-buffer", path, signature, side, name)
-        return TensorBuffer(dtype, size.toInt())
-    }
-
-    fun run(inputs: Map<String, TensorBuffer>, outputs: Map<String, TensorBuffer>, signature: String = "") {
-        confined()
+    override fun run(model: Any, inputs: Map<String, Any>, outputs: Map<String, Any>, signature: String) {
         val folder = Bridge.tensors()
-        inputs.forEach { (name, buffer) -> buffer.save(File(folder, name)) }
-        ask("litert-run", path, signature, folder.path, inputs.keys.joinToString(","), outputs.keys.joinToString(","))
-        outputs.forEach { (name, buffer) -> buffer.load(File(folder, name)) }
+        for ((name, buffer) in inputs) save(buffer as Buffer, File(folder, name))
+        ask("litert-run", confined(model), signature, folder.path, inputs.keys.joinToString(","), outputs.keys.joinToString(","))
+        for ((name, buffer) in outputs) load(buffer as Buffer, File(folder, name))
     }
 
-    override fun close() {
-        confined()
-        closed = true
+    override fun write(buffer: Any, values: Any) {
+        buffer as Buffer
+        buffer.values = checked(buffer, if (values is FloatArray) values.copyOf() else (values as ByteArray).copyOf())
+    }
+
+    override fun read(buffer: Any): Any = (buffer as Buffer).values ?: refuse("the buffer holds nothing")
+
+    override fun close(handle: Any) {
+        if (handle is Model) confined(handle)
         Bridge.open.decrementAndGet()
     }
 
-    companion object {
-        fun create(filePath: String, options: Options = Options(Accelerator.CPU), optionalEnv: Environment? = null): CompiledModel {
-            ask("litert-open", filePath, options.accelerators.joinToString(","), options.cpuOptions?.numThreads.toString(), options.gpuOptions?.words() ?: "none")
-            return CompiledModel(filePath)
-        }
+    private fun checked(buffer: Buffer, values: Any): Any {
+        val (dtype, size) = if (values is FloatArray) "float32" to values.size else "int8" to (values as ByteArray).size
+        if (dtype != buffer.dtype || size != buffer.size) refuse("$size values of $dtype for a tensor of ${buffer.size} ${buffer.dtype}")
+        return values
     }
+
+    private fun save(buffer: Buffer, file: File) = when (val values = buffer.values ?: refuse("${file.name} was not written")) {
+        is FloatArray -> Bridge.write(file, values)
+        else -> file.writeBytes(values as ByteArray)
+    }
+
+    private fun load(buffer: Buffer, file: File) =
+        write(buffer, if (buffer.dtype == "int8") file.readBytes() else Bridge.read(file))
 }

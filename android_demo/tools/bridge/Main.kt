@@ -1,5 +1,7 @@
 package org.iastexport.bridge
 
+import com.google.ai.edge.litert.Player
+import org.iastexport.core.Attempt
 import org.iastexport.core.Bundle
 import org.iastexport.core.BundleException
 import org.iastexport.core.Device
@@ -17,11 +19,13 @@ import org.iastexport.engine.LandmarkEngine
 import org.iastexport.engine.openEngine
 import java.io.File
 
+private const val THREADS = 2
+
 /** How an engine is opened: cpu, gpu (strict), fallback, dispatch; gpu:FOLDER keeps its programs there. */
 private fun choice(mode: String): EngineChoice {
     val (kind, folder) = mode.substringBefore(':') to mode.substringAfter(':', "")
     val cache = folder.takeIf { it.isNotEmpty() }?.let(::File)
-    return EngineChoice(2, gpu = kind == "gpu" || kind == "fallback", fallback = kind == "fallback", dispatch = kind == "dispatch", cache = cache)
+    return EngineChoice(THREADS, gpu = kind == "gpu" || kind == "fallback", fallback = kind == "fallback", dispatch = kind == "dispatch", cache = cache)
 }
 
 private fun lane(bundle: Bundle, name: String): Lane = bundle.manifest.lanes().first { it.toString() == name }
@@ -40,21 +44,23 @@ private fun stylize(args: List<String>) {
 
 /** A result as the app writes it, of a device that says that it is none. */
 private fun result(bundle: Bundle, make: (Device, DeviceState) -> DeviceResult): String {
-    val device = Device("bridge", "desktop JVM", null, "none", 0, System.getProperty("os.arch"), 2, emulated = true)
+    val device = Device("bridge", "desktop JVM", null, null, "none", 0, System.getProperty("os.arch"), 2, emulated = true)
     return make(device, DeviceState(null, null, null, null)).toJson().also { check(bundle.manifestSha256 in it) }
 }
 
+/** selftest BUNDLE ACCELERATORS OUT.json; ACCELERATORS as `Attempt.chosen` takes them. */
 private fun selftest(args: List<String>) {
     val bundle = Bundle.open(File(args[1]))
-    val outcomes = SelfTest(bundle) { openEngine(bundle, it, choice(args[2])) }.run()
+    val outcomes = SelfTest(bundle) { openEngine(bundle, it, THREADS) }.run(Attempt.chosen(bundle.manifest, args[2]))
     File(args[3]).writeText(result(bundle) { device, state -> DeviceResult("bridge", "2026-01-01T00:00:00Z", bundle, device, state, selftest = outcomes) })
 }
 
+/** benchmark BUNDLE ACCELERATORS SAMPLES OUT.json */
 private fun benchmark(args: List<String>) {
     val bundle = Bundle.open(File(args[1]))
-    val samples = DeviceBenchmark(bundle) { openEngine(bundle, it, choice("cpu")) }
-        .run(bundle.manifest.lanes(), threads = 2, warmup = 1, samples = args[2].toInt())
-    File(args[3]).writeText(result(bundle) { device, state -> DeviceResult("bridge", "2026-01-01T00:00:01Z", bundle, device, state, benchmark = samples) })
+    val samples = DeviceBenchmark(bundle) { openEngine(bundle, it, THREADS) }
+        .run(Attempt.chosen(bundle.manifest, args[2]), THREADS, warmup = 1, samples = args[3].toInt())
+    File(args[4]).writeText(result(bundle) { device, state -> DeviceResult("bridge", "2026-01-01T00:00:01Z", bundle, device, state, benchmark = samples) })
 }
 
 private fun landmarks(args: List<String>) {
@@ -71,6 +77,7 @@ private fun template(args: List<String>) {
 
 /** Runs the commands of a file, a line each, words split by tabs; ends by saying how much was left open. */
 fun main(args: Array<String>) {
+    Player.current = PlayedLiteRt
     for (line in File(args[0]).readLines()) {
         val words = line.split('\t')
         try {

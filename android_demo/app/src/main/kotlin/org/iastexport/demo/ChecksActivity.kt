@@ -7,7 +7,9 @@ import android.view.View
 import android.widget.Button
 import android.widget.ProgressBar
 import android.widget.TextView
+import org.iastexport.core.Attempt
 import org.iastexport.core.BenchmarkSamples
+import org.iastexport.core.Bundle as InstalledBundle
 import org.iastexport.core.DeviceBenchmark
 import org.iastexport.core.DeviceResult
 import org.iastexport.core.GoldenOutcome
@@ -19,10 +21,10 @@ import java.io.File
  * Self-test and benchmark. Both write their JSON into the app's own folder on shared storage, from
  * where `iast-export device bench` or `adb pull` fetches it. Started by hand, or over adb:
  *
- *     adb shell am start -n org.iastexport.demo/.ChecksActivity -a org.iastexport.demo.BENCHMARK --ei samples 30
+ *     adb shell am start -n org.iastexport.demo/.ChecksActivity -a org.iastexport.demo.BENCHMARK --ei samples 30 --es accelerators gpu
  */
 class ChecksActivity : Activity() {
-    private val settings = Settings()
+    private val threads = Settings().engine().threads
 
     override fun onCreate(state: Bundle?) {
         super.onCreate(state)
@@ -39,8 +41,8 @@ class ChecksActivity : Activity() {
     }
 
     private fun obey(intent: Intent) = when (intent.action) {
-        "$PACKAGE.SELFTEST" -> selftest()
-        "$PACKAGE.BENCHMARK" -> benchmark(intent.getIntExtra("samples", DEFAULT_SAMPLES).coerceIn(1, 1000))
+        "$PACKAGE.SELFTEST" -> selftest(intent)
+        "$PACKAGE.BENCHMARK" -> benchmark(intent.getIntExtra("samples", DEFAULT_SAMPLES).coerceIn(1, 1000), intent)
         else -> Unit
     }
 
@@ -61,10 +63,11 @@ class ChecksActivity : Activity() {
         setTextColor(getColor(color))
     }
 
-    private fun selftest() = check("selftest.json", {
+    private fun selftest(asked: Intent? = null) = check("selftest.json", {
         val bundle = demo.bundle()
-        val outcomes = SelfTest(bundle) { openEngine(bundle, it, settings.engine()) }.run(progress = ::progress)
-        DeviceFacts.result(this, bundle, selftest = outcomes)
+        val before = DeviceFacts.state(this)
+        val outcomes = SelfTest(bundle) { openEngine(bundle, it, threads) }.run(attempts(bundle, asked), ::progress)
+        DeviceFacts.result(this, bundle, before, selftest = outcomes)
     }) { result, file ->
         val wrong = result.selftest.count { it.status != "pass" }
         val words = if (wrong == 0) getString(R.string.all_pass, result.selftest.size) else getString(R.string.some_fail, wrong, result.selftest.size)
@@ -72,15 +75,21 @@ class ChecksActivity : Activity() {
         lines(result.selftest.map(::line))
     }
 
-    private fun benchmark(samples: Int) = check("benchmark.json", {
+    private fun benchmark(samples: Int, asked: Intent? = null) = check("benchmark.json", {
         val bundle = demo.bundle()
-        val choice = settings.engine()
-        val measured = DeviceBenchmark(bundle) { openEngine(bundle, it, choice) }
-            .run(bundle.manifest.lanes(), choice.threads, samples = samples, progress = ::progress)
-        DeviceFacts.result(this, bundle, benchmark = measured)
+        val before = DeviceFacts.state(this)
+        val measured = DeviceBenchmark(bundle) { openEngine(bundle, it, threads) }
+            .run(attempts(bundle, asked), threads, samples = samples, progress = ::progress)
+        DeviceFacts.result(this, bundle, before, benchmark = measured)
     }) { result, file ->
         summary(getString(R.string.written, file.path), R.color.good)
         lines(result.benchmark.map(::line))
+    }
+
+    /** What an intent asks for in `accelerators`, `precisions` and `files`, words as `cpu,gpu`; all where it names none. */
+    private fun attempts(bundle: InstalledBundle, asked: Intent?): List<Attempt> {
+        fun words(name: String) = asked?.getStringExtra(name).orEmpty()
+        return Attempt.chosen(bundle.manifest, words("accelerators"), words("precisions"), words("files"))
     }
 
     private fun check(name: String, work: () -> DeviceResult, then: (DeviceResult, File) -> Unit) {
@@ -109,13 +118,14 @@ class ChecksActivity : Activity() {
     }
 
     private fun line(item: GoldenOutcome) = getString(
-        R.string.outcome_line, item.status, item.lane.toString(), item.tier, item.maxLevelDifference?.toString() ?: "–", item.toleranceLevels, item.message,
+        R.string.outcome_line, item.status, item.attempt.toString(), item.tier, item.maxLevelDifference?.toString() ?: "–", item.toleranceLevels, item.message,
     )
 
     private fun line(item: BenchmarkSamples): String {
+        if (item.samplesMs.isEmpty()) return getString(R.string.no_samples_line, item.attempt.toString(), item.tier, item.message)
         val sorted = item.samplesMs.sorted()
         val median = (sorted[(sorted.size - 1) / 2] + sorted[sorted.size / 2]) / 2
-        return getString(R.string.samples_line, item.lane.toString(), item.tier, item.accelerator, median, sorted.size)
+        return getString(R.string.samples_line, item.attempt.toString(), item.tier, item.accelerator, median, sorted.size)
     }
 
     private companion object {

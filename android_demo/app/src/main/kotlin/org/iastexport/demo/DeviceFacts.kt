@@ -25,17 +25,19 @@ object DeviceFacts {
     fun result(
         context: Context,
         bundle: Bundle,
+        before: DeviceState,
         selftest: List<GoldenOutcome> = emptyList(),
         benchmark: List<BenchmarkSamples> = emptyList(),
     ): DeviceResult {
         val time = SimpleDateFormat("yyyy-MM-dd'T'HH:mm:ss'Z'", Locale.ROOT).apply { timeZone = TimeZone.getTimeZone("UTC") }
-        return DeviceResult(CREATED_BY, time.format(Date()), bundle, device(), state(context), selftest, benchmark)
+        return DeviceResult(CREATED_BY, time.format(Date()), bundle, device(), state(context), before, selftest, benchmark)
     }
 
     private fun device() = Device(
         manufacturer = Build.MANUFACTURER,
         model = Build.MODEL,
-        soc = soc(),
+        socMaker = named("SOC_MANUFACTURER"),
+        socModel = named("SOC_MODEL"),
         androidRelease = Build.VERSION.RELEASE,
         sdkInt = Build.VERSION.SDK_INT,
         abi = Build.SUPPORTED_ABIS.firstOrNull() ?: "unknown",
@@ -43,14 +45,15 @@ object DeviceFacts {
         emulated = Build.FINGERPRINT.contains("generic") || Build.HARDWARE in setOf("goldfish", "ranchu"),
     )
 
-    /** Maker and model of the chip, by name: they came with Android 12. Before, the board's name is all there is. */
-    private fun soc(): String = try {
-        listOf("SOC_MANUFACTURER", "SOC_MODEL").joinToString(" ") { Build::class.java.getField(it).get(null) as String }
+    /** What Build says of the chip, by name: it came with Android 12. */
+    private fun named(field: String): String? = try {
+        (Build::class.java.getField(field).get(null) as String).takeIf { it != Build.UNKNOWN }
     } catch (_: ReflectiveOperationException) {
-        Build.HARDWARE
+        null
     }
 
-    private fun state(context: Context): DeviceState {
+    /** Battery, heat and screen, now. */
+    fun state(context: Context): DeviceState {
         val battery = context.registerReceiver(null, IntentFilter(Intent.ACTION_BATTERY_CHANGED))
         val level = battery?.getIntExtra(BatteryManager.EXTRA_LEVEL, -1) ?: -1
         val scale = battery?.getIntExtra(BatteryManager.EXTRA_SCALE, 0) ?: 0

@@ -11,11 +11,12 @@ import kotlinx.serialization.json.put
 import kotlinx.serialization.json.putJsonArray
 import kotlinx.serialization.json.putJsonObject
 
-/** The phone, as it describes itself; [emulated] is true on an emulator and on a desktop JVM. */
+/** The phone, as it describes itself; maker and model of its chip are null where it names none (before Android 12); [emulated] is true on an emulator and on a desktop JVM. */
 data class Device(
     val manufacturer: String,
     val model: String,
-    val soc: String?,
+    val socMaker: String?,
+    val socModel: String?,
     val androidRelease: String,
     val sdkInt: Int,
     val abi: String,
@@ -28,10 +29,11 @@ data class DeviceState(val batteryPercent: Int?, val charging: Boolean?, val the
 
 /** How one golden picture came out. [maxLevelDifference] and [differingShare] are null where it didn't run. */
 data class GoldenOutcome(
-    val lane: Lane,
+    val attempt: Attempt,
     val tier: String,
     val style: String,
     val accelerator: String,
+    val operatorsOnAccelerator: Int?,
     val maxLevelDifference: Int?,
     val differingShare: Double?,
     val toleranceLevels: Int,
@@ -46,20 +48,23 @@ data class GoldenOutcome(
         }
 }
 
-/** Raw times of one lane and tier: run plus read-back of one picture, in order. */
+/** Raw times of one attempt and tier: run plus read-back of one picture, in order; none where [message] says why. */
 data class BenchmarkSamples(
-    val lane: Lane,
+    val attempt: Attempt,
     val tier: String,
     val accelerator: String,
+    val operatorsOnAccelerator: Int?,
     val threads: Int,
     val warmupMs: List<Double>,
     val samplesMs: List<Double>,
+    val message: String,
 )
 
 /**
  * What leaves the phone: the JSON that `iast-export device import` reads.
  *
  * @property createdAt UTC, `2026-11-20T12:00:00Z`.
+ * @property before the state when the check began; [state] is that at its end.
  */
 data class DeviceResult(
     val createdBy: String,
@@ -67,6 +72,7 @@ data class DeviceResult(
     val bundle: Bundle,
     val device: Device,
     val state: DeviceState,
+    val before: DeviceState? = null,
     val selftest: List<GoldenOutcome> = emptyList(),
     val benchmark: List<BenchmarkSamples> = emptyList(),
 ) {
@@ -74,11 +80,11 @@ data class DeviceResult(
         need(selftest.isEmpty() != benchmark.isEmpty()) { "a result holds a self-test or a benchmark, and not nothing" }
     }
 
-    /** The result as JSON of `device_result.schema.json`, version 1. */
+    /** The result as JSON of `device_result.schema.json`, version 2. */
     fun toJson(): String = PRETTY.encodeToString(
         kotlinx.serialization.json.JsonObject.serializer(),
         buildJsonObject {
-            put("schema_version", 1)
+            put("schema_version", 2)
             put("kind", if (selftest.isEmpty()) "benchmark" else "selftest")
             put("created_by", createdBy)
             put("created_at", createdAt)
@@ -87,7 +93,8 @@ data class DeviceResult(
                 put("manifest_sha256", bundle.manifestSha256)
             }
             putJsonObject("device") { device() }
-            putJsonObject("state") { state() }
+            putJsonObject("state") { state(state) }
+            before?.let { putJsonObject("before") { state(it) } }
             putJsonArray("selftest") { selftest.forEach { addJsonObject { outcome(it) } } }
             putJsonArray("benchmark") { benchmark.forEach { addJsonObject { samples(it) } } }
         },
@@ -96,7 +103,9 @@ data class DeviceResult(
     private fun JsonObjectBuilder.device() {
         put("manufacturer", device.manufacturer)
         put("model", device.model)
-        put("soc", device.soc)
+        put("soc", listOfNotNull(device.socMaker, device.socModel).joinToString(" ").ifEmpty { null })
+        put("soc_maker", device.socMaker)
+        put("soc_model", device.socModel)
         put("android_release", device.androidRelease)
         put("sdk_int", device.sdkInt)
         put("abi", device.abi)
@@ -104,7 +113,7 @@ data class DeviceResult(
         put("emulated", device.emulated)
     }
 
-    private fun JsonObjectBuilder.state() {
+    private fun JsonObjectBuilder.state(state: DeviceState) {
         put("battery_percent", state.batteryPercent?.let { JsonPrimitive(it) } ?: JsonNull)
         put("charging", state.charging?.let { JsonPrimitive(it) } ?: JsonNull)
         put("thermal_status", state.thermalStatus)
@@ -112,10 +121,10 @@ data class DeviceResult(
     }
 
     private fun JsonObjectBuilder.outcome(item: GoldenOutcome) {
-        lane(item.lane)
+        attempt(item.attempt)
         put("tier", item.tier)
         put("style", item.style)
-        put("accelerator", item.accelerator)
+        got(item.accelerator, item.operatorsOnAccelerator)
         put("status", item.status)
         put("max_level_difference", item.maxLevelDifference?.let { JsonPrimitive(it) } ?: JsonNull)
         put("differing_share", item.differingShare?.let { JsonPrimitive(it) } ?: JsonNull)
@@ -124,17 +133,25 @@ data class DeviceResult(
     }
 
     private fun JsonObjectBuilder.samples(item: BenchmarkSamples) {
-        lane(item.lane)
+        attempt(item.attempt)
         put("tier", item.tier)
-        put("accelerator", item.accelerator)
+        got(item.accelerator, item.operatorsOnAccelerator)
         put("threads", item.threads)
         putJsonArray("warmup_ms") { item.warmupMs.forEach { add(it) } }
         putJsonArray("samples_ms") { item.samplesMs.forEach { add(it) } }
+        put("message", item.message)
     }
 
-    private fun JsonObjectBuilder.lane(lane: Lane) {
-        put("runtime", lane.runtime.id)
-        put("precision", lane.precision.id)
+    private fun JsonObjectBuilder.attempt(attempt: Attempt) {
+        put("runtime", attempt.lane.runtime.id)
+        put("precision", attempt.lane.precision.id)
+        put("asked", attempt.accelerator.id)
+        put("files", attempt.files.id)
+    }
+
+    private fun JsonObjectBuilder.got(accelerator: String, operators: Int?) {
+        put("accelerator", accelerator)
+        put("operators_on_accelerator", operators?.let { JsonPrimitive(it) } ?: JsonNull)
     }
 
     private companion object {

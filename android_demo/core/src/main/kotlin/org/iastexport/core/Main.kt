@@ -89,8 +89,8 @@ private fun blend(args: List<String>) {
 
 private fun selftest(args: List<String>): Int {
     val bundle = Bundle.open(File(args[1]))
-    val outcomes = SelfTest(bundle) { RecordedEngine(it, File(args[2])) }.run()
-    val device = Device("desktop", "JVM", null, "none", 0, System.getProperty("os.arch") ?: "unknown", cores(), true)
+    val outcomes = SelfTest(bundle) { RecordedEngine(it.lane, File(args[2])) }.run(bundle.manifest.lanes().map { Attempt(it) })
+    val device = Device("desktop", "JVM", null, null, "none", 0, System.getProperty("os.arch") ?: "unknown", cores(), true)
     print(DeviceResult("iast-core", "1970-01-01T00:00:00Z", bundle, device, DeviceState(null, null, null, null), selftest = outcomes).toJson())
     return if (outcomes.all { it.status == "pass" }) 0 else 5
 }

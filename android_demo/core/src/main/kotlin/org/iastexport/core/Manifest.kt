@@ -50,7 +50,14 @@ data class ModelFile(
     val accelerators: Map<String, List<String>> = emptyMap(),
     val shapes: String? = null,
     val shapesSha256: String? = null,
-)
+) {
+    /** Why an accelerator may not run the file whole, as the bundle tells; null where it promises that. */
+    fun doubt(accelerator: Accelerator): String? {
+        if (accelerators.isEmpty()) return "the bundle doesn't say what runs it whole"
+        val without = signatures.filter { accelerator.id !in accelerators[it].orEmpty() }
+        return if (without.isEmpty()) null else "the bundle promises no ${accelerator.name} for ${without.joinToString()}"
+    }
+}
 
 /** One edge of a model: its name and how its numbers lie. [scale] and [zeroPoint] are set for int8 edges. */
 data class Edge(

@@ -5,7 +5,7 @@ private val ID = Regex("[a-z0-9][a-z0-9_-]*")
 private val VERSION = Regex("[0-9]+([.][0-9]+){1,2}")
 private const val MULTIPLE = "size_multiple_px_at_least_twice"
 private const val STRENGTH = "strength"
-private val ACCELERATORS = setOf("cpu", "gpu")
+private val ACCELERATORS = Accelerator.values().map { it.id }.toSet()
 
 /** Most numbers of a style's code tensor: four megabytes. */
 private const val MOST_NUMBERS = 1 shl 20

@@ -3,28 +3,30 @@ package org.iastexport.core
 import kotlin.math.abs
 import kotlin.math.max
 
-/** Opens an engine of a lane; throws where the phone can't. */
-typealias EngineFactory = (Lane) -> StyleEngine
+/** Opens an engine as asked, without any fallback; throws where the phone can't. */
+typealias EngineFactory = (Attempt) -> StyleEngine
 
 /** Proves that this device computes what was verified: the bundle's goldens through the real runtime. */
 class SelfTest(private val bundle: Bundle, private val open: EngineFactory) {
     /**
-     * One outcome per golden picture and lane. A lane that can't be opened or run is an `error`, never left out.
+     * One outcome per golden picture and attempt. What can't be opened or run is an `error`, never left out.
      *
-     * @param lanes those to test; default: every lane that goldens exist for.
+     * One engine is open at a time.
+     *
+     * @param attempts those to test; default: all of the bundle's.
      * @throws BundleException there is nothing to test.
      */
-    fun run(lanes: List<Lane> = allLanes(), progress: (Int, Int) -> Unit = { _, _ -> }): List<GoldenOutcome> {
-        val work = lanes.map { lane -> lane to bundle.manifest.goldens.filter { lane in it.outputs } }
+    fun run(attempts: List<Attempt> = Attempt.all(bundle.manifest), progress: (Int, Int) -> Unit = { _, _ -> }): List<GoldenOutcome> {
+        val work = attempts.map { attempt -> attempt to bundle.manifest.goldens.filter { attempt.lane in it.outputs } }
         val count = work.sumOf { it.second.size }
-        need(count > 0) { "the bundle holds no golden picture for ${lanes.joinToString()}; build it again" }
+        need(count > 0) { "the bundle holds no golden picture for ${attempts.joinToString()}; build it again" }
         var done = 0
-        return work.flatMap { (lane, goldens) ->
-            val engine = runCatching { open(lane) }
+        return work.filter { it.second.isNotEmpty() }.flatMap { (attempt, goldens) ->
+            val engine = runCatching { open(attempt) }
             try {
                 goldens.map { golden ->
                     progress(done++, count)
-                    outcome(golden, lane, engine)
+                    outcome(golden, attempt, engine)
                 }
             } finally {
                 engine.getOrNull()?.close()
@@ -32,20 +34,18 @@ class SelfTest(private val bundle: Bundle, private val open: EngineFactory) {
         }.also { progress(count, count) }
     }
 
-    /** Every lane that at least one golden picture exists for. */
-    fun allLanes(): List<Lane> = bundle.manifest.goldens.flatMap { it.outputs.keys }.distinct()
-
-    private fun outcome(golden: Golden, lane: Lane, engine: Result<StyleEngine>): GoldenOutcome {
-        val accelerator = engine.getOrNull()?.accelerator ?: "none"
-        val tolerance = golden.tolerance(lane, accelerator)
-        fun result(worst: Int?, share: Double?, message: String) =
-            GoldenOutcome(lane, golden.tier, golden.style, accelerator, worst, share, tolerance, message)
+    private fun outcome(golden: Golden, attempt: Attempt, engine: Result<StyleEngine>): GoldenOutcome {
+        val accelerator = engine.getOrNull()?.accelerator ?: NOTHING
+        val tolerance = golden.tolerance(attempt.lane, attempt.accelerator.id)
+        fun result(worst: Int?, share: Double?, message: String) = GoldenOutcome(
+            attempt, golden.tier, golden.style, accelerator, engine.getOrNull()?.operatorsOnAccelerator, worst, share, tolerance, message,
+        )
         return try {
-            val difference = compare(golden, lane, engine.getOrThrow())
+            val difference = compare(golden, attempt.lane, engine.getOrThrow())
             result(difference.worst, difference.share, "")
         } catch (error: Throwable) {
             // A missing native library or too little memory is an Error, and what a phone must report.
-            result(null, null, error.message ?: error.javaClass.simpleName)
+            result(null, null, error.words)
         }
     }
 
@@ -79,53 +79,85 @@ class LevelDifference(val worst: Int, val share: Double) {
     }
 }
 
-/** Times every lane on every tier: the tier's golden picture, run plus read-back, raw samples kept. */
+/** The accelerator of what could not be opened, in results. */
+private const val NOTHING = "none"
+
+/** Times every attempt on every tier: the tier's golden picture, run plus read-back, raw samples kept. */
 class DeviceBenchmark(private val bundle: Bundle, private val open: EngineFactory) {
     /**
-     * Samples per lane and tier. The lanes of a runtime take turns within each tier, so that heat hits all alike.
+     * Samples per attempt and tier; none, and the reason, where it can't be opened or run.
      *
-     * @param warmup runs before any is counted, kept apart.
+     * One engine is open at a time. The attempts are gone through twice, the second time from the last to the
+     * first, half of the samples each, so that heat hits all alike.
+     *
+     * @param warmup runs before any is counted, at each opening, kept apart.
      * @param samples runs that count; 29 are the least that a 90th percentile can be told from.
-     * @throws BundleException no lane could be opened, or one failed while running.
+     * @throws BundleException there is nothing to measure.
      */
     fun run(
-        lanes: List<Lane>,
+        attempts: List<Attempt>,
         threads: Int,
         warmup: Int = 5,
         samples: Int = 30,
         progress: (Int, Int) -> Unit = { _, _ -> },
     ): List<BenchmarkSamples> {
-        need(lanes.isNotEmpty() && samples > 0 && warmup >= 0) { "nothing to measure: choose at least one lane and one sample" }
-        val engines = ArrayList<StyleEngine>(lanes.size)
+        need(attempts.isNotEmpty() && samples > 0 && warmup >= 0) { "nothing to measure: choose at least one lane and one sample" }
+        val goldens = bundle.manifest.goldens.distinctBy { it.tier }
+        need(goldens.isNotEmpty()) { "the bundle holds no golden picture to measure on; build it again" }
+        val rows = attempts.associateWith { attempt -> goldens.map { Row(attempt, it) } }
+        val passes = listOf(attempts to (samples + 1) / 2, attempts.reversed() to samples / 2).filter { it.second > 0 }
+        var done = 0
+        for ((order, count) in passes) for (attempt in order) {
+            progress(done++, attempts.size * passes.size)
+            measure(attempt, rows.getValue(attempt), warmup, count)
+        }
+        progress(done, done)
+        return rows.values.flatten().map { it.samples(threads) }
+    }
+
+    private fun measure(attempt: Attempt, rows: List<Row>, warmup: Int, count: Int) {
+        if (rows.all { it.message.isNotEmpty() }) return
         try {
-            lanes.forEach { engines += open(it) }
-            val goldens = bundle.manifest.goldens.distinctBy { it.tier }
-            need(goldens.isNotEmpty()) { "the bundle holds no golden picture to measure on; build it again" }
-            return goldens.flatMapIndexed { i, golden ->
-                progress(i, goldens.size)
-                measure(golden, engines, threads, warmup, samples)
-            }.also { progress(goldens.size, goldens.size) }
-        } finally {
-            engines.forEach { it.close() }
+            open(attempt).use { engine -> rows.filter { it.message.isEmpty() }.forEach { time(engine, it, warmup, count) } }
+        } catch (error: Throwable) {
+            rows.filter { it.message.isEmpty() }.forEach { it.fail(error) }
         }
     }
 
-    private fun measure(golden: Golden, engines: List<StyleEngine>, threads: Int, warmup: Int, samples: Int): List<BenchmarkSamples> {
-        val tier = bundle.manifest.tier(golden.tier)
-        val code = bundle.code(golden.style)
-        val content = GoldenPng.read(bundle.file(golden.content))
-        val square = Padding.to(content, tier.widthPx, tier.heightPx)
-        val ready = engines.map { StylePipeline(bundle, it).prepare(square, tier) }
-        val times = engines.map { ArrayList<Double>(warmup + samples) }
-        repeat(warmup + samples) {
-            for ((i, engine) in engines.withIndex()) {
-                val started = System.nanoTime()
-                engine.run(tier, ready[i].values, ready[i].heightPx, ready[i].widthPx, code, golden.strength)
-                times[i] += (System.nanoTime() - started) / 1e6
-            }
+    private fun time(engine: StyleEngine, row: Row, warmup: Int, count: Int) = try {
+        row.accelerator = engine.accelerator
+        row.operators = engine.operatorsOnAccelerator
+        val tier = bundle.manifest.tier(row.golden.tier)
+        val code = bundle.code(row.golden.style)
+        val square = Padding.to(GoldenPng.read(bundle.file(row.golden.content)), tier.widthPx, tier.heightPx)
+        val ready = StylePipeline(bundle, engine).prepare(square, tier)
+        repeat(warmup + count) { i ->
+            val started = System.nanoTime()
+            engine.run(tier, ready.values, ready.heightPx, ready.widthPx, code, row.golden.strength)
+            (if (i < warmup) row.warmupMs else row.samplesMs) += (System.nanoTime() - started) / 1e6
         }
-        return engines.mapIndexed { i, engine ->
-            BenchmarkSamples(engine.lane, tier.id, engine.accelerator, threads, times[i].take(warmup), times[i].drop(warmup))
+    } catch (error: Throwable) {
+        row.fail(error)
+    }
+
+    /** What came of an attempt at a tier so far. */
+    private class Row(val attempt: Attempt, val golden: Golden) {
+        var accelerator = NOTHING
+        var operators: Int? = null
+        var message = ""
+        val warmupMs = ArrayList<Double>()
+        val samplesMs = ArrayList<Double>()
+
+        /** Half of the samples would be those of another state: none are kept. */
+        fun fail(error: Throwable) {
+            message = error.words
+            warmupMs.clear()
+            samplesMs.clear()
         }
+
+        fun samples(threads: Int) =
+            BenchmarkSamples(attempt, golden.tier, accelerator, operators, threads, warmupMs, samplesMs, message)
     }
 }
+
+private val Throwable.words: String get() = message?.takeIf { it.isNotBlank() } ?: javaClass.simpleName

@@ -13,6 +13,9 @@ interface StyleEngine : Closeable {
     /** What computes: `cpu`, `gpu`, ...; where a fallback happened, it is named: `cpu (gpu refused: ...)`. */
     val accelerator: String
 
+    /** How many of the model's operators run there; null where the runtime doesn't tell. */
+    val operatorsOnAccelerator: Int? get() = null
+
     /** How image tensors lie. */
     val layout: Layout
 

@@ -23,50 +23,69 @@ class SelfTestTest {
     @Test
     fun theSelfTestPassesFailsAndReportsErrors() {
         val bundle = install()
-        fun statuses(open: EngineFactory) = SelfTest(bundle, open).run().map { it.status }
-        assertEquals(listOf("pass"), statuses { InvertingEngine(it) })
-        assertEquals(listOf("fail"), statuses { InvertingEngine(it, 3f / 255f) })
+        fun statuses(open: EngineFactory) = SelfTest(bundle, open).run(ONE).map { it.status }
+        assertEquals(listOf("pass"), statuses { InvertingEngine(it.lane) })
+        assertEquals(listOf("fail"), statuses { InvertingEngine(it.lane, 3f / 255f) })
         assertEquals(listOf("error"), statuses { throw IllegalStateException("no GPU") })
-        refuses("no golden picture") { SelfTest(bundle) { InvertingEngine(it) }.run(listOf(Lane(Runtime.LITERT, Precision.FP16))) }
+        refuses("no golden picture") { SelfTest(bundle) { InvertingEngine(it.lane) }.run(listOf(Attempt(Lane(Runtime.LITERT, Precision.FP16)))) }
         File(bundle.folder, "golden/o.png").writeBytes(ByteArray(3))
-        val outcome = SelfTest(Bundle.open(bundle.folder)) { InvertingEngine(it) }.run().single()
+        val outcome = SelfTest(Bundle.open(bundle.folder)) { InvertingEngine(it.lane) }.run(ONE).single()
         assertEquals("error", outcome.status)
         assertTrue("was altered" in outcome.message)
     }
 
     @Test
     fun aLaneWhoseLibraryIsMissingIsAnErrorOfTheSelfTest() {
-        val outcome = SelfTest(install()) { throw UnsatisfiedLinkError("no library for this processor") }.run().single()
+        val outcome = SelfTest(install()) { throw UnsatisfiedLinkError("no library for this processor") }.run(ONE).single()
         assertEquals("error" to "none", outcome.status to outcome.accelerator)
         assertEquals("no library for this processor", outcome.message)
     }
 
     @Test
-    fun aBenchmarkClosesWhatItOpened() {
+    fun oneEngineIsOpenAtATimeAndALaneThatFailsIsARow() {
         val bundle = install()
-        val first = InvertingEngine(SmallBundle.LITERT)
-        var opened = 0
-        refuses("refused") {
-            DeviceBenchmark(bundle) { if (opened++ == 0) first else throw BundleException("refused") }.run(listOf(SmallBundle.LITERT, SmallBundle.LITERT), 1)
-        }
-        assertTrue(first.closed)
-        refuses("nothing to measure") { DeviceBenchmark(bundle) { first }.run(emptyList(), 1) }
-        refuses("nothing to measure") { DeviceBenchmark(bundle) { first }.run(listOf(SmallBundle.LITERT), 1, samples = 0) }
+        val opened = ArrayList<InvertingEngine>()
+        val gpu = Attempt(SmallBundle.LITERT, Accelerator.GPU)
+        val rows = DeviceBenchmark(bundle) {
+            assertTrue("an engine was left open", opened.all { engine -> engine.closed })
+            if (it == gpu) throw BundleException("the GPU refuses it")
+            InvertingEngine(it.lane).also(opened::add)
+        }.run(listOf(gpu, ONE.single()), 1, warmup = 1, samples = 3)
+        assertTrue(opened.size == 2 && opened.all { it.closed })
+        assertEquals(listOf(gpu to 0, ONE.single() to 3), rows.map { it.attempt to it.samplesMs.size })
+        assertEquals(listOf("the GPU refuses it" to "none", "" to "test"), rows.map { it.message to it.accelerator })
+        refuses("nothing to measure") { DeviceBenchmark(bundle) { InvertingEngine(it.lane) }.run(emptyList(), 1) }
+        refuses("nothing to measure") { DeviceBenchmark(bundle) { InvertingEngine(it.lane) }.run(ONE, 1, samples = 0) }
+    }
+
+    @Test
+    fun attemptsAreChosenByWords() {
+        val manifest = install().manifest
+        val all = Attempt.all(manifest)
+        assertEquals(all, Attempt.chosen(manifest))
+        assertTrue(Attempt(SmallBundle.LITERT, Accelerator.GPU) in all && ONE.single() in all)
+        assertEquals(setOf(Accelerator.GPU), Attempt.chosen(manifest, "gpu").map { it.accelerator }.toSet())
+        assertEquals(ONE, Attempt.chosen(manifest, "cpu", "int8", "tiers").filter { it.lane.runtime == Runtime.LITERT })
+        refuses("\"tpu\" is none of cpu, gpu") { Attempt.chosen(manifest, "tpu") }
+        refuses("nothing to run") { Attempt.chosen(manifest, "gpu", files = "dispatch") }
     }
 
     @Test
     fun resultsAreJsonOfTheSchema() {
         val bundle = install()
         val engine = InvertingEngine(SmallBundle.LITERT)
-        val samples = DeviceBenchmark(bundle) { engine }.run(listOf(SmallBundle.LITERT), 1, warmup = 2, samples = 5)
+        val samples = DeviceBenchmark(bundle) { engine }.run(ONE, 1, warmup = 2, samples = 5)
         assertTrue(engine.closed)
-        assertEquals(5, samples.single().samplesMs.size)
-        val device = Device("maker", "phone", null, "16", 36, "arm64-v8a", 8, false)
+        assertEquals(5 to 4, samples.single().samplesMs.size to samples.single().warmupMs.size)
+        val device = Device("maker", "phone", "Maker", "X1", "16", 36, "arm64-v8a", 8, false)
         val state = DeviceState(80, false, "none", true)
-        val result = DeviceResult("iast-demo 0.1.0", "2026-11-20T12:00:00Z", bundle, device, state, benchmark = samples)
+        val result = DeviceResult("iast-demo 0.1.0", "2026-11-20T12:00:00Z", bundle, device, state, state, benchmark = samples)
         val json = Json.parseToJsonElement(result.toJson()).jsonObject
         assertEquals("benchmark", json.getValue("kind").jsonPrimitive.content)
         assertEquals(0, json.getValue("selftest").jsonArray.size)
+        assertEquals("\"Maker X1\"", json.getValue("device").jsonObject.getValue("soc").toString())
+        assertEquals(json.getValue("state"), json.getValue("before"))
+        assertEquals("cpu", json.getValue("benchmark").jsonArray[0].jsonObject.getValue("asked").jsonPrimitive.content)
         assertEquals("int8", json.getValue("benchmark").jsonArray[0].jsonObject.getValue("precision").jsonPrimitive.content)
         refuses("not nothing") { DeviceResult("x", "y", bundle, device, state) }
     }
@@ -74,9 +93,9 @@ class SelfTestTest {
     @Test
     fun aSelfTestThatDidNotRunLeavesThePhoneAsNull() {
         val bundle = install()
-        val outcomes = SelfTest(bundle) { throw IllegalStateException("no GPU") }.run()
-        val device = Device("maker", "phone", null, "16", 36, "arm64-v8a", 8, false)
-        val json = DeviceResult("x", "2026-11-20T12:00:00Z", bundle, device, DeviceState(null, null, null, null), outcomes).toJson()
+        val outcomes = SelfTest(bundle) { throw IllegalStateException("no GPU") }.run(ONE)
+        val device = Device("maker", "phone", "Maker", "X1", "16", 36, "arm64-v8a", 8, false)
+        val json = DeviceResult("x", "2026-11-20T12:00:00Z", bundle, device, DeviceState(null, null, null, null), selftest = outcomes).toJson()
         val row = Json.parseToJsonElement(json).jsonObject.getValue("selftest").jsonArray.single().jsonObject
         assertEquals("null", row.getValue("max_level_difference").toString())
         assertEquals("no GPU", row.getValue("message").jsonPrimitive.content)
@@ -100,5 +119,10 @@ class SelfTestTest {
         refuses("not 8-bit RGB") { GoldenPng.read(file) }
         file.writeText("no picture")
         refuses("no PNG") { GoldenPng.read(file) }
+    }
+
+    private companion object {
+        /** LiteRT in INT8 on the CPU. */
+        val ONE = listOf(Attempt(SmallBundle.LITERT))
     }
 }

@@ -1,7 +1,10 @@
 package org.iastexport.engine
 
+import org.iastexport.core.Accelerator
+import org.iastexport.core.Attempt
 import org.iastexport.core.Bundle
 import org.iastexport.core.BundleException
+import org.iastexport.core.Files
 import org.iastexport.core.Lane
 import org.iastexport.core.Runtime
 import org.iastexport.core.StyleEngine
@@ -18,6 +21,13 @@ data class EngineChoice(
     val fallback: Boolean = false,
     val dispatch: Boolean = false,
     val cache: File? = null,
+)
+
+/** The engine that an attempt of a check asks for, and no other: what can't be had is refused. */
+fun openEngine(bundle: Bundle, attempt: Attempt, threads: Int, cache: File? = null): StyleEngine = openEngine(
+    bundle,
+    attempt.lane,
+    EngineChoice(threads, gpu = attempt.accelerator == Accelerator.GPU, dispatch = attempt.files == Files.DISPATCH, cache = cache),
 )
 
 /**

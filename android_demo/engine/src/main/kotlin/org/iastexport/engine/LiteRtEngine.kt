@@ -3,6 +3,7 @@ package org.iastexport.engine
 import com.google.ai.edge.litert.Accelerator
 import com.google.ai.edge.litert.CompiledModel
 import com.google.ai.edge.litert.TensorBuffer
+import org.iastexport.core.Accelerator as PromisedBy
 import org.iastexport.core.Bundle
 import org.iastexport.core.BundleException
 import org.iastexport.core.Edge
@@ -21,7 +22,8 @@ import java.io.File
  * LiteRT's CompiledModel: all tiers in one file, one signature each, buffers made once per tier.
  *
  * @param gpu asks for the GPU alone. Where the GPU refuses the model, [fallback] decides: with it the
- *   CPU computes and [accelerator] says so; without it the engine can't be opened.
+ *   CPU computes and [accelerator] says so; without it the engine can't be opened. A file that the bundle promises
+ *   no GPU for is then computed by the CPU at once, or tried strictly; either is said.
  * @param cache a folder of the app's own where the GPU's compiled programs are kept for the next opening.
  * @throws BundleException the bundle has no such lane, or the accelerator refuses it.
  */
@@ -58,8 +60,10 @@ class LiteRtEngine(
 
     private fun open(path: String, gpu: Boolean, fallback: Boolean): Pair<CompiledModel, String> {
         if (!gpu) return onCpu(path) to "cpu"
+        val doubt = file.doubt(PromisedBy.GPU)
+        if (doubt != null && fallback && file.accelerators.isNotEmpty()) return onCpu(path) to "cpu ($doubt)"
         try {
-            return onGpu(path, file.sha256) to "gpu"
+            return onGpu(path, file.sha256) to if (doubt == null) "gpu" else "gpu ($doubt)"
         } catch (error: Exception) {
             if (!fallback) throw BundleException("the GPU refuses ${file.path}: ${error.message}; choose the CPU", error)
             return onCpu(path) to "cpu (the GPU refused: ${error.message})"

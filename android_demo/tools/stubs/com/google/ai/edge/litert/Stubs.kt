@@ -1,7 +1,7 @@
 /**
  * STUBS, not LiteRT: signatures of LiteRT's Kotlin API around what the engine uses, as version 2.1.5 declares
- * them, so that the engine can be compiled where LiteRT's library can't be had. They do nothing, are no part
- * of the Gradle build, and prove only that the engine agrees with this file.
+ * them, so that the engine can be compiled where LiteRT's library can't be had. They do nothing unless a test
+ * sets a [Player], are no part of the Gradle build, and prove only that the engine agrees with this file.
  */
 @file:Suppress("UNUSED_PARAMETER", "unused")
 
@@ -10,6 +10,29 @@ package com.google.ai.edge.litert
 import android.content.res.AssetManager
 
 private fun stub(): Nothing = throw UnsupportedOperationException("a stub, not LiteRT")
+
+/** What plays LiteRT behind these signatures in a test; models and buffers are whatever it hands out. */
+interface Player {
+    fun open(path: String, options: CompiledModel.Options): Any
+
+    fun buffer(model: Any, isInput: Boolean, name: String, signature: String): Any
+
+    fun run(model: Any, inputs: Map<String, Any>, outputs: Map<String, Any>, signature: String)
+
+    /** [values] is a FloatArray or a ByteArray. */
+    fun write(buffer: Any, values: Any)
+
+    fun read(buffer: Any): Any
+
+    fun close(handle: Any)
+
+    companion object {
+        @Volatile
+        var current: Player? = null
+    }
+}
+
+private fun player(): Player = Player.current ?: stub()
 
 enum class Accelerator { NONE, CPU, GPU, NPU }
 
@@ -20,13 +43,20 @@ class LiteRtException(status: Status, message: String) : Exception(message) {
 }
 
 /** What owns native memory: closed as often as one likes, an IllegalStateException when used afterwards. */
-abstract class JniHandle internal constructor() : AutoCloseable {
+abstract class JniHandle internal constructor(private val handle: Any) : AutoCloseable {
+    private var closed = false
+
     protected abstract fun destroy()
 
-    final override fun close(): Unit = stub()
+    internal fun live(): Any = handle.also { check(!closed) { "used after it was closed" } }
+
+    final override fun close() {
+        if (!closed) player().close(handle)
+        closed = true
+    }
 }
 
-class Environment private constructor() : JniHandle() {
+class Environment private constructor(handle: Any) : JniHandle(handle) {
     enum class Option { CompilerPluginLibraryDir, DispatchLibraryDir, SystemRuntimeHandle }
 
     fun getAvailableAccelerators(): Set<Accelerator> = stub()
@@ -39,12 +69,12 @@ class Environment private constructor() : JniHandle() {
     }
 }
 
-class TensorBuffer private constructor() : JniHandle() {
+class TensorBuffer private constructor(handle: Any) : JniHandle(handle) {
     fun writeInt(data: IntArray): Unit = stub()
 
-    fun writeFloat(data: FloatArray): Unit = stub()
+    fun writeFloat(data: FloatArray): Unit = player().write(live(), data)
 
-    fun writeInt8(data: ByteArray): Unit = stub()
+    fun writeInt8(data: ByteArray): Unit = player().write(live(), data)
 
     fun writeBoolean(data: BooleanArray): Unit = stub()
 
@@ -52,15 +82,19 @@ class TensorBuffer private constructor() : JniHandle() {
 
     fun readInt(): IntArray = stub()
 
-    fun readFloat(): FloatArray = stub()
+    fun readFloat(): FloatArray = player().read(live()) as FloatArray
 
-    fun readInt8(): ByteArray = stub()
+    fun readInt8(): ByteArray = player().read(live()) as ByteArray
 
     fun readBoolean(): BooleanArray = stub()
 
     fun readLong(): LongArray = stub()
 
     override fun destroy(): Unit = stub()
+
+    internal companion object {
+        fun played(handle: Any) = TensorBuffer(handle)
+    }
 }
 
 data class TensorType(val elementType: ElementType, val layout: Layout? = null) {
@@ -69,7 +103,7 @@ data class TensorType(val elementType: ElementType, val layout: Layout? = null) 
     data class Layout(val dimensions: List<Int>, val strides: List<Int> = listOf())
 }
 
-class CompiledModel private constructor() : JniHandle() {
+class CompiledModel private constructor(handle: Any) : JniHandle(handle) {
     data class CpuOptions(
         val numThreads: Int? = null,
         val xnnPackFlags: Int? = null,
@@ -102,7 +136,7 @@ class CompiledModel private constructor() : JniHandle() {
         enum class Priority { DEFAULT, LOW, NORMAL, HIGH }
     }
 
-    class Options(accelerators: Set<Accelerator>) {
+    class Options(val accelerators: Set<Accelerator>) {
         constructor(vararg accelerators: Accelerator) : this(setOf(*accelerators))
 
         var cpuOptions: CpuOptions? = null
@@ -114,9 +148,11 @@ class CompiledModel private constructor() : JniHandle() {
         }
     }
 
-    fun createInputBuffer(inputName: String, signature: String = ""): TensorBuffer = stub()
+    fun createInputBuffer(inputName: String, signature: String = ""): TensorBuffer =
+        TensorBuffer.played(player().buffer(live(), true, inputName, signature))
 
-    fun createOutputBuffer(outputName: String, signature: String = ""): TensorBuffer = stub()
+    fun createOutputBuffer(outputName: String, signature: String = ""): TensorBuffer =
+        TensorBuffer.played(player().buffer(live(), false, outputName, signature))
 
     fun createInputBuffers(signatureIndex: Int = 0): List<TensorBuffer> = stub()
 
@@ -130,7 +166,8 @@ class CompiledModel private constructor() : JniHandle() {
 
     fun run(inputs: List<TensorBuffer>, outputs: List<TensorBuffer>, signature: String): Unit = stub()
 
-    fun run(inputs: Map<String, TensorBuffer>, outputs: Map<String, TensorBuffer>, signature: String = ""): Unit = stub()
+    fun run(inputs: Map<String, TensorBuffer>, outputs: Map<String, TensorBuffer>, signature: String = ""): Unit =
+        player().run(live(), inputs.mapValues { it.value.live() }, outputs.mapValues { it.value.live() }, signature)
 
     fun getInputTensorType(inputName: String, signature: String = ""): TensorType = stub()
 
@@ -150,6 +187,7 @@ class CompiledModel private constructor() : JniHandle() {
 
         @JvmStatic
         @JvmOverloads
-        fun create(filePath: String, options: Options = Options.CPU, optionalEnv: Environment? = null): CompiledModel = stub()
+        fun create(filePath: String, options: Options = Options.CPU, optionalEnv: Environment? = null): CompiledModel =
+            CompiledModel(player().open(filePath, options))
     }
 }
