@@ -36,16 +36,16 @@ _TOOLS = (
     "scikit-image",
     "torch",
 )
-_BUILD = "iast-export[build]"
+_BASE, _RUN, _BUILD = "iast-export", "iast-export[run]", "iast-export[build]"
 # Where litert-converter, which litert-torch needs, is published as a wheel: system, machine.
 _CONVERTER_WHEELS = {("Linux", "x86_64"), ("Darwin", "arm64")}
 _BUILD_ELSEWHERE = "build on x86-64 Linux or on a Mac with Apple silicon"
 _NEEDED: tuple[tuple[str, str, str, str], ...] = (
-    ("onnx", "onnx", "everything", "iast-export"),
-    ("onnxruntime", "onnxruntime", "ONNX models", "iast-export"),
-    ("ai_edge_litert", "ai-edge-litert", "TFLite models", "iast-export"),
-    ("cv2", "opencv-python-headless", "pictures", "iast-export"),
-    ("skimage", "scikit-image", "verify and the packaged image sets", "iast-export"),
+    ("onnx", "onnx", "everything", _BASE),
+    ("onnxruntime", "onnxruntime", "ONNX models", _RUN),
+    ("ai_edge_litert", "ai-edge-litert", "TFLite models", _RUN),
+    ("cv2", "opencv-python-headless", "pictures", _RUN),
+    ("skimage", "scikit-image", "verify and the packaged image sets", _RUN),
     ("torch", "torch", "export and convert", _BUILD),
     ("onnxscript", "onnxscript", "export", _BUILD),
     ("litert_torch", "litert-torch", "convert", _BUILD),
@@ -53,21 +53,18 @@ _NEEDED: tuple[tuple[str, str, str, str], ...] = (
 )
 
 
-# Of our requirements, those that `_NEEDED` doesn't list: module, package, use.
-_BASE = (
-    ("click", "click", "the command line"),
-    ("flatbuffers", "flatbuffers", "TFLite models"),
-    ("jinja2", "jinja2", "reports"),
-    ("matplotlib", "matplotlib", "reports"),
-    ("numpy", "numpy", "everything"),
-    ("pydantic", "pydantic", "everything"),
-    ("PIL", "pillow", "pictures"),
-    ("simplejpeg", "simplejpeg", "pictures"),
-    ("rich", "rich", "the command line"),
-    ("safetensors", "safetensors", "checkpoints and codes"),
-)
-# Of the other extras: module, package, use, extra.
-_EXTRAS = (
+# What the doctor doesn't list: module, package, use, what brings it.
+_OTHERS = (
+    ("click", "click", "the command line", _BASE),
+    ("flatbuffers", "flatbuffers", "TFLite models", _BASE),
+    ("numpy", "numpy", "everything", _BASE),
+    ("pydantic", "pydantic", "everything", _BASE),
+    ("rich", "rich", "the command line", _BASE),
+    ("jinja2", "jinja2", "reports", _RUN),
+    ("matplotlib", "matplotlib", "labels and packaged pictures", _RUN),
+    ("PIL", "pillow", "pictures", _RUN),
+    ("safetensors", "safetensors", "checkpoints and codes", _RUN),
+    ("simplejpeg", "simplejpeg", "pictures", _RUN),
     ("cryptography", "cryptography", "signatures", "iast-export[sign]"),
     ("tensorboard", "tensorboard", "training", "iast-export[train]"),
     ("tqdm", "tqdm", "training", "iast-export[train]"),
@@ -106,6 +103,15 @@ def machine_fingerprint() -> dict[str, str | int | list[str]]:
         "os": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
     }
+
+
+def kernel_facts() -> dict[str, str | int | list[str]]:
+    """What of the fingerprint decides which kernels compute, and so what a model draws.
+
+    Cores that were taken away, another Python or another release of the system change times alone.
+    """
+    found = machine_fingerprint()
+    return {name: found[name] for name in ("cpu", "architecture", "flags")}
 
 
 def has_vnni() -> bool:
@@ -160,12 +166,7 @@ def doctor() -> list[Check]:
 def missing_package(module: str) -> tuple[str, str, str] | None:
     """Package, use and remedy where a module (`torch.nn`) is missing; None: not one of ours."""
     root = module.partition(".")[0]
-    rows = [
-        *_NEEDED,
-        *((*row, "iast-export") for row in _BASE),
-        *_EXTRAS,
-    ]
-    for name, package, use, install in rows:
+    for name, package, use, install in (*_NEEDED, *_OTHERS):
         if name == root:
             return package, use, _install(install)
     return None
@@ -177,10 +178,10 @@ def require_build() -> None:
     Raises:
         UsageError: names the first that is missing, and the extra that has it.
     """
-    for module, package, use, install in _NEEDED:
+    for module, package, use, _ in _NEEDED:
         if importlib.util.find_spec(module) is None:
             raise UsageError(
-                f"{package} is not installed, which is needed for {use}", _install(install)
+                f"{package} is not installed, which is needed for {use}", _install(_BUILD)
             )
 
 

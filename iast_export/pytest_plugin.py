@@ -9,18 +9,15 @@ not given.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
+    from iast_export.library import Bundle
     from iast_export.pictures.images import Rgb
-    from iast_export.reports.manifest import Manifest
     from iast_export.reports.verdict import Check, Verdict
-    from iast_export.specs import Precision
-    from iast_export.stylize.stylize import Engines, Oversize
 
 _OPTIONS = {
     "--iast-bundle": ("DIR", "judge this bundle: a test per check of `iast-export gate`"),
@@ -167,96 +164,24 @@ def _told(check: Check) -> str:
 # --- fixtures ------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class OpenBundle:
-    """The bundle of this run.
-
-    Attributes:
-        path: its folder, absolute.
-        manifest: what it says of itself: tiers, files, styles.
-    """
-
-    path: Path
-    manifest: Manifest
-
-
-@dataclass(frozen=True)
-class Stylizer:
-    """Pictures from the bundle; each runtime and precision is opened once."""
-
-    bundle: OpenBundle
-    engines: dict[tuple[str | None, Precision | None], Engines]
-
-    def __call__(
-        self,
-        content: str | Path | Rgb,
-        style: str | Path,
-        *,
-        strength: float = 1.0,
-        runtime: str | None = None,
-        precision: Precision | None = None,
-        oversize: Oversize = "refuse",
-    ) -> Rgb:
-        """The stylized picture, [H, W, 3] uint8 RGB of the content's size.
-
-        Args:
-            content: a picture's file, `skimage:coffee.png`, or [H, W, 3] uint8 RGB.
-            style: id of a style of the bundle, or a picture's file.
-            strength: from 0 (the photograph) to 1.
-            runtime: as `iast-export stylize --runtime` takes it; None: as that chooses.
-            precision: None: the tier's default lane.
-            oversize: what to do with a picture beyond the largest tier, see `BundleEngine.stylize`.
-
-        Raises:
-            InputError: a picture is unreadable or too large, or a file of the bundle is altered.
-            UsageError: no such style or lane, a strength outside [0, 1], or an array of another
-                kind.
-        """
-        from iast_export.errors import UsageError
-        from iast_export.pictures.images import load_image
-        from iast_export.pictures.imagesets import picture_path
-
-        if not 0.0 <= strength <= 1.0:
-            raise UsageError(f"strength {strength} is outside 0..1", "0 keeps the photograph")
-        rgb = load_image(picture_path(str(content))) if isinstance(content, str | Path) else content
-        if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != "uint8":
-            found = f"{rgb.dtype} {list(rgb.shape)}"
-            raise UsageError(
-                f"a picture is uint8 [H, W, 3], found {found}", "convert it to RGB bytes"
-            )
-        engine = self._engine(runtime, precision)
-        codes = engine.style_codes(str(style))[1]
-        return engine.engine_for(rgb, oversize)[0].stylize(rgb, codes, strength, oversize)[0]
-
-    def _engine(self, runtime: str | None, precision: Precision | None) -> Engines:
-        from iast_export.stylize.stylize import BundleEngine, ChosenByShape
-
-        lane, folder = (runtime, precision), self.bundle.path
-        if lane not in self.engines:
-            self.engines[lane] = (
-                ChosenByShape(folder, precision)
-                if runtime is None
-                else BundleEngine(folder, runtime, precision)
-            )
-        return self.engines[lane]
-
-
 @pytest.fixture(scope="session")
-def iast_bundle(pytestconfig: pytest.Config) -> OpenBundle:
-    """The bundle given with --iast-bundle: its `path` and `manifest`; without one a test fails."""
+def iast_bundle(pytestconfig: pytest.Config) -> Bundle:
+    """The bundle given with --iast-bundle, a `library.Bundle`; without one a test fails."""
     path = _given(pytestconfig, "--iast-bundle")
     if path is None:
         pytest.fail("this test needs a bundle\n  → add --iast-bundle DIR", pytrace=False)
     from iast_export.errors import IastExportError
-    from iast_export.reports.manifest import load_manifest
+    from iast_export.library import Bundle
 
+    bundle = Bundle(path)
     try:
-        return OpenBundle(path, load_manifest(path))
+        _ = bundle.manifest
     except IastExportError as error:
         pytest.fail(str(error), pytrace=False)
+    return bundle
 
 
 @pytest.fixture(scope="session")
-def stylize(iast_bundle: OpenBundle) -> Callable[..., Rgb]:
-    """Pictures from the bundle: `stylize("photo.jpg", "cafe")`, see `Stylizer.__call__`."""
-    return Stylizer(iast_bundle, {})
+def stylize(iast_bundle: Bundle) -> Callable[..., Rgb]:
+    """Pictures from the bundle: `stylize("photo.jpg", "cafe")`, see `library.Bundle.stylize`."""
+    return iast_bundle.stylize

@@ -24,6 +24,15 @@ def test_the_fingerprint_says_what_decides_speed_and_stays_the_same() -> None:
     json_bytes(found)
 
 
+def test_a_core_that_was_taken_away_changes_times_and_no_pictures(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before, fingerprint = environment.kernel_facts(), environment.machine_fingerprint()
+    monkeypatch.setattr(environment, "usable_cores", lambda: 77)
+    assert environment.machine_fingerprint() != fingerprint
+    assert environment.kernel_facts() == before
+
+
 def test_versions_name_the_package_python_and_the_tools() -> None:
     found = environment.versions()
     assert found["iast-export"] == iast_export.__version__
@@ -134,8 +143,9 @@ def test_every_dependency_of_ours_has_its_extra() -> None:
     text = (Path(__file__).resolve().parent.parent / "pyproject.toml").read_bytes()
     project = parse_toml(text, "pyproject.toml", InputError)["project"]
     extras = project["optional-dependencies"]
-    wanted = {"iast-export": project["dependencies"], "iast-export[build]": extras["build"]}
-    rows = [*environment._NEEDED, *((*row, "iast-export") for row in environment._BASE)]
+    wanted = {"iast-export": project["dependencies"]}
+    wanted |= {f"iast-export[{name}]": extras[name] for name in ("run", "build")}
+    rows = [*environment._NEEDED, *environment._OTHERS]
     for install, requirements in wanted.items():
-        names = {re.split(r"[^a-z0-9-]", one)[0] for one in requirements}
+        names = {re.split(r"[^a-z0-9-]", one)[0] for one in requirements} - {"iast-export"}
         assert names == {package for _, package, _, where in rows if where == install}

@@ -11,7 +11,7 @@ from iast_export.bundle.drawn import write_goldens, write_thumbnails
 from iast_export.bundle.landmarks import write_landmarks
 from iast_export.bundle.manifest import write_manifest
 from iast_export.bundle.styles import write_styles
-from iast_export.environment import machine_fingerprint, versions
+from iast_export.environment import kernel_facts, versions
 from iast_export.pages import write_html
 from iast_export.reports.base import (
     BENCHMARK_PATH,
@@ -31,7 +31,7 @@ def _params(build: Build) -> dict[str, Any]:
         "styles": build.styles_sha256,
         "sets": [build.calibration_set.sha256, build.evaluation_set.sha256],
         "versions": versions(),
-        "machine": machine_fingerprint(),
+        "machine": kernel_facts(),
     }
 
 

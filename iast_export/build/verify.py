@@ -8,7 +8,7 @@ from typing import Any
 from iast_export.build.request import Build
 from iast_export.build.samples import evaluation_facts, evaluation_pairs, open_scorers
 from iast_export.build.stage import Stage
-from iast_export.environment import machine_fingerprint, usable_cores, versions
+from iast_export.environment import kernel_facts, usable_cores, versions
 from iast_export.formats.tflite_file import read_model
 from iast_export.lanes.verify import verify
 from iast_export.quantize.calibrate import load_ranges
@@ -24,7 +24,7 @@ def _params(build: Build) -> dict[str, Any]:
         "set_sha256": build.evaluation_set.sha256,
         "styles": build.styles_sha256,
         "versions": versions(),
-        "machine": machine_fingerprint(),
+        "machine": kernel_facts(),
     }
 
 

@@ -11,7 +11,10 @@ from iast_export.reports.benchmark import BenchmarkReport, BenchmarkRow
 from iast_export.reports.manifest import Manifest
 from iast_export.reports.verdict import Check, Outcome
 
-_REMEASURE = "run `iast-export bench` again on a quiet machine, with more blocks"
+_REMEASURE = (
+    "run `iast-export bench` again on a quiet machine, with more blocks (in [benchmark] of the "
+    "recipe), or compare with the bundle before it by `iast-export compare`"
+)
 
 
 def check_speed(

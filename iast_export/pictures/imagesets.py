@@ -3,7 +3,7 @@
 A set is a TOML file (packaged, or one's own) or simply a folder. Packaged sets point at photographs
 inside wheels that this project depends on, so they work offline and nothing is copied. Of a folder
 only what can be used is taken, and what is left out is kept with the reason; a listed picture must
-be there.
+be there. What opens a picture is loaded when one is asked for, so that a set can be read without.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Self
+from typing import TYPE_CHECKING, Annotated, Self
 
 from pydantic import Field, model_validator
 
@@ -22,7 +22,9 @@ from iast_export.files.artifacts import json_bytes, read_bytes, sets_dir, sha256
 from iast_export.files.settings import Settings, parse_settings
 from iast_export.files.texts import perhaps
 from iast_export.pictures.picture_formats import READ, format_of
-from iast_export.pictures.picture_reader import Rgb, read_picture
+
+if TYPE_CHECKING:
+    from iast_export.pictures.picture_reader import Rgb
 
 _PACKAGES = {"skimage": ("skimage", "data"), "matplotlib": ("matplotlib", "mpl-data/sample_data")}
 # Enough for `picture_formats.format_of`.
@@ -85,6 +87,8 @@ class SetImage:
         Raises:
             InputError: missing, altered, unreadable, or a crop that leaves the picture.
         """
+        from iast_export.pictures.picture_reader import read_picture
+
         data = read_bytes(self.path)
         if sha256_bytes(data) != self.sha256:
             raise InputError(
@@ -251,6 +255,8 @@ def _from_folder(folder: Path, at_most: int | None) -> ImageSet:
 def _folder_entry(path: Path, decode: bool) -> SetImage:
     data = read_bytes(path)
     if decode:
+        from iast_export.pictures.picture_reader import read_picture
+
         read_picture(data, shown(str(path)))
     return SetImage(
         shown(path.name), shown(str(path)), path, sha256_bytes(data), licence="", source=""

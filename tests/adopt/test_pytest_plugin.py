@@ -73,7 +73,7 @@ def test_what_cannot_be_judged_fails_and_says_so(pytester: pytest.Pytester, fold
     result = run(pytester, "--iast-bundle", "b", "--iast-rules", "rules.toml")
     assert result.ret == 1
     result.stdout.fnmatch_lines(["*cannot judge (exit 7): measured no baseline was given*"])
-    result.stdout.fnmatch_lines(["*→ give --baseline FILE (pytest: --iast-baseline FILE)"])
+    result.stdout.fnmatch_lines(["*→ give --baseline FILE (pytest: --iast-baseline FILE) or *"])
 
 
 def test_an_altered_report_fails_as_altered(pytester: pytest.Pytester, folder: Path) -> None:
@@ -152,7 +152,7 @@ def test_the_fixture_stylizes(pytester: pytest.Pytester, small_bundle: Path) -> 
             first = stylize(rgb, style, runtime="onnxruntime", precision="fp32")
             again = stylize(rgb, style, runtime="onnxruntime", precision="fp32")
             assert first.shape == rgb.shape and first.dtype == np.uint8
-            assert np.array_equal(first, again) and len(stylize.engines) == 1
+            assert np.array_equal(first, again) and len(iast_bundle._engines) == 1
             with pytest.raises(UsageError, match="outside 0..1"):
                 stylize(rgb, style, strength=2.0)
             with pytest.raises(UsageError, match="neither a style"):
