@@ -129,6 +129,11 @@ def _whitened(self: Transfer, x: Tensor, mean: Tensor, std: Tensor) -> Tensor:
     return torch.sigmoid(self.core(x, mean, std) * u.mean())
 
 
+def _graded(self: Transfer, x: Tensor, mean: Tensor, std: Tensor) -> Tensor:
+    rows = torch.linspace(-1, 1, x.shape[2]).view(1, 1, -1, 1)
+    return torch.sigmoid(self.core(x, mean, std) + rows)
+
+
 class _Random(Net):
     def cut(self, depth: int) -> nn.Module:
         return Transfer().eval()
@@ -235,6 +240,7 @@ MISTAKES: Mapping[str, tuple[Callable[[], Any], str, str]] = {
     "remembers": (lambda: with_forward(_remembers), "another picture", "nothing to `self`"),
     "trains": (lambda: with_forward(_running), r"own tensor norm\.running_mean", "eval mode"),
     "whitens": (lambda: with_forward(_whitened), "computes linalg_svd", "replace it"),
+    "counts": (lambda: with_forward(_graded), r"by linspace \(network_mistakes\.py", "cumsum(2)"),
     "tuple": (
         lambda: with_forward(lambda s, x, m, d: (_sigmoid(s, x, m, d), x)),
         "a tuple of 2, one tensor",

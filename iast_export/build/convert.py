@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,12 +28,14 @@ from iast_export.build.tracing import (
     pseudo_photograph,
     traced_params,
 )
+from iast_export.errors import IastExportError, ToolError
 from iast_export.files.artifacts import Progress, atomic_path, no_progress, sha256_file
 from iast_export.formats import tflite_file, tflite_write
 from iast_export.forms import tflite_forms
 from iast_export.forms.batch_norms import fold_batch_norms
 from iast_export.forms.litert_forms import LiteRtForms
 from iast_export.forms.subpixels import fold_transposed
+from iast_export.network.user_code import told
 from iast_export.quantize.litert.delegation import delegation
 from iast_export.reports.base import CONVERT_PATH
 from iast_export.reports.convert import ConvertReport, ConvertRow
@@ -183,9 +186,30 @@ def _run_converter(entries: Sequence[_Entry]) -> tuple[bytes, Counter[str]]:
             add = litert_torch.signature if converter is None else converter.signature
             module(**sample)  # once as it is, since what tracing notes in a module is lost
             rewrites.update(module.rewrites)
-            converter = add(entry.key, module, sample_kwargs=sample)
-        data = bytes(converter.convert().model_content())
+            with _told(entry.key):
+                converter = add(entry.key, module, sample_kwargs=sample)
+        with _told("the file"):
+            data = bytes(converter.convert().model_content())
     return data, rewrites
+
+
+@contextmanager
+def _told(what: str) -> Iterator[None]:
+    """The converter's errors in one line: it raises classes of many kinds.
+
+    Raises:
+        ToolError: it refused the network.
+    """
+    try:
+        yield
+    except (MemoryError, IastExportError):
+        raise
+    except Exception as error:
+        raise ToolError(
+            f"litert-torch can't convert {what}: {told(error)}",
+            "write the operator that is named by others, such as convolutions, means and sums, or "
+            "report the network",
+        ) from error
 
 
 def _nhwc(name: str, value: Tensor) -> Tensor:
@@ -200,7 +224,7 @@ def _check_parity(path: Path, entry: _Entry) -> float:
     feeds = {name: value.numpy() for name, value in entry.inputs.items()}
     with tflite_file.quiet_tools():
         got = open_litert(path, entry.key).run(feeds)
-    return checked_parity(f"signature {entry.key}", reference.run(feeds), got)
+    return checked_parity(f"signature {entry.key}", reference, feeds, got)
 
 
 def _outputs(build: Build) -> list[Path]:

@@ -6,7 +6,8 @@ import contextlib
 import io
 import logging
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from inspect import Parameter, signature
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from onnx import helper
 from torch import Tensor, nn
 
+from iast_export.build.bisecting import first_differing
 from iast_export.build.request import Build
 from iast_export.build.stage import Stage
 from iast_export.build.tracing import (
@@ -45,10 +47,13 @@ from iast_export.forms.batch_norms import fold_batch_norms
 from iast_export.forms.subpixels import fold_transposed
 from iast_export.forms.traced_forms import in_forms
 from iast_export.network.adapters import StyleNetwork
+from iast_export.network.behavior import size_numbers
 from iast_export.network.sizes import smallest_side_px
 from iast_export.network.user_code import last_words, place_of
+from iast_export.network.watching import watched
 from iast_export.pictures.images import center_square, to_tensor
 from iast_export.runtimes.onnx import open_onnx
+from iast_export.runtimes.parity import PARITY_TOLERANCE, parity_error
 from iast_export.runtimes.pytorch import TorchSession
 from iast_export.specs import (
     CONTENT,
@@ -63,6 +68,7 @@ OPSET = 18
 # Height and width to trace with, in steps: unequal, so that no side is taken for the other, and
 # neither 0 nor 1, which torch.export holds for constants.
 _TRACED_STEPS = (8, 11)
+_PART = "part"  # the output of a part of a network
 # The exporter lets an input and a tensor inside share a name; none inside begins like this.
 _EDGE = "edge."
 
@@ -124,8 +130,20 @@ def export_tier(
     reference = TorchSession(module, tuple(codes))
     feeds = {name: value.numpy() for name, value in codes.items()}
     pictures = ({CONTENT: image, **feeds} for image in (*probes, *generated))
-    difference = _finish(model, path, reference, pictures, f"tier {tier.id}")
-    return difference
+
+    def differs(part: nn.Module, feed: Mapping[str, Any]) -> bool:
+        names = (CONTENT, *codes)
+        made = _traced(part.eval(), example, names, (_PART,), shapes, rewrites)
+        wanted = TorchSession(part, tuple(codes), output_names=(_PART,)).run(feed)
+        got = open_onnx(made.SerializeToString()).run(feed)
+        return not parity_error(wanted, got) <= PARITY_TOLERANCE
+
+    def hint(feed: Mapping[str, Any]) -> str:
+        called = _as_forward_takes(traced, shapes)
+        with _quiet(), torch.no_grad():
+            return first_differing(traced, example, called, lambda part: differs(part, feed))
+
+    return _finish(model, path, reference, pictures, f"tier {tier.id}", hint)
 
 
 def export_style_encoder(network: StyleNetwork, path: Path) -> float:
@@ -229,7 +247,7 @@ def _traced(
             program = torch.onnx.export(module, example, **arguments)
             model: onnx.ModelProto = program.model_proto  # type: ignore[union-attr]
     except Exception as error:  # the exporter raises classes of many kinds
-        place = place_of(error)
+        place = place_of(error) or _reckoned(module, example, shapes)
         raise ToolError(
             "the network can't be exported with dynamic height and width: "
             f"{last_words(error)}{f' ({place})' if place else ''}",
@@ -240,6 +258,16 @@ def _traced(
     name_edges(model.graph, {_EDGE + name: name for name in (*inputs, *outputs)})
     _check_edges(model, inputs, outputs)
     return model
+
+
+def _reckoned(module: nn.Module, example: Sequence[Tensor], shapes: tuple[Any, ...]) -> str:
+    """Where forward reckons with the picture's size, which may be what the exporter means."""
+    if not any(shapes):
+        return ""
+    picture, *codes = example
+    larger = torch.from_numpy(pseudo_photograph(2 * picture.shape[2], 2 * picture.shape[3]))
+    seen = [watched(module, (one, *codes))[1] for one in (picture, larger)]
+    return size_numbers(*seen)
 
 
 def _as_forward_takes(module: nn.Module, shapes: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -295,12 +323,24 @@ def _annotate_sides(model: onnx.ModelProto) -> None:
 
 
 def _finish(
-    model: onnx.ModelProto, path: Path, reference: TorchSession, feeds: Any, what: str
+    model: onnx.ModelProto,
+    path: Path,
+    reference: TorchSession,
+    feeds: Any,
+    what: str,
+    hint: Callable[[Mapping[str, Any]], str] = lambda feed: "",
 ) -> float:
-    """Checks the model, compares it with PyTorch on every feed and writes it."""
+    """Checks the model, compares it with PyTorch on every feed and writes it.
+
+    Args:
+        hint: where a file that differs on a feed first does so, for the message.
+    """
     check_model(model)
     session = open_onnx(model.SerializeToString())
-    differences = [checked_parity(what, reference.run(feed), session.run(feed)) for feed in feeds]
+    differences = [
+        checked_parity(what, reference, feed, session.run(feed), partial(hint, feed))
+        for feed in feeds
+    ]
     save_model(model, path)
     return max(differences)
 

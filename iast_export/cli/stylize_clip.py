@@ -7,7 +7,7 @@ from pathlib import Path
 
 from iast_export.cli import console
 from iast_export.errors import UsageError
-from iast_export.specs import USUAL, Precision, Runtime
+from iast_export.specs import Precision
 
 
 def stylize_video(
@@ -35,7 +35,7 @@ def stylize_video(
     from iast_export.files.paths import MANIFEST_NAME, check_not_overwriting
     from iast_export.pictures.clips import open_clip
     from iast_export.stylize.stylize import engine_for_clips
-    from iast_export.stylize.video import VideoRun, stylize_clip
+    from iast_export.stylize.video import VideoRun, stylize_clip, tier_of
 
     if len(styles) != 1:
         raise UsageError(f"--video takes one --style, found {len(styles)}", "run it once per style")
@@ -43,8 +43,7 @@ def stylize_video(
         raise UsageError(f"{out} is no clip's name", "write to a file such as out.mp4")
     check_not_overwriting([out], chain([video], made_files(folder)))
     clip = open_clip(video)
-    chosen: Runtime | str = runtime or USUAL
-    engine = engine_for_clips(folder, None if runtime is None else chosen, precision)
+    engine = engine_for_clips(folder, runtime, precision, lambda one: tier_of(one, clip))
     name, codes = engine.style_codes(styles[0])
     run = VideoRun(engine, clip, codes, strength, workers or usable_cores())
     lane = engine.target.name, engine.precision(run.tier)

@@ -135,12 +135,8 @@ def _check_limits(name: str, rules: Rules) -> None:
             f"{name}: {', '.join(empty)} sets no limit", "write one there, or take it out"
         )
     compared = (rules.accuracy_baseline, rules.speed, rules.size)
-    limited = (
-        rules.accuracy
-        or rules.video
-        or rules.speed.min_ratio
-        or any(_limits(table) for table in compared)
-    )
+    judged = rules.accuracy or rules.video or rules.speed.min_ratio
+    limited = judged or any(_limits(table) for table in compared)
     if not limited and not rules.comparison.model_fields_set:
         raise RecipeError(
             f"{name} sets no limit", "write at least one, such as min_ssim_mean in [accuracy.int8]"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import linecache
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -201,6 +202,36 @@ def _trail_of_shapes(
 def _shown(place: tuple[str, int]) -> str:
     text = " ".join(linecache.getline(*place).split())[:100]
     return f"{Path(place[0]).name}:{place[1]}: `{text}`"
+
+
+def check_makers(what: str, seen: Seen, larger: Seen) -> None:
+    """Holds tensors that are made of numbers alone to be the same at two sizes.
+
+    Raises:
+        InputError: one follows the picture's side, which exported files keep as it was traced.
+    """
+    for (name, one, line), (other_name, other, _) in zip(seen.makers, larger.makers, strict=False):
+        if name == other_name and one != other:
+            raise InputError(
+                f"{what} makes a tensor of the picture's size by {name} ({line}), which exported "
+                "files keep at the size of the trace",
+                "count along the picture itself: "
+                "`rows = torch.ones_like(x[:, :1]).cumsum(2); rows / rows[:, :, -1:] * 2 - 1`",
+            )
+
+
+def size_numbers(seen: Seen, larger: Seen) -> str:
+    """Where a fraction that follows the picture's size goes into an operator; empty: nowhere."""
+    for (name, one, line), (other_name, other, _) in zip(
+        seen.operators, larger.operators, strict=False
+    ):
+        if name == other_name and _fractions(one) != _fractions(other):
+            return f"{name} takes a fraction reckoned from the picture's size at {line}"
+    return ""
+
+
+def _fractions(arguments: str) -> list[str]:
+    return re.findall(r"(?:^|,)(-?\d+\.\d*(?:e[+-]?\d+)?)(?=,|$)", arguments)
 
 
 def check_content(what: str, one: Tensor, other: Tensor) -> None:

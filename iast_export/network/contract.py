@@ -108,6 +108,7 @@ class _Trial:
             if not torch.equal(one, before)
         ]
         behavior.check_seen(self.what, seen, changed)
+        self.seen = seen
         return self.run()  # by torch's own kernels, some of which don't run where one watches
 
     def _first_run(self) -> tuple[list[Tensor], Any, Seen]:
@@ -141,6 +142,10 @@ class _Trial:
             return self.run(photographs(2 * height, 2 * width)["a photograph"])
 
         check_size(self.what, first, self.content, twice)
+        larger = photographs(2 * height, 2 * width)["a photograph"]
+        with calling(self.what):
+            _, seen = watched(self.module, self._inputs(larger))
+        behavior.check_makers(self.what, self.seen, seen)
         multiple, codes = self.network.size_multiple_px, self.codes[0]
         smallest = smallest_side_px(
             self.module, codes, multiple, max(self.size[0], self.largest_px)

@@ -171,8 +171,8 @@ class ClipRow(Model):
 class VerifyReport(Report):
     """reports/verify.json; `styles` are the SHA-256 of the codes that were judged in.
 
-    `half`: what a GPU's FP16 would not hold, tier by tier; None: of a build that did not tell.
-    `video` is there once clips were judged, by `verify DIR --video`.
+    `video`: of clips, once `verify DIR --video` judged some. `half`: what a GPU's FP16 would
+    not hold, tier by tier; None: of a build that did not tell.
     """
 
     made_by = "verify"
@@ -180,5 +180,5 @@ class VerifyReport(Report):
     set: SetFacts
     styles: dict[str, Sha256]
     rows: tuple[VerifyRow, ...] = Field(min_length=1)
-    half: tuple[HalfRow, ...] | None = None
     video: tuple[ClipRow, ...] = ()
+    half: tuple[HalfRow, ...] | None = None

@@ -12,6 +12,10 @@ from iast_export.specs import STYLIZED
 
 # Of a picture a fortieth of an 8-bit level; chosen.
 PARITY_TOLERANCE = 1e-4
+# How many times PyTorch's own distance to float64 a file may be away: each adds up in an order of
+# its own, and the errors of two such sums differ by up to twice that. Chosen, with room for one
+# fused operator.
+ROUNDINGS = 4.0
 _LEAST_SCALE = 1e-3  # of a code: below it, differences of 1e-7 are rounding and no error
 
 Array = NDArray[Any]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -39,12 +40,28 @@ class TorchSession:
         return self._module
 
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
+        return self._run(self._module, feeds, np.float32)
+
+    def run_exactly(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
+        """As `run`, computed in float64; NaN where the module can't be."""
+        import torch
+
+        kept = torch.get_default_dtype()
+        torch.set_default_dtype(torch.float64)
+        try:
+            return self._run(copy.deepcopy(self._module).double(), feeds, np.float64)
+        except RuntimeError:  # it makes float32 tensors of its own, and mixes them
+            return {name: np.full(1, np.nan) for name in self._outputs}
+        finally:
+            torch.set_default_dtype(kept)
+
+    def _run(self, module: nn.Module, feeds: Mapping[str, Array], kind: Any) -> dict[str, Array]:
         import torch
 
         check_names(feeds, self._inputs)
-        values = [torch.from_numpy(np.array(feeds[name], np.float32)) for name in self._inputs]
+        values = [torch.from_numpy(np.array(feeds[name], kind)) for name in self._inputs]
         with torch.inference_mode():
-            result = self._module(*values)
+            result = module(*values)
         results = result if isinstance(result, (tuple, list)) else (result,)
         if len(results) != len(self._outputs):
             raise InputError(

@@ -25,7 +25,7 @@ from iast_export.pictures.motions import FRAMES, HEIGHT_PX, MOTIONS, WIDTH_PX
 from iast_export.reports.base import VERIFY_PATH
 from iast_export.reports.verify import ClipRow, ClipStep, VerifyReport
 from iast_export.stylize.stylize import BundleEngine
-from iast_export.stylize.video import VideoRun
+from iast_export.stylize.video import VideoRun, tier_of
 
 # Of a clip, from its beginning; chosen: enough for the average to settle.
 MOST_FRAMES = 40
@@ -130,16 +130,15 @@ def judge_clips(
     with working(folder):
         subjects = subjects_of(names)
         engines = _engines(folder)
-        if not engines:
+        report = load_own(VerifyReport, folder / VERIFY_PATH, engines[0].manifest)
+        able = [(e, s) for e in engines for s in subjects if e.lifted(tier_of(e, s.clip))]
+        if not able:
             raise UsageError(
                 f"no model of {folder} has statistics that can be lifted out, so none draws clips",
                 "judge its pictures alone",
             )
-        report = load_own(VerifyReport, folder / VERIFY_PATH, engines[0].manifest)
         chosen = list(styles) or [engines[0].manifest.styles[0].id]
-        jobs = [
-            (e, s, engines[0].style_codes(c)) for e in engines for s in subjects for c in chosen
-        ]
+        jobs = [(e, s, engines[0].style_codes(c)) for e, s in able for c in chosen]
         rows = []
         for k, (engine, subject, style) in enumerate(jobs):
             progress("clips", k, len(jobs))
@@ -153,8 +152,7 @@ def judge_clips(
 def _engines(folder: Path) -> list[BundleEngine]:
     first = BundleEngine(folder, "onnxruntime", "fp32")
     lanes = {(f.runtime, f.precision): None for f in first.manifest.files if f.role == "transfer"}
-    opened = [BundleEngine(folder, *lane) for lane in lanes]
-    return [one for one in opened if one.lifted(one.tiers[0]) is not None]
+    return [BundleEngine(folder, *lane) for lane in lanes]
 
 
 def _save(folder: Path, report: VerifyReport) -> None:

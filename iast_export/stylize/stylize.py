@@ -55,7 +55,7 @@ from iast_export.specs import (
 )
 from iast_export.stylize.large import Large, LargeRun, thumbnail
 from iast_export.stylize.lifted import Lifted
-from iast_export.stylize.lifting import lifted_tier
+from iast_export.stylize.lifting import TierFile, lifted_tier
 from iast_export.stylize.together import Together, TogetherRun, tier_together
 
 Oversize = Literal["refuse", "scale_down", "tile"]
@@ -286,19 +286,14 @@ class BundleEngine:
         return self._lifted[tier.id]
 
     def _how_lifted(self, tier: Tier) -> Callable[[], Lifted] | None:
-        entry, full = self.entry(tier), self._reference(tier)
-        if full is None or self.accelerator != "cpu" or self.target.family.fixed_shape:
+        full = self._reference(tier)
+        if full is None or self.accelerator != "cpu":
             return None
-        data, path = self._seals.read(self.folder / entry.path), self.folder / entry.path
-        return lifted_tier(
-            self.target,
-            data,
-            self._seals.read(self.folder / full.path),
-            tier,
-            self._any_feeds(),
-            self.size_multiple_px,
-            path,
-        )
+        path = self.folder / self.entry(tier).path
+        data = self._seals.read(path)
+        file = TierFile(self.target, tier, data, path, load_shapes(self._seals, path, data))
+        reference = self._seals.read(self.folder / full.path)
+        return lifted_tier(file, reference, self._any_feeds(), self.size_multiple_px)
 
     def _any_feeds(self) -> dict[str, NDArray[Any]]:
         """Codes of some style, at full strength."""
@@ -448,11 +443,14 @@ class ChosenByShape:
 
 
 def engine_for_clips(
-    folder: Path, runtime: str | None, precision: Precision | None
+    folder: Path,
+    runtime: str | None,
+    precision: Precision | None,
+    tier_of: Callable[[BundleEngine], Tier],
 ) -> BundleEngine:
-    """The engine for clips: of the runtime that is named, or the first that lifts statistics."""
+    """The engine for a clip: of the runtime that is named, or the first that lifts its tier."""
     usual = BundleEngine(folder, runtime or USUAL, precision)
-    if runtime is not None or usual.lifted(usual.tiers[0]):
+    if runtime is not None or usual.lifted(tier_of(usual)):
         return usual
     return BundleEngine(folder, _unpadded().name, precision)
 

@@ -19,6 +19,7 @@ from tests.litert_cases import (
     foreign,
     operators,
 )
+from tests.tiny_networks import OneTier
 
 
 def test_every_signature_equals_its_own_pytorch_tier() -> None:
@@ -119,4 +120,18 @@ def test_a_signature_that_differs_from_pytorch_is_refused_and_leaves_no_file() -
     path = folder() / "moody.tflite"
     with pytest.raises(ToolError, match="differs from PyTorch"):
         convert.convert_fp32(_MoodyNetwork(), (Tier(1, 16),), path)
+    assert not path.exists()
+
+
+class _Whitened(nn.Module):
+    def forward(self, content: torch.Tensor) -> torch.Tensor:
+        u, _, _ = torch.linalg.svd(content[0, :, :3, :3])
+        return content * u.mean()
+
+
+def test_what_the_converter_refuses_is_told_in_one_line() -> None:
+    path = folder() / "whitened.tflite"
+    with pytest.raises(ToolError, match=r"can't convert .*svd") as caught:
+        convert.convert_fp32(OneTier(_Whitened()), (Tier(1, 16),), path)
+    assert "\n" not in caught.value.message
     assert not path.exists()

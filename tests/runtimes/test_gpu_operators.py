@@ -37,6 +37,7 @@ STACK, MATRIX, PICTURE = (2, 8, 8), (8, 8), (1, 8, 8, 4)
         ("ADD", [(True, PICTURE), (True, PICTURE)], ""),
         ("ADD", [(True, (1, 2, 2, 2, 2))], "a tensor of 5 dimensions"),
         ("ADD", [(False, PICTURE), (False, PICTURE)], "no input that is computed"),
+        ("DEQUANTIZE", [(False, PICTURE)], ""),
         ("GATHER_ND", [(True, PICTURE)], "not among those that the delegate takes"),
         ("ADD", [(True, (1, 1026, 1024, 64))], "a tensor of 128.2 MiB, which not every GPU holds"),
         ("BATCH_MATMUL", [(True, STACK), (True, STACK)], ""),

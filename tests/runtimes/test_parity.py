@@ -16,6 +16,7 @@ from iast_export.build.convert import convert_style_encoder
 from iast_export.build.export import export_style_encoder
 from iast_export.errors import ToolError
 from iast_export.runtimes.parity import PARITY_TOLERANCE, parity_error
+from iast_export.runtimes.pytorch import TorchSession
 
 CODE = np.linspace(-1.0, 1.0, 16, dtype=np.float32)[None]
 
@@ -95,6 +96,25 @@ def test_both_runtimes_take_codes_of_any_size_and_refuse_wrong_ones(
         with pytest.raises(ToolError, match="of an output's scale"):
             write(_Network(size, off=0.01), tmp_path / f"wrong.{suffix}")
         assert not (tmp_path / f"wrong.{suffix}").exists()
+
+
+class _Cancels(nn.Module):
+    """Its own rounding is above the tolerance."""
+
+    def forward(self, content: Tensor) -> Tensor:
+        return (content + 1e4) - 1e4
+
+
+def test_a_file_may_be_as_far_as_pytorch_is_from_float64() -> None:
+    picture = np.random.default_rng(0).random((1, 3, 8, 8)).astype(np.float32)
+    reference = TorchSession(_Cancels(), ())
+    exact = {"stylized": picture}
+    feeds = {"content": picture}
+    assert 1e-4 < export.checked_parity("a tier", reference, feeds, exact) < 1e-3
+    with pytest.raises(ToolError, match="at 8 x 8 px, allowed 1e-04; PyTorch's own rounding is"):
+        export.checked_parity("a tier", reference, feeds, {"stylized": picture + 0.01})
+    with pytest.raises(ToolError, match="inf"):
+        export.checked_parity("a tier", reference, feeds, {"stylized": picture * np.nan})
 
 
 def test_the_two_writers_share_the_rule() -> None:

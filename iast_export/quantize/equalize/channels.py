@@ -362,9 +362,9 @@ class _Follower:
                 self.found.normalized[node.inputs[0]] = node.number
             else:
                 self._keep(node)
-        if len(given) != 1 or given[0] is None:
+        if len(given) != 1 or given[0] in (None, 1):  # one group has no channels of its own
             return
-        made = self.channels.new(given[0])
+        made = self.channels.new(given[0] or 0)
         for place in (1, 2):
             self._correct(node, place, node.inputs[place], 1, ((made, -1.0),))
         self._set(node, Scaled(1, made))

@@ -59,7 +59,7 @@ class Seen:
         return {
             name: held[name]
             for name in sorted(found & set(held))
-            if held[name].power == 1
+            if (held[name].axis, held[name].power) == (1, 1.0)
             and len(sizes.get(name, ())) == 4
             and not all(side == 1 for side in sizes[name][2:])
         }
@@ -222,9 +222,10 @@ def settled(ratio: Values, free: bool = True) -> Values:
 def _bear(seen: Seen, channels: Channels, held: _Held, factors: Values) -> None:
     """Keeps variances above a normalization's epsilon, in place: its part may not change."""
     for name, epsilon in seen.followed.normalized.items():
-        if name not in seen.variance:
-            continue
         ids = channels.roots(seen.followed.tensors[name].ids)
+        if name not in seen.variance:
+            factors[ids] = 1.0
+            continue
         free = ids[ids > 0]
         if free.size and not held.has_kept(free):
             every = np.arange(channels.count)

@@ -76,6 +76,13 @@ KEPT: dict[str, list[onnx.NodeProto]] = {
     "of the picture": [node("Conv", ["x", "v8"], ["c"]), node("Sigmoid", ["c"], ["d"]),
                        node("Mul", ["a", "d"], ["b"])],
 }  # fmt: skip
+ONE_GROUP = [
+    node("Reshape", ["a", "one_group"], ["c"]),
+    node("InstanceNormalization", ["c", "one", "none"], ["d"]),
+    node("Reshape", ["d", "square"], ["e"]),
+    node("Mul", ["e", "v"], ["f"]),
+    node("LeakyRelu", ["f"], ["b"]),
+]
 CONSTANTS = {
     "v8": weight(8, 3),
     "w8": weight(8, 8),
@@ -86,6 +93,9 @@ CONSTANTS = {
     "two": np.float32(2.0),
     "small": np.float32(1e-3),
     "low": np.float32(0.0),
+    "one_group": np.array([1, 1, -1], np.int64),
+    "one": np.ones(1, np.float32),
+    "none": np.zeros(1, np.float32),
     "axes": AXES,
     "one_axis": AXES[:1] - 1,
     "flat": np.array([1, 8, -1], np.int64),
@@ -119,6 +129,16 @@ def test_factors_pass_and_change_no_bit(case: str) -> None:
     followed = follow(nodes_of_onnx(model.graph), channels)
     first, last = followed.layers[0], followed.layers[-1]
     assert channels.roots(first.written).all()
+    assert last.read is not None and channels.roots(last.read).all()
+    equalize_onnx(model.graph, drawn(channels))
+    assert np.array_equal(run(model, {"x": picture(3, 12, 12)}), wanted)
+
+
+def test_channels_are_free_behind_a_normalization_of_one_group_and_not_before() -> None:
+    model, channels = between(ONE_GROUP), Channels()
+    wanted = run(model, {"x": picture(3, 12, 12)})
+    first, last = follow(nodes_of_onnx(model.graph), channels).layers
+    assert not channels.roots(first.written).any()
     assert last.read is not None and channels.roots(last.read).all()
     equalize_onnx(model.graph, drawn(channels))
     assert np.array_equal(run(model, {"x": picture(3, 12, 12)}), wanted)

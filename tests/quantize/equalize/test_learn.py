@@ -168,6 +168,27 @@ def test_what_one_tier_needs_as_it_is_keeps_its_scale_in_all(tmp_path: Path) -> 
     assert learn_equalization(files[:1]) and not learn_equalization(files)
 
 
+def test_a_normalization_over_all_channels_is_passed_by_no_factor_of_one(tmp_path: Path) -> None:
+    held = {
+        "v": weight(4, 3) * np.logspace(-1, 1, 4, dtype=np.float32)[:, None, None, None],
+        "flat": np.array([1, 1, -1], np.int64),
+        "square": np.array([1, 4, 10, 10], np.int64),
+        "one": np.ones(1, np.float32),
+        "none": np.zeros(1, np.float32),
+        "w": weight(6, 4),
+    }
+    nodes = [
+        helper.make_node("Conv", ["x", "v"], ["a"]),
+        helper.make_node("Reshape", ["a", "flat"], ["b"]),
+        helper.make_node("InstanceNormalization", ["b", "one", "none"], ["c"]),
+        helper.make_node("Reshape", ["c", "square"], ["d"]),
+        helper.make_node("Conv", ["d", "w"], ["y"]),
+    ]
+    model = model_of(nodes, held, {"x": 3})
+    model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 1
+    assert not equalized(model, tmp_path)[0]
+
+
 @pytest.mark.parametrize("widths", [(8, 24), (24, 8)])
 def test_int8_comes_closer_in_both_runtimes(widths: tuple[int, int], tmp_path: Path) -> None:
     network = Network(Branches, widths=widths)

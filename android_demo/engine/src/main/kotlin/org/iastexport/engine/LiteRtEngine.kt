@@ -122,7 +122,7 @@ class LiteRtEngine(
         val kept = File.createTempFile("iast-shape-", ".tflite", cache?.takeIf { it.isDirectory || it.mkdirs() })
         try {
             kept.writeBytes(bytes)
-            val opened = if (accelerator == "gpu") onGpu(kept.path, "${file.sha256}-${key.replace(' ', '-')}") else onCpu(kept.path)
+            val opened = if (accelerator.startsWith("gpu")) onGpu(kept.path, "${file.sha256}-${key.replace(' ', '-')}") else onCpu(kept.path)
             return Shaped(opened, buffersOf(opened, tier), kept).also { shapes[key] = it }
         } catch (error: Throwable) {
             kept.delete()
