@@ -13,7 +13,8 @@ from __future__ import annotations
 import argparse
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -66,8 +67,8 @@ def psnr_db(a: Array, b: Array) -> float:
 
 def judged(
     lanes: Sequence[Lane], manifest: Manifest, pictures: Sequence[Rgb], folder: Path
-) -> None:
-    """Prints a row per shape and lane."""
+) -> Iterator[str]:
+    """A row per shape and lane."""
     multiple, codes = manifest.network.size_multiple_px, feeds_of(folder, manifest)
     for height, width in SHAPES:
         tier = select_tier(manifest.depth_plan, width, height)
@@ -85,10 +86,9 @@ def judged(
                     psnr_db(_drawn(session, one, height, width), want)
                     for one, want in zip(fed, wanted, strict=True)
                 ]
-                print(
+                yield (
                     f"{width}x{height} {lane.label}: least {min(found):.1f} dB, "
-                    f"mean {np.mean(found):.1f} dB",
-                    flush=True,
+                    f"mean {np.mean(found):.1f} dB"
                 )
 
 
@@ -97,8 +97,8 @@ def _drawn(session: Session, feeds: dict[str, Array], height: int, width: int) -
     return drawn
 
 
-def timed(lanes: Sequence[Lane], tier: Tier, codes: dict[str, Array]) -> None:
-    """Prints nanoseconds per pixel of 3:2 and of the square, in turn, and the time of opening."""
+def timed(lanes: Sequence[Lane], tier: Tier, codes: dict[str, Array]) -> Iterator[str]:
+    """Nanoseconds per pixel of 3:2 and of the square, in turn, and the time of opening."""
     side = tier.max_side_px
     shapes = [(side // 3 * 2 // 8 * 8, side), (int(side * math.sqrt(2 / 3)) // 8 * 8,) * 2]
     for lane in (one for one in lanes if one.tier == tier and one.runtime == "litert"):
@@ -116,11 +116,10 @@ def timed(lanes: Sequence[Lane], tier: Tier, codes: dict[str, Array]) -> None:
                 run()
                 best[i] = min(best[i], time.process_time() - start)
         per_px = [1e9 * t / (h * w) for t, (h, w) in zip(best, shapes, strict=True)]
-        print(
+        yield (
             f"{lane.label}: 3:2 {per_px[0]:.0f} ns a pixel, square {per_px[1]:.0f}, "
             f"{per_px[0] / per_px[1]:.2f} times; opening a shape and its first run "
-            f"{1e3 * min(opening):.0f} ms",
-            flush=True,
+            f"{1e3 * min(opening):.0f} ms"
         )
 
 
@@ -134,10 +133,11 @@ def main() -> None:
     lanes = find_lanes(layout, manifest.depth_plan, Seals.of_bundle(args.bundle, manifest))
     found = load_set("evaluation")
     pictures = [found[i * len(found) // args.pictures] for i in range(args.pictures)]
-    if pictures:
-        judged(lanes, manifest, pictures, args.bundle)
-    for tier in manifest.depth_plan:
-        timed(lanes, tier, feeds_of(args.bundle, manifest)[0])
+    codes = feeds_of(args.bundle, manifest)[0]
+    rows = judged(lanes, manifest, pictures, args.bundle) if pictures else iter(())
+    times = (row for tier in manifest.depth_plan for row in timed(lanes, tier, codes))
+    for row in chain(rows, times):
+        print(row, flush=True)
 
 
 if __name__ == "__main__":

@@ -147,9 +147,9 @@ def padding_fault(
     """
     key, rows = (runtime, precision, tier), verified.rows if verified else ()
     row = next((one for one in rows if (one.runtime, one.precision, one.tier) == key), None)
-    if row is None or row.own_shape is None:
+    if verified is None or row is None or row.own_shape is None:
         return "what that loses was not measured"
-    if row.own_shape is None or not is_padded(row):
+    if not is_padded(row, verified):
         return None
     kept, squares = row.own_shape.psnr_db.mean, row.psnr_db.mean
     return f"such pictures were {kept:.1f} dB from FP32 where squares were {squares:.1f} dB"
@@ -158,7 +158,7 @@ def padding_fault(
 def shape_warning(verified: VerifyReport) -> str | None:
     """A line where a runtime of fixed shapes loses by padding, with the precisions that do."""
     padded = [row for row in verified.rows if FAMILIES[row.runtime].fixed_shape]
-    rows = [row for row in padded if is_padded(row)]
+    rows = [row for row in padded if is_padded(row, verified)]
     means = [row.own_shape.psnr_db.mean for row in rows if row.own_shape]
     if not means:
         return None

@@ -79,7 +79,7 @@ def test_every_file_that_an_app_loads_has_its_hash(small_bundle: Path) -> None:
         path.relative_to(small_bundle).as_posix()
         for kind in kinds
         for path in (small_bundle / kind).iterdir()
-        if path.suffix in (".onnx", ".tflite", ".f32", ".png")
+        if path.suffix in (".onnx", ".tflite", ".json", ".f32", ".png")
     }
     assert on_disk == set(hashes)
 

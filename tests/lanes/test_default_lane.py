@@ -46,6 +46,8 @@ name = "flat"
 tiers = [{depth = 1, max_side_px = 32}]
 [calibration]
 max_pairs = 4
+[quantize]
+fallback = 0
 [verify]
 images = 4
 [benchmark]
@@ -189,6 +191,17 @@ def test_litert_pads_a_picture_only_where_that_was_found_to_lose_nothing() -> No
     for unknown in (None, reports((timed("int8", None), judged("int8", 44.0)))[1]):
         assert "not measured" in str(padding_fault(unknown, "litert", "int8", "d1-32px"))
     assert "not measured" in str(padding_fault(verified, "litert", "fp16", "d1-32px"))
+
+
+def test_what_fp32_keeps_in_its_own_shape_is_not_lost_by_padding() -> None:
+    kept = judged("fp32", 92.0, own_shape=shaped(89.0))
+    lanes = [
+        (timed("fp32", None), kept),
+        (timed("int8", (2.9, 3.0, 3.1)), judged("int8", 44.0, own_shape=shaped(42.0))),
+    ]
+    benchmark, verified = reports(*lanes)
+    assert padding_fault(verified, "litert", "int8", "d1-32px") is None
+    assert not any("pads pictures" in line for line in lane_warnings(benchmark, verified))
 
 
 def test_a_build_says_what_padding_loses() -> None:

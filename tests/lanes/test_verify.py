@@ -233,11 +233,10 @@ def test_pictures_in_their_own_shape_are_judged_apart_from_squares(
     assert row.own_shape.not_judged["identity"] == NO_IDENTITY
 
 
-def test_padding_to_the_square_shows_in_the_figures_of_own_shapes(
+def test_own_shapes_are_as_near_as_squares_in_both_runtimes(
     pairs: list[EvaluationPair], small_bundle: Path
 ) -> None:
-    """The same weights in both runtimes: squares agree, other shapes don't, since LiteRT pads
-    them."""
+    """Neither pads them but to the network's multiple, so that nothing takes part in its means."""
     tiers = [Tier(4, 32)]
     lanes = [
         lane
@@ -247,7 +246,7 @@ def test_padding_to_the_square_shows_in_the_figures_of_own_shapes(
     found = {(r.runtime, r.precision): r for r in verify(lanes, pairs, FACTS, multiple_px=4).rows}
     litert, onnx_int8 = found["litert", "fp32"], found["onnxruntime", "int8"]
     assert litert.own_shape is not None and onnx_int8.own_shape is not None
-    assert litert.psnr_db.mean - litert.own_shape.psnr_db.mean > 20
+    assert litert.own_shape.psnr_db.p5 > 60
     assert abs(onnx_int8.psnr_db.mean - onnx_int8.own_shape.psnr_db.mean) < 6
 
 

@@ -119,7 +119,7 @@ class LiteRtEngine(
         if (shapes.size >= MOST_SHAPES) shapes.remove(shapes.keys.first())?.close()
         val table = ShapeTable.parse(bundle.file(file.shapes ?: throw BundleException("${file.path} has no table of shapes")).readText())
         val bytes = table.reshape(bundle.file(file.path).readBytes(), bundle.manifest.signature(file, tier), heightPx, widthPx)
-        val kept = File.createTempFile("iast-shape-", ".tflite", cache?.takeIf { it.isDirectory || it.mkdirs() })
+        val kept = File.createTempFile("iast-shape-", null, cache?.takeIf { it.isDirectory || it.mkdirs() })
         try {
             kept.writeBytes(bytes)
             val opened = if (accelerator.startsWith("gpu")) onGpu(kept.path, "${file.sha256}-${key.replace(' ', '-')}") else onCpu(kept.path)
