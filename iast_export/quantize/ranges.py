@@ -246,9 +246,11 @@ def _divergence(
 ) -> float:
     levels = _levels(values, low, high)[0].astype(np.int64)
     inside = (values >= min(low, 0.0)) & (values <= max(high, 0.0))
+    if not inside.any():  # a range that holds no value of the histogram keeps nothing of it
+        return math.inf
     reference = np.zeros_like(weights)
     reference[inside] = weights[inside]
-    first, last = np.flatnonzero(inside)[[0, -1]] if inside.any() else (0, len(weights) - 1)
+    first, last = np.flatnonzero(inside)[[0, -1]]
     reference[first] += weights[:first].sum()
     reference[last] += weights[last + 1 :].sum()
     mass = np.bincount(levels[inside], weights[inside], LEVELS + 1)

@@ -54,6 +54,11 @@ def test_merging_parts_equals_seeing_all(parts: list[np.ndarray], cut: int, meth
     assert method_of(method)(left) == method_of(method)(whole)
 
 
+def test_a_range_that_holds_no_bin_is_no_candidate() -> None:
+    """The bin of 1 has its middle beyond a range that ends at 1."""
+    assert method_of("entropy")(histogram([np.array([1.0, 7.0], np.float32)])).high >= 7.0
+
+
 @settings(max_examples=60, deadline=None)
 @given(chunks, st.sampled_from(METHODS))
 def test_a_range_never_leaves_what_was_seen(parts: list[np.ndarray], method: str) -> None:
