@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from iast_export.errors import InputError
 from iast_export.forms.lift import Lift, levels
 from iast_export.runtimes.session import Session
 from iast_export.specs import CONTENT, PIXEL_WEIGHT, STYLIZED
+from iast_export.stylize.lifted import Moments, Plane
 
-Plane = NDArray[np.float32]
-Moments = Mapping[str, Plane]
 # Of noise that the reach is found with; any will do.
 _SEED = 20261126
 
