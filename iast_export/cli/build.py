@@ -39,20 +39,30 @@ def build(as_json: bool, **given: Any) -> None:
     run_stages(request, None, as_json)
     if not as_json:
         _summary(request.out)
-        _tell_of_styles(request)
+        note = styles_note(request)
+        if note is not None:
+            console.say(note)
 
 
-def _tell_of_styles(request: Request) -> None:
-    """Says where a network was calibrated and judged on drawn styles, for want of artworks."""
+def styles_note(request: Request) -> str | None:
+    """A line where a built network was calibrated and judged on drawn styles, for want of artworks.
+
+    None where artworks were given, or one style is trained in.
+    """
     from iast_export.network.adapters import PACKAGED
+    from iast_export.reports.manifest import load_manifest
+    from iast_export.specs import style_codes_of
 
     own = request.network != PACKAGED or request.checkpoint is not None
-    if own and request.styles is None:
-        console.say(
-            "note    styles are drawn by the project, since --styles names no folder: INT8 is "
-            "calibrated and judged on them, and artworks give codes of another range, so that it "
-            "may be decibels off on yours; give --styles FOLDER with the artworks that you ship"
-        )
+    if not own or request.styles is not None:
+        return None
+    if not style_codes_of(load_manifest(request.out).network.code_shapes):
+        return None
+    return (
+        "note    styles are drawn by the project, since --styles names no folder: INT8 is "
+        "calibrated and judged on them, and artworks give codes of another range, so that it "
+        "may be decibels off on yours; give --styles FOLDER with the artworks that you ship"
+    )
 
 
 def _tell_of_checkpoint(request: Request) -> None:

@@ -11,6 +11,7 @@ from torch import Tensor
 from iast_export.build.convert import convert_fp32, convert_style_encoder
 from iast_export.build.export import export_style_encoder, export_tier
 from iast_export.build.pipeline import Build, Request, run_stages
+from iast_export.cli.build import styles_note
 from iast_export.errors import UsageError
 from iast_export.network.brought import Brought
 from iast_export.pictures.images import save_png
@@ -54,11 +55,14 @@ def test_an_adain_network_with_depthwise_layers_and_reflection_padding_becomes_a
     int8 = [row for row in rows if row.precision == "int8"]
     assert {row.runtime for row in int8} == {"onnxruntime", "litert"}
     assert all(row.psnr_db.mean > 30 for row in int8)
+    assert "give --styles FOLDER" in str(styles_note(request))
 
 
 def test_a_network_of_one_style_becomes_a_bundle_that_needs_no_style(tmp_path: Path) -> None:
     network, out = "tests.tiny_networks:one_style_factory", tmp_path / "bundle"
-    run_stages(Build(Request(out, parse_recipe(RECIPE, "one style"), network=network)))
+    request = Request(out, parse_recipe(RECIPE, "one style"), network=network)
+    run_stages(Build(request))
+    assert styles_note(request) is None
     manifest = load_manifest(out)
     assert not manifest.network.code_shapes
     assert [(style.id, (out / style.path).read_bytes()) for style in manifest.styles] == [
