@@ -30,6 +30,7 @@ from iast_export.specs import (
     USUAL,
     Accelerator,
     Precision,
+    Runtime,
     Tier,
     find_tiers,
 )
@@ -61,6 +62,8 @@ def check_goldens(
 ) -> list[GoldenOutcome]:
     """Every picture of a runtime's files drawn again, tier by tier; all tiers where none is named.
 
+    On a GPU the `fp16` file too, which is made for it.
+
     Raises:
         UsageError: no such tier or runtime, or it does not compute there.
         CannotJudgeError: the bundle promises no picture there.
@@ -73,8 +76,7 @@ def check_goldens(
         (golden, precision)
         for golden in manifest.golden
         if golden.tier in chosen
-        for drawn_by, precision in golden.lanes()
-        if drawn_by == target.family.runtime
+        for precision in _precisions(manifest, golden, target.family.runtime, accelerator)
     ]
     if not jobs:
         raise CannotJudgeError(
@@ -86,6 +88,15 @@ def check_goldens(
         outcomes.append(_outcome(folder, manifest, golden, target, precision, accelerator))
     progress("goldens", len(jobs), len(jobs))
     return outcomes
+
+
+def _precisions(
+    manifest: Manifest, golden: GoldenEntry, runtime: Runtime, accelerator: Accelerator
+) -> list[Precision]:
+    """Those with a picture of their own, and FP16 on a GPU where the bundle has that file."""
+    own = [precision for drawn_by, precision in golden.lanes() if drawn_by == runtime]
+    halves = any((f.runtime, f.precision) == (runtime, "fp16") for f in manifest.files)
+    return [*own, "fp16"] if own and halves and accelerator == "gpu" else own
 
 
 def fp16_overflows(folder: Path, tiers: Sequence[str] = ()) -> dict[str, tuple[Overflow, ...]]:
@@ -118,15 +129,20 @@ def _outcome(
     precision: Precision,
     accelerator: Accelerator,
 ) -> GoldenOutcome:
-    wanted = _picture(folder, golden, golden.outputs[f"{target.family.runtime}-{precision}"])
+    runtime = target.family.runtime
+    path = golden.wanted(runtime, precision)
+    if path is None:
+        raise CannotJudgeError(
+            f"{folder} holds no golden picture for {runtime} {precision}", "build the bundle again"
+        )
+    wanted = _picture(folder, golden, path)
     drawn = _draw(folder, manifest, golden, target, precision, accelerator)
-    on_cpu = golden.tolerance_levels[target.family.runtime]
     return GoldenOutcome(
         golden.tier,
         precision,
         accelerator,
         int(np.abs(drawn.astype(np.int16) - wanted).max()),
-        golden.gpu_tolerance_levels.get(precision, on_cpu) if accelerator == "gpu" else on_cpu,
+        golden.tolerance(runtime, precision, accelerator),
         psnr_db(drawn, wanted),
     )
 

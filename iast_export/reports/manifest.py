@@ -228,6 +228,20 @@ class GoldenEntry(Model):
         """Runtime and precision of every output."""
         return [_LANES[key] for key in self.outputs]
 
+    def wanted(self, runtime: Runtime, precision: Precision) -> RelativePath | None:
+        """The picture that a file is judged by: its own, FP32's for FP16; None where none is.
+
+        A file of half-precision weights is made for GPUs, where FP32's computes in FP16 just so.
+        """
+        own = self.outputs.get(f"{runtime}-{precision}")
+        return self.outputs.get(f"{runtime}-fp32") if own is None and precision == "fp16" else own
+
+    def tolerance(self, runtime: Runtime, precision: Precision, accelerator: Accelerator) -> int:
+        """Largest difference to `wanted` in 8-bit levels that a machine may show there."""
+        judged_as: Precision = "fp32" if precision == "fp16" else precision
+        on_cpu = self.tolerance_levels[runtime]
+        return on_cpu if accelerator == "cpu" else self.gpu_tolerance_levels.get(judged_as, on_cpu)
+
 
 class ToolFacts(Model):
     """Versions of everything that took part."""

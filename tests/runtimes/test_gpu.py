@@ -58,10 +58,11 @@ def test_golden_pictures_of_every_tier_are_drawn_whole_on_the_gpu(
     said = json.loads(capsys.readouterr().out)
     assert said["fp16_overflows"] == {"d4-32px": [], "d1-64px": []}
     found = said["goldens"]
-    lanes = {(one["tier"], one["precision"]) for one in found}
-    assert lanes == {
-        (tier, precision) for tier in ("d4-32px", "d1-64px") for precision in ("fp32", "int8")
+    assert {(one["tier"], one["precision"]) for one in found} == {
+        (tier, precision) for tier in ("d4-32px", "d1-64px") for precision in FLOORS_DB
     }
+    wanted = {"fp32": 8, "fp16": 8, "int8": 20}
+    assert all(one["tolerance_levels"] == wanted[one["precision"]] for one in found)
     assert all(one["psnr_db"] > FLOORS_DB[one["precision"]] for one in found)
 
 

@@ -97,9 +97,16 @@ data class Golden(
     val sha256: Map<String, String>,
     val gpuToleranceLevels: Map<Precision, Int> = emptyMap(),
 ) {
+    /** The picture that an attempt is judged by: its lane's own; FP32's for FP16 on a GPU, which its file is made for; null where none is. */
+    fun wanted(attempt: Attempt): String? {
+        val halves = attempt.lane.precision == Precision.FP16 && attempt.accelerator == Accelerator.GPU
+        return outputs[attempt.lane] ?: if (halves) outputs[attempt.lane.copy(precision = Precision.FP32)] else null
+    }
+
     /** The largest difference that a lane may show on an accelerator, as an engine names it. */
     fun tolerance(lane: Lane, accelerator: String): Int {
-        val onGpu = if (accelerator.startsWith("gpu")) gpuToleranceLevels[lane.precision] else null
+        val judgedAs = if (lane.precision == Precision.FP16) Precision.FP32 else lane.precision
+        val onGpu = if (accelerator.startsWith("gpu")) gpuToleranceLevels[judgedAs] else null
         return onGpu ?: toleranceLevels[lane.runtime] ?: 0
     }
 }

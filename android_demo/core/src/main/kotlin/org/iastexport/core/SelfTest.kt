@@ -17,7 +17,7 @@ class SelfTest(private val bundle: Bundle, private val open: EngineFactory) {
      * @throws BundleException there is nothing to test.
      */
     fun run(attempts: List<Attempt> = Attempt.all(bundle.manifest), progress: (Int, Int) -> Unit = { _, _ -> }): List<GoldenOutcome> {
-        val work = attempts.map { attempt -> attempt to bundle.manifest.goldens.filter { attempt.lane in it.outputs } }
+        val work = attempts.map { attempt -> attempt to bundle.manifest.goldens.filter { it.wanted(attempt) != null } }
         val count = work.sumOf { it.second.size }
         need(count > 0) { "the bundle holds no golden picture for ${attempts.joinToString()}; build it again" }
         var done = 0
@@ -41,7 +41,7 @@ class SelfTest(private val bundle: Bundle, private val open: EngineFactory) {
             attempt, golden.tier, golden.style, accelerator, engine.getOrNull()?.operatorsOnAccelerator, worst, share, tolerance, message,
         )
         return try {
-            val difference = compare(golden, attempt.lane, engine.getOrThrow())
+            val difference = compare(golden, attempt, engine.getOrThrow())
             result(difference.worst, difference.share, "")
         } catch (error: Throwable) {
             // A missing native library or too little memory is an Error, and what a phone must report.
@@ -49,9 +49,9 @@ class SelfTest(private val bundle: Bundle, private val open: EngineFactory) {
         }
     }
 
-    private fun compare(golden: Golden, lane: Lane, engine: StyleEngine): LevelDifference {
+    private fun compare(golden: Golden, attempt: Attempt, engine: StyleEngine): LevelDifference {
         val content = GoldenPng.read(bundle.file(golden.content))
-        val wanted = GoldenPng.read(bundle.file(golden.outputs.getValue(lane)))
+        val wanted = GoldenPng.read(bundle.file(golden.wanted(attempt)!!))
         val made = StylePipeline(bundle, engine).stylize(
             content, bundle.code(golden.style), golden.strength, Oversize.REFUSE, bundle.manifest.tier(golden.tier),
         )

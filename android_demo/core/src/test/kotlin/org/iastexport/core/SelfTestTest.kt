@@ -102,6 +102,16 @@ class SelfTestTest {
     }
 
     @Test
+    fun halvesAreJudgedByFp32sPictureOnAGpuAlone() {
+        val half = Lane(Runtime.LITERT, Precision.FP16)
+        val full = half.copy(precision = Precision.FP32)
+        val golden = Golden("t", "c.png", "s", 1f, mapOf(full to "o.png"), mapOf(Runtime.LITERT to 1), emptyMap(), mapOf(Precision.FP32 to 8))
+        assertEquals("o.png" to 8, golden.wanted(Attempt(half, Accelerator.GPU)) to golden.tolerance(half, "gpu"))
+        assertEquals("o.png" to 1, golden.wanted(Attempt(full)) to golden.tolerance(full, "cpu"))
+        assertEquals(null, golden.wanted(Attempt(half)))
+    }
+
+    @Test
     fun damagedGoldensAreRefused() {
         val bytes = SmallBundle.png(noise(6, 5))
         val file = temporary.newFile("g.png")
