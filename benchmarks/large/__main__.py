@@ -1,4 +1,4 @@
-"""`python -m benchmarks.large tiles|ways|memory|together BUNDLE`: see docs/large-pictures.md."""
+"""`python -m benchmarks.large WHAT BUNDLE`: see docs/large-pictures.md."""
 
 from __future__ import annotations
 
@@ -10,28 +10,22 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from benchmarks.fetched import fetch
+from benchmarks.large.photographs import KINDS, MEGAPIXELS, PHOTOGRAPHS, at_megapixels, judge_all
+from benchmarks.large.speed import speed
 from benchmarks.large.views import disagreement, render_views
 from iast_export.environment import peak_rss_bytes
+from iast_export.files.apart import call_apart
 from iast_export.metrics.fidelity import psnr_db, ssim
-from iast_export.pictures.images import (
-    Rgb,
-    fit_longest_side,
-    load_image,
-    pad_to_multiple,
-    to_levels,
-    to_tensor,
-)
+from iast_export.pictures.images import Rgb, fit_longest_side, load_image
 from iast_export.pictures.imagesets import picture_path
 from iast_export.pictures.resize import resize
-from iast_export.pictures.tiling import run_tiled
-from iast_export.specs import CONTENT, STYLIZED
 from iast_export.stylize.large import Large, LargeRun
 from iast_export.stylize.stylize import BundleEngine, stylize
 from iast_export.stylize.together import TogetherRun
 
-PHOTOGRAPHS = ("skimage:coffee.png", "skimage:chelsea.png", "skimage:astronaut.png")
-# Of tone: a mean over so many pixels holds no stroke.
-_TONE_PX = 16
+PLANES = ("skimage:coffee.png", "skimage:chelsea.png", "skimage:astronaut.png")
+_WHAT = ("photographs", "ways", "memory", "speed", "together")
 
 
 def enlarged(path: Path, width: int, height: int) -> Rgb:
@@ -49,38 +43,19 @@ def drawn(engine: BundleEngine, rgb: Rgb, style: str, how: Large) -> tuple[Rgb, 
     return made, time.perf_counter() - start
 
 
-def whole(engine: BundleEngine, rgb: Rgb, style: str) -> Rgb:
-    """The run over the whole picture at once, in the largest tier."""
-    feeds = engine.feeds(engine.style_codes(style)[1], 1.0)
-    padded = to_tensor(pad_to_multiple(rgb, engine.size_multiple_px))
-    made = engine.session(engine.tiers[-1]).run({CONTENT: padded, **feeds})[STYLIZED]
-    return to_levels(made[:, :, : rgb.shape[0], : rgb.shape[1]])
-
-
-def tone_error(a: Rgb, b: Rgb) -> float:
-    """The 95th percentile of differences of means over squares, in levels."""
-    size = a.shape[1] // _TONE_PX, a.shape[0] // _TONE_PX
-    small = [cv2.resize(x, size, interpolation=cv2.INTER_AREA).astype(np.float64) for x in (a, b)]
-    return float(np.percentile(np.abs(small[0] - small[1]), 95))
-
-
-def tiles(engine: BundleEngine, rgb: Rgb, style: str, wanted: Rgb, workers: int) -> None:
-    """Tiles beside the run over the whole picture, and each tile by its own statistics."""
-    label = f"{engine.target.name} {engine.precision(engine.tiers[-1])} {style}"
-    for statistics in ("exact", "quick"):
-        made, took = drawn(engine, rgb, style, Large("tiles", statistics, workers))
-        _say(f"{label} {statistics}", made, wanted, took)
-    feeds, tier = engine.feeds(engine.style_codes(style)[1], 1.0), engine.tiers[-1]
-    engine.session(tier)
-    start = time.perf_counter()
-    side, multiple = tier.max_side_px, engine.size_multiple_px
-    made, _ = run_tiled(rgb, side, multiple, lambda tile: engine.draw(tile, feeds, tier))
-    _say(f"{label} own", made, wanted, time.perf_counter() - start)
-
-
-def _say(label: str, made: Rgb, wanted: Rgb, took: float) -> None:
-    near, tone = psnr_db(made, wanted), tone_error(made, wanted)
-    print(f"{label}: {near:.1f} dB, tone p95 {tone:.2f} levels, {took:.1f} s", flush=True)
+def photographs(bundle: Path, only: str, lanes: list[str], out: Path, megapixels: float) -> None:
+    """Twelve photographs, each beside the run over the whole of it; what is in `out` is kept."""
+    chosen = [file for file in PHOTOGRAPHS if only in file.name]
+    paths = fetch(chosen)
+    for row in judge_all(bundle, [paths[f.name] for f in chosen], lanes, out, megapixels):
+        print(
+            f"{row.photograph} {row.width_px}x{row.height_px}, {row.style}, {row.lane}: "
+            f"{row.psnr_db:.1f} dB, tone p95 {row.tone_levels:.2f} levels, seams {row.seam:.3f}, "
+            f"{row.seconds:.1f} s; own statistics {row.own_psnr_db:.1f} dB, "
+            f"{row.own_tone_levels:.1f} levels, {row.own_seconds:.1f} s; "
+            f"preview {row.preview_db:.1f} dB",
+            flush=True,
+        )
 
 
 def ways(engine: BundleEngine, rgb: Rgb, style: str, workers: int, out: Path | None) -> None:
@@ -116,7 +91,7 @@ def memory(engine: BundleEngine, photograph: Path, way: str, workers: int, out: 
 def together(engine: BundleEngine, workers: int) -> None:
     """How far views of a scene differ, drawn together and apart."""
     tier = next(tier for tier in engine.tiers if tier.max_side_px >= 448)
-    for name in PHOTOGRAPHS:
+    for name in PLANES:
         views = render_views(enlarged(picture_path(name), 1400, 1000), 6)
         _, codes = engine.style_codes(engine.manifest.styles[0].id)
         for label, groups in (("together", [views]), ("apart", [[view] for view in views])):
@@ -133,31 +108,38 @@ def together(engine: BundleEngine, workers: int) -> None:
 def main() -> None:
     """See above."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=("tiles", "ways", "memory", "together"))
+    parser.add_argument("what", choices=_WHAT)
     parser.add_argument("bundle", type=Path)
-    parser.add_argument("--photographs", nargs="*", default=list(PHOTOGRAPHS))
-    parser.add_argument("--size", default="4000x3000", help="scaled up to, in px")
-    parser.add_argument("--lane", default="onnxruntime int8")
+    parser.add_argument("--only", default="", help="photographs whose name holds this")
+    parser.add_argument("--megapixels", type=float, default=MEGAPIXELS)
+    parser.add_argument("--lanes", nargs="*", default=["litert int8", "onnxruntime int8"])
     parser.add_argument("--way", default="tiles")
+    parser.add_argument("--kind", choices=KINDS, default="jpeg", help="of file, for memory")
+    parser.add_argument("--blocks", type=int, default=10, help="of timing in turn")
     parser.add_argument("--workers", type=int, default=1)
-    parser.add_argument("--out", type=Path)
+    parser.add_argument("--out", type=Path, default=Path("build/large"))
     given = parser.parse_args()
-    engine = BundleEngine(given.bundle, *given.lane.split())
-    width, height = map(int, given.size.split("x"))
-    if given.what == "together":
-        together(engine, given.workers)
+    if given.what == "photographs":
+        photographs(given.bundle, given.only, given.lanes, given.out, given.megapixels)
         return
-    styles = [style.id for style in engine.manifest.styles]
-    for k, name in enumerate(given.photographs):
-        if given.what == "memory":
-            memory(engine, picture_path(name), given.way, given.workers, given.out)
-            continue
-        rgb, style = enlarged(picture_path(name), width, height), styles[k % len(styles)]
+    engines = [BundleEngine(given.bundle, *lane.split()) for lane in given.lanes]
+    if given.what == "speed":
+        for row in speed(engines, given.blocks):
+            print(row, flush=True)
+    elif given.what == "together":
+        together(engines[0], given.workers)
+    else:
+        file = next(file for file in PHOTOGRAPHS if given.only in file.name)
+        path = fetch([file])[file.name]
         if given.what == "ways":
-            ways(engine, rgb, style, given.workers, given.out)
-        else:
-            reference = BundleEngine(given.bundle, "onnxruntime", "fp32")
-            tiles(engine, rgb, style, whole(reference, rgb, style), given.workers)
+            rgb, style = at_megapixels(load_image(path), given.megapixels), engines[0].manifest
+            ways(engines[0], rgb, style.styles[0].id, given.workers, given.out)
+            return
+        # Elsewhere, since the peak of this process is what is asked for.
+        scaled = given.out / f"{path.stem}-{given.megapixels:g}mp-{given.kind}"
+        job = {"source": str(path), "megapixels": given.megapixels, "out": str(scaled)}
+        call_apart("benchmarks.large.photographs:write_scaled", job, path.name)
+        memory(engines[0], scaled, given.way, given.workers, given.out)
 
 
 main()

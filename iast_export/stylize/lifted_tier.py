@@ -68,10 +68,11 @@ class LiftedTier:
         return made
 
     def _run(self, what: int | None, feeds: Moments) -> Moments:
-        session = self._session(what, *feeds[CONTENT].shape[2:])
+        session = self.session(what, *feeds[CONTENT].shape[2:])
         return session.run({name: feeds[name] for name in session.input_names})
 
-    def _session(self, what: int | None, height: int, width: int) -> Session:
+    def session(self, what: int | None, height: int, width: int) -> Session:
+        """Of the measuring of a level, or of the rendering (None), for tiles of a shape."""
         if self._lift is None or self._shape != (height, width):
             lift = self._lift_at(height, width)
             if lift is not self._lift:
