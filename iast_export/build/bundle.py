@@ -10,8 +10,10 @@ from iast_export.build.stage import Stage
 from iast_export.bundle.drawn import write_goldens, write_thumbnails
 from iast_export.bundle.landmarks import write_landmarks
 from iast_export.bundle.manifest import write_manifest
-from iast_export.bundle.styles import write_styles
+from iast_export.bundle.sealed import Seals
+from iast_export.bundle.styles import feeds_of, write_styles
 from iast_export.environment import kernel_facts, versions
+from iast_export.lanes.lane import find_lanes
 from iast_export.pages import write_html
 from iast_export.reports.base import (
     BENCHMARK_PATH,
@@ -20,6 +22,10 @@ from iast_export.reports.base import (
     QUANTIZE_PATH,
     VERIFY_PATH,
 )
+from iast_export.reports.statistics import TierStatistics
+from iast_export.runtimes.target import TARGETS
+from iast_export.specs import REFERENCE, Tier
+from iast_export.stylize.lifting import TierFile, tier_statistics
 
 _REPORTS = (VERIFY_PATH, BENCHMARK_PATH, QUANTIZE_PATH, CONVERT_PATH)
 
@@ -59,8 +65,25 @@ def _run(build: Build) -> None:
     write_thumbnails(layout, facts, picture, build.progress)
     write_landmarks(layout, facts)
     golden = write_goldens(layout, facts, picture, build.progress)
-    write_manifest(layout, facts, golden)
+    write_manifest(layout, facts, golden, _statistics(build))
     write_html(build.root)
+
+
+def _statistics(build: Build) -> dict[Tier, TierStatistics]:
+    """What can be lifted of each tier, over all of its files."""
+    codes = feeds_of(build.styles[0], build.facts.network.code_shapes)
+    lanes, found = find_lanes(build.layout, build.tiers, Seals.of_build(build.root)), {}
+    for i, tier in enumerate(build.tiers):
+        build.progress("lift statistics", i, len(build.tiers))
+        own = [lane for lane in lanes if lane.tier == tier]
+        files = [
+            TierFile(TARGETS[one.runtime], tier, one.read(), one.path, one.shapes) for one in own
+        ]
+        full = next(lane for lane in own if (lane.runtime, lane.precision) == REFERENCE)
+        multiple_px = build.facts.network.size_multiple_px
+        found[tier] = tier_statistics(files, full.read(), codes, multiple_px)
+    build.progress("lift statistics", len(build.tiers), len(build.tiers))
+    return found
 
 
 STAGE = Stage("bundle", _params, _inputs, _outputs, _run)

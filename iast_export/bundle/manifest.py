@@ -29,6 +29,7 @@ from iast_export.reports.manifest import (
     TierEntry,
 )
 from iast_export.reports.quantize import QuantizeReport
+from iast_export.reports.statistics import TierStatistics
 from iast_export.runtimes.edges import ModelEdge, model_edges
 from iast_export.runtimes.gpu_operators import left_to_cpu
 from iast_export.specs import (
@@ -40,7 +41,12 @@ from iast_export.specs import (
 )
 
 
-def write_manifest(layout: Layout, facts: BundleFacts, golden: Sequence[GoldenEntry]) -> None:
+def write_manifest(
+    layout: Layout,
+    facts: BundleFacts,
+    golden: Sequence[GoldenEntry],
+    statistics: Mapping[Tier, TierStatistics],
+) -> None:
     """Writes the manifest over the files that are there; the same inputs give the same bytes.
 
     Raises:
@@ -58,6 +64,7 @@ def write_manifest(layout: Layout, facts: BundleFacts, golden: Sequence[GoldenEn
                 max_side_px=t.max_side_px,
                 shape_px=t.shape_px,
                 any_shape=t in reshaped,
+                statistics=statistics[t],
             )
             for t in facts.tiers
         ),

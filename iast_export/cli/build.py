@@ -78,11 +78,18 @@ def _tell_of_checkpoint(request: Request) -> None:
 
 def _summary(folder: Path) -> None:
     from iast_export.lanes.default_lane import load_hops, load_overflows, load_warnings
-    from iast_export.pages.summary import calibration_line, fallback_lines, summary_rows
+    from iast_export.pages.summary import (
+        calibration_line,
+        fallback_lines,
+        statistics_lines,
+        summary_rows,
+    )
 
     columns, rows = summary_rows(folder)
     console.table(f"{folder}", columns, rows)
     console.say(calibration_line(folder))
+    for line in statistics_lines(folder):
+        console.say(f"lifted  {line}")
     notes = (fallback_lines, load_warnings, load_hops, load_overflows)
     for line in (line for told in notes for line in told(folder)):
         console.say(f"note    {line}")

@@ -41,7 +41,9 @@ def plan(
     Parameters and multiply-adds of every tier; then, for one tier and both runtimes, every operator
     group: what it is, whether INT8 has a kernel for it, its time in FP32 and INT8 on this machine,
     what the exporter does with it and why. A row is flagged where the measured cost speaks against
-    that. Where --out holds a calibrated build, its ranges say what a GPU's FP16 would not hold.
+    that. Then which means over the whole picture can be lifted out of the tier's files, so that
+    large pictures and clips are exact, and which can't. Where --out holds a calibrated build, its
+    ranges say what a GPU's FP16 would not hold.
     Measurements are kept in the user's cache folder (XDG_CACHE_HOME); FP32 files of --out are
     used where they are fresh. Nothing else is written.
 
@@ -79,4 +81,6 @@ def _print(report: PlanReport) -> None:
         notes = [*words.rewrite_words(runtime), *words.refusals(runtime)]
         for line in (*notes, words.conversion_words(runtime), words.total_words(runtime)):
             console.say(line)
+    for line in words.statistics_of(report):
+        console.say(f"lifted  {line}")
     say_halves(None if report.half is None else [report.half])

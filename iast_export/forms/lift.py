@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 Shape = tuple[int, ...]
+# In the names of either runtime's operators.
+_PRODUCTS = ("MATMUL", "GEMM", "EINSUM", "FULLY_CONNECTED")
 
 
 @dataclass(frozen=True)
@@ -30,17 +32,35 @@ class Site:
     level: int
 
 
+@dataclass(frozen=True)
+class Kept:
+    """A reduction over the picture that tiles can't share.
+
+    Attributes:
+        operator: its type.
+        at: where it is in the file: its result, or its number.
+        reason: why it can't be lifted.
+    """
+
+    operator: str
+    at: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.operator} ({self.at})"
+
+
 class Lift(Protocol):
     """A model of one tier, its spatial reductions found.
 
     Attributes:
         sites: the reductions that are means of pixels, in the order of the graph.
-        kept: reductions of another kind, which tiles can't share, in words.
+        kept: reductions of another kind, which tiles can't share.
         step_px: of which a tile's offset is a multiple, so that strided layers see the same pixels.
     """
 
     sites: tuple[Site, ...]
-    kept: tuple[str, ...]
+    kept: tuple[Kept, ...]
 
     @property
     def step_px(self) -> int:
@@ -58,6 +78,25 @@ class Lift(Protocol):
         does not read is no input of it.
         """
         ...
+
+
+def kept(operator: str, at: str, *, adds_up: bool) -> Kept:
+    """A reduction that can't be lifted, with the reason.
+
+    Args:
+        operator: its type, in either runtime.
+        at: where it is.
+        adds_up: whether it is a sum or a mean.
+    """
+    if adds_up:
+        reason = "what it adds up is no map of the picture's own shape"
+    elif "MAX" in operator.upper() or "MIN" in operator.upper():
+        reason = "an extreme over pixels is no sum over them"
+    elif any(part in operator.upper() for part in _PRODUCTS):
+        reason = "it sums products of places with places, as attention and Gram matrices do"
+    else:
+        reason = "it is no sum over pixels"
+    return Kept(operator, at, reason)
 
 
 def levels(sites: Sequence[Site]) -> int:

@@ -12,7 +12,7 @@ import numpy as np
 
 from iast_export.formats import tflite_file as tf
 from iast_export.formats import tflite_write as tw
-from iast_export.forms.lift import Shape, Site, levels_of, site_name
+from iast_export.forms.lift import Kept, Shape, Site, kept, levels_of, site_name
 from iast_export.specs import CONTENT, PIXEL_WEIGHT
 
 _MEANS = ("MEAN", "AVERAGE_POOL_2D")
@@ -93,8 +93,8 @@ class LiteRtLift:
                 outputs[site.name] = self._weigh(made, site, weight)
         return made.finished(outputs)
 
-    def _find(self, graph: tf.Graph) -> tuple[tuple[Site, ...], tuple[str, ...]]:
-        results, kept = [], []
+    def _find(self, graph: tf.Graph) -> tuple[tuple[Site, ...], tuple[Kept, ...]]:
+        results, left = [], list[Kept]()
         for n, op in enumerate(graph.operators):
             read = [int(t) for t in op.inputs if int(t) in self._axes]
             moving = [t for t in read if self._axes[t]]
@@ -105,7 +105,8 @@ class LiteRtLift:
                 continue
             place = self._place(n)
             if place is None:
-                kept.append(f"{tf.op_name(self._model, op)} ({n})")
+                name = tf.op_name(self._model, op)
+                left.append(kept(name, f"operator {n}", adds_up=name in _SUMS))
             else:
                 results.append(result)
                 self._places[site_name(len(results) - 1)] = place
@@ -116,7 +117,7 @@ class LiteRtLift:
             Site(name, self._shape(place.result), levels[str(place.result)])
             for name, place in self._places.items()
         )
-        return tuple(sites), tuple(kept)
+        return tuple(sites), tuple(left)
 
     def _axes_of(self, op: Any, result: int) -> frozenset[int]:
         """The axes of an operator's result along which values belong to places of the picture."""

@@ -20,7 +20,7 @@ from iast_export.formats.onnx_graph import (
     size_multiple_px,
 )
 from iast_export.forms.edit import add_constant, copy_model, remove_node, replace_node
-from iast_export.forms.lift import Shape, Site, levels_of, site_name
+from iast_export.forms.lift import Kept, Shape, Site, kept, levels_of, site_name
 from iast_export.specs import CONTENT, PIXEL_WEIGHT
 
 _MEANS = ("ReduceMean", "GlobalAveragePool")
@@ -111,8 +111,8 @@ class OnnxLift:
         made.graph.output.extend(outputs)
         return _finished(made)
 
-    def _find(self) -> tuple[tuple[Site, ...], tuple[str, ...]]:
-        results, kept, seen = [], [], {CONTENT}
+    def _find(self) -> tuple[tuple[Site, ...], tuple[Kept, ...]]:
+        results, left, seen = [], list[Kept](), {CONTENT}
         for node in self._model.graph.node:
             read = [name for name in node.input if name in seen]
             if not read or node.op_type in _SIZES:
@@ -122,7 +122,8 @@ class OnnxLift:
                 continue
             place = self._place(node)
             if place is None:
-                kept.append(f"{node.op_type} ({node.output[0]})")
+                adds_up = node.op_type in _SUMS
+                left.append(kept(node.op_type, node.output[0], adds_up=adds_up))
             else:
                 results.append(place.result)
                 self._places[site_name(len(results) - 1)] = place
@@ -131,7 +132,7 @@ class OnnxLift:
             Site(name, self._shapes[place.result], levels[place.result])
             for name, place in self._places.items()
         )
-        return tuple(sites), tuple(kept)
+        return tuple(sites), tuple(left)
 
     def _read_by_maker(self, name: str) -> Iterable[str]:
         node = self._index.producer(name)

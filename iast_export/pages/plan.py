@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from iast_export.families import FAMILIES
 from iast_export.pages.format import Table, milliseconds, ratio, runtime_name
+from iast_export.pages.statistics import statistics_words
 from iast_export.reports.plan import PlanGroup, PlanReport, RuntimePlan, TierCost
 
 _KERNELS = {"integer": "integer", "float": "float", "mixed": "partly", "refused": "does not run"}
@@ -99,6 +100,12 @@ def total_words(plan: RuntimePlan) -> str:
         f"exporter decides ({gain:.2f}×): a sum of parts that were timed alone; `bench` measures "
         "the whole"
     )
+
+
+def statistics_of(report: PlanReport) -> list[str]:
+    """What is lifted of the tier, what is not, and what follows for large pictures."""
+    found = report.statistics
+    return [] if found is None else list(statistics_words({report.tier: found}))
 
 
 def rewrite_words(plan: RuntimePlan) -> list[str]:

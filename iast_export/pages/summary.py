@@ -18,6 +18,7 @@ from iast_export.pages.format import (
     runtime_name,
     size,
 )
+from iast_export.pages.statistics import statistics_words
 from iast_export.pictures.imagesets import in_words
 from iast_export.reports.base import BENCHMARK_PATH, QUANTIZE_PATH, VERIFY_PATH
 from iast_export.reports.benchmark import BenchmarkReport
@@ -81,6 +82,17 @@ def fallback_lines(folder: Path) -> list[str]:
         InputError: the report is missing or altered.
     """
     return [_fallback(row) for row in QuantizeReport.load(folder / QUANTIZE_PATH).fallback]
+
+
+def statistics_lines(folder: Path) -> list[str]:
+    """What large pictures and clips can be, tier by tier.
+
+    Raises:
+        InputError: the manifest is missing or not valid.
+    """
+    tiers = load_manifest(folder).tiers
+    told = {tier.id: tier.statistics for tier in tiers if tier.statistics is not None}
+    return list(statistics_words(told))
 
 
 def _fallback(row: FallbackRow) -> str:

@@ -18,6 +18,7 @@ from iast_export.plan.planner import PLANNERS
 from iast_export.plan.reasons import decision_of, flag_of, reason_of
 from iast_export.plan.rewrites import rewrite_of, rewrites_of
 from iast_export.plan.rows import plan_rows
+from iast_export.plan.statistics import foretold_statistics
 from iast_export.reports.plan import PlanConversion, PlanGroup, PlanReport, RuntimePlan
 from iast_export.specs import Runtime, check_plan, find_tiers
 
@@ -68,6 +69,7 @@ def plan_tier(
         cpu=str(machine_fingerprint()["cpu"]),
         runtimes=tuple(runtimes),
         half=foretold_half(build, tier),
+        statistics=foretold_statistics(build, tier, files),
     )
 
 

@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 from iast_export.errors import InputError
 from iast_export.files.paths import MANIFEST_NAME as MANIFEST_NAME
 from iast_export.reports.base import Count, Model, Positive, RelativePath, Report, Sha256
+from iast_export.reports.statistics import TierStatistics
 from iast_export.specs import (
     PRECISIONS,
     RUNTIMES,
@@ -43,6 +44,7 @@ class TierEntry(Model):
     """A tier; `shape_px` is height and width of its fixed-shape form.
 
     `any_shape` says that LiteRT's files take its pictures in any shape, by their tables of shapes.
+    `statistics` says what large pictures, clips and albums can be; None: the bundle is older.
     """
 
     id: str
@@ -50,6 +52,7 @@ class TierEntry(Model):
     max_side_px: Positive
     shape_px: tuple[Positive, Positive]
     any_shape: bool = False
+    statistics: TierStatistics | None = None
 
     @model_validator(mode="after")
     def _holds(self) -> Self:

@@ -12,6 +12,7 @@ from pydantic import Field
 from iast_export.reports.base import Count, Milliseconds, Model, Positive, Report, Sha256
 from iast_export.reports.benchmark import Ratio
 from iast_export.reports.half import HalfRow
+from iast_export.reports.statistics import TierStatistics
 from iast_export.specs import Runtime
 
 Block = tuple[Milliseconds, Milliseconds]
@@ -148,7 +149,8 @@ class RuntimePlan(Model):
 class PlanReport(Report):
     """The plan of one tier before calibration, beside the cost of all tiers.
 
-    `half`: what a GPU's FP16 would not hold of LiteRT's files, by ranges; None: no calibrated build
+    `statistics`: what can be lifted out of the tier's files for large pictures and clips. `half`:
+    what a GPU's FP16 would not hold of LiteRT's files, by ranges; None: no calibrated build
     lies in the folder.
     """
 
@@ -161,3 +163,4 @@ class PlanReport(Report):
     cpu: str
     runtimes: tuple[RuntimePlan, ...]
     half: HalfRow | None = None
+    statistics: TierStatistics | None = None

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from iast_export.errors import InputError
-from iast_export.forms.lift import Lift, levels
+from iast_export.forms.lift import Kept, Lift, levels
 from iast_export.runtimes.session import Session
 from iast_export.specs import CONTENT, PIXEL_WEIGHT, STYLIZED
 from iast_export.stylize.lifted import Moments, Plane
@@ -102,7 +102,7 @@ def find_reach(
     """
     lift = lift_at(*shape_px)
     if lift.kept:
-        return Reach(0, 0, 0, f"it reduces a picture by {', '.join(lift.kept)}, which is no mean")
+        return Reach(0, 0, 0, _reduces(lift.kept))
     multiple = math.lcm(multiple_px, lift.step_px)
     count = levels(lift.sites)
     tier = LiftedTier(lift_at, open_one, count, multiple, 0)
@@ -111,6 +111,11 @@ def find_reach(
         side = min(shape_px)
         return Reach(0, 0, 0, f"a pixel of its result depends on all others within {side} px")
     return Reach(count, multiple, halo)
+
+
+def _reduces(kept: Sequence[Kept]) -> str:
+    """What stands against tiles of a network that keeps reductions."""
+    return "; ".join(f"it keeps {one}: {one.reason}" for one in kept)
 
 
 def whole_moments(tier: LiftedTier, content: Plane, codes: Moments) -> Moments:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 from iast_export.files.notes import note
-from iast_export.forms.lift import Lift
+from iast_export.forms.lift import Kept, Lift, levels
 from iast_export.forms.lifts import LIFTS
 from iast_export.pictures.images import padded_side_px
+from iast_export.reports.statistics import KeptReduction, TierStatistics
 from iast_export.runtimes.session import Session
 from iast_export.runtimes.target import TARGETS, Target
 from iast_export.shapes.table import ShapeTable
-from iast_export.specs import REFERENCE, Tier
+from iast_export.specs import REFERENCE, Runtime, Tier
 from iast_export.stylize.lifted import Lifted, Moments
 from iast_export.stylize.lifted_tier import LiftedTier, Reach, find_reach
 
@@ -46,13 +48,21 @@ class TierFile:
 
     def fault(self) -> str:
         """Why tiles of any shape can't be drawn; "": they can."""
-        if not self.target.family.fixed_shape:
-            kept = self.lift_at(*self.tier.shape_px).kept
-        elif self.shapes is None or self.shapes.find(self.tier.signature) is None:
-            return f"{self.path} takes squares of {self.tier.max_side_px} px alone"
-        else:
-            kept = self.lift_at(*self.tier.shape_px).kept
-        return f"{self.path} keeps {', '.join(kept)}" if kept else ""
+        if self.target.family.fixed_shape and not self._is_reshaped:
+            why = "" if self.shapes is None else self.shapes.fixed.get(self.tier.signature, "")
+            square = f"{self.path.name} takes squares of {self.tier.max_side_px} px alone"
+            return f"{square}: {why}" if why else square
+        return "; ".join(f"{self.path.name} keeps {one}: {one.reason}" for one in self.kept())
+
+    def kept(self) -> tuple[Kept, ...]:
+        """The reductions over the picture that can't be lifted out of the file."""
+        if self.shapes is not None and not self._is_reshaped:
+            return LIFTS[self.target.family.runtime](self.data, self.tier).kept
+        return self.lift_at(*self.tier.shape_px).kept
+
+    @property
+    def _is_reshaped(self) -> bool:
+        return self.shapes is not None and self.shapes.find(self.tier.signature) is not None
 
     def open(self, model: bytes) -> Session:
         """A session over what was lifted out of it."""
@@ -77,6 +87,40 @@ def lifted_tier(
         return None
     at = file.lift_at if file.shapes is not None else _same(file.lift_at(*file.tier.shape_px))
     return partial(LiftedTier, at, file.open, reach.levels, reach.multiple_px, reach.halo_px)
+
+
+def tier_statistics(
+    files: Sequence[TierFile], full: bytes, codes: Moments, multiple_px: int
+) -> TierStatistics:
+    """What of a tier can be lifted in its files, and what stands against exact tiles.
+
+    Args:
+        files: of the tier, in any runtime and precision; the first of each runtime names what
+            it keeps.
+        full, codes, multiple_px: see `lifted_tier`.
+    """
+    lift = LIFTS[REFERENCE[0]](full, files[0].tier)
+    reach = _reach(full, files[0].tier, codes, multiple_px)
+    kept: dict[Runtime, tuple[KeptReduction, ...]] = {}
+    limits: dict[Runtime, str] = {}
+    for file in files:
+        runtime = file.target.family.runtime
+        fault = file.fault() or reach.fault
+        if fault:
+            limits.setdefault(runtime, fault)
+        if runtime not in kept:
+            kept[runtime] = tuple(
+                KeptReduction(runtime=runtime, operator=one.operator, at=one.at, reason=one.reason)
+                for one in file.kept()
+            )
+    return TierStatistics(
+        lifted=len(lift.sites),
+        passes=levels(lift.sites),
+        halo_px=None if reach.fault else reach.halo_px,
+        tile_multiple_px=None if reach.fault else reach.multiple_px,
+        not_lifted=tuple(chain.from_iterable(kept.values())),
+        limits=limits,
+    )
 
 
 def _same(lift: Lift) -> Callable[[int, int], Lift]:

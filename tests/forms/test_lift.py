@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from iast_export.build.convert import convert_fp32
 from iast_export.build.export import export_tier
-from iast_export.forms.lift import Lift, Site, levels, levels_of
+from iast_export.forms.lift import Lift, Site, kept, levels, levels_of
 from iast_export.forms.lift_litert import through_reshape
 from iast_export.forms.lifts import LIFTS
 from iast_export.runtimes.target import TARGETS
@@ -153,7 +153,21 @@ def test_a_reduction_that_is_no_mean_is_named(runtime: Runtime, tmp_path: Path) 
         export_tier(network, TIER, tmp_path / "model")
     lift = LIFTS[runtime]((tmp_path / "model").read_bytes(), TIER)
     assert len(lift.kept) == 2
-    assert all("MAX" in words.upper() for words in lift.kept)
+    assert all("MAX" in one.operator.upper() for one in lift.kept)
+    assert {one.reason for one in lift.kept} == {"an extreme over pixels is no sum over them"}
+
+
+@pytest.mark.parametrize(
+    "operator, adds_up, words",
+    [
+        ("ReduceMean", True, "no map of the picture's own shape"),
+        ("REDUCE_MIN", False, "an extreme"),
+        ("BATCH_MATMUL", False, "attention and Gram matrices"),
+        ("TopK", False, "no sum over pixels"),
+    ],
+)
+def test_what_is_not_lifted_says_why(operator: str, adds_up: bool, words: str) -> None:
+    assert words in kept(operator, "here", adds_up=adds_up).reason
 
 
 def test_levels_follow_what_reads_what() -> None:

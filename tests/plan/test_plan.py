@@ -480,3 +480,11 @@ def test_the_sums_stand_beside_the_whole(small_bundle: Path, small_request: Requ
     lanes = [(runtime, precision) for runtime in RUNTIMES for precision in ("fp32", "int8")]
     assert [(row.runtime, row.precision) for row in rows_of] == lanes
     assert all(row.sum_ms > 0 and row.whole_ms > 0 and " ms | " in row.text for row in rows_of)
+
+
+def test_a_plan_says_what_can_be_lifted_for_large_pictures() -> None:
+    for name, lifted in (("iast", True), ("mobile", False)):
+        found = planned(name).statistics
+        assert found is not None and not found.not_lifted
+        assert bool(found.lifted) == bool(found.passes) == lifted
+        assert "onnxruntime" not in found.limits and found.halo_px is not None

@@ -76,4 +76,4 @@ def test_attention_looks_everywhere_and_is_said_to(tmp_path: Path) -> None:
 def test_a_reduction_that_is_no_mean_is_said(tmp_path: Path) -> None:
     found, _ = reach_of(Local(lambda x: x - x.amax((2, 3), True)), tmp_path / "model.onnx")
     assert "ReduceMax" in found.fault
-    assert "which is no mean" in found.fault
+    assert "an extreme over pixels is no sum" in found.fault
