@@ -25,9 +25,9 @@ from iast_export.build.request import Build, Request
 from iast_export.bundle.styles import feeds_of
 from iast_export.environment import usable_cores
 from iast_export.errors import InputError
-from iast_export.lanes.judge import EvaluationPair
 from iast_export.lanes.lane import Lane
 from iast_export.lanes.verify import verify
+from iast_export.lanes.views import EvaluationPair
 from iast_export.network.checkpoint import PACKAGED_CHECKPOINT
 from iast_export.quantize.calibrate import calibrate_tier, pairs_at, save_ranges, tier_feeds
 from iast_export.quantize.learned import Learned

@@ -13,7 +13,7 @@ from iast_export.files.paths import check_folders, check_inputs_apart
 from iast_export.lanes.compare import ComparisonOptions, compare_tier
 from iast_export.lanes.default_lane import DEFAULT_RULE
 from iast_export.lanes.forms import Source, enter_lanes
-from iast_export.lanes.judge import squares
+from iast_export.lanes.views import squares
 from iast_export.pictures.images import to_tensor
 from iast_export.reports.lanes import LANES_PATH, LaneRow, LanesReport
 from iast_export.runtimes.gpu import GpuDevice, find_gpu
@@ -50,14 +50,16 @@ def _compare(
     for path in fp32:
         seals.check(path)
     trim_sums = build.recipe.quantize.trim_sums
-    source = Source(layout, build.tiers, seals, trim_sums, build.progress)
+    multiple_px = build.network.size_multiple_px
+    source = Source(layout, build.tiers, seals, trim_sums, build.progress, multiple_px)
     pairs, scorers = evaluation_pairs(build), open_scorers(build)
     rows: list[LaneRow] = []
     for tier in tiers:
         (view,) = squares(pairs[:1], tier)
         feeds = {CONTENT: to_tensor(view.content), **view.pair.feeds}
         entrants = enter_lanes(source, tier, feeds)
-        rows += compare_tier(entrants, pairs, scorers, build.root, options, build.progress, gpu)
+        judges = pairs, scorers, build.root, options, build.progress, gpu, multiple_px
+        rows += compare_tier(entrants, *judges)
     report = LanesReport(
         machine=machine_fingerprint(),
         versions=versions(),

@@ -9,7 +9,8 @@ from typing import Any
 from iast_export.build.request import Build
 from iast_export.bundle.styles import feeds_of
 from iast_export.families import FAMILIES
-from iast_export.lanes.judge import EvaluationPair, Scorers
+from iast_export.lanes.judge import Scorers
+from iast_export.lanes.views import EvaluationPair
 from iast_export.metrics.perceptual import open_perceptual
 from iast_export.quantize.calibrate import tier_feeds
 from iast_export.quantize.observers import Feeds

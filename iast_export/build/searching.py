@@ -14,7 +14,7 @@ from iast_export.environment import machine_fingerprint, versions
 from iast_export.errors import InputError, UsageError
 from iast_export.files.artifacts import stage_key
 from iast_export.files.paths import check_folders, check_inputs_apart
-from iast_export.lanes.judge import EvaluationPair
+from iast_export.lanes.views import EvaluationPair
 from iast_export.reports.search import SearchReport
 from iast_export.search import Budget, Options, Subject, search
 from iast_export.specs import REFERENCE, Runtime, Tier, find_tiers
@@ -61,6 +61,7 @@ def search_tier(
         "quantize": build.recipe.quantize.model_dump(mode="json", exclude={"fallback"}),
         "verify": build.recipe.verify.model_dump(mode="json"),
         "set_sha256": build.evaluation_set.sha256,
+        "shapes": "squares, and a third as they are",
         "styles": build.styles_sha256,
         "timing": [options.timing.threads, options.timing.warmup, options.timing.blocks],
         "versions": versions(),
@@ -94,7 +95,9 @@ def _subject(
         _check(seals, path)
     learned, edges = load_learned(build, runtime)[tier], build.recipe.quantize.edges
     judges = pairs, open_scorers(build)
-    subject = Subject(runtime, tier, fp32, prepared, reference, learned, *judges, edges)
+    multiple_px = build.network.size_multiple_px
+    files = fp32, prepared, reference
+    subject = Subject(runtime, tier, *files, learned, *judges, edges, multiple_px)
     return subject, inputs
 
 

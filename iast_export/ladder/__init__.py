@@ -7,8 +7,9 @@
 The step from FP32 to INT8 is the loss that quantization costs. The step after it runs the same file
 on other kernels and should change next to nothing: where it does, a kernel or an optimization is at
 fault, not the quantization. Products of 8-bit integers are kept from saturating in every ONNX
-Runtime step. The steps of a GPU are climbed where it is asked for: FP16 arithmetic simulated on the
-processor, and the GPU itself, whose error to the simulation says how well that foretells it.
+Runtime step. A third of the pictures keep their own shape, where the tier takes any. The steps of a
+GPU are climbed where it is asked for: FP16 arithmetic simulated on the processor, and the GPU
+itself, whose error to the simulation says how well that foretells it.
 """
 
 from __future__ import annotations
@@ -19,19 +20,23 @@ from pathlib import Path
 from iast_export.bundle.sealed import Seals
 from iast_export.environment import usable_cores
 from iast_export.errors import CannotJudgeError, IastExportError
+from iast_export.families import FAMILIES
 from iast_export.files.artifacts import Progress, no_progress, sha256_file
 from iast_export.files.paths import check_folders
 from iast_export.ladder.cpu import processor
 from iast_export.ladder.inputs import LadderInput, bundle_inputs
 from iast_export.ladder.judge import LIMIT_DB, LIMIT_LEVELS, row
 from iast_export.ladder.steps import Source, load_source, openers
-from iast_export.pictures.images import Rgb, center_square
+from iast_export.lanes.views import seen_at
+from iast_export.pictures.images import Rgb
 from iast_export.pictures.imagesets import load_set
 from iast_export.reports.base import SetFacts
 from iast_export.reports.ladder import LADDER_PATH, LadderReport, LadderRow, Step
 from iast_export.reports.manifest import Manifest, load_manifest
+from iast_export.runtimes.any_shape import AnyShapeSession
 from iast_export.runtimes.gpu import GpuSession
-from iast_export.runtimes.session import Session, stylize_rgb
+from iast_export.runtimes.session import Session
+from iast_export.runtimes.target import stylize_tier
 from iast_export.specs import Accelerator, Tier, find_tiers
 
 __all__ = ["LadderInput", "Source", "climb", "ladder", "load_source"]
@@ -125,7 +130,7 @@ def ladder(
             try:
                 session = opener()
                 gpu = _gpu_of(session) or gpu
-                pictures[step] = _pictures(session, tier, inputs)
+                pictures[step] = _pictures(session, step, manifest, tier, inputs)
             except IastExportError as error:
                 reasons[step] = " ".join(error.message.split())
             rows.append(row(tier.id, step, pictures, reasons))
@@ -147,7 +152,8 @@ def ladder(
 
 def _gpu_of(session: Session) -> str | None:
     """The GPU that a session computes on; None: the processor."""
-    return str(session.device) if isinstance(session, GpuSession) else None
+    usual = session.usual if isinstance(session, AnyShapeSession) else session
+    return str(usual.device) if isinstance(usual, GpuSession) else None
 
 
 def _files(
@@ -163,13 +169,15 @@ def _files(
     return {path: sha256_file(folder / path) for path in sorted(used) if (folder / path).is_file()}
 
 
-def _pictures(session: Session, tier: Tier, inputs: Sequence[LadderInput]) -> list[Rgb]:
+def _pictures(
+    session: Session, step: Step, manifest: Manifest, tier: Tier, inputs: Sequence[LadderInput]
+) -> list[Rgb]:
+    """What a step draws; a tier that LiteRT pads sees squares alone, in every step."""
+    family = FAMILIES["litert" if step.startswith("litert") else "onnxruntime"]
+    any_shape = next(one.any_shape for one in manifest.tiers if one.id == tier.id)
+    multiple_px = manifest.network.size_multiple_px
+    contents = [seen_at(one.content, tier, own_shape=one.own_shape and any_shape) for one in inputs]
     return [
-        stylize_rgb(
-            session,
-            center_square(one.content, tier.max_side_px),
-            one.feeds,
-            fixed_shape_px=tier.shape_px,
-        )
-        for one in inputs
+        stylize_tier(family, session, content, one.feeds, tier, multiple_px)
+        for content, one in zip(contents, inputs, strict=True)
     ]

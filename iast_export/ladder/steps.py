@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 
 from iast_export.bundle.layout import Layout
 from iast_export.bundle.sealed import Seals
+from iast_export.bundle.shaped import load_shapes
 from iast_export.errors import IastExportError, InputError, ToolError
 from iast_export.files.artifacts import sha256_file
 from iast_export.reports.ladder import Step
 from iast_export.reports.manifest import Manifest
+from iast_export.runtimes.any_shape import Opener, any_shape
 from iast_export.runtimes.half_floats import open_simulated
 from iast_export.runtimes.litert import LiteRtSession, litert_interpreter, open_litert
 from iast_export.runtimes.onnx import onnx_session_options, open_onnx
@@ -94,22 +96,31 @@ def openers(
     layout, seals = Layout(folder, manifest.name), Seals.of_bundle(folder, manifest)
     onnx32, onnx8 = layout.onnx(tier, "fp32"), layout.onnx(tier, "int8")
     lite32, lite8 = layout.tflite("fp32"), layout.tflite("int8")
+
+    def by_xnnpack(path: Path) -> Opener:
+        return lambda data: open_litert(data, tier.signature, threads, path)
+
     steps: dict[Step, Open] = {
         "pytorch": lambda: _open_torch(source, tier),
         "onnx_fp32": lambda: _open_onnx(seals, onnx32, threads, optimize=True),
         "onnx_int8_plain": lambda: _open_onnx(seals, onnx8, threads, optimize=False),
         "onnx_int8": lambda: _open_onnx(seals, onnx8, threads, optimize=True),
-        "litert_fp32": lambda: _open_litert(seals, lite32, tier, threads),
-        "litert_int8_reference": lambda: open_reference(seals.read(lite8), tier.signature, lite8),
-        "litert_int8": lambda: _open_litert(seals, lite8, tier, threads),
+        "litert_fp32": lambda: _open_litert(seals, lite32, tier, by_xnnpack(lite32)),
+        "litert_int8_reference": lambda: _open_litert(
+            seals, lite8, tier, lambda data: open_reference(data, tier.signature, lite8)
+        ),
+        "litert_int8": lambda: _open_litert(seals, lite8, tier, by_xnnpack(lite8)),
     }
     lite16, target = layout.tflite("fp16"), find_target(USUAL, accelerator)
     on_gpu: dict[Step, Open] = {
-        "litert_fp16_simulated": lambda: open_simulated(
-            seals.read(lite16), tier.signature, threads, lite16
+        "litert_fp16_simulated": lambda: _open_litert(
+            seals, lite16, tier, lambda data: open_simulated(data, tier.signature, threads, lite16)
         ),
-        "litert_fp16_gpu": lambda: target.open(
-            seals.read(lite16), tier, accelerator=accelerator, where=lite16
+        "litert_fp16_gpu": lambda: _open_litert(
+            seals,
+            lite16,
+            tier,
+            lambda data: target.open(data, tier, accelerator=accelerator, where=lite16),
         ),
     }
     return {**steps, **on_gpu} if accelerator == "gpu" else steps
@@ -133,8 +144,10 @@ def _open_onnx(seals: Seals, path: Path, threads: int, *, optimize: bool) -> Ses
     return open_onnx(seals.read(path), where=path, options=options)
 
 
-def _open_litert(seals: Seals, path: Path, tier: Tier, threads: int) -> Session:
-    return open_litert(seals.read(path), tier.signature, threads, path)
+def _open_litert(seals: Seals, path: Path, tier: Tier, opened: Opener) -> Session:
+    """The file by what opens it, re-shaped for each picture where it has a table for that."""
+    data = seals.read(path)
+    return any_shape(data, tier, load_shapes(seals, path, data), opened)
 
 
 def open_reference(data: bytes, signature: str, where: object = "the model") -> LiteRtSession:

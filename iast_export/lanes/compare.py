@@ -17,19 +17,18 @@ from iast_export.lanes.figures import row_figures
 from iast_export.lanes.forms import Entrant
 from iast_export.lanes.front import front
 from iast_export.lanes.judge import (
-    EvaluationPair,
     Judging,
     Reference,
     Scorers,
-    View,
+    drawn_unpadded,
     figures_of,
     judge,
     make_references,
-    squares,
 )
 from iast_export.lanes.lane import Lane, open_runs
 from iast_export.lanes.profile import onnx_convolution_share
 from iast_export.lanes.timing import Clock, Run, Samples, TimingOptions, speed_ratio, time_in_turn
+from iast_export.lanes.views import EvaluationPair, View, is_square, own_shape_pairs, views_of
 from iast_export.pictures.images import to_tensor
 from iast_export.reports.lanes import LaneRow
 from iast_export.reports.verify import Figures
@@ -60,8 +59,11 @@ def compare_tier(
     options: ComparisonOptions,
     progress: Progress = no_progress,
     gpu: GpuDevice | None = None,
+    multiple_px: int | None = None,
 ) -> list[LaneRow]:
     """A row for each lane of one tier, in their order; behind them those that a GPU runs.
+
+    Timed are squares; judged as `verify` does, but that a lane which pads has squares alone.
 
     Args:
         entrants: with FP32 of each runtime, and ONNX Runtime's INT8, all of which must run.
@@ -71,6 +73,8 @@ def compare_tier(
         options: how to time.
         progress: told of every lane.
         gpu: what runs LiteRT's shipped files too, whole or not at all; None: nothing does.
+        multiple_px: the network's size multiple, to judge pictures in their own shape too; None:
+            squares.
 
     Raises:
         InputError: a file is altered, a result holds NaN.
@@ -78,8 +82,11 @@ def compare_tier(
     """
     lanes = [one.lane for one in entrants if not one.not_run]
     known = {(lane.runtime, lane.precision): lane for lane in lanes}
-    reference, judging = known[REFERENCE], Judging(scorers, options.threads)
-    views = squares(pairs, reference.tier)
+    reference = known[REFERENCE]
+    judging = Judging(scorers, options.threads, multiple_px)
+    smallest_px = reference.tier.max_side_px
+    shaped = [] if multiple_px is None else own_shape_pairs(pairs, smallest_px)
+    views = views_of(pairs, shaped, reference.tier)
     references = make_references(reference, views, judging)
     progress(f"time lanes of {reference.tier.id}", 0, 1)
     timed = time_lanes(lanes, views[0], options)
@@ -88,11 +95,13 @@ def compare_tier(
     judged = {}
     for i, lane in enumerate(scored):
         progress("judge lanes", i, len(scored))
-        judged[lane] = figures_of(judge(lane, references, judging), scorers)
+        judged[lane] = _judged(lane, references, judging)
     progress("judge lanes", len(scored), len(scored))
     int8 = known[REFERENCE[0], "int8"]
     shares = {int8: onnx_convolution_share(int8, views[0], options.threads)}
-    on_gpu = [replace(one, accelerator="gpu") for one in lanes if _is_for_gpu(one, entrants)]
+    on_gpu = [
+        replace(one, accelerator="gpu", shapes=None) for one in lanes if _is_for_gpu(one, entrants)
+    ]
     rows = mark(
         [
             _row(root, one, timed.get(one.lane), judged.get(one.lane), shares.get(one.lane))
@@ -106,6 +115,16 @@ def compare_tier(
         rows.append(_gpu_row(root, lane, gpu, references, judging, views[0], options))
         progress(f"judge {lane.label}", 1, 1)
     return rows
+
+
+def _judged(lane: Lane, references: Sequence[Reference], judging: Judging) -> Figures:
+    """Fidelity over all pictures that the lane does not pad, drops over squares, as `verify`."""
+    scored = judge(lane, drawn_unpadded(lane, references), judging)
+    of_all = figures_of(scored, judging.scorers)
+    count = sum(is_square(one.view.content) for one in references)
+    of_squares = figures_of(scored[:count], judging.scorers)
+    update = {"drop": of_squares.drop, "not_judged": of_squares.not_judged}
+    return of_all.model_copy(update=update)
 
 
 def _is_for_gpu(lane: Lane, entrants: Sequence[Entrant]) -> bool:
@@ -125,7 +144,7 @@ def _gpu_row(
     """A lane on a GPU: judged, and timed in turn with FP32 on the CPU where the GPU is one."""
     computes = f"FP16 on {gpu}"
     try:
-        judged = figures_of(judge(lane, references, judging), judging.scorers)
+        judged = _judged(lane, references, judging)
         timed = None if gpu.software else _time_on_gpu(lane, view, options)
     except (InputError, ToolError) as error:
         reason = f"does not run: {' '.join(error.message.split())}"

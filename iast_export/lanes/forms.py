@@ -51,6 +51,8 @@ class Source:
         seals: what its files must hash to.
         trim_sums: as its INT8 was made.
         progress: told of every file.
+        multiple_px: the network's size multiple, by which files that are made can be re-shaped;
+            None: they keep their shapes.
     """
 
     layout: Layout
@@ -58,6 +60,11 @@ class Source:
     seals: Seals
     trim_sums: bool = True
     progress: Progress = no_progress
+    multiple_px: int | None = None
+
+    def reshaped(self, lane: Lane) -> Lane:
+        """A lane beside the bundle, re-shaped where that can be."""
+        return lane if self.multiple_px is None else lane.reshaped(self.multiple_px)
 
 
 @dataclass(frozen=True)
@@ -106,7 +113,9 @@ def enter_lanes(source: Source, tier: Tier, feeds: Mapping[str, Array]) -> list[
     for runtime in RUNTIMES:
         here = [Entrant(one, True, _work(one)) for one in shipped if one.runtime == runtime]
         here += [_made(source, tier, one, feeds) for one in makers[runtime](source, tier, feeds)]
-        here.append(searched_lane(source.layout, tier, runtime))
+        searched = searched_lane(source.layout, tier, runtime)
+        lane = searched.lane if searched.not_run else source.reshaped(searched.lane)
+        here.append(replace(searched, lane=lane))
         entrants += sorted(here, key=lambda one: ANY_PRECISIONS.index(one.lane.precision))
     return entrants
 
@@ -193,7 +202,7 @@ def _made(source: Source, tier: Tier, maker: LaneMaker, feeds: Mapping[str, Arra
         shapes = {name: value.shape for name, value in feeds.items() if name != "content"}
         lane = replace(lane, sha256=sha256_file(lane.path))
         run_apart(lane, shapes)
-        return Entrant(lane, False, _work(lane))
+        return Entrant(source.reshaped(lane), False, _work(lane))
     except (InputError, ToolError) as error:
         return Entrant(lane, False, not_run=f"does not run: {' '.join(error.message.split())}")
     finally:

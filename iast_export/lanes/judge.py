@@ -11,21 +11,18 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from iast_export.environment import usable_cores
 from iast_export.files.artifacts import sha256_file
-from iast_export.lanes.lane import Feeds, Lane
+from iast_export.lanes.lane import Lane
+from iast_export.lanes.views import View, is_square
 from iast_export.metrics.fidelity import psnr_db, ssim, ssim_content
 from iast_export.metrics.identity import FaceBox
 from iast_export.metrics.perceptual import MIN_SIDE_PX as SMALLEST_PERCEPTUAL_PX
 from iast_export.metrics.perceptual import PerceptualDistance
 from iast_export.metrics.style import style_distance
 from iast_export.metrics.summaries import drop_of, spread_of
-from iast_export.pictures.images import Rgb, center_square, fit_longest_side
+from iast_export.pictures.images import Rgb
 from iast_export.reports.verify import Figures, PairScore, TaskScores
-from iast_export.specs import Tier
 
 NO_PERCEPTUAL = "no SqueezeNet 1.1 weights were given"
 SMALL_FOR_PERCEPTUAL = "every picture is too small for SqueezeNet 1.1"
@@ -39,27 +36,6 @@ class Identity(Protocol):
     def similarity(self, a: Rgb, b: Rgb, box: FaceBox, /) -> float:
         """Cosine similarity of the faces at `box`."""
         ...
-
-
-@dataclass(frozen=True)
-class EvaluationPair:
-    """A photograph and a style to judge on; neither set any calibration range.
-
-    Attributes:
-        content: id of the photograph.
-        style: id of the style.
-        rgb: the photograph, uint8 [H, W, 3], any size.
-        feeds: every style input of the cut network, by name.
-        statistics: of the artwork, from `metrics.style_statistics`.
-        face_box: of one face, in shares of the photograph's centered square.
-    """
-
-    content: str
-    style: str
-    rgb: Rgb
-    feeds: Feeds
-    statistics: NDArray[np.float64]
-    face_box: FaceBox | None = None
 
 
 @dataclass(frozen=True)
@@ -89,14 +65,6 @@ class Judging:
 
 
 @dataclass(frozen=True)
-class View:
-    """A pair as a tier sees it: `content` is its photograph at the tier's size."""
-
-    pair: EvaluationPair
-    content: Rgb
-
-
-@dataclass(frozen=True)
 class Reference:
     """What FP32 made of a view, and that picture's scores; `sha256` is of the FP32 file."""
 
@@ -104,16 +72,6 @@ class Reference:
     stylized: Rgb
     scores: TaskScores
     sha256: str
-
-
-def squares(pairs: Sequence[EvaluationPair], tier: Tier) -> list[View]:
-    """Pairs cut to a tier's square, which no runtime pads."""
-    return [View(pair, center_square(pair.rgb, tier.max_side_px)) for pair in pairs]
-
-
-def own_shapes(pairs: Sequence[EvaluationPair], tier: Tier) -> list[View]:
-    """Pairs in their own shape, the longest side that of the tier."""
-    return [View(pair, fit_longest_side(pair.rgb, tier.max_side_px)) for pair in pairs]
 
 
 def make_references(lane: Lane, views: Sequence[View], judging: Judging) -> list[Reference]:
@@ -138,6 +96,11 @@ def make_references(lane: Lane, views: Sequence[View], judging: Judging) -> list
         drawn = _draw(lane, views, judging)
         jobs = [pool.submit(made, view, one) for view, one in zip(views, drawn, strict=True)]
     return [job.result() for job in jobs]
+
+
+def drawn_unpadded(lane: Lane, references: Sequence[Reference]) -> list[Reference]:
+    """Those whose views a lane draws as they are: all, or the squares where it pads the others."""
+    return [one for one in references if lane.keeps_shape or is_square(one.view.content)]
 
 
 def judge(lane: Lane, references: Sequence[Reference], judging: Judging) -> list[PairScore]:

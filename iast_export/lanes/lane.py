@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from iast_export.pictures.images import Rgb
 from iast_export.runtimes.onnx import OnnxSession, open_onnx
 from iast_export.runtimes.session import Session
 from iast_export.runtimes.target import TARGETS, stylize_tier
+from iast_export.shapes.derive import derive
 from iast_export.shapes.table import ShapeTable
 from iast_export.specs import CONTENT, RUNTIMES, Accelerator, AnyPrecision, Precision, Runtime, Tier
 
@@ -51,6 +52,19 @@ class Lane:
         """For example `litert int8 d4-256px`."""
         where = " on the GPU" if self.accelerator == "gpu" else ""
         return f"{self.runtime} {self.precision} {self.tier.id}{where}"
+
+    @property
+    def keeps_shape(self) -> bool:
+        """Whether pictures of any shape are padded to the network's multiple alone."""
+        if not FAMILIES[self.runtime].fixed_shape:
+            return True
+        return self.shapes is not None and self.shapes.find(self.tier.signature) is not None
+
+    def reshaped(self, multiple_px: int) -> Lane:
+        """The lane with the table of shapes that its file has, proved or not."""
+        if not FAMILIES[self.runtime].fixed_shape:
+            return self
+        return replace(self, shapes=derive(self.read(), multiple_px))
 
     def open(self, threads: int = 1) -> Session:
         """A session over the lane's file.

@@ -7,8 +7,8 @@ import tempfile
 from pathlib import Path
 
 from iast_export.errors import IastExportError, ToolError
-from iast_export.lanes.judge import View
 from iast_export.lanes.lane import Lane
+from iast_export.lanes.views import View
 from iast_export.pictures.images import to_tensor
 from iast_export.runtimes.onnx import onnx_session_options
 from iast_export.specs import CONTENT

@@ -8,24 +8,20 @@ their own shape: those figures stand apart, so that a runtime that pads them is 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from iast_export.bundle.styles import pack
 from iast_export.errors import CannotJudgeError, InputError
 from iast_export.files.artifacts import Progress, no_progress, sha256_bytes, sha256_file
 from iast_export.lanes.judge import (
-    EvaluationPair,
     Judging,
     Scorers,
     figures_of,
     judge,
     make_references,
-    own_shapes,
-    squares,
 )
 from iast_export.lanes.lane import Feeds, Lane
-from iast_export.metrics.style import MIN_SIDE_PX as SMALLEST_STYLE_PX
-from iast_export.pictures.images import Rgb
+from iast_export.lanes.views import EvaluationPair, own_shape_pairs, views_of
 from iast_export.reports.base import SetFacts
 from iast_export.reports.verify import Figures, PairScore, VerifyReport, VerifyRow
 from iast_export.specs import REFERENCE, Tier
@@ -71,7 +67,7 @@ def verify(
     judging = Judging(scorers or Scorers(), threads, multiple_px, step.one)
     rows = []
     for tier in dict.fromkeys(lane.tier for lane in lanes):
-        views = [*squares(pairs, tier), *own_shapes(shaped, tier)]
+        views = views_of(pairs, shaped, tier)
         references = make_references(_reference_lane(tier, lanes), views, judging)
         for lane in (one for one in lanes if one.tier == tier and not _is_reference(one)):
             scored = judge(lane, references, judging)
@@ -79,39 +75,6 @@ def verify(
             rows.append(_row(lane, scored[: len(pairs)], own, references[0].sha256, judging))
     styles = {pair.style: _style_sha256(pair.feeds) for pair in pairs}
     return VerifyReport(set=set_facts, styles=styles, rows=tuple(rows))
-
-
-def own_shape_pairs(pairs: Sequence[EvaluationPair], smallest_px: int) -> list[EvaluationPair]:
-    """Half as many pairs again, of the photographs that are not square; none where all are.
-
-    The longest come first. Where they are fewer, they come again in the styles of other pairs.
-
-    Args:
-        pairs: what to choose from.
-        smallest_px: side of the smallest tier; photographs that are too narrow there to be judged
-            are left out.
-    """
-
-    def is_judged(rgb: Rgb) -> bool:
-        short, long = sorted(rgb.shape[:2])
-        return bool(short < long and short * smallest_px >= SMALLEST_STYLE_PX * long)
-
-    shaped = [i for i, pair in enumerate(pairs) if is_judged(pair.rgb)]
-    shaped.sort(key=lambda i: min(pairs[i].rgb.shape[:2]) / max(pairs[i].rgb.shape[:2]))
-    made: dict[tuple[str, str], EvaluationPair] = {}
-    for turn in range(len(pairs) if shaped else 0):
-        for i in shaped:
-            other = pairs[(i + turn) % len(pairs)]
-            key = pairs[i].content, other.style
-            if key not in made and 2 * len(made) < len(pairs):
-                made[key] = replace(
-                    pairs[i],
-                    style=other.style,
-                    feeds=other.feeds,
-                    statistics=other.statistics,
-                    face_box=None,
-                )
-    return list(made.values())
 
 
 def _row(

@@ -37,7 +37,8 @@ class LaneRow(Model):
         samples_ms: the counted runs of `median_ms`.
         ratio_to_fp32: to FP32 of the same runtime, timed in turn; None for FP32 itself.
         psnr_db, drop: to ONNX FP32; None for that itself and for a ceiling, whose pictures mean
-            nothing.
+            nothing. Of squares and of pictures in their own shape, where the lane does not pad
+            these; drops of squares alone.
         convolution_share: of ONNX Runtime's INT8, the share of its time that its convolutions take;
             were all else free, it would be faster by the inverse.
         on_front: no other lane of the tier is both faster and closer.

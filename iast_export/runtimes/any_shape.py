@@ -44,17 +44,18 @@ class AnyShapeSession:
         """
         self._data, self._signature, self._table, self._open_at = data, signature, table, open_at
         self._open: OrderedDict[tuple[int, int], Session] = OrderedDict()
-        self._usual = self._at(*shape_px)
+        # At the signature's own shape.
+        self.usual = self._at(*shape_px)
 
     @property
     def input_names(self) -> tuple[str, ...]:
         """As `Session.input_names`."""
-        return self._usual.input_names
+        return self.usual.input_names
 
     @property
     def raw(self) -> Any:
         """The runtime's own object at the signature's own shape."""
-        return self._usual.raw
+        return self.usual.raw
 
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         """As `Session.run`, at the picture's shape."""
@@ -67,7 +68,7 @@ class AnyShapeSession:
     def _for(self, feeds: Mapping[str, Array]) -> Session:
         picture = feeds.get(CONTENT)
         if picture is None or picture.ndim != 4:
-            return self._usual
+            return self.usual
         return self._at(*picture.shape[2:])
 
     def _at(self, height_px: int, width_px: int) -> Session:

@@ -13,9 +13,10 @@ from functools import cached_property
 from pathlib import Path
 
 from iast_export.errors import InputError
-from iast_export.lanes.judge import Judging, judge, make_references, squares
+from iast_export.lanes.judge import Judging, judge, make_references
 from iast_export.lanes.lane import Lane, open_runs
 from iast_export.lanes.timing import Samples, TimingOptions, time_in_turn
+from iast_export.lanes.views import own_shape_pairs, views_of
 from iast_export.pictures.images import to_tensor
 from iast_export.reports.search import Candidate, SearchState
 from iast_export.search.subjects import Subject
@@ -80,8 +81,10 @@ class Bench:
                 "leave this network in FP32",
             )
         self.everything = frozenset(group.name for group in self.groups)
-        self.judging = Judging(subject.scorers, self.timing.threads)
-        views = squares(subject.pairs, subject.tier)
+        self.judging = Judging(subject.scorers, self.timing.threads, subject.multiple_px)
+        side_px = subject.tier.max_side_px
+        shaped = own_shape_pairs(subject.pairs, side_px) if self._keeps_shape else []
+        views = views_of(subject.pairs, shaped, subject.tier)
         self.references = make_references(subject.reference, views, self.judging)
         self.measured_now = 0
         self.state = self._load_state(key)
@@ -113,6 +116,21 @@ class Bench:
         return made
 
     @cached_property
+    def _keeps_shape(self) -> bool:
+        """Whether pictures of any shape are judged: where the file with all in integers takes
+        them. A candidate that does not is judged as it would draw, padded."""
+        if self.subject.multiple_px is None:
+            return False
+        with tempfile.TemporaryDirectory() as folder:
+            lane = self._lane(Path(folder) / "base")
+            lane.path.write_bytes(self._base)
+            return self._reshaped(lane).keeps_shape
+
+    def _reshaped(self, lane: Lane) -> Lane:
+        multiple_px = self.subject.multiple_px
+        return lane if multiple_px is None else lane.reshaped(multiple_px)
+
+    @cached_property
     def _base(self) -> bytes:
         """The file with everything in integers, which every candidate is timed in turn with."""
         with tempfile.TemporaryDirectory() as folder:
@@ -129,7 +147,7 @@ class Bench:
             else:
                 lane = base
             samples = self._time(base, lane)
-            judged = judge(lane, self.references, self.judging)
+            judged = judge(self._reshaped(lane), self.references, self.judging)
             return Candidate(
                 in_float=names,
                 psnr_db=tuple(one.psnr_db for one in judged),

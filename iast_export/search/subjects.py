@@ -9,8 +9,9 @@ from pathlib import Path
 
 from iast_export.decide.groups import OperatorGroup
 from iast_export.families import FAMILIES
-from iast_export.lanes.judge import EvaluationPair, Scorers
+from iast_export.lanes.judge import Scorers
 from iast_export.lanes.lane import Lane
+from iast_export.lanes.views import EvaluationPair
 from iast_export.quantize.learned import Learned
 from iast_export.quantize.litert.static import Edges
 from iast_export.quantize.quantizer import QUANTIZERS
@@ -33,6 +34,8 @@ class Subject:
         pairs: photographs and styles that calibrated nothing.
         scorers: judges with weights.
         edges: type of pictures in and out.
+        multiple_px: the network's size multiple, to judge pictures in their own shape too; None:
+            squares.
     """
 
     runtime: Runtime
@@ -44,6 +47,7 @@ class Subject:
     pairs: Sequence[EvaluationPair]
     scorers: Scorers
     edges: Edges = "float32"
+    multiple_px: int | None = None
 
     @property
     def suffix(self) -> str:

@@ -204,6 +204,19 @@ def test_every_picture_has_a_style_and_the_checkpoint_is_the_bundles(
     assert TINY_CONFIG.width == 8
 
 
+@pytest.mark.parametrize("count, own", [(1, 1), (2, 1), (3, 1), (4, 2)])
+def test_a_third_of_the_pictures_keep_their_own_shape(
+    small_bundle: Path, count: int, own: int
+) -> None:
+    from iast_export.pictures.imagesets import load_set
+
+    manifest = load_manifest(small_bundle)
+    inputs = bundle_inputs(small_bundle, manifest, load_set("evaluation"), count)
+    kept = [one for one in inputs if one.own_shape]
+    assert len(inputs) == count and len(kept) == own
+    assert all(one.content.shape[0] != one.content.shape[1] for one in kept)
+
+
 def test_on_a_gpu_fp16_is_foretold_by_a_simulation_that_agrees(
     bundle_copy: Path,
     tiny_checkpoint: Path,

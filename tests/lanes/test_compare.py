@@ -24,9 +24,10 @@ from iast_export.lanes.compare import (
     time_lanes,
 )
 from iast_export.lanes.forms import Entrant
-from iast_export.lanes.judge import EvaluationPair, Scorers, View
+from iast_export.lanes.judge import Scorers
 from iast_export.lanes.lane import Lane
 from iast_export.lanes.timing import ratio_interval
+from iast_export.lanes.views import EvaluationPair, View
 from iast_export.metrics.style import style_statistics
 from iast_export.pictures.images import center_square
 from iast_export.reports.benchmark import Ratio

@@ -18,19 +18,16 @@ from iast_export.lanes.judge import (
     NO_IDENTITY,
     NO_PERCEPTUAL,
     SMALL_FOR_PERCEPTUAL,
-    EvaluationPair,
     Judging,
     Reference,
     Scorers,
-    View,
     figures_of,
     judge,
     make_references,
-    own_shapes,
-    squares,
     task_scores,
 )
 from iast_export.lanes.lane import Lane
+from iast_export.lanes.views import EvaluationPair, View, squares, views_of
 from iast_export.metrics.fidelity import psnr_db, ssim, ssim_content
 from iast_export.metrics.perceptual import MIN_SIDE_PX
 from iast_export.metrics.style import style_distance, style_statistics
@@ -79,9 +76,9 @@ def test_a_tier_sees_squares_of_its_side_or_pictures_as_long_as_that(
     pairs: list[EvaluationPair],
 ) -> None:
     assert {view.content.shape for view in squares(pairs, TIER)} == {(32, 32, 3)}
-    shapes = [view.content.shape[:2] for view in own_shapes(pairs, TIER)]
+    shapes = [view.content.shape[:2] for view in views_of([], pairs, TIER)]
     assert [max(shape) for shape in shapes] == [32] * 3 and all(min(one) < 32 for one in shapes)
-    assert [view.pair for view in own_shapes(pairs, TIER)] == pairs
+    assert [view.pair for view in views_of([], pairs, TIER)] == pairs
 
 
 def test_a_reference_is_fp32s_own_picture_with_that_pictures_scores(
@@ -142,7 +139,7 @@ def test_every_drawn_picture_is_told(fp32: Lane, pairs: list[EvaluationPair]) ->
 def test_pictures_of_their_own_shape_are_drawn_where_the_networks_multiple_is_known(
     fp32: Lane, pairs: list[EvaluationPair]
 ) -> None:
-    views = own_shapes(pairs, TIER)
+    views = views_of([], pairs, TIER)
     with pytest.raises(InputError, match="scale the picture to the tier first"):
         make_references(fp32, views, Judging())
     made = make_references(fp32, views, Judging(multiple_px=4))

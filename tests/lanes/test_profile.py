@@ -10,9 +10,9 @@ import pytest
 from skimage import data
 
 from iast_export.errors import InputError, ToolError
-from iast_export.lanes.judge import EvaluationPair, View, squares
 from iast_export.lanes.lane import Lane
 from iast_export.lanes.profile import onnx_convolution_share
+from iast_export.lanes.views import EvaluationPair, View, squares
 from iast_export.specs import Tier
 from tests.tiny_networks import tiny_codes, tiny_onnx
 

@@ -16,15 +16,10 @@ from iast_export.bundle.layout import Layout
 from iast_export.bundle.sealed import Seals
 from iast_export.errors import CannotJudgeError, InputError
 from iast_export.files.artifacts import sha256_bytes
-from iast_export.lanes.judge import (
-    NO_FACES,
-    NO_IDENTITY,
-    NO_PERCEPTUAL,
-    EvaluationPair,
-    Scorers,
-)
+from iast_export.lanes.judge import NO_FACES, NO_IDENTITY, NO_PERCEPTUAL, Scorers
 from iast_export.lanes.lane import Lane, find_lanes
-from iast_export.lanes.verify import own_shape_pairs, verify
+from iast_export.lanes.verify import verify
+from iast_export.lanes.views import EvaluationPair
 from iast_export.metrics.style import style_statistics
 from iast_export.metrics.summaries import SCORE_FLOOR, relative_drop
 from iast_export.pictures.images import center_square
@@ -248,17 +243,3 @@ def test_own_shapes_are_as_near_as_squares_in_both_runtimes(
     assert litert.own_shape is not None and onnx_int8.own_shape is not None
     assert litert.own_shape.psnr_db.p5 > 60
     assert abs(onnx_int8.psnr_db.mean - onnx_int8.own_shape.psnr_db.mean) < 6
-
-
-def test_own_shapes_are_at_least_a_third_and_the_longest_come_first(
-    pairs: list[EvaluationPair],
-) -> None:
-    square = replace(pairs[0], content="square", rgb=pairs[0].rgb[:300, :300])
-    mild = replace(pairs[0], content="mild", rgb=pairs[0].rgb[:300, :310])
-    assert own_shape_pairs([square, replace(square, content="other")], 256) == []
-    for given in ([*pairs, square], [square, mild, pairs[1]], [square] * 3 + [pairs[1]], pairs[:1]):
-        found = own_shape_pairs([replace(pair, style=f"s{i}") for i, pair in enumerate(given)], 32)
-        assert 2 * len(found) >= len(given), "half as many again are a third of all"
-        assert len({(pair.content, pair.style) for pair in found}) == len(found)
-        assert not any(pair.content == "square" for pair in found)
-    assert own_shape_pairs([square, mild, pairs[1]], 32)[0].content == "coffee"

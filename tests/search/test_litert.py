@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from iast_export.formats import tflite_file as tf
-from iast_export.lanes.judge import EvaluationPair, Scorers
+from iast_export.lanes.judge import Scorers
+from iast_export.lanes.views import EvaluationPair
 from iast_export.metrics.style import style_statistics
 from iast_export.quantize.learned import Learned
 from iast_export.reports.base import SetFacts
 from iast_export.reports.search import SearchReport, search_name, state_name
 from iast_export.search import Options, Subject, TimingOptions, parse_budgets, search
+from iast_export.search.measure import Bench, Deadline
 from iast_export.specs import CONTENT, Tier
 from tests.litert_cases import TIERS, converted, feeds, ranges
 from tests.tiny_networks import tiny_onnx
@@ -43,6 +46,18 @@ def ticking() -> TimingOptions:
     """A clock by which everything takes the same time, so that decibels alone rank."""
     ticks = itertools.count(step=1000)
     return TimingOptions(warmup=1, blocks=3, clock_ns=lambda: next(ticks))
+
+
+def test_candidates_are_judged_in_own_shapes_too_and_are_as_near_there(
+    subject: Subject, tmp_path: Path
+) -> None:
+    wide = [replace(pair, rgb=pair.rgb[:20]) for pair in subject.pairs]
+    shaped = replace(subject, pairs=wide, multiple_px=converted()[0].size_multiple_px)
+    bench = Bench(shaped, KEY, tmp_path / state_name("litert"), Deadline(60), ticking())
+    found = bench(())
+    assert len(found.psnr_db) == 6 and min(found.psnr_db[4:]) > min(found.psnr_db[:4]) - 6
+    sizes = {one.view.content.shape[:2] for one in bench.references}
+    assert sizes == {(32, 32), (20, 32)}
 
 
 def weight_types(path: Path) -> list[str]:

@@ -20,8 +20,9 @@ from iast_export.cli.main import run
 from iast_export.decide.groups import OperatorGroup
 from iast_export.errors import InputError, UsageError
 from iast_export.formats.onnx_graph import save_model
-from iast_export.lanes.judge import EvaluationPair, Scorers
+from iast_export.lanes.judge import Scorers
 from iast_export.lanes.timing import TimingOptions
+from iast_export.lanes.views import EvaluationPair
 from iast_export.metrics.bootstrap import Interval
 from iast_export.metrics.style import style_statistics
 from iast_export.pages import write_html
