@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from benchmarks.fetched import fetch
+from benchmarks.large.decoding import decoding
 from benchmarks.large.photographs import KINDS, MEGAPIXELS, PHOTOGRAPHS, at_megapixels, judge_all
 from benchmarks.large.speed import speed
 from benchmarks.large.views import disagreement, render_views
@@ -25,7 +26,7 @@ from iast_export.stylize.stylize import BundleEngine, stylize
 from iast_export.stylize.together import TogetherRun
 
 PLANES = ("skimage:coffee.png", "skimage:chelsea.png", "skimage:astronaut.png")
-_WHAT = ("photographs", "ways", "memory", "speed", "together")
+_WHAT = ("photographs", "ways", "memory", "speed", "decode", "together")
 
 
 def enlarged(path: Path, width: int, height: int) -> Rgb:
@@ -121,6 +122,11 @@ def main() -> None:
     given = parser.parse_args()
     if given.what == "photographs":
         photographs(given.bundle, given.only, given.lanes, given.out, given.megapixels)
+        return
+    if given.what == "decode":
+        file = next(file for file in PHOTOGRAPHS if given.only in file.name)
+        for line in decoding(fetch([file])[file.name], KINDS, given.megapixels, given.out):
+            print(line, flush=True)
         return
     engines = [BundleEngine(given.bundle, *lane.split()) for lane in given.lanes]
     if given.what == "speed":

@@ -6,8 +6,6 @@ from pathlib import Path
 
 from iast_export.cli import console
 
-_COLUMNS = ("clip", "lane", "warping error", "the clip's own", "tones", "noise gain", "exposure")
-
 
 def judge_video(
     folder: Path, clips: tuple[str, ...], styles: tuple[str, ...], as_json: bool
@@ -18,23 +16,14 @@ def judge_video(
         InputError, UsageError: see `judge_clips`.
     """
     from iast_export.environment import usable_cores
+    from iast_export.pages import write_html
+    from iast_export.pages.clips import clips_table
     from iast_export.stylize.flicker import judge_clips
 
     with console.progress_bar() as progress:
         report = judge_clips(folder, clips, styles, usable_cores(), progress)
+    write_html(folder)
     if as_json:
         console.emit_json([row.model_dump(mode="json") for row in report.video])
         return
-    rows = [
-        (
-            f"{row.clip} in {row.style}",
-            f"{row.runtime} {row.precision} {row.tier}",
-            f"{255 * row.warping_error:.2f} levels",
-            f"{255 * row.clip_warping_error:.2f} levels",
-            f"{100 * row.tone_flicker:.2f} %",
-            f"{row.noise_gain:.2f} times",
-            f"{row.exposure_levels:.1f} levels",
-        )
-        for row in report.video
-    ]
-    console.table("clips", _COLUMNS, rows)
+    console.table(*clips_table(report.video))

@@ -20,6 +20,7 @@ from iast_export.errors import InputError
 from iast_export.files.artifacts import write_atomic
 from iast_export.lanes.default_lane import DEFAULT_RULE, lane_warnings
 from iast_export.pages import format as fmt
+from iast_export.pages.clips import clips_chart, clips_table
 from iast_export.pages.half import half_table, half_words
 from iast_export.pages.lanes import (
     bundle_charts,
@@ -218,6 +219,8 @@ def html_report(parts: ReportParts) -> str:
         fidelity_chart=Markup(fidelity_chart(parts.verify)),
         half_lines=half_words(parts.verify.half) if parts.verify.half is not None else [],
         half_table=half_table(parts.verify.half or ()),
+        clips_table=clips_table(parts.verify.video),
+        clips_chart=Markup(clips_chart(parts.verify.video)),
         picture_rows=[
             (title, [(one.caption, _data_uri(one.rgb)) for one in pictures])
             for title, pictures in parts.picture_rows

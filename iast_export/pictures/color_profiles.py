@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -20,6 +21,10 @@ _GRID_LEVELS = 18
 _SAME_LEVELS = 1
 
 
+# Of a picture that is worked on at a time; chosen: a megabyte or two.
+STRIP_ROWS = 64
+
+
 class UnusableProfile(Exception):  # noqa: N818 - caught and turned into a note
     """A profile that can't be applied; its text says why."""
 
@@ -31,7 +36,7 @@ def to_srgb(picture: Image.Image | Levels, mode: str, profile: bytes | None, nam
     out. CMYK without a usable one becomes 255 - ink per channel, which is said too.
 
     Args:
-        picture: without alpha; a large array that needs no conversion is not copied.
+        picture: its alpha, if any, is left out; an array that needs no conversion is not copied.
         mode: of its colors: L, RGB, CMYK or LAB.
         profile: the ICC profile in the file.
         name: of the picture, for notes.
@@ -45,12 +50,40 @@ def to_srgb(picture: Image.Image | Levels, mode: str, profile: bytes | None, nam
     if transform is None and mode == "LAB":
         transform = _lab()
     if transform is None and mode in ("L", "RGB"):
-        return np.asarray(picture)
-    image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture, mode)
+        return by_strips(picture, mode, np.asarray) if isinstance(picture, Image.Image) else picture
     if transform is None:
         note("cmyk", f"{name}: CMYK without a usable color profile, its colors are a guess")
-        return np.asarray(image.convert("RGB"))
-    return np.asarray(_applied(image, transform))
+        return by_strips(picture, mode, lambda strip: np.asarray(strip.convert("RGB")))
+    found = transform
+    return by_strips(picture, mode, lambda strip: np.asarray(_applied(strip, found)))
+
+
+def by_strips(
+    picture: Image.Image | Levels, mode: str, of_strip: Callable[[Image.Image], Levels]
+) -> Levels:
+    """What is made of a picture strip by strip, as a whole copy of it would take its memory again.
+
+    Args:
+        picture: with or without alpha.
+        mode: that strips have.
+        of_strip: makes [rows, W] or [rows, W, channels] of a strip, each pixel by itself.
+    """
+    is_image = isinstance(picture, Image.Image)
+    width, height = picture.size if is_image else picture.shape[1::-1]
+    made: Levels | None = None
+    for top in range(0, height, STRIP_ROWS):
+        end = min(top + STRIP_ROWS, height)
+        strip = (
+            picture.crop((0, top, width, end))
+            if isinstance(picture, Image.Image)
+            else Image.fromarray(picture[top:end], mode)
+        )
+        part = of_strip(strip if strip.mode == mode else strip.convert(mode))
+        if made is None:
+            made = np.empty((height, *part.shape[1:]), np.uint8)
+        made[top:end] = part
+    assert made is not None  # no picture is empty
+    return made
 
 
 def _applied(image: Image.Image, transform: ImageCms.ImageCmsTransform) -> Image.Image:

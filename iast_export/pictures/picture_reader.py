@@ -11,7 +11,6 @@ from __future__ import annotations
 import importlib
 import io
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NoReturn, cast
 
@@ -23,7 +22,7 @@ from PIL import ExifTags, Image
 
 from iast_export.errors import InputError
 from iast_export.files.notes import note
-from iast_export.pictures.color_profiles import to_srgb
+from iast_export.pictures.color_profiles import STRIP_ROWS, by_strips, to_srgb
 from iast_export.pictures.picture_formats import (
     READ,
     check_whole,
@@ -40,8 +39,6 @@ Depth = Literal[8, 12, 16]
 
 # Chosen: decoded, such a picture takes 0.4 GB.
 LARGEST_MEGAPIXELS = 128
-# Widened at a time; chosen.
-_ROWS = 64
 _DNG_VERSION, _SUB_FILES, _NEW_SUB_FILE, _BITS, _PHOTOMETRIC = 50706, 330, 254, 258, 262
 _WHITE_IS_ZERO, _REDUCED = 0, 1
 _TRANSPARENCY = "transparency"
@@ -188,14 +185,17 @@ def _other(image: Image.Image, data: bytes, name: str) -> _Decoded:
     tags: Any = getattr(image, "tag_v2", {})
     tiles = getattr(image, "tile", None)
     rawmode = str(tiles[0].args) if tiles else ""
+    wide = ";16" in rawmode and image.mode in ("RGB", "RGBA")
+    # First, as OpenCV holds the pixels twice while it decodes, and Pillow loads them for EXIF.
+    values = _wide_values(data) if wide else None
     before = _orientation(image, name)
     image.load()
     # Pillow turns a TIFF as it loads it; a PNG may tell its orientation behind the pixels.
     after = _orientation(image, name)
     if image.mode == "I" or image.mode.startswith("I;16"):
         decoded = _gray_16(image, tags, name)
-    elif ";16" in rawmode and image.mode in ("RGB", "RGBA"):
-        decoded = _colors_16(image, data, before)
+    elif wide:
+        decoded = _colors_16(image, values, before)
     else:
         decoded = _colors_8(image, data, name)
     return replace(decoded, orientation=after)
@@ -205,14 +205,15 @@ def _colors_8(image: Image.Image, data: bytes, name: str) -> _Decoded:
     keyed = image.info.get(_TRANSPARENCY)
     if image.mode in ("1", "L", "RGB") and keyed is not None:
         colors = image.convert("L") if image.mode == "1" else image
-        return _Decoded(colors, colors.mode, _keyed(np.asarray(colors), keyed, _gray_step(data)))
+        step = _gray_step(data)
+        alpha = by_strips(colors, colors.mode, lambda part: _keyed(np.asarray(part), keyed, step))
+        return _Decoded(colors, colors.mode, alpha)
     if image.mode in ("P", "PA"):
         image = image.convert("RGBA" if image.has_transparency_data else "RGB")
     made = {"1": "L", "La": "LA", "RGBa": "RGBA", "RGBX": "RGB", "YCbCr": "RGB", "HSV": "RGB"}
     image = image.convert(made[image.mode]) if image.mode in made else image
     if image.mode in ("LA", "RGBA"):
-        alpha = np.asarray(image.getchannel("A"))
-        return _Decoded(image.convert(image.mode[:-1]), image.mode[:-1], alpha)
+        return _Decoded(image, image.mode[:-1], _alpha_of(image))
     if image.mode not in ("L", "RGB", "CMYK", "LAB"):
         kind = {"F": "float32", "I": "32-bit"}.get(image.mode, image.mode)
         raise InputError(f"{name} holds {kind} values", "save it with 8 or 16 bits per channel")
@@ -235,44 +236,49 @@ def _gray_16(image: Image.Image, tags: Any, name: str) -> _Decoded:
     return _Decoded(gray, "L", alpha)
 
 
-def _colors_16(image: Image.Image, data: bytes, orientation: int) -> _Decoded:
+def _wide_values(data: bytes) -> npt.NDArray[Any] | None:
+    """What OpenCV makes of a file; None: nothing."""
+    coded = np.frombuffer(data, np.uint8)
+    return cast("npt.NDArray[Any] | None", cv2.imdecode(coded, cv2.IMREAD_UNCHANGED))
+
+
+def _colors_16(image: Image.Image, found: npt.NDArray[Any] | None, orientation: int) -> _Decoded:
     """All 16 bits where OpenCV's values have the high bytes that Pillow found, else those bytes."""
-    coarse = np.asarray(image.convert("RGBA") if _TRANSPARENCY not in image.info else image)
-    found = cast(
-        "npt.NDArray[Any] | None", cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    )
     if found is not None and found.dtype == np.uint16 and found.ndim == 3:
         colors = found[:, :, 2::-1]
         alpha = _to_8_bits(found[:, :, 3], 65535) if found.shape[2] == 4 else None
         for turn in (1, orientation):
             turned = _upright(colors, turn)
-            if turned.shape[:2] == coarse.shape[:2] and _has_high_bytes(turned, coarse):
+            if turned.shape[1::-1] == image.size and _has_high_bytes(turned, image):
+                image.close()  # its pixels are not needed any more
                 rgb = np.ascontiguousarray(_to_8_bits(turned, 65535))
                 return _Decoded(rgb, "RGB", None if alpha is None else _upright(alpha, turn))
     rgba = image.convert("RGBA")
-    return _Decoded(rgba.convert("RGB"), "RGB", np.asarray(rgba.getchannel("A")))
+    return _Decoded(rgba, "RGB", _alpha_of(rgba))
 
 
-def _has_high_bytes(values: npt.NDArray[Any], bytes_: Rgb) -> bool:
-    tops = range(0, len(values), _ROWS)
-    return all(
-        np.array_equal(values[top : top + _ROWS] >> 8, bytes_[top : top + _ROWS, :, :3])
-        for top in tops
-    )
+def _has_high_bytes(values: npt.NDArray[Any], image: Image.Image) -> bool:
+    """Whether 16-bit values begin with the bytes that Pillow found."""
+    width, height = image.size
+
+    def bytes_of(top: int) -> npt.NDArray[Any]:
+        strip = image.crop((0, top, width, min(top + STRIP_ROWS, height)))
+        return np.asarray(strip)[:, :, :3]
+
+    tops = range(0, height, STRIP_ROWS)
+    return all(np.array_equal(values[top : top + STRIP_ROWS] >> 8, bytes_of(top)) for top in tops)
+
+
+def _alpha_of(image: Image.Image) -> Rgb:
+    return by_strips(image, image.mode, lambda part: np.asarray(part.getchannel("A")))
 
 
 def _to_8_bits(values: npt.NDArray[Any], largest: int) -> Rgb:
-    def scaled(rows: npt.NDArray[Any]) -> Rgb:
-        return ((rows.astype(np.uint32) * 255 * 2 + largest) // (2 * largest)).astype(np.uint8)
-
-    return _by_rows(scaled, values)
-
-
-def _by_rows(of_rows: Callable[..., Rgb], *pictures: npt.NDArray[Any]) -> Rgb:
-    """`of_rows` of so many rows at a time that wide integers take no memory to speak of."""
-    made = np.empty(pictures[0].shape, np.uint8)
-    for top in range(0, len(made), _ROWS):
-        made[top : top + _ROWS] = of_rows(*(one[top : top + _ROWS] for one in pictures))
+    """By rows, so that wide integers take no memory to speak of."""
+    made = np.empty(values.shape, np.uint8)
+    for top in range(0, len(made), STRIP_ROWS):
+        rows = values[top : top + STRIP_ROWS].astype(np.uint32)
+        made[top : top + STRIP_ROWS] = (rows * 255 * 2 + largest) // (2 * largest)
     return made
 
 
@@ -292,11 +298,12 @@ def _gray_step(data: bytes) -> int:
 
 
 def _over_white(rgb: Rgb, alpha: Rgb) -> Rgb:
-    def laid(rows: Rgb, alpha: Rgb) -> Rgb:
-        share = alpha[:, :, None].astype(np.uint32)
-        return cast(Rgb, ((rows * share + 255 * (255 - share) + 127) // 255).astype(np.uint8))
-
-    return _by_rows(laid, rgb, alpha)
+    """`rgb` itself, its rows replaced."""
+    for top in range(0, len(rgb), STRIP_ROWS):
+        rows = rgb[top : top + STRIP_ROWS]
+        share = alpha[top : top + STRIP_ROWS, :, None].astype(np.uint32)
+        rows[:] = (rows * share + 255 * (255 - share) + 127) // 255
+    return rgb
 
 
 def _orientation(image: Image.Image, name: str) -> int:

@@ -24,6 +24,7 @@ from iast_export.pictures.images import Rgb
 from iast_export.pictures.motions import FRAMES, HEIGHT_PX, MOTIONS, WIDTH_PX
 from iast_export.reports.base import VERIFY_PATH
 from iast_export.reports.verify import ClipRow, ClipStep, VerifyReport
+from iast_export.stylize.moving import KEEP
 from iast_export.stylize.stylize import BundleEngine
 from iast_export.stylize.video import VideoRun, tier_of
 
@@ -71,16 +72,27 @@ def _subjects(name: str) -> Iterator[Subject]:
 
 
 def judge_clip(
-    engine: BundleEngine, subject: Subject, style: tuple[str, Codes], workers: int = 1
+    engine: BundleEngine,
+    subject: Subject,
+    style: tuple[str, Codes],
+    workers: int = 1,
+    keep: float = KEEP,
 ) -> ClipRow:
     """How still one lane draws a clip.
+
+    Args:
+        engine: of the lane.
+        subject: the clip.
+        style: id and codes.
+        workers: frames drawn at a time.
+        keep: see `VideoRun`.
 
     Raises:
         UsageError: the lane's tier can't be lifted.
         InputError: nothing between two cuts can be judged.
     """
     name, codes = style
-    run = VideoRun(engine, subject.clip, codes, 1.0, workers)
+    run = VideoRun(engine, subject.clip, codes, 1.0, workers, keep)
     drawn = list(run.frames(subject.frames))
     steps = []
     for k, (clip, result) in enumerate(

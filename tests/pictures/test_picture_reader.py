@@ -19,6 +19,7 @@ from PIL import Image, ImageCms, ImageOps
 
 from iast_export.errors import InputError
 from iast_export.files.notes import NOTES
+from iast_export.pictures.color_profiles import STRIP_ROWS, by_strips
 from iast_export.pictures.picture_reader import LARGEST_MEGAPIXELS, read_picture
 from tests import picture_cases as cases
 
@@ -487,3 +488,15 @@ def test_broken_exif_is_said_and_the_pixels_are_kept(notes: list[str]) -> None:
     body = b"Exif\0\0II*\0\xff\xff\xff\x7f broken"
     broken = data[:2] + b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body + data[2:]
     assert np.array_equal(read_picture(broken, "x"), read_picture(data, "x"))
+
+
+@pytest.mark.parametrize("height", [STRIP_ROWS - 1, STRIP_ROWS, 2 * STRIP_ROWS + 1])
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "LA", "CMYK"])
+def test_strips_of_a_picture_are_the_picture(mode: str, height: int) -> None:
+    shape = (height, 5, len(Image.new(mode, (1, 1)).getbands()))
+    values = np.random.default_rng(3).integers(0, 256, shape, np.uint8)
+    image = Image.fromarray(values[:, :, 0] if mode == "L" else values, mode)
+    kept = mode.removesuffix("A")
+    wanted = np.asarray(image.convert(kept))
+    assert np.array_equal(by_strips(image, kept, np.asarray), wanted)
+    assert np.array_equal(by_strips(wanted, kept, np.asarray), wanted)

@@ -1,0 +1,1 @@
+"""How still clips are drawn, by frames' own statistics and by their moving average."""
