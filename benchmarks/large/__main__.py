@@ -12,7 +12,15 @@ import numpy as np
 
 from benchmarks.fetched import fetch
 from benchmarks.large.decoding import decoding
-from benchmarks.large.photographs import KINDS, MEGAPIXELS, PHOTOGRAPHS, at_megapixels, judge_all
+from benchmarks.large.photographs import (
+    KINDS,
+    MEGAPIXELS,
+    PHOTOGRAPHS,
+    at_megapixels,
+    judge_all,
+    style_of,
+)
+from benchmarks.large.saturation import saturation
 from benchmarks.large.speed import speed
 from benchmarks.large.views import disagreement, render_views
 from iast_export.environment import peak_rss_bytes
@@ -26,7 +34,7 @@ from iast_export.stylize.stylize import BundleEngine, stylize
 from iast_export.stylize.together import TogetherRun
 
 PLANES = ("skimage:coffee.png", "skimage:chelsea.png", "skimage:astronaut.png")
-_WHAT = ("photographs", "ways", "memory", "speed", "decode", "together")
+_WHAT = ("photographs", "ways", "memory", "speed", "decode", "saturation", "together")
 
 
 def enlarged(path: Path, width: int, height: int) -> Rgb:
@@ -137,9 +145,15 @@ def main() -> None:
     else:
         file = next(file for file in PHOTOGRAPHS if given.only in file.name)
         path = fetch([file])[file.name]
-        if given.what == "ways":
-            rgb, style = at_megapixels(load_image(path), given.megapixels), engines[0].manifest
-            ways(engines[0], rgb, style.styles[0].id, given.workers, given.out)
+        style = style_of(path, [one.id for one in engines[0].manifest.styles])
+        if given.what in ("ways", "saturation"):
+            rgb = at_megapixels(load_image(path), given.megapixels)
+            if given.what == "ways":
+                ways(engines[0], rgb, style, given.workers, given.out)
+                return
+            both = [BundleEngine(given.bundle, "onnxruntime", one) for one in ("int8", "fp32")]
+            for line in saturation(*both, rgb, style):
+                print(line, flush=True)
             return
         # Elsewhere, since the peak of this process is what is asked for.
         scaled = given.out / f"{path.stem}-{given.megapixels:g}mp-{given.kind}"

@@ -253,6 +253,11 @@ def judged(engine: BundleEngine, rgb: Rgb, wanted: Rgb, name: str, style: str) -
     )
 
 
+def style_of(path: Path, styles: list[str]) -> str:
+    """The style that a photograph is drawn in: any one, but always the same."""
+    return styles[sum(path.name.encode()) % len(styles)]
+
+
 def judge_all(
     bundle: Path, paths: list[Path], lanes: list[str], out: Path, megapixels: float
 ) -> Iterator[Found]:
@@ -261,7 +266,7 @@ def judge_all(
     engines = [BundleEngine(bundle, *lane.split()) for lane in lanes]
     styles = [style.id for style in reference.manifest.styles]
     for path in paths:
-        style = styles[sum(path.name.encode()) % len(styles)]
+        style = style_of(path, styles)
         rows = [out / f"{path.stem}-{lane.replace(' ', '-')}.json" for lane in lanes]
         rgb, wanted = None, None
         for row, engine in zip(rows, engines, strict=True):

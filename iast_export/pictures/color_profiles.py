@@ -68,8 +68,8 @@ def by_strips(
         mode: that strips have.
         of_strip: makes [rows, W] or [rows, W, channels] of a strip, each pixel by itself.
     """
-    is_image = isinstance(picture, Image.Image)
-    width, height = picture.size if is_image else picture.shape[1::-1]
+    shape = picture.size[::-1] if isinstance(picture, Image.Image) else picture.shape
+    height, width = shape[0], shape[1]
     made: Levels | None = None
     for top in range(0, height, STRIP_ROWS):
         end = min(top + STRIP_ROWS, height)
