@@ -23,6 +23,7 @@ from iast_export.gate.baseline import (
 from iast_export.gate.bundle import check_bundle, make_baseline
 from iast_export.gate.common import check_of
 from iast_export.gate.comparison import check_comparison, load_comparison
+from iast_export.gate.devices import check_devices
 from iast_export.gate.integrity import check_rows_match
 from iast_export.gate.rules import Rules, load_rules, parse_rules
 from iast_export.gate.speed import check_size, check_speed
@@ -91,6 +92,7 @@ def gate(
         checks += check_size(manifest, measured, accepted, used)
     if verified is not None and measured is not None and accepted is not None:
         checks += check_rows_match(verified, measured, accepted)
+    checks += check_devices(folder, manifest, used.devices)
     if compared is not None:
         checks += check_comparison(compared, used.comparison)
     return Verdict(bundle=manifest.name, checks=tuple(checks), notes=_notes(measured, accepted))

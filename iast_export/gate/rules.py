@@ -11,7 +11,7 @@ from pydantic import Field
 from iast_export.errors import RecipeError
 from iast_export.files.artifacts import read_bytes
 from iast_export.files.settings import Settings, parse_settings
-from iast_export.specs import Precision, Runtime
+from iast_export.specs import PRECISIONS, RUNTIMES, Accelerator, Precision, Runtime
 
 DEFAULT_RULES = "default_rules.toml"
 
@@ -78,6 +78,31 @@ class ComparisonRules(Settings):
     max_file_rise: Share = 0.02
 
 
+class DeviceRules(Settings):
+    """What is asked of the phones whose results were imported; nothing, unless a rule does.
+
+    `min_phones`: how many must have drawn the golden pictures. `selftest`: the accelerators whose
+    pictures must all be within the bundle's own tolerance. `min_ratio`: to FP32 on the same phone's
+    processor. `max_median_ms`: by RUNTIME-PRECISION and tier, of the fastest accelerator.
+    """
+
+    min_phones: Annotated[int, Field(ge=1)] | None = None
+    selftest: Annotated[tuple[Accelerator, ...], Field(strict=False)] = ()
+    min_samples: Annotated[int, Field(ge=2)] = 8
+    min_ratio: dict[Runtime, dict[Precision, Limit]] = Field(default_factory=dict)
+    max_median_ms: dict[str, dict[str, Limit]] = Field(default_factory=dict)
+
+    @property
+    def times(self) -> bool:
+        """Whether a rule speaks of milliseconds."""
+        return bool(self.min_ratio or self.max_median_ms)
+
+    @property
+    def asks(self) -> bool:
+        """Whether there is any rule."""
+        return bool(self.min_phones is not None or self.selftest or self.times)
+
+
 class SizeRules(Settings):
     """How much larger than the baseline's a file or a peak may be; None is not checked."""
 
@@ -98,6 +123,7 @@ class Rules(Settings):
     speed: SpeedRules = SpeedRules()
     size: SizeRules = SizeRules()
     comparison: ComparisonRules = ComparisonRules()
+    devices: DeviceRules = DeviceRules()
 
 
 def load_rules(path: Path | None) -> Rules:
@@ -130,12 +156,21 @@ def _check_limits(name: str, rules: Rules) -> None:
     empty = [f"accuracy.{key}" for key, table in rules.accuracy.items() if not _limits(table)]
     empty += [f"video.{key}" for key, table in rules.video.items() if not _limits(table)]
     empty += [f"speed.min_ratio.{key}" for key, table in rules.speed.min_ratio.items() if not table]
+    for part in ("min_ratio", "max_median_ms"):
+        tables = getattr(rules.devices, part)
+        empty += [f"devices.{part}.{key}" for key, table in tables.items() if not table]
+    lanes = [f"{runtime}-{one}" for runtime in RUNTIMES for one in PRECISIONS]
+    unknown = [lane for lane in rules.devices.max_median_ms if lane not in lanes]
+    if unknown:
+        raise RecipeError(
+            f"{name}: devices.max_median_ms.{unknown[0]} is no lane", f"use {', '.join(lanes)}"
+        )
     if empty:
         raise RecipeError(
             f"{name}: {', '.join(empty)} sets no limit", "write one there, or take it out"
         )
     compared = (rules.accuracy_baseline, rules.speed, rules.size)
-    judged = rules.accuracy or rules.video or rules.speed.min_ratio
+    judged = rules.accuracy or rules.video or rules.speed.min_ratio or rules.devices.asks
     limited = judged or any(_limits(table) for table in compared)
     if not limited and not rules.comparison.model_fields_set:
         raise RecipeError(
