@@ -22,7 +22,7 @@ STYLES   := riviera-boats pointillist-park red-cascade court-robes ink-guardian 
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-python docs fuzz android-tools gpu-driver lint clean
+.PHONY: help demo test test-python docs fuzz android-tools gpu-driver metadata-reader lint clean
 
 help:
 	@sed -n '/^# /!q; s/^# //p' Makefile
@@ -31,10 +31,10 @@ demo: $(VENV)/.installed-build
 	$(BIN)/iast-export build --out $(BUNDLE)
 	$(BIN)/iast-export stylize $(BUNDLE) $(CONTENTS:%=--content %) $(STYLES:%=--style %) --out $(PICTURES)
 
-test: lint android-tools gpu-driver
+test: lint android-tools gpu-driver metadata-reader
 	$(TESTS)
 
-test-python: lint gpu-driver
+test-python: lint gpu-driver metadata-reader
 	$(TESTS) --ignore=tests/android
 
 docs: $(VENV)/.installed-docs
@@ -50,6 +50,9 @@ android-tools: | $(BIN)/python
 
 gpu-driver: | $(BIN)/python
 	$(BIN)/python android_demo/tools/install_gpu.py
+
+metadata-reader: | $(BIN)/python
+	$(BIN)/python android_demo/tools/install_metadata.py
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check

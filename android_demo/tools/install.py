@@ -95,25 +95,27 @@ def main() -> None:
         sys.exit(f"error: {error}")
 
 
-def aside(word: str) -> Path:
-    """A folder beside the tools', for a set that is being made or has served."""
-    return TOOLS.with_name(f"{TOOLS.name}.{word}")
+def aside(word: str, tools: Path | None = None) -> Path:
+    """A folder beside a set's (the Android tools'), for one that is being made or has served."""
+    whole = tools or TOOLS
+    return whole.with_name(f"{whole.name}.{word}")
 
 
-def exchange(fresh: Path) -> None:
+def exchange(fresh: Path, tools: Path | None = None) -> None:
     """Puts a whole new set in the old one's place."""
-    old = aside("old")
+    whole, old = tools or TOOLS, aside("old", tools)
     shutil.rmtree(old, ignore_errors=True)
-    if TOOLS.exists():
-        TOOLS.rename(old)
-    fresh.rename(TOOLS)
+    if whole.exists():
+        whole.rename(old)
+    fresh.rename(whole)
     shutil.rmtree(old, ignore_errors=True)
 
 
-def recover() -> None:
+def recover(tools: Path | None = None) -> None:
     """Puts the old set back where somebody was killed between the two renames of an exchange."""
-    if not TOOLS.exists() and aside("old").is_dir():
-        aside("old").rename(TOOLS)
+    whole = tools or TOOLS
+    if not whole.exists() and aside("old", tools).is_dir():
+        aside("old", tools).rename(whole)
 
 
 def pins() -> str:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from iast_export.build.about import about_of, about_params
 from iast_export.build.request import Build
 from iast_export.build.stage import Stage
 from iast_export.build.tracing import (
@@ -28,6 +29,7 @@ from iast_export.build.tracing import (
     pseudo_photograph,
     traced_params,
 )
+from iast_export.bundle.about import describe_tflite
 from iast_export.errors import IastExportError, ToolError
 from iast_export.files.artifacts import Progress, atomic_path, no_progress, sha256_file
 from iast_export.formats import tflite_file, tflite_write
@@ -234,14 +236,20 @@ def _outputs(build: Build) -> list[Path]:
 
 
 def _run(build: Build) -> None:
-    layout, transfer = build.layout, build.layout.tflite("fp32")
+    layout, transfer, about = build.layout, build.layout.tflite("fp32"), about_of(build)
     made = convert_fp32(build.network, build.tiers, transfer, build.progress)
+    describe_tflite(transfer, about, "transfer", "fp32")
     rows = [_row(layout.relative(transfer), transfer, "transfer", made)]
     if build.encodes:
         encoder = layout.style_encoder("litert")
         made = convert_style_encoder(build.network, encoder, build.progress)
+        describe_tflite(encoder, about, "style_encoder", "fp32")
         rows.append(_row(layout.relative(encoder), encoder, "style_encoder", made))
     ConvertReport(rows=tuple(rows)).save(build.root / CONVERT_PATH)
+
+
+def _params(build: Build) -> dict[str, Any]:
+    return {**traced_params(build), **about_params(build)}
 
 
 def _row(name: str, path: Path, role: Role, made: ConvertSummary) -> ConvertRow:
@@ -253,7 +261,7 @@ def _row(name: str, path: Path, role: Role, made: ConvertSummary) -> ConvertRow:
             "precision": "fp32",
             "role": role,
             "signatures": tuple(made.max_difference),
-            "file_bytes": made.file_bytes,
+            "file_bytes": path.stat().st_size,
             "unique_bytes": made.unique_weight_bytes,
             "shared_bytes": made.shared_weight_bytes,
             "largest_alone_bytes": made.largest_alone_bytes,
@@ -267,7 +275,7 @@ def _row(name: str, path: Path, role: Role, made: ConvertSummary) -> ConvertRow:
 
 STAGE = Stage(
     "convert",
-    traced_params,
+    _params,
     lambda build: build.checkpoint_files,
     _outputs,
     _run,

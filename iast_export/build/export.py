@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from onnx import helper
 from torch import Tensor, nn
 
+from iast_export.build.about import about_of, about_params
 from iast_export.build.bisecting import first_differing
 from iast_export.build.request import Build
 from iast_export.build.stage import Stage
@@ -30,6 +31,7 @@ from iast_export.build.tracing import (
     pseudo_photograph,
     traced_params,
 )
+from iast_export.bundle.about import describe_onnx
 from iast_export.errors import InputError, ToolError
 from iast_export.formats.dispatch import merge_dispatch
 from iast_export.formats.onnx_graph import (
@@ -357,9 +359,15 @@ def _run(build: Build) -> None:
         build.progress("export ONNX", i, len(paths))
         export_tier(build.network, tier, path, probes)
     build.progress("export ONNX", len(paths), len(paths))
-    merge_dispatch(list(zip(tiers, paths, strict=True)), build.layout.dispatch("fp32"))
+    dispatch, about = build.layout.dispatch("fp32"), about_of(build)
+    merge_dispatch(list(zip(tiers, paths, strict=True)), dispatch)
+    for path in paths:
+        describe_onnx(path, about, "transfer", "fp32")
+    describe_onnx(dispatch, about, "dispatch", "fp32")
     if build.encodes:
-        export_style_encoder(build.network, build.layout.style_encoder("onnxruntime"))
+        encoder = build.layout.style_encoder("onnxruntime")
+        export_style_encoder(build.network, encoder)
+        describe_onnx(encoder, about, "style_encoder", "fp32")
 
 
 def _probes(build: Build) -> list[NDArray[np.float32]]:
@@ -371,4 +379,8 @@ def _probes(build: Build) -> list[NDArray[np.float32]]:
     return [to_tensor(np.ascontiguousarray(part)) for part in parts]
 
 
-STAGE = Stage("export", traced_params, lambda build: build.checkpoint_files, _outputs, _run)
+def _params(build: Build) -> dict[str, Any]:
+    return {**traced_params(build), **about_params(build)}
+
+
+STAGE = Stage("export", _params, lambda build: build.checkpoint_files, _outputs, _run)

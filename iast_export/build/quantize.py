@@ -6,11 +6,13 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from iast_export.build.about import about_of, about_params
 from iast_export.build.fallback import in_float, load_fallback
 from iast_export.build.learn import load_learned
 from iast_export.build.request import Build
 from iast_export.build.shapes import prove_shapes
 from iast_export.build.stage import Stage
+from iast_export.bundle.about import describe_onnx, describe_tflite
 from iast_export.environment import versions
 from iast_export.files.artifacts import sha256_file, write_atomic
 from iast_export.formats.dispatch import merge_dispatch
@@ -31,7 +33,7 @@ _MADE = tuple(one for one in PRECISIONS if one != "fp32")
 def _params(build: Build) -> dict[str, Any]:
     left = {f"{runtime}/{tier}": names for (runtime, tier), names in in_float(build).items()}
     chosen = build.recipe.quantize.model_dump(mode="json", exclude={"fallback"})
-    return {"quantize": chosen, "in_float": left, "versions": versions()}
+    return {"quantize": chosen, "in_float": left, "versions": versions(), **about_params(build)}
 
 
 def _inputs(build: Build) -> list[Path]:
@@ -62,15 +64,18 @@ def _run(build: Build) -> None:
 
 def _quantize_onnx(build: Build) -> list[dict[str, Any]]:
     layout, learned, rows = build.layout, load_learned(build, "onnxruntime"), []
+    dispatch, about = layout.dispatch("int8"), about_of(build)
     paths = [layout.onnx(tier, "int8") for tier in build.tiers]
     for i, (tier, path) in enumerate(zip(build.tiers, paths, strict=True)):
         build.progress("quantize ONNX", i, len(build.tiers))
         left = in_float(build).get(("onnxruntime", tier.id), ())
         made = quantize_onnx(layout.prepared("onnxruntime", tier), learned[tier], path, left)
+        describe_onnx(path, about, "transfer", "int8")
         row = _row(build, path, "onnxruntime", "int8", tier, made.quantized_ops, made.islands)
         rows.append({**row, "rewrites": noted(load_model(layout.onnx(tier, "fp32")))})
     build.progress("quantize ONNX", len(build.tiers), len(build.tiers))
-    merge_dispatch(list(zip(build.tiers, paths, strict=True)), layout.dispatch("int8"))
+    merge_dispatch(list(zip(build.tiers, paths, strict=True)), dispatch)
+    describe_onnx(dispatch, about, "dispatch", "int8")
     return rows
 
 
@@ -91,6 +96,7 @@ def _quantize_litert(build: Build) -> list[dict[str, Any]]:
         else:
             given = learned if precision == "fp16" else None
             made = quantize_litert(layout.tflite("fp32"), precision, given, path)
+        describe_tflite(path, about_of(build), "transfer", precision)
         counts = sum((Counter(ops) for ops in made.quantized_ops.values()), Counter[str]())
         islands = [f"{name}: {reason}" for name, reason in sorted(made.islands.items())]
         taken = delegation(path)

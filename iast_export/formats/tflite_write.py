@@ -9,7 +9,7 @@ unused tensors and buffers left out, so that equal models are equal bytes.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from copy import copy
 from dataclasses import dataclass
 from typing import Any
@@ -179,20 +179,36 @@ def _sharing_builder() -> Any:
     return SharingBuilder()
 
 
-def serialize(model: Model, *, named_constants: bool = False) -> bytes:
+def serialize(
+    model: Model, *, named_constants: bool = False, metadata: Mapping[str, bytes] | None = None
+) -> bytes:
     """The model's bytes, in which whatever repeats is written once.
 
     That is: constants, quantization, options and shapes.
 
     Unused buffers are dropped and equal ones shared first; the model is otherwise left unchanged.
     With `named_constants` every constant gets a name of its own (`SIGNATURE/cNNN`), which tools
-    that go by names need, and costs bytes.
+    that go by names need, and costs bytes. `metadata` is all that the file has of it, by entry.
     """
     share_buffers(model)
     compact = _compacted(model, named_constants)
+    _attach(compact, metadata or {})
     builder = _sharing_builder()
     builder.Finish(compact.Pack(builder), file_identifier=b"TFL3")
     return bytes(builder.Output())
+
+
+def _attach(compact: Model, metadata: Mapping[str, bytes]) -> None:
+    """Gives a shallow copy buffers of metadata, behind all others."""
+    s, buffers = schema(), list(compact.buffers)
+    compact.metadata = [] if metadata else None
+    for name, data in metadata.items():
+        buffer, entry = s.BufferT(), s.MetadataT()
+        buffer.data = np.frombuffer(data, np.uint8)
+        entry.name, entry.buffer = name, len(buffers)
+        buffers.append(buffer)
+        compact.metadata.append(entry)
+    compact.buffers = buffers
 
 
 def _compacted(model: Model, named_constants: bool) -> Model:

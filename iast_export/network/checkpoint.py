@@ -148,15 +148,31 @@ def load_card(checkpoint: Path, sha256: str | None = None) -> dict[str, Any]:
     Raises:
         InputError: no card, not TOML, a fact is missing, or it names another hash than the file's.
     """
-    path = card_path(checkpoint)
-    card = parse_toml(read_bytes(path), str(path), InputError, "get the card that came with it")
+    card, path = _read_card(checkpoint, sha256), card_path(checkpoint)
     missing = [key for key in CARD_KEYS if key not in card]
     if missing:
         raise InputError(
             f"{path} lacks {', '.join(missing)}", "get the card that came with the checkpoint"
         )
+    return card
+
+
+def told_by_card(checkpoint: Path | None) -> dict[str, str]:
+    """The texts in the card beside any checkpoint, ours or not; nothing where there is no card.
+
+    Raises:
+        InputError: the card is not TOML, or names another hash than the file's.
+    """
+    if checkpoint is None or not card_path(checkpoint).is_file():
+        return {}
+    return {k: v for k, v in _read_card(checkpoint).items() if isinstance(v, str)}
+
+
+def _read_card(checkpoint: Path, sha256: str | None = None) -> dict[str, Any]:
+    path = card_path(checkpoint)
+    card = parse_toml(read_bytes(path), str(path), InputError, "get the card that came with it")
     found = sha256 or sha256_file(checkpoint)
-    if card["sha256"] != found:
+    if card.get("sha256", found) != found:
         raise InputError(
             f"{checkpoint} was altered or cut: its SHA-256 is {found}, its card names "
             f"{card['sha256']}",
