@@ -3,8 +3,8 @@ tool.
 
     python3 android_demo/tools/install.py
 
-Everything lands in android_demo/.tools, without root. Needed beforehand: a JDK (17 or later), npm
-and apt on a Debian-like system (its own configured mirror is used). Run again, it does nothing. A
+Everything lands in android_demo/.tools, without root. Needed beforehand: a JDK (17 or later),
+npm, a C compiler and apt on a Debian-like system (its own configured mirror is used). Run again, it does nothing. A
 new set is fetched aside and takes the old one's place when it is whole: whoever loses the network,
 or is killed, keeps what worked. What is fetched checks the code; none of it is part of the app, and
 none is redistributed.
@@ -63,6 +63,7 @@ KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 NEEDED = {
     "java": "openjdk-17-jdk-headless",
     "npm": "npm",
+    "cc": "gcc",
     "apt-get": "Debian, or a container of it",
     "dpkg": "Debian, or a container of it",
 }

@@ -61,7 +61,7 @@ def test_what_is_fetched_is_pinned_and_no_host_is_named() -> None:
     assert "/android_demo/.tools/" in ignored
 
 
-@pytest.mark.parametrize("command", ["java", "npm", "apt-get", "dpkg"])
+@pytest.mark.parametrize("command", ["java", "npm", "cc", "apt-get", "dpkg"])
 def test_a_missing_command_is_named_with_what_to_install(
     install: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:

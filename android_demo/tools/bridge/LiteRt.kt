@@ -1,5 +1,6 @@
 package org.iastexport.bridge
 
+import com.google.ai.edge.litert.Accelerator
 import com.google.ai.edge.litert.CompiledModel
 import com.google.ai.edge.litert.LiteRtException
 import com.google.ai.edge.litert.Player
@@ -30,9 +31,9 @@ object PlayedLiteRt : Player {
         return model.path
     }
 
-    override fun open(path: String, options: CompiledModel.Options): Any {
+    override fun open(path: String, accelerators: Set<Accelerator>, options: CompiledModel.Options): Any {
         val gpu = options.gpuOptions?.run { "$serializationDir $modelCacheKey $serializeProgramCache" }
-        ask("litert-open", path, options.accelerators.joinToString(","), options.cpuOptions?.numThreads.toString(), gpu ?: "none")
+        ask("litert-open", path, accelerators.joinToString(","), options.cpuOptions?.numThreads.toString(), gpu ?: "none")
         return Model(path).also { Bridge.open.incrementAndGet() }
     }
 

@@ -13,7 +13,7 @@ private fun stub(): Nothing = throw UnsupportedOperationException("a stub, not L
 
 /** What plays LiteRT behind these signatures in a test; models and buffers are whatever it hands out. */
 interface Player {
-    fun open(path: String, options: CompiledModel.Options): Any
+    fun open(path: String, accelerators: Set<Accelerator>, options: CompiledModel.Options): Any
 
     fun buffer(model: Any, isInput: Boolean, name: String, signature: String): Any
 
@@ -34,9 +34,15 @@ interface Player {
 
 private fun player(): Player = Player.current ?: stub()
 
-enum class Accelerator { NONE, CPU, GPU, NPU }
+enum class Accelerator(val value: Int) { NONE(0), CPU(1), GPU(2), NPU(3) }
 
-enum class Status { Ok, ErrorInvalidArgument, ErrorRuntimeFailure, ErrorUnsupported, ErrorCompilation }
+enum class Status(val code: Int) {
+    Ok(0),
+    ErrorInvalidArgument(1),
+    ErrorRuntimeFailure(3),
+    ErrorUnsupported(5),
+    ErrorCompilation(504),
+}
 
 class LiteRtException(status: Status, message: String) : Exception(message) {
     constructor(code: Int, message: String) : this(Status.ErrorRuntimeFailure, message)
@@ -59,35 +65,48 @@ abstract class JniHandle internal constructor(private val handle: Any) : AutoClo
 class Environment private constructor(handle: Any) : JniHandle(handle) {
     enum class Option { CompilerPluginLibraryDir, DispatchLibraryDir, SystemRuntimeHandle }
 
+    @Throws(LiteRtException::class)
     fun getAvailableAccelerators(): Set<Accelerator> = stub()
 
     override fun destroy(): Unit = stub()
 
     companion object {
+        @Throws(LiteRtException::class)
+        @JvmOverloads
         @JvmStatic
         fun create(options: Map<Option, String> = mapOf()): Environment = stub()
     }
 }
 
 class TensorBuffer private constructor(handle: Any) : JniHandle(handle) {
+    @Throws(LiteRtException::class)
     fun writeInt(data: IntArray): Unit = stub()
 
+    @Throws(LiteRtException::class)
     fun writeFloat(data: FloatArray): Unit = player().write(live(), data)
 
+    @Throws(LiteRtException::class)
     fun writeInt8(data: ByteArray): Unit = player().write(live(), data)
 
+    @Throws(LiteRtException::class)
     fun writeBoolean(data: BooleanArray): Unit = stub()
 
+    @Throws(LiteRtException::class)
     fun writeLong(data: LongArray): Unit = stub()
 
+    @Throws(LiteRtException::class)
     fun readInt(): IntArray = stub()
 
+    @Throws(LiteRtException::class)
     fun readFloat(): FloatArray = player().read(live()) as FloatArray
 
+    @Throws(LiteRtException::class)
     fun readInt8(): ByteArray = player().read(live()) as ByteArray
 
+    @Throws(LiteRtException::class)
     fun readBoolean(): BooleanArray = stub()
 
+    @Throws(LiteRtException::class)
     fun readLong(): LongArray = stub()
 
     override fun destroy(): Unit = stub()
@@ -136,7 +155,7 @@ class CompiledModel private constructor(handle: Any) : JniHandle(handle) {
         enum class Priority { DEFAULT, LOW, NORMAL, HIGH }
     }
 
-    class Options(val accelerators: Set<Accelerator>) {
+    class Options(internal val accelerators: Set<Accelerator>) {
         constructor(vararg accelerators: Accelerator) : this(setOf(*accelerators))
 
         var cpuOptions: CpuOptions? = null
@@ -148,24 +167,43 @@ class CompiledModel private constructor(handle: Any) : JniHandle(handle) {
         }
     }
 
+    @Throws(LiteRtException::class)
     fun createInputBuffer(inputName: String, signature: String = ""): TensorBuffer =
         TensorBuffer.played(player().buffer(live(), true, inputName, signature))
 
+    @Throws(LiteRtException::class)
     fun createOutputBuffer(outputName: String, signature: String = ""): TensorBuffer =
         TensorBuffer.played(player().buffer(live(), false, outputName, signature))
 
+    @Throws(LiteRtException::class)
+    @JvmOverloads
     fun createInputBuffers(signatureIndex: Int = 0): List<TensorBuffer> = stub()
 
+    @Throws(LiteRtException::class)
     fun createInputBuffers(signature: String): List<TensorBuffer> = stub()
 
+    @Throws(LiteRtException::class)
+    @JvmOverloads
     fun createOutputBuffers(signatureIndex: Int = 0): List<TensorBuffer> = stub()
 
+    @Throws(LiteRtException::class)
     fun createOutputBuffers(signature: String): List<TensorBuffer> = stub()
 
+    @Throws(LiteRtException::class)
+    @JvmOverloads
+    fun run(inputs: List<TensorBuffer>, signatureIndex: Int = 0): List<TensorBuffer> = stub()
+
+    @Throws(LiteRtException::class)
+    fun run(inputs: List<TensorBuffer>, signature: String): List<TensorBuffer> = stub()
+
+    @Throws(LiteRtException::class)
+    @JvmOverloads
     fun run(inputs: List<TensorBuffer>, outputs: List<TensorBuffer>, signatureIndex: Int = 0): Unit = stub()
 
+    @Throws(LiteRtException::class)
     fun run(inputs: List<TensorBuffer>, outputs: List<TensorBuffer>, signature: String): Unit = stub()
 
+    @Throws(LiteRtException::class)
     fun run(inputs: Map<String, TensorBuffer>, outputs: Map<String, TensorBuffer>, signature: String = ""): Unit =
         player().run(live(), inputs.mapValues { it.value.live() }, outputs.mapValues { it.value.live() }, signature)
 
@@ -176,6 +214,7 @@ class CompiledModel private constructor(handle: Any) : JniHandle(handle) {
     override fun destroy(): Unit = stub()
 
     companion object {
+        @Throws(LiteRtException::class)
         @JvmStatic
         @JvmOverloads
         fun create(
@@ -185,9 +224,10 @@ class CompiledModel private constructor(handle: Any) : JniHandle(handle) {
             optionalEnv: Environment? = null,
         ): CompiledModel = stub()
 
+        @Throws(LiteRtException::class)
         @JvmStatic
         @JvmOverloads
         fun create(filePath: String, options: Options = Options.CPU, optionalEnv: Environment? = null): CompiledModel =
-            CompiledModel(player().open(filePath, options))
+            CompiledModel(player().open(filePath, options.accelerators, options))
     }
 }
