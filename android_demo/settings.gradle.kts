@@ -15,4 +15,4 @@ dependencyResolutionManagement {
 }
 
 rootProject.name = "iast-demo"
-include(":core", ":engine", ":app")
+include(":core", ":engine-litert", ":engine-onnxruntime", ":app")

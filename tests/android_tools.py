@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import zipfile
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -20,7 +21,8 @@ ANDROID_23 = JAVA / "com.android.android-23.jar"
 FRAMEWORK = TOOLS / "debian" / "usr" / "share" / "android-framework-res" / "framework-res.apk"
 ONNXRUNTIME = TOOLS / "onnxruntime.jar"
 STUBS = DEMO / "tools" / "stubs"
-CORE, ENGINE, APP = (DEMO / name / "src" / "main" / "kotlin" for name in ("core", "engine", "app"))
+MODULES = ("core", "engine-litert", "engine-onnxruntime", "app")
+CORE, LITERT, ONNX, APP = (DEMO / name / "src" / "main" / "kotlin" for name in MODULES)
 RES = DEMO / "app" / "src" / "main" / "res"
 MANIFEST = DEMO / "app" / "src" / "main" / "AndroidManifest.xml"
 PACKAGE = "org.iastexport.demo"
@@ -36,11 +38,23 @@ def need(path: Path) -> Path:
 
 
 def libraries() -> list[Path]:
-    """Kotlin's standard library and the JSON library, as an app has them."""
+    """Kotlin's standard library, the JSON library and coroutines, as an app has them."""
     folder = need(TOOLS / "kotlin")
     found = [*folder.glob("kotlin-stdlib-*.jar"), *folder.glob("kotlinx-serialization-*.jar")]
     assert len(found) == 3, found
-    return found
+    return [*found, coroutines()]
+
+
+@cache
+def coroutines() -> Path:
+    """kotlinx-coroutines-core, taken out of the compiler's package, which holds it among others."""
+    (whole,) = need(TOOLS / "kotlin").glob("kotlin-jupyter-kernel-*-all.jar")
+    jar = scratch() / "kotlinx-coroutines-core.jar"
+    with zipfile.ZipFile(whole) as source, zipfile.ZipFile(jar, "w") as target:
+        for name in source.namelist():
+            if name.startswith(("kotlinx/coroutines/", "META-INF/kotlinx-coroutines-core.")):
+                target.writestr(name, source.read(name))
+    return jar
 
 
 def junit() -> list[Path]:
@@ -190,7 +204,8 @@ def linked() -> Path:
 def _compilation_app() -> tuple[subprocess.CompletedProcess[str], Path]:
     jar = scratch() / "app-23.jar"
     classpath = [need(ANDROID_23), *libraries(), core_23(), need(ONNXRUNTIME)]
-    return kotlinc([ENGINE, APP, STUBS, linked() / "gen"], jar, classpath, jdk=False), jar
+    sources = [LITERT, ONNX, APP, STUBS, linked() / "gen"]
+    return kotlinc(sources, jar, classpath, jdk=False), jar
 
 
 def app_23() -> Path:

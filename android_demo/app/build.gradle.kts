@@ -66,7 +66,8 @@ android {
 }
 
 dependencies {
-    implementation(project(":engine"))
+    implementation(project(":engine-litert"))
+    implementation(project(":engine-onnxruntime"))
 }
 
 /**

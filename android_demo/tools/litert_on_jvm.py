@@ -38,7 +38,7 @@ LIBRARIES = ("libLiteRt.so", "liblitert_jni.so")
 MODEL_TAKES_ENVIRONMENT = (2, 1, 6)
 # What stubs have so that a test can play LiteRT behind them, and what no source file can name.
 PLAYED = re.compile(r"\bplayed\(|live\$main|JniHandle\(|DefaultConstructorMarker")
-SOURCES = ("core/src/main/kotlin", "engine/src/main/kotlin")
+SOURCES = ("core/src/main/kotlin", "engine-litert/src/main/kotlin")
 
 
 def main() -> None:
@@ -115,9 +115,10 @@ def real_sources(checkout: Path) -> list[Path]:
 
 
 def kotlin_libraries() -> list[Path]:
-    """Kotlin's standard library and the JSON library."""
+    """Kotlin's standard library, the JSON library, and coroutines in the package that holds them."""
     folder = TOOLS / "kotlin"
-    found = [*folder.glob("kotlin-stdlib-*.jar"), *folder.glob("kotlinx-serialization-*.jar")]
+    names = ("kotlin-stdlib-*.jar", "kotlinx-serialization-*.jar", "kotlin-jupyter-kernel-*-all.jar")
+    found = [path for name in names for path in folder.glob(name)]
     if not found:
         raise Missing(f"{folder} is missing; run `python3 android_demo/tools/install.py`")
     return found
@@ -133,7 +134,7 @@ def compile_kotlin(real: list[Path], scratch: Path) -> Path:
 def class_path() -> list[Path]:
     """What engine and stubs are compiled against beside LiteRT."""
     android = TOOLS / "debian" / "usr" / "share" / "java" / "com.android.android-23.jar"
-    return [*kotlin_libraries(), TOOLS / "onnxruntime.jar", android]
+    return [*kotlin_libraries(), android]
 
 
 def compile_sources(sources: list[Path], jar: Path) -> None:

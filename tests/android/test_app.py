@@ -108,7 +108,7 @@ def test_whatever_a_finger_touches_is_described_and_large_enough() -> None:
 
 
 def test_the_app_has_no_number_of_the_contract() -> None:
-    text = kotlin_text(tools.APP) + kotlin_text(tools.ENGINE)
+    text = "".join(map(kotlin_text, (tools.APP, tools.LITERT, tools.ONNX)))
     assert not re.search(r"\b(255|127|112|256|384|1024)\b", text)
     assert not re.search(r"\.(tflite|onnx|f32)\b", text)
 

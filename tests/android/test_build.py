@@ -115,12 +115,12 @@ def test_the_package_holds_the_processors_that_are_used_and_releases_can_be_sign
     assert "allWarningsAsErrors" not in build_of_the_tree().scripts, "a newer Kotlin warns of more"
 
 
-def test_r8_keeps_what_native_code_asks_for_by_name() -> None:
-    rules = (tools.DEMO / "engine" / "consumer-rules.pro").read_text(encoding="utf-8")
+@pytest.mark.parametrize("module", ["engine-litert", "engine-onnxruntime"])
+def test_r8_keeps_what_native_code_asks_for_by_name(module: str) -> None:
+    rules = (tools.DEMO / module / "consumer-rules.pro").read_text(encoding="utf-8")
     kept = set(re.findall(r"-keep class ([\w.]+)\.\*\* \{ \*; }", rules))
-    imported = re.findall(
-        r"^import ((?!org\.iastexport|java)[\w.]+)\.[A-Z]", _kotlin(tools.ENGINE), re.MULTILINE
-    )
+    sources = _kotlin(tools.DEMO / module / "src" / "main" / "kotlin")
+    imported = re.findall(r"^import ((?!org\.iastexport|java)[\w.]+)\.[A-Z]", sources, re.MULTILINE)
     assert kept == set(imported)
     assert not re.search(r"-dont(optimize|obfuscate|shrink)", rules), (
         "AGP 9 refuses global options of a library"
@@ -186,7 +186,7 @@ def test_every_start_up_provider_of_the_real_onnxruntime_is_removed() -> None:
 
 
 def test_no_code_of_ours_opens_a_connection_and_telemetry_is_refused_before_it_loads() -> None:
-    text = _kotlin(tools.CORE, tools.ENGINE, tools.APP)
+    text = _kotlin(tools.CORE, tools.LITERT, tools.ONNX, tools.APP)
     assert not re.search(
         r"java\.net\.|android\.net\.(?!Uri\b)|android\.webkit|Socket\b|DownloadManager", text
     )

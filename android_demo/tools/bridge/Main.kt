@@ -1,6 +1,7 @@
 package org.iastexport.bridge
 
 import com.google.ai.edge.litert.Player
+import java.io.File
 import org.iastexport.core.Attempt
 import org.iastexport.core.Bundle
 import org.iastexport.core.BundleException
@@ -14,10 +15,9 @@ import org.iastexport.core.Oversize
 import org.iastexport.core.Ppm
 import org.iastexport.core.SelfTest
 import org.iastexport.core.StylePipeline
-import org.iastexport.engine.EngineChoice
+import org.iastexport.demo.EngineChoice
+import org.iastexport.demo.openEngine
 import org.iastexport.engine.LandmarkEngine
-import org.iastexport.engine.openEngine
-import java.io.File
 
 private const val THREADS = 2
 

@@ -13,8 +13,7 @@ import org.iastexport.core.Picture
 import org.iastexport.core.Runtime
 import org.iastexport.core.SelfTest
 import org.iastexport.core.StylePipeline
-import org.iastexport.engine.EngineChoice
-import org.iastexport.engine.openEngine
+import org.iastexport.engine.LiteRtEngine
 import java.io.File
 import kotlin.system.exitProcess
 
@@ -26,7 +25,7 @@ private const val LARGE_HEIGHT_PX = 3024
 
 private fun selfTest(bundle: Bundle, out: File): Boolean {
     val attempts = Attempt.all(bundle.manifest).filter { it.lane.runtime == Runtime.LITERT }
-    val outcomes = SelfTest(bundle) { openEngine(bundle, it, THREADS) }.run(attempts)
+    val outcomes = SelfTest(bundle) { LiteRtEngine(bundle, it.lane, THREADS, gpu = it.accelerator == Accelerator.GPU) }.run(attempts)
     for (one in outcomes) {
         println("${one.attempt} ${one.tier}: ${one.maxLevelDifference?.let { "difference $it" } ?: one.message}")
     }
@@ -42,16 +41,16 @@ private fun selfTest(bundle: Bundle, out: File): Boolean {
 private fun askForGpu(bundle: Bundle) {
     val lane = bundle.manifest.lanes().first { it.runtime == Runtime.LITERT }
     try {
-        openEngine(bundle, lane, EngineChoice(THREADS, gpu = true)).use { println("GPU alone, $lane: ${it.accelerator}") }
+        LiteRtEngine(bundle, lane, THREADS, gpu = true).use { println("GPU alone, $lane: ${it.accelerator}") }
     } catch (error: BundleException) {
         println("GPU alone, $lane: refused: ${error.message}")
     }
-    openEngine(bundle, lane, EngineChoice(THREADS, gpu = true, fallback = true)).use { println("GPU or else, $lane: ${it.accelerator}") }
+    LiteRtEngine(bundle, lane, THREADS, gpu = true, fallback = true).use { println("GPU or else, $lane: ${it.accelerator}") }
 }
 
 private fun paintLarge(bundle: Bundle) {
     val lane = bundle.manifest.lanes().last { it.runtime == Runtime.LITERT }
-    openEngine(bundle, lane, EngineChoice(THREADS)).use { engine ->
+    LiteRtEngine(bundle, lane, THREADS).use { engine ->
         val photograph = Picture(LARGE_WIDTH_PX, LARGE_HEIGHT_PX, IntArray(LARGE_WIDTH_PX * LARGE_HEIGHT_PX) { it or (0xff shl 24) })
         val code = bundle.code(bundle.manifest.styles.first().id)
         val made = StylePipeline(bundle, engine).stylize(photograph, code, 1f, Oversize.TILE)

@@ -14,7 +14,6 @@ import org.iastexport.core.DeviceBenchmark
 import org.iastexport.core.DeviceResult
 import org.iastexport.core.GoldenOutcome
 import org.iastexport.core.SelfTest
-import org.iastexport.engine.openEngine
 import java.io.File
 
 /**

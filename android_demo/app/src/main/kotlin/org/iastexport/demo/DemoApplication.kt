@@ -14,8 +14,6 @@ import org.iastexport.core.BundleSource
 import org.iastexport.core.BundleStore
 import org.iastexport.core.Lane
 import org.iastexport.core.StyleEngine
-import org.iastexport.engine.EngineChoice
-import org.iastexport.engine.openEngine
 import java.io.File
 import java.io.IOException
 import java.io.InputStream

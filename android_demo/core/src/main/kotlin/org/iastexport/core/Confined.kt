@@ -1,4 +1,4 @@
-package org.iastexport.engine
+package org.iastexport.core
 
 import java.io.Closeable
 import java.util.concurrent.Callable
@@ -6,7 +6,7 @@ import java.util.concurrent.ExecutionException
 import java.util.concurrent.Executors
 
 /** One thread that owns a model: everything that touches the model runs on it, one after the other. */
-internal class Confined(name: String) : Closeable {
+class Confined(name: String) : Closeable {
     private val executor = Executors.newSingleThreadExecutor { task -> Thread(task, name) }
 
     /** Runs [work] on the thread and waits; what it throws is thrown here. */

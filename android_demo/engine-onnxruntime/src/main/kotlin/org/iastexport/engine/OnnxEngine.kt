@@ -6,6 +6,7 @@ import ai.onnxruntime.OrtException
 import ai.onnxruntime.OrtSession
 import org.iastexport.core.Bundle
 import org.iastexport.core.BundleException
+import org.iastexport.core.Confined
 import org.iastexport.core.Lane
 import org.iastexport.core.Layout
 import org.iastexport.core.ModelFile

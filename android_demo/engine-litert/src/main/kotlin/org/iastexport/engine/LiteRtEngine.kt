@@ -6,6 +6,7 @@ import com.google.ai.edge.litert.TensorBuffer
 import org.iastexport.core.Accelerator as PromisedBy
 import org.iastexport.core.Bundle
 import org.iastexport.core.BundleException
+import org.iastexport.core.Confined
 import org.iastexport.core.Edge
 import org.iastexport.core.Lane
 import org.iastexport.core.Layout

@@ -1,4 +1,4 @@
-package org.iastexport.engine
+package org.iastexport.demo
 
 import org.iastexport.core.Accelerator
 import org.iastexport.core.Attempt
@@ -8,6 +8,8 @@ import org.iastexport.core.Files
 import org.iastexport.core.Lane
 import org.iastexport.core.Runtime
 import org.iastexport.core.StyleEngine
+import org.iastexport.engine.LiteRtEngine
+import org.iastexport.engine.OnnxEngine
 import java.io.File
 
 /**
