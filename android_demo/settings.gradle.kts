@@ -15,4 +15,4 @@ dependencyResolutionManagement {
 }
 
 rootProject.name = "iast-demo"
-include(":core", ":engine-litert", ":engine-onnxruntime", ":app")
+include(":core", ":engine-litert", ":engine-onnxruntime", ":app", ":macrobenchmark")

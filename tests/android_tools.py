@@ -62,10 +62,15 @@ def junit() -> list[Path]:
 
 
 def kotlinc(
-    sources: Sequence[Path], out: Path, classpath: Sequence[Path], *, jdk: bool
+    sources: Sequence[Path],
+    out: Path,
+    classpath: Sequence[Path],
+    *,
+    jdk: bool,
+    more: Sequence[str] = (),
 ) -> subprocess.CompletedProcess[str]:
-    """Compiles with the K2 compiler for JVM 11; without `jdk`, only what `classpath` holds is
-    there."""
+    """Compiles with the K2 compiler for JVM 11, `more` being further options; without `jdk`, only
+    what `classpath` holds is there."""
     need(TOOLS / "kotlin")
     return subprocess.run(
         [
@@ -75,6 +80,7 @@ def kotlinc(
             *("-language-version", "2.2", "-jvm-target", "11", "-no-stdlib", "-no-reflect"),
             *(() if jdk else ("-no-jdk",)),
             "-Werror",
+            *more,
             "-classpath",
             os.pathsep.join(map(str, classpath)),
             "-d",

@@ -20,6 +20,7 @@ android {
         targetSdk = libs.versions.targetSdk.get().toInt()
         versionCode = 1
         versionName = "0.1.0"
+        testInstrumentationRunner = "androidx.test.runner.AndroidJUnitRunner"
 
         // Phones and the emulator, which is what LiteRT has; ONNX Runtime alone would bring four, 131 MB together.
         ndk {
@@ -45,6 +46,12 @@ android {
             isShrinkResources = true
             proguardFiles(getDefaultProguardFile("proguard-android-optimize.txt"), "proguard-rules.pro")
         }
+        // What :macrobenchmark measures: a release that anybody can install.
+        create("benchmark") {
+            initWith(getByName("release"))
+            signingConfig = signingConfigs.getByName("debug")
+            matchingFallbacks += "release"
+        }
     }
 
     compileOptions {
@@ -68,6 +75,8 @@ android {
 dependencies {
     implementation(project(":engine-litert"))
     implementation(project(":engine-onnxruntime"))
+    androidTestImplementation(libs.junit)
+    androidTestImplementation(libs.test.runner)
 }
 
 /**

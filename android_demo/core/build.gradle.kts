@@ -6,7 +6,6 @@ plugins {
 }
 
 kotlin {
-    explicitApi()
     compilerOptions {
         jvmTarget = JvmTarget.JVM_11
     }

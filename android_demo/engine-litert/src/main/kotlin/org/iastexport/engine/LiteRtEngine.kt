@@ -28,7 +28,7 @@ import java.io.File
  * @param cache a folder of the app's own where the GPU's compiled programs are kept for the next opening.
  * @throws BundleException the bundle has no such lane, or the accelerator refuses it.
  */
-class LiteRtEngine(
+public class LiteRtEngine(
     private val bundle: Bundle,
     override val lane: Lane,
     private val threads: Int,

@@ -16,13 +16,13 @@ import org.iastexport.core.Runtime
 import java.nio.FloatBuffer
 
 /** The bundle's facial landmark network, where it has one. */
-object LandmarkEngine {
+public object LandmarkEngine {
     /**
      * The 68 landmarks of the face that fills [face], a square, in its pixels; null where the bundle has no network.
      *
      * @throws BundleException the network is altered, or returned something else.
      */
-    fun find(bundle: Bundle, face: Picture): List<Point>? {
+    public fun find(bundle: Bundle, face: Picture): List<Point>? {
         val file = bundle.manifest.only(Role.LANDMARKS, Runtime.ONNXRUNTIME) ?: return null
         val environment = OrtEnvironment.getEnvironment()
         environment.createSession(bundle.file(file.path).path).use { session ->

@@ -24,7 +24,7 @@ import java.nio.FloatBuffer
  *   no tier that was chosen by hand.
  * @throws BundleException the bundle has no such lane, or ONNX Runtime refuses a file.
  */
-class OnnxEngine(
+public class OnnxEngine(
     private val bundle: Bundle,
     override val lane: Lane,
     private val threads: Int,
