@@ -11,13 +11,24 @@ import functools
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.fx.experimental.symbolic_shapes import statically_known_true
 from torch.overrides import TorchFunctionMode
+
+from iast_export.forms.grids import affine_grid, in_floats, linspace
+from iast_export.forms.layouts import (
+    Layout,
+    View,
+    are_equal,
+    is_one,
+    moved_layout,
+    order_of,
+    reshaped_layout,
+)
+from iast_export.forms.lookups import sampled
 
 
 @dataclass(frozen=True)
@@ -37,6 +48,11 @@ TRACED: tuple[Form, ...] = (
         "positions",
         "A linear layer over positions is a 1x1 convolution, which both runtimes compute in "
         "integers.",
+    ),
+    Form(
+        "lookups",
+        "A gather moves all channels of a corner at once, where a lookup by places takes one by "
+        "one, or has no operator.",
     ),
 )
 
@@ -77,17 +93,6 @@ _PER_VALUE = frozenset(
         "tanh",
     ]
 )
-Layout = Literal["last", "tokens", "flat"]
-"""How a picture [N, C, H, W] lies: [N, H, W, C], [N, H * W, C] or [N, C, H * W]."""
-
-
-@dataclass(frozen=True)
-class _View:
-    """A tensor that holds a picture in another layout; it is kept so that its id stays its own."""
-
-    tensor: Tensor
-    layout: Layout
-    picture: Tensor
 
 
 class TracedForms(TorchFunctionMode):
@@ -96,7 +101,7 @@ class TracedForms(TorchFunctionMode):
     def __init__(self) -> None:
         super().__init__()
         self.counts: Counter[str] = Counter()
-        self._views: dict[int, _View] = {}
+        self._views: dict[int, View] = {}
         self._repeated: dict[int, tuple[Tensor, Tensor]] = {}
 
     def __torch_function__(
@@ -121,7 +126,11 @@ class TracedForms(TorchFunctionMode):
     def formed(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The result of an operator in another form; None: it has none."""
         if func is torch.linspace:
-            return _linspace(*args, **kwargs)
+            return linspace(*args, **kwargs)
+        if func is F.affine_grid:
+            return affine_grid(*args, **kwargs)
+        if func is F.grid_sample:
+            return self._look_up(*args, **kwargs)
         name = str(getattr(func, "__name__", "")) if args else ""
         if not name or not isinstance(args[0], Tensor):
             return self._pair(func, args, kwargs) if name else None
@@ -143,7 +152,7 @@ class TracedForms(TorchFunctionMode):
     def _repeat(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
         """A tensor repeated along sides of 1, of which the one before is remembered."""
         result: Tensor = func(*args, **kwargs)
-        if all(_is_one(a) or _equal(a, b) for a, b in _aligned(args[0], result)):
+        if all(is_one(a) or are_equal(a, b) for a, b in _aligned(args[0], result)):
             result = self.repeated(args[0], result)
             self._repeated[id(result)] = result, args[0]
         return result
@@ -152,10 +161,19 @@ class TracedForms(TorchFunctionMode):
         """A tensor repeated as another is, where nothing else repeats it."""
         return result
 
+    def _look_up(self, *args: Any, **kwargs: Any) -> Tensor | None:
+        """A picture or volume looked up at places, by gathers."""
+        result = sampled(*args, **kwargs)
+        if result is not None:
+            self.counts["lookups"] += 1
+        return result
+
     def _pair(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor | None:
         """A sum or product of two tensors, repeated or in another layout."""
         if getattr(func, "__name__", "") not in _PER_PAIR or len(args) != 2 or "out" in kwargs:
             return None
+        if (floats := in_floats(args)) is not None:
+            return cast(Tensor, func(*floats, **kwargs))
         found = [self._views.get(id(item)) for item in args]
         if any(found) and (made := self._pair_in_layout(func, args, kwargs)) is not None:
             return made
@@ -197,7 +215,7 @@ class TracedForms(TorchFunctionMode):
         else:
             result = picture.flatten(2)
             result = result.transpose(1, 2) if layout == "tokens" else result
-        self._views[id(result)] = _View(result, layout, picture)
+        self._views[id(result)] = View(result, layout, picture)
         return result
 
     def _lay_out(
@@ -207,10 +225,10 @@ class TracedForms(TorchFunctionMode):
         result: Tensor = func(*args, **kwargs)
         source, view = args[0], self._views.get(id(args[0]))
         if name in ("permute", "transpose"):
-            known = _moved_layout(source, view, result, _order(name, args, kwargs))
+            known = moved_layout(source, view, result, order_of(name, args, kwargs))
         else:
-            known = _reshaped_layout(source, view, result)
-        if isinstance(known, _View):
+            known = reshaped_layout(source, view, result)
+        if isinstance(known, View):
             self._views[id(result)] = known
         return known if isinstance(known, Tensor) else result
 
@@ -220,7 +238,7 @@ class TracedForms(TorchFunctionMode):
         layout: Layout = "last" if x.dim() == 4 else "tokens"
         if view is not None and view.layout == layout:
             picture = view.picture
-        elif x.dim() == 4 and not _is_one(x.shape[1]) and not _is_one(x.shape[2]):
+        elif x.dim() == 4 and not is_one(x.shape[1]) and not is_one(x.shape[2]):
             picture = x.permute(0, 3, 1, 2)
         else:
             return None
@@ -243,15 +261,6 @@ class TracedForms(TorchFunctionMode):
         return self._in_layout(F.conv2d(picture, weight[:, :, None, None]), layout)
 
 
-def _linspace(start: Any, end: Any, steps: Any, **kwargs: Any) -> Tensor | None:
-    """Positions along a side of any length, which the exporter would fix at the traced one."""
-    if isinstance(steps, int) or not all(isinstance(one, (float, int)) for one in (start, end)):
-        return None
-    places = torch.arange(steps, **{"dtype": torch.float32, **kwargs})
-    result: Tensor = start + places * ((end - start) / places[-1:])
-    return result
-
-
 def _changes_in_place(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
     name = str(getattr(func, "__name__", ""))
     if name == "__setitem__" or (name.endswith("_") and not name.endswith("__")):
@@ -259,15 +268,6 @@ def _changes_in_place(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) 
     if "out" in kwargs or kwargs.get("inplace") is True:
         return True
     return name in _PER_VALUE and any(one is True for one in args[1:])
-
-
-def _is_one(side: Any) -> bool:
-    return isinstance(side, int) and side == 1
-
-
-def _equal(one: Any, other: Any) -> bool:
-    """Whether two sides are equal for all pictures."""
-    return bool(statically_known_true(one == other))
 
 
 def _aligned(small: Tensor, large: Tensor) -> Iterator[tuple[Any, Any]]:
@@ -280,7 +280,7 @@ def _fit(operands: Sequence[Any]) -> bool:
     """Whether sides are equal, or 1, in all tensors: rows of another length are no rows."""
     tensors = sorted((one for one in operands if isinstance(one, Tensor)), key=Tensor.dim)
     return len(tensors) < 2 or all(
-        _is_one(a) or _is_one(b) or _equal(a, b) for a, b in _aligned(*tensors)
+        is_one(a) or is_one(b) or are_equal(a, b) for a, b in _aligned(*tensors)
     )
 
 
@@ -290,53 +290,7 @@ def _repeats_as(small: Tensor, repeated: Tensor, other: Tensor) -> bool:
         return False
     sides = list(other.shape)[other.dim() - repeated.dim() :]
     pairs = zip(_aligned(small, repeated), sides, strict=True)
-    return all(_equal(a, b) or (not _is_one(side)) for (a, b), side in pairs)
-
-
-def _order(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[int, ...]:
-    """The axes of a permutation or of a transposition of two; empty where not understood."""
-    given = args[1:]
-    if kwargs or not given:
-        return ()
-    if name == "permute":
-        axes = given[0] if isinstance(given[0], Sequence) else given
-    else:
-        axes = list(range(args[0].dim()))
-        one, other = given
-        axes[one], axes[other] = axes[other], axes[one]
-    return tuple(int(axis) % args[0].dim() for axis in axes)
-
-
-def _moved_layout(
-    source: Tensor, view: _View | None, result: Tensor, order: tuple[int, ...]
-) -> _View | Tensor | None:
-    """The picture that a permutation gives back, or its layout."""
-    if view is None:
-        return _View(result, "last", source) if order == (0, 2, 3, 1) else None
-    if view.layout == "last" and order == (0, 3, 1, 2):
-        return view.picture
-    if order == (0, 2, 1) and view.layout != "last":
-        other: Layout = "tokens" if view.layout == "flat" else "flat"
-        return _View(result, other, view.picture)
-    return None
-
-
-def _reshaped_layout(source: Tensor, view: _View | None, result: Tensor) -> _View | Tensor | None:
-    """The picture that a reshape gives back, or its layout."""
-    if view is None:
-        flat = source.dim() == 4 and result.dim() == 3
-        same = flat and all(_equal(source.shape[i], result.shape[i]) for i in (0, 1))
-        return _View(result, "flat", source) if same else None
-    n, c, h, w = view.picture.shape
-    wanted = {"last": (n, h, w, c), "flat": (n, c, h, w), "tokens": (n, h, w, c)}[view.layout]
-    if result.dim() == 4 and all(_equal(a, b) for a, b in zip(wanted, result.shape, strict=True)):
-        if view.layout == "flat":
-            return view.picture
-        return _View(result, "last", view.picture)
-    if view.layout == "last" and result.dim() == 3:
-        same = _equal(result.shape[0], n) and _equal(result.shape[2], c)
-        return _View(result, "tokens", view.picture) if same else None
-    return None
+    return all(are_equal(a, b) or (not is_one(side)) for (a, b), side in pairs)
 
 
 def in_forms(module: nn.Module) -> Counter[str]:

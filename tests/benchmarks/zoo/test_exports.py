@@ -8,7 +8,6 @@ import pytest
 
 from benchmarks.zoo.catalog import ENTRIES, Entry
 from iast_export.build.export import export_tier
-from iast_export.errors import IastExportError
 from iast_export.network.adapters import load_network
 from iast_export.plan.groups import find_groups
 from iast_export.plan.planned import plan_onnx
@@ -16,8 +15,6 @@ from iast_export.plan.rows import plan_rows
 from iast_export.specs import Tier
 
 TIER = Tier(1, 64)
-# May be refused, in a sentence: it looks up a volume by `grid_sample`.
-MAY_BE_REFUSED = {"bilateral"}
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=[entry.name for entry in ENTRIES])
@@ -26,12 +23,7 @@ def test_it_is_exported_and_each_operator_has_a_place_in_the_plan(
 ) -> None:
     network = load_network(entry.target("tiny"), None)
     assert plan_rows(network, [TIER])[0].gmac > 0
-    try:
-        export_tier(network, TIER, tmp_path / "tier.onnx")
-    except IastExportError as refusal:
-        assert entry.name in MAY_BE_REFUSED, refusal
-        assert refusal.exit_code in (3, 4)
-        return
+    export_tier(network, TIER, tmp_path / "tier.onnx")
     planned = plan_onnx(tmp_path / "tier.onnx", TIER, network.code_shapes)
     placed = [op for group in find_groups(planned.decisions) for op in group.ops]
     assert len(placed) == len({op.name for op in placed})
