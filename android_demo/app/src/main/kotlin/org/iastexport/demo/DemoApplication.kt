@@ -8,16 +8,17 @@ import android.os.Looper
 import android.system.Os
 import android.view.View
 import android.view.WindowInsets
+import java.io.File
+import java.io.IOException
+import java.io.InputStream
+import java.util.concurrent.Executors
 import org.iastexport.core.Bundle
 import org.iastexport.core.BundleException
 import org.iastexport.core.BundleSource
 import org.iastexport.core.BundleStore
 import org.iastexport.core.Lane
+import org.iastexport.core.Remedy
 import org.iastexport.core.StyleEngine
-import java.io.File
-import java.io.IOException
-import java.io.InputStream
-import java.util.concurrent.Executors
 
 /** Holds what outlives an activity: the worker thread, the installed bundle and the open engine. */
 class DemoApplication : Application() {
@@ -136,7 +137,17 @@ fun Context.words(error: Throwable, installing: Boolean = false): String = when 
     !hasBundle() -> getString(R.string.bundle_missing)
     error is OutOfMemoryError -> getString(R.string.out_of_memory)
     error is UnreadablePicture -> getString(R.string.picture_unreadable)
-    error is BundleException -> getString(if (installing) R.string.bundle_broken else R.string.failed, error.said)
+    error is BundleException && installing && error.remedy == Remedy.BUILD_AGAIN -> getString(R.string.bundle_broken, error.said)
+    error is BundleException -> getString(remedy(error.remedy)) + "\n" + getString(R.string.detail, error.said)
     error is LinkageError -> getString(R.string.runtime_missing, error.said)
     else -> getString(R.string.failed, error.said)
+}
+
+/** What a person can do, in the language of the interface; the core's own words, in English, are the detail. */
+private fun remedy(what: Remedy): Int = when (what) {
+    Remedy.UPDATE_APP -> R.string.remedy_update_app
+    Remedy.FREE_SPACE -> R.string.remedy_free_space
+    Remedy.OTHER_PICTURE -> R.string.remedy_other_picture
+    Remedy.CHOOSE_OTHERWISE -> R.string.remedy_choose_otherwise
+    Remedy.BUILD_AGAIN -> R.string.remedy_build_again
 }
