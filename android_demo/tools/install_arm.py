@@ -18,10 +18,10 @@ import sys
 import zipfile
 from pathlib import Path
 
-from install import KEYRING, Missing, mirror, run
+from install import KEYRING, Missing, aside, exchange, mirror, recover, run
 
 TOOLS = Path(__file__).resolve().parent.parent / ".arm"
-STAMP = TOOLS / "installed"
+STAMP = "installed"
 PYTHON = "3.11"
 # The runtimes under test and what they import, each pinned; versions are those of constraints.txt.
 WHEELS = {
@@ -57,15 +57,19 @@ SYSTEM = (
 def main() -> None:
     """Installs what is missing; exit code 1 and a remedy where that can't be done."""
     try:
-        if STAMP.is_file() and STAMP.read_text() == pins():
+        recover(TOOLS)
+        stamp = TOOLS / STAMP
+        if stamp.is_file() and stamp.read_text() == pins():
             return
         check_commands()
-        shutil.rmtree(TOOLS, ignore_errors=True)
-        TOOLS.mkdir(parents=True)
-        install_qemu()
-        install_system()
-        install_wheels()
-        STAMP.write_text(pins())
+        fresh = aside("new", TOOLS)
+        shutil.rmtree(fresh, ignore_errors=True)
+        fresh.mkdir(parents=True)
+        install_qemu(fresh)
+        install_system(fresh)
+        install_wheels(fresh)
+        (fresh / STAMP).write_text(pins())
+        exchange(fresh, TOOLS)
         print(f"Arm tools are in {TOOLS}")
     except Missing as error:
         sys.exit(f"error: {error}")
@@ -85,11 +89,11 @@ def check_commands() -> None:
         raise Missing(f"{KEYRING} is missing; install debian-archive-keyring and run this again")
 
 
-def install_qemu() -> None:
-    """The one emulator that is needed as .arm/qemu-aarch64, from the first suite that holds it."""
+def install_qemu(into: Path) -> None:
+    """The one emulator that is needed as qemu-aarch64, from the first suite that holds it."""
     own = subprocess.run(["dpkg", "--print-architecture"], check=True, capture_output=True, text=True).stdout.strip()
-    folder, emulator = TOOLS / "qemu", TOOLS / "qemu-aarch64"
-    unpack(fetch_first(QEMU_SUITES, ("qemu-user",), own), folder)
+    folder, emulator = into / "qemu", into / "qemu-aarch64"
+    unpack(fetch_first(QEMU_SUITES, ("qemu-user",), own, into), folder)
     packed = folder / "usr" / "bin" / emulator.name
     if not packed.is_file():
         raise Missing(f"the package qemu-user holds no {emulator.name}; report this")
@@ -102,31 +106,32 @@ def install_qemu() -> None:
             "report this")
 
 
-def install_system() -> None:
-    """Python and its libraries for Arm in .arm/root."""
-    unpack(fetch(SYSTEM_SUITE, SYSTEM, "arm64"), TOOLS / "root")
+def install_system(into: Path) -> None:
+    """Python and its libraries for Arm as root/."""
+    unpack(fetch(SYSTEM_SUITE, SYSTEM, "arm64", into), into / "root")
 
 
-def fetch_first(suites: tuple[str, ...], packages: tuple[str, ...], architecture: str) -> list[Path]:
+def fetch_first(
+    suites: tuple[str, ...], packages: tuple[str, ...], architecture: str, tools: Path
+) -> list[Path]:
     """Packages of the first suite that holds them all."""
     first, *others = suites
     try:
-        return fetch(first, packages, architecture)
+        return fetch(first, packages, architecture, tools)
     except Missing:
         if not others:
             raise
-        return fetch_first(tuple(others), packages, architecture)
+        return fetch_first(tuple(others), packages, architecture, tools)
 
 
 def fetch(
-    suite: str, packages: tuple[str, ...], architecture: str, tools: Path | None = None
+    suite: str, packages: tuple[str, ...], architecture: str, tools: Path
 ) -> list[Path]:
-    """Packages of a suite and architecture as files in `tools` (.arm), by apt with lists of its
-    own.
+    """Packages of a suite and architecture as files in `tools`, by apt with lists of its own.
 
     apt checks Debian's signature.
     """
-    state = (tools or TOOLS) / "apt" / f"{suite}-{architecture}"
+    state = tools / "apt" / f"{suite}-{architecture}"
     shutil.rmtree(state, ignore_errors=True)
     for part in ("lists/partial", "cache/archives/partial", "debs"):
         (state / part).mkdir(parents=True)
@@ -153,16 +158,16 @@ def fetch(
 
 
 def unpack(debs: list[Path], folder: Path) -> None:
-    """Debian packages unpacked into a folder, without root and without touching the system."""
+    """Debian packages unpacked into a folder beside them, without touching the system."""
     folder.mkdir()
     for deb in debs:
         run("dpkg", "-x", str(deb), str(folder))
-    shutil.rmtree(TOOLS / "apt")
+    shutil.rmtree(folder.parent / "apt")
 
 
-def install_wheels() -> None:
-    """LiteRT, ONNX Runtime and what they import in .arm/site; pip refuses another hash."""
-    folder, wanted = TOOLS / "wheels", TOOLS / "wheels.txt"
+def install_wheels(into: Path) -> None:
+    """LiteRT, ONNX Runtime and what they import as site/; pip refuses another hash."""
+    folder, wanted = into / "wheels", into / "wheels.txt"
     wanted.write_text("".join(f"{name} --hash=sha256:{pin}\n" for name, pin in WHEELS.items()))
     run(
         *(sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"),
@@ -175,7 +180,7 @@ def install_wheels() -> None:
         raise Missing(f"pip gave {len(found)} of {len(WHEELS)} packages; run this again")
     for wheel in found:
         with zipfile.ZipFile(wheel) as archive:
-            archive.extractall(TOOLS / "site")
+            archive.extractall(into / "site")
     shutil.rmtree(folder)
 
 

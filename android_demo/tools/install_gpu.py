@@ -21,12 +21,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-from install import Missing, check_sha256, run
+from install import Missing, aside, check_sha256, exchange, recover, run
 from install_arm import check_commands, fetch
 
 TOOLS = Path(__file__).resolve().parent.parent / ".gpu"
-STAMP = TOOLS / "installed"
-LIBRARIES = TOOLS / "lib"
+STAMP = "installed"
+LIBRARIES = "lib"
 DRIVER = "libvulkan_lvp.so"
 # Pinned, since fidelity on it is judged; bookworm's own Mesa 22.3 lacks what the delegate asks for.
 PINNED = {
@@ -73,15 +73,19 @@ ROUNDS = 5  # of libraries that ask for libraries
 def main() -> None:
     """Installs what is missing; exit code 1 and a remedy where that can't be done."""
     try:
-        if STAMP.is_file() and STAMP.read_text() == pins():
+        recover(TOOLS)
+        stamp = TOOLS / STAMP
+        if stamp.is_file() and stamp.read_text() == pins():
             return
         check_commands()
-        shutil.rmtree(TOOLS, ignore_errors=True)
-        LIBRARIES.mkdir(parents=True)
-        install_driver()
-        install_system()
-        write_description()
-        STAMP.write_text(pins())
+        fresh = aside("new", TOOLS)
+        shutil.rmtree(fresh, ignore_errors=True)
+        (fresh / LIBRARIES).mkdir(parents=True)
+        install_driver(fresh)
+        install_system(fresh)
+        write_description(fresh)
+        (fresh / STAMP).write_text(pins())
+        exchange(fresh, TOOLS)
         print(f"A software Vulkan driver is in {TOOLS}")
     except Missing as error:
         sys.exit(f"error: {error}")
@@ -92,22 +96,22 @@ def pins() -> str:
     return hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
 
 
-def install_driver() -> None:
-    """The driver, the loader and their own libraries in .gpu/lib."""
+def install_driver(into: Path) -> None:
+    """The driver, the loader and their own libraries in lib/."""
     for suite, pinned in PINNED.items():
-        debs = fetch(suite, tuple(pinned), architecture(), TOOLS)
+        debs = fetch(suite, tuple(pinned), architecture(), into)
         for deb in debs if architecture() == PINNED_FOR else ():
             check_sha256(deb, pinned[deb.name.split("_")[0]])
-        unpack(debs, KEPT)
-    missing = [name for name in KEPT if not (LIBRARIES / name).is_file()]
+        unpack(debs, KEPT, into)
+    missing = [name for name in KEPT if not (into / LIBRARIES / name).is_file()]
     if missing:
         raise Missing(f"Debian's packages hold no {', '.join(missing)}; report this")
 
 
-def install_system() -> None:
-    """What the driver loads and this machine lacks, in .gpu/lib."""
+def install_system(into: Path) -> None:
+    """What the driver loads and this machine lacks, in lib/."""
     for _ in range(ROUNDS):
-        lacking = lacking_libraries()
+        lacking = lacking_libraries(into)
         if not lacking:
             return
         unknown = [name for name in lacking if stem(name) not in SYSTEM]
@@ -115,15 +119,15 @@ def install_system() -> None:
             raise Missing(f"the driver needs {', '.join(unknown)}; install what holds it and run "
                 "this again")
         packages = tuple(sorted({SYSTEM[stem(name)] for name in lacking}))
-        unpack(fetch(SYSTEM_SUITE, packages, architecture(), TOOLS), tuple(lacking))
-    raise Missing(f"the driver still lacks {', '.join(lacking_libraries())}; report this")
+        unpack(fetch(SYSTEM_SUITE, packages, architecture(), into), tuple(lacking), into)
+    raise Missing(f"the driver still lacks {', '.join(lacking_libraries(into))}; report this")
 
 
-def lacking_libraries() -> list[str]:
+def lacking_libraries(into: Path) -> list[str]:
     """Names of the libraries that the driver asks for and that are not found."""
-    environment = {**os.environ, "LD_LIBRARY_PATH": str(LIBRARIES)}
+    environment = {**os.environ, "LD_LIBRARY_PATH": str(into / LIBRARIES)}
     said = subprocess.run(
-        ["ldd", str(LIBRARIES / DRIVER)], env=environment, check=False, capture_output=True, text=True
+        ["ldd", str(into / LIBRARIES / DRIVER)], env=environment, check=False, capture_output=True, text=True
     )
     if said.returncode:
         raise Missing(f"`ldd {DRIVER}` failed: {said.stderr.strip()}; install libc-bin and run "
@@ -142,24 +146,24 @@ def architecture() -> str:
     return said.stdout.strip()
 
 
-def unpack(debs: list[Path], names: tuple[str, ...]) -> None:
-    """Those libraries of Debian packages in .gpu/lib; the rest of the packages is thrown away."""
+def unpack(debs: list[Path], names: tuple[str, ...], into: Path) -> None:
+    """Those libraries of Debian packages in lib/; the rest of the packages is thrown away."""
     for deb in debs:
-        folder = TOOLS / "unpacked"
+        folder = into / "unpacked"
         run("dpkg", "-x", str(deb), str(folder))
         for name in names:
             for found in folder.rglob(name):
-                shutil.copyfile(found, LIBRARIES / name)
+                shutil.copyfile(found, into / LIBRARIES / name)
         shutil.rmtree(folder)
-    shutil.rmtree(TOOLS / "apt")
+    shutil.rmtree(into / "apt")
 
 
-def write_description() -> None:
+def write_description(into: Path) -> None:
     """The file that a Vulkan loader is told of; its path is relative, so that the folder can
     move."""
     described = {"library_path": f"lib/{DRIVER}", "api_version": "1.4.305"}
     text = json.dumps({"file_format_version": "1.0.0", "ICD": described}, indent=1)
-    (TOOLS / "driver.json").write_text(f"{text}\n")
+    (into / "driver.json").write_text(f"{text}\n")
 
 
 if __name__ == "__main__":

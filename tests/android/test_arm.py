@@ -45,7 +45,6 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleT
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     module.TOOLS = tmp_path / "tools"
-    module.STAMP = module.TOOLS / "installed"
     yield module
     sys.modules.pop("install", None)
 
@@ -202,10 +201,12 @@ def test_a_runtime_of_another_hash_is_refused(
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(wheel.parent))
     with pytest.raises(install.Missing, match=r"(?s)failed; check the network.*HASH"):
-        install.install_wheels()
+        install.install_wheels(install.TOOLS)
 
 
-def test_an_old_emulator_is_refused(install: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_old_emulator_is_refused(
+    install: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def unpack(debs: list[Path], folder: Path) -> None:
         emulator = folder / "usr" / "bin" / "qemu-aarch64"
         emulator.parent.mkdir(parents=True)
@@ -215,7 +216,7 @@ def test_an_old_emulator_is_refused(install: ModuleType, monkeypatch: pytest.Mon
     monkeypatch.setattr(install, "fetch_first", lambda *_: [])
     monkeypatch.setattr(install, "unpack", unpack)
     with pytest.raises(install.Missing, match=r"qemu 10 or later is needed.*7\.2\.9"):
-        install.install_qemu()
+        install.install_qemu(tmp_path)
 
 
 def test_make_test_installs_the_emulator_before_the_tests() -> None:
