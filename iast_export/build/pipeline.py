@@ -161,7 +161,7 @@ def _run(build: Build, stage: Stage, begun: Ahead | None = None) -> StageResult:
         else:
             stage.run(build)
         _remove_superseded(build.root, before, outputs)
-        record(build.root, stage.name, key, outputs)
+        record(build.root, stage.name, key, outputs, build.network_sha256)
     return StageResult(stage.name, stale, tuple(outputs), time.perf_counter() - start)
 
 

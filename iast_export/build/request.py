@@ -15,13 +15,18 @@ from iast_export.bundle.sealed import Seals
 from iast_export.bundle.styles import Style, packaged_styles, styles_sha256
 from iast_export.environment import versions
 from iast_export.errors import InputError, UsageError
-from iast_export.files.artifacts import Progress, no_progress, sha256_bytes, sha256_file
+from iast_export.files.artifacts import (
+    Progress,
+    StageRecord,
+    no_progress,
+    sha256_file,
+)
 from iast_export.files.notes import note
 from iast_export.files.paths import check_folders, check_inputs_apart
 from iast_export.lanes.lane import Lane, find_lanes
 from iast_export.network.adapters import PACKAGED, SEED, load_network
 from iast_export.network.brought import Brought, author_of
-from iast_export.network.digest import network_sha256, sources_of
+from iast_export.network.digest import identity_sha256, sources_of
 from iast_export.network.programs import PROGRAM, PROGRAM_SUFFIXES, is_program
 from iast_export.pictures.images import Rgb
 from iast_export.pictures.imagesets import ImageSet, check_disjoint, in_words, load_set, spread
@@ -195,12 +200,10 @@ class Build:
 
     @cached_property
     def network_sha256(self) -> str:
-        """Hash of the checkpoint, of what the network computes, and of the sources it is from."""
-        parts = [sha256_file(path) for path in self.checkpoint_files]
-        if isinstance(self.network, Brought):
-            depths = [tier.depth for tier in self.tiers]
-            parts.append(network_sha256(self.network, depths, self.request.network))
-        return sha256_bytes("".join(parts).encode())
+        """`identity_sha256` of the network."""
+        depths = [tier.depth for tier in self.tiers]
+        target, checkpoint = self.request.network, self.checkpoint_file
+        return identity_sha256(self.network, depths, target, checkpoint)
 
     @cached_property
     def styles(self) -> list[Style]:
@@ -342,10 +345,14 @@ def seals_of(build: Build) -> Seals:
     checkpoint = sha256_file(build.checkpoint_file) if build.checkpoint_file else None
     asked = (build.recipe.sha256, checkpoint, build.request.network)
     source = manifest.source
-    if asked != (source.recipe_sha256, source.checkpoint_sha256, source.network):
+    exported = StageRecord.load(build.root, "export")
+    made_from = exported.network if exported is not None else ""
+    is_other = made_from not in ("", build.network_sha256)
+    if is_other or asked != (source.recipe_sha256, source.checkpoint_sha256, source.network):
         raise InputError(
             f"{build.root} was made from another recipe, checkpoint or network",
-            "give the options that it was built with: --recipe, --checkpoint, --network, --styles",
+            "give the options that it was built with: --recipe, --checkpoint, --network, --styles"
+            "; where the network's weights or code changed since, build it again",
         )
     sealed = Seals.of_bundle(build.root, manifest)
     sealed.check_present()

@@ -113,7 +113,11 @@ def of_build(out_required: bool = True) -> Decorator:
             type=PATH,
             help="folder of style pictures; default: the packaged styles",
         ),
-        click.option("--network", metavar="MODULE:FACTORY", help=f"a network of your own; {_RUNS}"),
+        click.option(
+            "--network",
+            metavar="MODULE:FACTORY",
+            help=f"a network of your own, also as FILE.py:FACTORY; {_RUNS}",
+        ),
         as_json,
     )
 

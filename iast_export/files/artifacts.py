@@ -164,11 +164,13 @@ class StageRecord:
         stage: the stage's name, also the record's file name.
         key: from `stage_key`.
         outputs: path relative to the bundle's root -> SHA-256.
+        network: hash of the network that it was made from; empty where nothing told.
     """
 
     stage: str
     key: str
     outputs: Mapping[str, str]
+    network: str = ""
 
     @classmethod
     def load(cls, root: Path, stage: str) -> StageRecord | None:
@@ -184,13 +186,19 @@ class StageRecord:
             outputs = {name: _digest(digest) for name, digest in raw["outputs"].items()}
             if not all_inside(root, outputs):
                 return None
-            return cls(stage=str(raw["stage"]), key=str(raw["key"]), outputs=outputs)
+            network = str(raw.get("network", ""))
+            return cls(str(raw["stage"]), str(raw["key"]), outputs, network)
         except (InputError, KeyError, AttributeError, TypeError, ValueError):
             return None
 
     def save(self, root: Path) -> None:
         """Writes the record to DIR/.stages/STAGE.json."""
-        body = {"stage": self.stage, "key": self.key, "outputs": dict(self.outputs)}
+        body = {
+            "stage": self.stage,
+            "key": self.key,
+            "outputs": dict(self.outputs),
+            "network": self.network,
+        }
         write_json(_record_path(root, self.stage), body)
 
 
@@ -227,8 +235,15 @@ def is_fresh(root: Path, stage: str, key: str) -> bool:
     return True
 
 
-def record(root: Path, stage: str, key: str, outputs: Sequence[Path]) -> None:
+def record(root: Path, stage: str, key: str, outputs: Sequence[Path], network: str = "") -> None:
     """Records that the stage made `outputs` (inside `root`) for `key`. Call it last.
+
+    Args:
+        root: the bundle.
+        stage: its name.
+        key: of all its inputs (`stage_key`).
+        outputs: what it made.
+        network: hash of the network that they come from.
 
     Raises:
         InputError: no output at all, or one is missing.
@@ -237,7 +252,7 @@ def record(root: Path, stage: str, key: str, outputs: Sequence[Path]) -> None:
     if not outputs:
         raise InputError(f"the stage {stage} made nothing", "run it again with -v")
     hashes = {path.relative_to(root).as_posix(): sha256_file(path) for path in outputs}
-    StageRecord(stage=stage, key=key, outputs=hashes).save(root)
+    StageRecord(stage, key, hashes, network).save(root)
 
 
 def remove_made(root: Path, made: Mapping[str, str]) -> None:

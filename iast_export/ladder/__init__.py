@@ -20,8 +20,7 @@ from pathlib import Path
 from iast_export.bundle.sealed import Seals
 from iast_export.environment import usable_cores
 from iast_export.errors import CannotJudgeError, IastExportError
-from iast_export.families import FAMILIES
-from iast_export.files.artifacts import Progress, no_progress, sha256_file
+from iast_export.files.artifacts import Progress, StageRecord, no_progress, sha256_file
 from iast_export.files.paths import check_folders
 from iast_export.ladder.cpu import processor
 from iast_export.ladder.inputs import LadderInput, bundle_inputs
@@ -73,10 +72,12 @@ def climb(
     manifest, found = load_manifest(folder), load_set(set_name)
     check_folders(folder)
     Seals.of_bundle(folder, manifest).check_present()
+    exported = StageRecord.load(folder, "export")
+    made_from = exported.network if exported is not None else ""
     report = ladder(
         folder,
         manifest,
-        load_source(manifest, network, checkpoint),
+        load_source(manifest, network, checkpoint, made_from),
         bundle_inputs(folder, manifest, found, pictures),
         SetFacts(name=found.name, sha256=found.sha256, images=pictures),
         tiers=tiers,

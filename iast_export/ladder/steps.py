@@ -40,7 +40,10 @@ class Source:
 
 
 def load_source(
-    manifest: Manifest, network: str | None = None, checkpoint: Path | None = None
+    manifest: Manifest,
+    network: str | None = None,
+    checkpoint: Path | None = None,
+    made_from: str = "",
 ) -> Source:
     """The PyTorch network that a bundle was made from, if it is the same one.
 
@@ -49,10 +52,11 @@ def load_source(
         network: `module:factory`; None: the packaged one. A manifest is data, so that a module it
             names is run only where the user names it too.
         checkpoint: None: the factory's own default.
+        made_from: hash of the network that the bundle's build recorded; empty: it is not known.
 
     Returns:
         The network, or the reason why there is none: a module that nobody asked for, another
-        checkpoint, a factory that can't be imported, no torch.
+        checkpoint or network, a factory that can't be imported, no torch.
     """
     from iast_export.network.adapters import PACKAGED, load_network
 
@@ -73,11 +77,27 @@ def load_source(
                 None,
                 f"the bundle was made from checkpoint {_short(wanted)}, here is {_short(found)}",
             )
-        return Source(load_network(target, checkpoint))
+        return _held_to(made_from, load_network(target, checkpoint), manifest, target, checkpoint)
     except IastExportError as error:
         return Source(None, " ".join(error.message.split()))
     except ImportError as error:
         return Source(None, f"{error}")
+
+
+def _held_to(
+    made_from: str,
+    network: StyleNetwork,
+    manifest: Manifest,
+    target: str,
+    checkpoint: Path | None,
+) -> Source:
+    """The network, unless its weights or its code changed since."""
+    from iast_export.network.digest import identity_sha256
+
+    depths = [tier.depth for tier in manifest.depth_plan]
+    if made_from and identity_sha256(network, depths, target, checkpoint) != made_from:
+        return Source(None, "the network's weights or code changed since the bundle was built")
+    return Source(network)
 
 
 def _short(digest: str | None) -> str:

@@ -19,11 +19,29 @@ from typing import Any
 from torch import Tensor, nn
 
 from iast_export.files.artifacts import json_bytes, sha256_bytes, sha256_file
+from iast_export.network.adapters import StyleNetwork, module_of
 from iast_export.network.brought import Brought
 from iast_export.network.photographs import artworks, photographs
 from iast_export.network.sizes import base_size
 from iast_export.network.user_code import is_own_file, told
 from iast_export.network.watching import watched
+
+
+def identity_sha256(
+    network: StyleNetwork, depths: Sequence[int], target: str, checkpoint: Path | None
+) -> str:
+    """Hash of the checkpoint, of what a network computes, and of the sources it is from.
+
+    Args:
+        network: as `load_network` made it.
+        depths: that are cut.
+        target: that it was made from, as `load_network` takes it.
+        checkpoint: its file; None for a network that has none.
+    """
+    parts = [sha256_file(checkpoint)] if checkpoint is not None else []
+    if isinstance(network, Brought):
+        parts.append(network_sha256(network, depths, target))
+    return sha256_bytes("".join(parts).encode())
 
 
 def network_sha256(network: Brought, depths: Sequence[int], target: str) -> str:
@@ -32,7 +50,7 @@ def network_sha256(network: Brought, depths: Sequence[int], target: str) -> str:
     Args:
         network: as loaded.
         depths: that are cut.
-        target: `module:factory`, whose module's sources and packages count.
+        target: as `load_network` takes it, whose module's sources and packages count.
     """
     facts = network.facts
     picture = photographs(*base_size(facts.size_multiple_px))["a photograph"]
@@ -82,7 +100,7 @@ def _reached(author: object, target: str) -> dict[str, bool]:
 
     Own ones are followed to what they import.
     """
-    waiting = [target.partition(":")[0], type(author).__module__]
+    waiting = [module_of(target), type(author).__module__]
     waiting += [type(one).__module__ for held in _modules(author) for one in held.modules()]
     found: dict[str, bool] = {}
     while waiting:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -15,7 +16,7 @@ from iast_export.build.request import Build, Request, seals_of
 from iast_export.bundle.sealed import Seals, read_sealed
 from iast_export.cli.main import run
 from iast_export.errors import InputError
-from iast_export.files.artifacts import sha256_bytes
+from iast_export.files.artifacts import StageRecord, sha256_bytes
 from iast_export.files.paths import STAGES_DIR
 from iast_export.reports.base import MANIFEST_NAME
 from iast_export.reports.manifest import load_manifest
@@ -134,6 +135,19 @@ def test_a_build_in_progress_is_held_to_the_records_of_its_stages(
     shutil.rmtree(bundle_copy / STAGES_DIR)
     with pytest.raises(InputError, match="not listed"):
         Seals.of_build(bundle_copy).read(path)
+
+
+def test_a_finished_bundle_is_not_gone_on_with_once_its_network_changed(
+    small_request: Request, bundle_copy: Path
+) -> None:
+    build = Build(Request(bundle_copy, small_request.recipe, checkpoint=small_request.checkpoint))
+    exported = StageRecord.load(bundle_copy, "export")
+    assert exported is not None and exported.network == build.network_sha256
+    assert seals_of(build).source == "the manifest"
+    replace(exported, network=sha256_bytes(b"its weights were others")).save(bundle_copy)
+    with pytest.raises(InputError, match="another recipe, checkpoint or network") as refusal:
+        seals_of(build)
+    assert "weights or code changed since, build it again" in refusal.value.remedy
 
 
 def test_a_build_makes_an_altered_file_again(

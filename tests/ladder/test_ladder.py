@@ -101,6 +101,8 @@ def test_a_module_that_the_manifest_names_is_run_only_where_the_user_names_it_to
     assert "give --network named_by_a_bundle:factory to run its code" in said
     named = load_source(load_manifest(bundle_copy), "named_by_a_bundle:factory")
     assert named.network is not None and (tmp_path / "was-run").exists()
+    since = load_source(load_manifest(bundle_copy), "named_by_a_bundle:factory", None, "0" * 64)
+    assert since.network is None and "changed since the bundle was built" in since.reason
 
 
 def test_an_export_that_is_not_the_network_is_flagged_in_words(

@@ -9,7 +9,7 @@ import pytest
 
 from iast_export.errors import InputError, UsageError
 from iast_export.network import adapters
-from iast_export.network.adapters import PACKAGED, load_network
+from iast_export.network.adapters import PACKAGED, load_network, module_of
 
 
 def test_a_factory_is_found_beside_the_caller(
@@ -40,6 +40,26 @@ def test_nothing_beside_the_caller_takes_the_place_of_an_installed_module(
     assert sys.path == before
 
 
+def test_a_factory_is_found_in_a_file_whatever_its_folder_and_name(tmp_path: Path) -> None:
+    made = "from tests.tiny_networks import tiny_adain_factory\n"
+    (tmp_path / "beside_it_alone.py").write_text(f"{made}factory = tiny_adain_factory\n")
+    own = tmp_path / "json.py"
+    own.write_text("from beside_it_alone import factory\n")
+    before, known = list(sys.path), sys.modules["json"]
+    assert load_network(f"{own}:factory", None).depths
+    assert sys.path == before and sys.modules["json"] is known
+    assert sys.modules[module_of(f"{own}:factory")].__file__ == str(own)
+    assert load_network(f"{own}:factory", None).depths
+
+
+def test_a_file_that_raises_is_not_known_afterwards(tmp_path: Path) -> None:
+    own = tmp_path / "raises_at_once.py"
+    own.write_text("1 / 0\n")
+    for _ in range(2):
+        with pytest.raises(InputError, match=r"ZeroDivisionError.*raises_at_once\.py:1"):
+            load_network(f"{own}:factory", None)
+
+
 def test_the_current_folder_is_not_looked_at_for_the_packaged_network(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -63,6 +83,8 @@ def test_the_current_folder_is_not_looked_at_for_the_packaged_network(
         (".net:factory", "not module:factory"),
         (":factory", "not module:factory"),
         ("no_such_module_here:factory", "no_such_module_here"),
+        ("no/such_net.py:factory", "no file no/such_net.py"),
+        ("no/such_net.py", "not module:factory"),
         ("iast_export.errors:nothing", r"nothing.*errors\.py"),
     ],
 )
