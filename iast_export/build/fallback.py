@@ -100,21 +100,22 @@ def _search(build: Build, runtime: Runtime, tier: Tier) -> FallbackRow | None:
         *(Budget(f"drop.{name}", "<=", MAX_DROP) for name in drops),
     ]
     minutes = build.recipe.quantize.fallback
-    options = Options(minutes, TimingOptions(threads=build.recipe.benchmark.threads))
+    threads = build.recipe.benchmark.threads
+    options = Options(minutes, TimingOptions(threads=threads), by_value=True)
     try:
         seals = Seals.of_build(build.root)
         report = search_tier(build, tier, tuple(budgets), None, options, runtime, seals)
     except CannotJudgeError as error:
         note(_NAME, f"INT8 at {tier.id} is not searched for better: {error.message}")
         return None
-    return _row(report, {budget.name: budget for budget in budgets})
+    return _row(report)
 
 
-def _row(report: SearchReport, budgets: Mapping[str, Any]) -> FallbackRow:
+def _row(report: SearchReport) -> FallbackRow:
     lanes = {lane.lane: lane for lane in report.lanes}
     chosen = tuple(group.name for group in report.groups if group.precision == "fp32")
     fp32, int8, mixed = (lanes[name] for name in ("fp32", "int8", "mixed"))
-    holds = all(budgets[one.name].holds(one.value) for one in report.budgets)
+    holds = all(one.holds for one in report.budgets)
     pays = holds and len(chosen) < len(report.groups) and mixed.median_ms < fp32.median_ms
     return FallbackRow(
         runtime=report.runtime,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from iast_export.decide.groups import OperatorGroup
@@ -43,11 +43,21 @@ class Options:
 
     Attributes:
         minutes: time box of this run; what a run measured, the next one reads.
-        timing: of every candidate, in turn with the file that has everything in integers.
+        timing: of every candidate, in turn with the file that has everything in integers; less of
+            it where the box would not hold every group alone.
+        by_value: whether budgets hold by the measured values, as default lanes are chosen, not by
+            their bounds.
     """
 
     minutes: float = 10.0
     timing: TimingOptions = field(default_factory=TimingOptions)
+    by_value: bool = False
+
+    def timing_of(self, groups: int) -> TimingOptions:
+        """The timing of each candidate, so that half the box holds every group alone."""
+        share_s = self.minutes * 60 / 2 / max(groups, 1)
+        own_s = self.timing.budget_s
+        return replace(self.timing, budget_s=share_s if own_s is None else min(own_s, share_s))
 
 
 def search(
@@ -84,10 +94,12 @@ def search(
     _check_places(out, name, subject)
     used = options or Options()
     deadline = Deadline(used.minutes * 60)
-    bench = Bench(subject, key, out / state_name(subject.runtime), deadline, used.timing)
+    timing = used.timing_of(len(subject.groups))
+    bench = Bench(subject, key, out / state_name(subject.runtime), deadline, timing)
     names = [group.name for group in bench.groups]
     known = list(bench.candidates)
-    outcome = Search(names, bench, budgets, bench.state.reference, progress, known).run()
+    judged_by = bench.state.reference, progress, known
+    outcome = Search(names, bench, budgets, *judged_by, by_value=used.by_value).run()
     with atomic_path(out / name) as temporary:
         subject.write(outcome.best.in_float, temporary)
     report = SearchReport(

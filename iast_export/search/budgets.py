@@ -128,6 +128,7 @@ def judge(
     candidate: Candidate,
     base: Candidate,
     reference: Sequence[Mapping[str, float | None]],
+    by_value: bool = False,
 ) -> JudgedBudget:
     """One budget of one candidate: the measured value, and its bound, which decides.
 
@@ -139,6 +140,7 @@ def judge(
         candidate: measured.
         base: the all-INT8 file.
         reference: the task scores of FP32's pictures, in the order of the candidate's.
+        by_value: whether the value decides instead.
 
     Raises:
         CannotJudgeError: fewer than `MIN_IMAGES` images.
@@ -159,7 +161,7 @@ def judge(
         limit=budget.limit,
         value=value,
         bound=bound,
-        holds=budget.holds(bound),
+        holds=budget.holds(value if by_value else bound),
     )
 
 
@@ -214,8 +216,15 @@ def _check_images(count: int) -> None:
         )
 
 
-def shortfall(judged: Sequence[JudgedBudget]) -> float:
-    """How far budgets are from holding: the sum, in shares of the limits, over those that miss."""
+def shortfall(judged: Sequence[JudgedBudget], by_value: bool = False) -> float:
+    """How far budgets are from holding: the sum, in shares of the limits, over those that miss.
+
+    Args:
+        judged: budgets.
+        by_value: whether values decide, not their bounds.
+    """
     return sum(
-        abs(one.bound - one.limit) / max(abs(one.limit), 1e-3) for one in judged if not one.holds
+        abs((one.value if by_value else one.bound) - one.limit) / max(abs(one.limit), 1e-3)
+        for one in judged
+        if not one.holds
     )

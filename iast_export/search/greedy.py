@@ -1,8 +1,9 @@
 """The search over operator groups: sensitivity first, then one by one until budgets hold.
 
 What is no faster in integers goes to float at once. What then costs the least time per decibel goes
-to float until every budget holds; what that made superfluous goes back, or a cheaper group takes
-its place. All measured files compete at the end.
+to float until every budget holds, as many at once as halving the rest finds, one by one where a
+cost stands against it; what that made superfluous goes back, or a cheaper group takes its place.
+All measured files compete at the end.
 """
 
 from __future__ import annotations
@@ -117,6 +118,7 @@ class Search:
         alone: sensitivity of the groups reached so far.
         unwritable: groups that the runtime does not leave in float alone.
         verdicts: budgets of each candidate judged so far.
+        by_value: whether measured values decide, not their bounds.
     """
 
     groups: Sequence[str]
@@ -128,6 +130,7 @@ class Search:
     alone: dict[str, Sensitivity] = field(default_factory=dict)
     unwritable: dict[str, str] = field(default_factory=dict)
     verdicts: dict[tuple[str, ...], tuple[JudgedBudget, ...]] = field(default_factory=dict)
+    by_value: bool = False
 
     def run(self) -> SearchOutcome:
         """Searches until the budgets hold, nothing is left to try, or the time is out.
@@ -173,15 +176,42 @@ class Search:
     def _improve(self) -> None:
         current = self._start()
         queue = [name for name in self._order() if name not in current.in_float]
+        current = self._halved(current, queue) or self._walked(current, queue)
+        self.progress("search", len(queue), len(queue))
+        if self._holds(current):
+            current = self._give_back(current, queue)
+            self._swap(current, queue)
+
+    def _halved(self, current: Candidate, queue: Sequence[str]) -> Candidate | None:
+        """The file with the fewest first groups of the queue in float that holds every budget.
+
+        Twice as many each time until it holds, then by halves. None: costs stand against it.
+        """
+        if self._holds(current):
+            return current
+        best, low, high, count = None, 1, len(queue), 1
+        while low <= high:
+            self.progress("search", low - 1, len(queue))
+            trial = self._tried((*current.in_float, *queue[:count]))
+            if trial is None:
+                return None
+            if self._holds(trial):
+                best, high = trial, count - 1
+            elif self._holds(trial, costs=True):
+                low = count + 1
+            else:
+                high = count - 1
+            count = (low + high) // 2 if best or high < len(queue) else min(2 * count, high)
+        return best
+
+    def _walked(self, current: Candidate, queue: Sequence[str]) -> Candidate:
+        """One group of the queue after the other, where it helps, as far as costs allow."""
         for i, name in enumerate(queue):
             self.progress("search", i, len(queue))
             if self._holds(current) or not self._holds(current, costs=True):
                 break
             current = self._with(current, name) or current
-        self.progress("search", len(queue), len(queue))
-        if self._holds(current):
-            current = self._give_back(current, queue)
-            self._swap(current, queue)
+        return current
 
     def _order(self) -> list[str]:
         """Groups by decibels per lost millisecond, the best first."""
@@ -218,7 +248,10 @@ class Search:
         trial = self._tried((*current.in_float, name))
         if trial is None or not self._holds(trial, costs=True):
             return None
-        return trial if shortfall(self._judged(trial)) < shortfall(self._judged(current)) else None
+        return trial if self._shortfall(trial) < self._shortfall(current) else None
+
+    def _shortfall(self, candidate: Candidate) -> float:
+        return shortfall(self._judged(candidate), self.by_value)
 
     def _give_back(self, current: Candidate, queue: Sequence[str]) -> Candidate:
         """Returns groups to the integers, costliest first, where budgets hold without them."""
@@ -261,7 +294,7 @@ class Search:
     def _judged(self, candidate: Candidate) -> tuple[JudgedBudget, ...]:
         if candidate.in_float not in self.verdicts:
             self.verdicts[candidate.in_float] = tuple(
-                judge(budget, candidate, self.measure(()), self.reference)
+                judge(budget, candidate, self.measure(()), self.reference, self.by_value)
                 for budget in self.budgets
             )
         return self.verdicts[candidate.in_float]
@@ -275,7 +308,7 @@ class Search:
         """Of all measured files the fastest that holds the budgets; as fast ones by PSNR."""
         holding = [one for one in self.seen if self._holds(one)]
         if not holding:
-            return min(self.seen, key=lambda one: (shortfall(self._judged(one)), -speed(one).value))
+            return min(self.seen, key=lambda one: (self._shortfall(one), -speed(one).value))
         slower = set(self._confirmed_slower())
         clean = [one for one in holding if slower <= set(one.in_float)] or holding
         fastest = max(speed(one).value for one in clean)

@@ -24,6 +24,41 @@ def test_the_group_with_most_decibels_per_millisecond_goes_first() -> None:
     assert order == [(), ("a", "b", "c", "d"), ("a",), ("b",), ("c",), ("d",), ("b", "d")]
 
 
+def test_many_groups_are_doubled_and_halved_not_walked(monkeypatch: pytest.MonkeyPatch) -> None:
+    for i in range(24):
+        monkeypatch.setitem(GAINS, f"g{i}", 0.1 + i / 1000)
+        monkeypatch.setitem(COSTS_MS, f"g{i}", 1.0)
+    needed = parse_budgets(["psnr_db>=36.4"])
+    order: list[int] = []
+
+    def measure(in_float: object) -> object:
+        found = made(in_float)
+        if found.in_float not in seen:
+            order.append(len(found.in_float))
+            seen.add(found.in_float)
+        return found
+
+    seen: set[tuple[str, ...]] = set()
+    for name in ("b", "c"):
+        monkeypatch.setitem(GAINS, name, 0.0)
+    search = Search(list(GAINS), measure, needed, REFERENCE, by_value=True)
+    halved = search._halved
+    base = measure(())
+    search._sense(base)
+    order.clear()
+    found = halved(base, search._order())
+    assert found is not None and len(order) <= 8, "of 28 groups"
+    assert len(found.in_float) == 12 and all(one.holds for one in search._judged(found))
+
+
+def test_values_decide_where_default_lanes_are_chosen_by_them() -> None:
+    budgets = parse_budgets(["psnr_db>=41"])
+    by_bound = Search(list(GAINS), made, budgets, REFERENCE).run()
+    by_value = Search(list(GAINS), made, budgets, REFERENCE, by_value=True).run()
+    assert set(by_value.best.in_float) == {"b", "d"} < set(by_bound.best.in_float)
+    assert by_value.judged[0].bound < 41 <= by_value.judged[0].value and by_value.judged[0].holds
+
+
 def test_a_cost_budget_stops_what_accuracy_asks_and_the_best_found_is_told() -> None:
     outcome, _ = found_with("psnr_db>=43", "latency_ms<=11")
     assert outcome.verdict == "not met" and outcome.complete
