@@ -66,6 +66,7 @@ _OTHERS = (
     ("safetensors", "safetensors", "checkpoints and codes", _RUN),
     ("simplejpeg", "simplejpeg", "pictures", _RUN),
     ("cryptography", "cryptography", "signatures", "iast-export[sign]"),
+    ("distributed", "distributed", "--scheduler", "iast-export[cluster]"),
     ("tensorboard", "tensorboard", "training", "iast-export[train]"),
     ("tqdm", "tqdm", "training", "iast-export[train]"),
 )

@@ -63,6 +63,7 @@ class _Target(click.ParamType):  # type: ignore[type-arg]  # no generic in click
 PATH = _Path()
 TARGET = _Target()
 THREADS = click.IntRange(1, MOST_THREADS)
+WORKERS = click.IntRange(1, MOST_THREADS)
 BLOCKS = click.IntRange(2, MOST_BLOCKS)
 PICTURES = click.IntRange(1, MOST_PICTURES)
 SECONDS = click.IntRange(1, 7 * 24 * 3600)

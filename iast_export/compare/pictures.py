@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from iast_export.compare.sides import OpenBundle, Sides
+from iast_export.compare.sides import Sides
 from iast_export.environment import usable_cores
 from iast_export.lanes.lane import Lane
+from iast_export.lanes.opened import OpenBundle
 from iast_export.metrics.fidelity import psnr_db, ssim_content
 from iast_export.metrics.style import style_distance
 from iast_export.pictures.images import Rgb, center_square

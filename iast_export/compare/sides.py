@@ -4,86 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from iast_export.bundle.sealed import Seals
-from iast_export.bundle.styles import bundle_feeds
-from iast_export.errors import InputError, UsageError
-from iast_export.files.artifacts import sha256_file
-from iast_export.lanes.lane import Lane
-from iast_export.metrics.style import style_statistics
-from iast_export.pictures.images import center_square
+from iast_export.errors import InputError
+from iast_export.lanes.opened import OpenBundle
 from iast_export.pictures.imagesets import spread
-from iast_export.pictures.picture_reader import read_picture
-from iast_export.reports.base import MANIFEST_NAME
-from iast_export.reports.comparison import Side
-from iast_export.reports.manifest import LaneKey, Manifest, StyleEntry, load_manifest
-from iast_export.specs import REFERENCE, STYLE_ENCODER_SIDE_PX, Tier, find_tiers
-
-
-@dataclass(frozen=True)
-class OpenBundle:
-    """One of the two, every file held to its manifest."""
-
-    folder: Path
-    manifest: Manifest
-    seals: Seals
-
-    @classmethod
-    def of(cls, folder: Path) -> OpenBundle:
-        """The bundle in a folder.
-
-        Raises:
-            InputError: there is none, or a model was altered.
-        """
-        manifest = load_manifest(folder)
-        seals = Seals.of_bundle(folder, manifest)
-        seals.check_present()
-        return cls(folder, manifest, seals)
-
-    @property
-    def side(self) -> Side:
-        """What the report says of it."""
-        sha256 = sha256_file(self.folder / MANIFEST_NAME)
-        return Side(name=self.manifest.name, manifest_sha256=sha256)
-
-    @cached_property
-    def styles(self) -> dict[str, StyleEntry]:
-        """Its styles by id."""
-        return {style.id: style for style in self.manifest.styles}
-
-    @cached_property
-    def tiers(self) -> dict[str, Tier]:
-        """Its tiers by id."""
-        return {tier.id: tier for tier in self.manifest.depth_plan}
-
-    def lane(self, key: LaneKey) -> Lane:
-        """The lane of a runtime, precision and tier id."""
-        entry = self.manifest.lanes()[key]
-        runtime, precision, tier = key
-        path = self.folder / entry.path
-        return Lane(runtime, precision, self.tiers[tier], path, entry.sha256)
-
-    def feeds(self, style: str) -> dict[str, Any]:
-        """Every style input of the cut network in one of its styles."""
-        return bundle_feeds(self.manifest, self.seals, self.styles[style])
-
-    def statistics(self, style: str) -> NDArray[np.float64] | None:
-        """Of the artwork, from its thumbnail at the side that a style encoder sees; None: without.
-
-        Both bundles are judged by those of BASE: what a thumbnail lacks of its artwork, it lacks
-        for both.
-        """
-        thumbnail = self.styles[style].thumbnail
-        if thumbnail is None:
-            return None
-        rgb = read_picture(self.seals.read(self.folder / thumbnail), thumbnail)
-        return style_statistics(center_square(rgb, STYLE_ENCODER_SIDE_PX))
+from iast_export.reports.manifest import LaneKey
+from iast_export.specs import REFERENCE, find_tiers
 
 
 @dataclass(frozen=True)
@@ -179,11 +106,7 @@ def check_judged_apart(sides: Sides, set_sha256: str, name: str) -> None:
         UsageError: they did.
     """
     for side in sides.both:
-        if side.manifest.source.calibration_set_sha256 == set_sha256:
-            raise UsageError(
-                f"the pictures {name} calibrated {side.folder}",
-                "judge on pictures that calibrated nothing: --pictures SET",
-            )
+        side.check_judged_apart(set_sha256, name, "--pictures SET")
 
 
 def _beyond(one: OpenBundle, other: OpenBundle, tiers: Sequence[str]) -> tuple[str, ...]:

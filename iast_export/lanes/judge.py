@@ -113,7 +113,7 @@ def judge(lane: Lane, references: Sequence[Reference], judging: Judging) -> list
     with ThreadPoolExecutor(max_workers=usable_cores()) as pool:
         drawn = _draw(lane, [one.view for one in references], judging)
         jobs = [
-            pool.submit(_judge_picture, reference, picture, judging.scorers)
+            pool.submit(judge_picture, reference, picture, judging.scorers)
             for reference, picture in zip(references, drawn, strict=True)
         ]
     return [job.result() for job in jobs]
@@ -127,7 +127,8 @@ def _draw(lane: Lane, views: Sequence[View], judging: Judging) -> Iterator[Rgb]:
         yield picture
 
 
-def _judge_picture(reference: Reference, picture: Rgb, scorers: Scorers) -> PairScore:
+def judge_picture(reference: Reference, picture: Rgb, scorers: Scorers) -> PairScore:
+    """A picture of a view, judged against FP32's of the same."""
     view = reference.view
     return PairScore(
         content=view.pair.content,
