@@ -10,6 +10,7 @@ from iast_export.build.stage import Stage
 from iast_export.bundle.styles import feeds_of
 from iast_export.environment import machine_fingerprint, versions
 from iast_export.lanes.benchmark import BenchmarkOptions, benchmark
+from iast_export.lanes.timing import clock_of
 from iast_export.reports.base import BENCHMARK_PATH
 
 
@@ -28,7 +29,10 @@ def _outputs(build: Build) -> list[Path]:
 def _run(build: Build) -> None:
     _, picture = build.evaluation_pictures()[0]
     chosen = build.recipe.benchmark
-    options = BenchmarkOptions(threads=chosen.threads, warmup=chosen.warmup, blocks=chosen.blocks)
+    clock, clock_ns = clock_of(chosen.threads)
+    options = BenchmarkOptions(
+        chosen.threads, chosen.warmup, chosen.blocks, clock=clock, clock_ns=clock_ns
+    )
     feeds = feeds_of(build.styles[0], build.network.code_shapes)
     benchmark(build.lanes, picture, feeds, options, build.progress).save(
         build.root / BENCHMARK_PATH

@@ -185,6 +185,8 @@ def stylize(
             [
                 {"path": str(m.path), "content": m.content, "style": m.style, "tier": m.tier}
                 | {"runtime": m.runtime, "precision": m.precision, "reason": m.reason}
+                | {"accelerator": accelerator, "strength": strength}
+                | {"milliseconds": round(m.milliseconds, 3), "sheet": str(out / "sheet.png")}
                 for m in made
             ]
         )

@@ -2,13 +2,11 @@
 
 Where memory lies differs from process to process and makes one of two equal files a little faster
 than the other for as long as the process lives. So a round counts once, and who is opened first
-alternates. One thread is timed by the processor time that it takes, which another's work on a
-shared core does not lengthen; several threads by the clock, as they wait for each other.
+alternates. `lanes.timing.clock_of` says by which clock.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +16,7 @@ import numpy as np
 from iast_export.compare.sides import Sides
 from iast_export.files.apart import call_apart
 from iast_export.lanes.lane import Lane, timed_run
-from iast_export.lanes.timing import TimingOptions, time_in_turn
+from iast_export.lanes.timing import TimingOptions, clock_of, time_in_turn
 from iast_export.pictures.images import Rgb, center_square, to_tensor
 from iast_export.reports.comparison import Block
 from iast_export.reports.manifest import LaneKey
@@ -80,7 +78,7 @@ def time_lanes(
     """The process's half of `time_round`: per lane its blocks, of BASE and HEAD."""
     with np.load(inputs) as kept:
         fed = {name: kept[name] for name in kept.files}
-    clock_ns = time.process_time_ns if threads == 1 else time.perf_counter_ns
+    _, clock_ns = clock_of(threads)
     options = TimingOptions(threads, _WARMUP, _BLOCKS, budget_s=None, clock_ns=clock_ns)
     return [_time_lane(lane, fed, order, options) for lane in lanes]
 

@@ -144,6 +144,10 @@ def _notes(measured: BenchmarkReport | None, accepted: Baseline | None) -> tuple
         f"another machine than the baseline's, {what}"
         for what in unlike(measured, accepted.benchmark, MACHINE_FIELDS)
     ]
+    if measured.clock != accepted.benchmark.clock:
+        notes.append(
+            f"timed by the {measured.clock} clock, the baseline by {accepted.benchmark.clock}"
+        )
     for tool in sorted(set(measured.versions) | set(accepted.benchmark.versions)):
         now, then = measured.versions.get(tool), accepted.benchmark.versions.get(tool)
         if now != then:

@@ -16,7 +16,7 @@ from iast_export.files.artifacts import Progress, no_progress, sha256_file
 from iast_export.lanes.lane import Feeds, Lane, measure_peak_rss_bytes, open_runs
 from iast_export.lanes.timing import Samples, TimingOptions, speed_ratio, time_in_turn
 from iast_export.pictures.images import Rgb, center_square, to_tensor
-from iast_export.reports.benchmark import BenchmarkReport, BenchmarkRow
+from iast_export.reports.benchmark import BenchmarkReport, BenchmarkRow, ClockName
 
 
 @dataclass(frozen=True)
@@ -25,11 +25,13 @@ class BenchmarkOptions(TimingOptions):
 
     Attributes:
         memory: whether to measure peak memory, in processes of its own.
+        clock: what `clock_ns` is, for the report.
     """
 
     warmup: int = 3
     budget_s: float | None = 6.0
     memory: bool = True
+    clock: ClockName = "wall"
 
 
 def benchmark(
@@ -64,7 +66,9 @@ def benchmark(
         rows.update(_measure(group, center_square(content, tier.max_side_px), feeds, used, memory))
     progress("benchmark", len(rows), len(lanes))
     ordered = tuple(rows[lane] for lane in lanes)
-    return BenchmarkReport(machine=machine_fingerprint(), versions=versions(), rows=ordered)
+    return BenchmarkReport(
+        machine=machine_fingerprint(), versions=versions(), clock=used.clock, rows=ordered
+    )
 
 
 def _measure(

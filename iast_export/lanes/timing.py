@@ -14,7 +14,7 @@ import numpy as np
 from iast_export.errors import CannotJudgeError, InputError, UsageError
 from iast_export.metrics.bootstrap import Interval, Resampling, central_interval, medians
 from iast_export.metrics.summaries import p90_ms
-from iast_export.reports.benchmark import Ratio
+from iast_export.reports.benchmark import ClockName, Ratio
 
 K = TypeVar("K")
 Clock = Callable[[], int]
@@ -72,6 +72,17 @@ class TimingOptions:
     budget_s: float | None = 15.0
     min_blocks: int = 5
     clock_ns: Clock = time.perf_counter_ns
+
+
+def clock_of(threads: int) -> tuple[ClockName, Clock]:
+    """What times a session of so many threads.
+
+    One thread by the processor time that it takes, which another's work on a shared core does not
+    lengthen; several by the clock on the wall, as they wait for each other.
+    """
+    if threads == 1:
+        return "processor", time.process_time_ns
+    return "wall", time.perf_counter_ns
 
 
 def time_in_turn(runs: Mapping[K, Run], options: TimingOptions) -> dict[K, Samples]:

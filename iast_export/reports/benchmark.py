@@ -10,6 +10,9 @@ from iast_export.files.paths import MANIFEST_NAME as MANIFEST_NAME
 from iast_export.reports.base import Milliseconds, Model, Positive, Report, Sha256
 from iast_export.specs import Precision, Runtime
 
+# Processor time is what the work takes; time on the wall has in it what else the machine does.
+ClockName = Literal["wall", "processor"]
+
 
 class Ratio(Model):
     """FP32 time over this time, with its bootstrap interval: above 1 is faster than FP32."""
@@ -49,10 +52,14 @@ class BenchmarkRow(Model):
 
 
 class BenchmarkReport(Report):
-    """reports/benchmark.json; `machine` is `environment.machine_fingerprint()`."""
+    """reports/benchmark.json; `machine` is `environment.machine_fingerprint()`.
+
+    `clock`: by which every row was timed.
+    """
 
     made_by = "bench"
     schema_version: Literal[2] = 2
     machine: dict[str, str | int | list[str]]
     versions: dict[str, str] = Field(default_factory=dict)
+    clock: ClockName = "wall"
     rows: tuple[BenchmarkRow, ...] = Field(min_length=1)

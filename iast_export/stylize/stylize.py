@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -64,7 +65,12 @@ _SHEET = "sheet.png"
 
 @dataclass(frozen=True)
 class Picture:
-    """One picture that was written; `reason` says why by this runtime, if not the usual one."""
+    """One picture that was written.
+
+    Attributes:
+        milliseconds: that it took to draw and to write, by the clock on the wall.
+        reason: why by this runtime, if not the usual one.
+    """
 
     path: Path
     content: str
@@ -72,6 +78,7 @@ class Picture:
     tier: str
     runtime: str
     precision: Precision
+    milliseconds: float
     reason: str = ""
 
 
@@ -518,7 +525,7 @@ def stylize(
             row = [thumbnail(rgb)]
             for name, code in codes:
                 progress("stylize", len(written), len(paths))
-                path = paths[content, name]
+                path, start_s = paths[content, name], time.perf_counter()
                 if beyond:
                     tier = engine.tiers[-1]
                     row.append(run.save(path, chosen, rgb, code, strength))
@@ -527,7 +534,8 @@ def stylize(
                     save_png(path, image)
                     row.append(thumbnail(image))
                 lane = chosen.target.name, chosen.precision(tier)
-                written.append(Picture(path, content.stem, name, tier.id, *lane, reason))
+                took_ms = 1e3 * (time.perf_counter() - start_s)
+                written.append(Picture(path, content.stem, name, tier.id, *lane, took_ms, reason))
             rows.append(row)
     progress("stylize", len(written), len(written))
     _save_sheet(out, rows, contents, names)
@@ -565,12 +573,12 @@ def _together(
             row = [thumbnail(rgb)]
             for name, code in codes:
                 progress("stylize", len(written), len(paths))
+                path, start_s = paths[content, name], time.perf_counter()
                 image = run.draw(rgb, code, strength, moments[name])
-                save_png(paths[content, name], image)
+                save_png(path, image)
+                took_ms = 1e3 * (time.perf_counter() - start_s)
                 row.append(thumbnail(image))
-                written.append(
-                    Picture(paths[content, name], content.stem, name, tier.id, *lane, reason)
-                )
+                written.append(Picture(path, content.stem, name, tier.id, *lane, took_ms, reason))
             rows.append(row)
     progress("stylize", len(written), len(written))
     return written, rows

@@ -143,6 +143,32 @@ def test_a_sound_lane_is_the_default_without_a_word() -> None:
     assert lane_warnings(*reports(sound)) == []
 
 
+@pytest.mark.parametrize(
+    ("int8", "chosen"),
+    [
+        # As found on a busy machine: intervals that overlap, and a lane 1.5 times as fast.
+        ((3.06, 4.08, 5.07), "int8"),
+        ((2.50, 2.78, 3.50), "dynamic_int8"),
+        ((2.77, 2.78, 2.79), "dynamic_int8"),
+        ((2.79, 2.80, 2.81), "int8"),
+    ],
+)
+def test_how_wide_an_interval_is_does_not_choose(
+    int8: tuple[float, float, float], chosen: Precision
+) -> None:
+    closer = (timed("dynamic_int8", (2.46, 2.65, 3.41)), judged("dynamic_int8", 46.0))
+    found = reports((timed("int8", int8), judged("int8", 45.0)), closer)
+    assert default_lanes(bundle_figures(*found)) == {("litert", "d1-32px"): chosen}
+    lines = lane_warnings(*found)
+    if chosen == "int8":
+        assert lines == []
+    else:
+        assert lines == [
+            "LiteRT at d1-32px draws in dynamic INT8 unasked: at 2.65x FP32's speed as fast as "
+            "INT8 at 2.78x, and closer to FP32, 46.0 for 45.0 dB"
+        ]
+
+
 def test_a_network_that_int8_gains_nothing_on_builds_says_so_and_stays_float(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -221,6 +247,8 @@ def test_stylize_takes_the_default_of_each_tier_and_says_which(
     command = ["stylize", str(small_bundle), "--content", str(content), "--style", style, "--json"]
     assert run([*command, "--out", str(tmp_path), "--scale-down"]) == 0
     (made,) = json.loads(capsys.readouterr().out)
+    assert made["strength"] == 1.0 and made["milliseconds"] > 0
+    assert made["sheet"] == str(tmp_path / "sheet.png") and made["accelerator"] == "cpu"
     assert made["precision"] == load_defaults(small_bundle)["litert", made["tier"]]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import time
 from collections.abc import Callable
 
 import numpy as np
@@ -11,7 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from iast_export.errors import CannotJudgeError, InputError, UsageError
-from iast_export.lanes.timing import Samples, TimingOptions, ratio_interval, time_in_turn
+from iast_export.lanes.timing import (
+    Samples,
+    TimingOptions,
+    clock_of,
+    ratio_interval,
+    time_in_turn,
+)
 from iast_export.metrics.summaries import P90_MIN_SAMPLES, p90_ms
 
 
@@ -156,3 +163,8 @@ def test_things_measured_apart_are_not_compared() -> None:
         ratio_interval(one, two)
     with pytest.raises(CannotJudgeError, match="two blocks"):
         ratio_interval(Samples((), ((1.0, 1.0),)), Samples((), ((1.0, 1.0),)))
+
+
+def test_one_thread_is_timed_by_processor_time_and_several_on_the_wall() -> None:
+    assert clock_of(1) == ("processor", time.process_time_ns)
+    assert clock_of(2) == ("wall", time.perf_counter_ns)
