@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -140,10 +142,49 @@ def test_the_bundle_is_built_first_where_a_command_is_given(machine: Machine) ->
     assert (machine.work / "made").is_dir()
 
 
+def test_a_base_bundle_is_compared_with_and_needs_no_baseline(machine: Machine) -> None:
+    shutil.copytree(machine.work / "b", machine.work / "base")
+    given = {"bundle": "b", "rules": "rules.toml", "base_bundle": "base"}
+    assert act(machine, **given).returncode == 0
+    junit = ElementTree.parse(machine.work / "iast-gate" / "gate.xml")
+    assert "compare" in ElementTree.tostring(junit.getroot(), "unicode")
+    assert (machine.work / "iast-gate" / "comparison.json").is_file()
+
+
+def test_a_base_bundle_that_is_better_fails_the_job_with_the_comparisons_code(
+    machine: Machine,
+) -> None:
+    shutil.copytree(machine.work / "b", machine.work / "base")
+    manifest = machine.work / "b" / "manifest.json"
+    said = json.loads(manifest.read_text())
+    said["styles"] = said["styles"][:1]
+    manifest.write_text(json.dumps(said))
+    done = act(machine, bundle="b", rules="rules.toml", base_bundle="base")
+    assert done.returncode == 7, done.stderr
+    assert "compare: lanes and styles" in machine.summary.read_text(encoding="utf-8")
+
+
+def test_a_base_bundle_that_is_not_there_is_no_verdict(machine: Machine) -> None:
+    assert act(machine, bundle="b", base_bundle="nowhere").returncode == 3
+    summary = machine.summary.read_text(encoding="utf-8")
+    assert "no verdict (exit 3)" in summary and "nowhere" in summary
+
+
+def test_the_time_of_a_comparison_and_the_rules_reach_it(machine: Machine) -> None:
+    machine.stand_in("iast-export", 'echo "$@" >>"$HOME/asked.txt"; exit 7')
+    act(machine, **GOOD, base_bundle="base", compare_minutes="3")
+    (asked,) = (machine.home / "asked.txt").read_text().splitlines()
+    wanted = "compare --out iast-gate/comparison.json --minutes 3 --rules rules.toml -- base b"
+    assert asked == wanted
+
+
 @pytest.mark.parametrize(
     ("inputs", "wanted"),
     [
         ({}, "/tool"),
+        ({"base_bundle": "base"}, "/tool[run]"),
+        ({"base_bundle": "base", "public_key": "key.pem"}, "/tool[run,sign]"),
+        ({"base_bundle": "base", "build": "true"}, "/tool[build]"),
         ({"build": "true"}, "/tool[build]"),
         ({"public_key": "key.pem"}, "/tool[sign]"),
         ({"build": "true", "public_key": "key.pem"}, "/tool[build,sign]"),
@@ -257,6 +298,16 @@ def test_the_gitlab_job_judges_and_keeps_its_files(rules: str, code: int, machin
     junit = GITLAB["artifacts"]["reports"]["junit"].replace("$IAST_RESULTS", "iast-gate")
     assert ElementTree.parse(machine.work / junit).findall(".//testcase")
     assert GITLAB["artifacts"]["when"] == "always"
+
+
+def test_the_gitlab_job_compares_with_a_base_bundle(machine: Machine) -> None:
+    shutil.copytree(machine.work / "b", machine.work / "base")
+    given = {"IAST_SOURCE": "x", "IAST_BUNDLE": "b", "IAST_RULES": "rules.toml"}
+    done = gitlab(machine, {**given, "IAST_BASE_BUNDLE": "base"})
+    assert done.returncode == 0, done.stderr
+    assert (machine.work / "iast-gate" / "comparison.json").is_file()
+    gone = gitlab(machine, {**given, "IAST_BASE_BUNDLE": "gone", "IAST_RESULTS": "other"})
+    assert gone.returncode == 3 and not (machine.work / "other" / "gate.xml").exists()
 
 
 def test_the_gitlab_job_asks_for_what_it_needs(machine: Machine) -> None:
