@@ -21,18 +21,31 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+    from torch import nn
+
     from iast_export.compare import CompareOptions
     from iast_export.lanes.golden_check import GoldenOutcome
     from iast_export.pictures.images import Rgb
     from iast_export.reports.benchmark import BenchmarkReport
     from iast_export.reports.comparison import ComparisonReport
+    from iast_export.reports.evaluation import EvaluationReport
     from iast_export.reports.manifest import Manifest
     from iast_export.reports.verdict import Verdict
     from iast_export.reports.verify import VerifyReport
     from iast_export.specs import Accelerator, Precision
     from iast_export.stylize.stylize import Engines, Oversize
 
-__all__ = ["Bundle", "BundleReport", "build", "compare", "gate"]
+__all__ = [
+    "Bundle",
+    "BundleReport",
+    "build",
+    "compare",
+    "evaluate",
+    "gate",
+    "quantize_network",
+]
 
 PathLike: TypeAlias = str | os.PathLike[str]
 Progress: TypeAlias = Callable[[str, int, int], None]
@@ -194,6 +207,100 @@ def build(
     )
     run_stages(Build(request, progress or no_progress))
     return Bundle(out)
+
+
+def quantize_network(
+    network: nn.Module,
+    *,
+    out: PathLike,
+    program: PathLike | None = None,
+    recipe: PathLike | None = None,
+    calibration: str | None = None,
+    progress: Progress | None = None,
+) -> Bundle:
+    """A network that is an object, built: one picture in, one of the same size out.
+
+    It is exported to a file, since the converter works in a process of its own, which the object
+    can't reach; so its class may stand in a notebook. A network that takes codes of a style needs
+    more than a file tells: give `build` its `network="module:factory"`.
+
+    Args:
+        network: forward of float32 [1, 3, H, W] RGB in [0, 1] to the same shape; left as it is.
+        out: the bundle's folder.
+        program: where the exported program (`.pt2`) stays, for verbs that want `--checkpoint`;
+            None: it is deleted.
+        recipe: as of `build`.
+        calibration: as of `build`.
+        progress: as of `build`.
+
+    Raises:
+        UsageError: no module, or a package is missing.
+        InputError: the network takes no picture, or torch.export can't follow its code.
+        IastExportError: see `build`.
+    """
+    import tempfile
+
+    from iast_export.environment import require_build
+    from iast_export.errors import UsageError
+
+    require_build()
+    from torch import nn
+
+    from iast_export.network.programs import save_program
+
+    if not isinstance(network, nn.Module) or hasattr(network, "code_shapes"):
+        raise UsageError(
+            f"a {type(network).__name__} is no module of one picture alone",
+            'call build(network="module:factory"), which the converter\'s process can load',
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "network.pt2" if program is None else Path(program)
+        save_program(network, path)
+        return build(path, out=out, recipe=recipe, calibration=calibration, progress=progress)
+
+
+def evaluate(
+    bundle: Bundle | PathLike,
+    *,
+    contents: str,
+    out: PathLike,
+    styles: str | None = None,
+    shard: str | None = None,
+    executor: Executor | None = None,
+    progress: Progress | None = None,
+) -> EvaluationReport | None:
+    """Every photograph in every style by every lane, judged once; what is judged is not again.
+
+    Args:
+        bundle: to judge.
+        contents: set, set file or folder of photographs.
+        out: folder of the run: plan, rows, report.
+        styles: the same of artworks; None: the bundle's own.
+        shard: such as "2/7": that part alone.
+        executor: who works, whose workers see the same folders; None: a process for each core,
+            which a script must guard itself from with `if __name__ == "__main__"`.
+        progress: told of pictures.
+
+    Returns:
+        The report, where pictures may have failed (`failures`); None of a shard alone.
+
+    Raises:
+        UsageError: no such shard, pictures that calibrated, or styles that the bundle can't take.
+        InputError: the bundle or the folder of pictures is unreadable, or `out` is another run's.
+        ToolError: a runtime refuses a file, or the workers are gone.
+    """
+    from iast_export.environment import usable_cores
+    from iast_export.evaluate import WHOLE, sum_up
+    from iast_export.evaluate import evaluate as judge
+    from iast_export.evaluate.engines import given, processes
+    from iast_export.evaluate.plan import parse_shard, plan_run
+    from iast_export.files.artifacts import no_progress
+
+    part = WHOLE if shard is None else parse_shard(shard)
+    engine = processes(usable_cores()) if executor is None else given(executor)
+    run = plan_run(_folder(bundle), contents, styles)
+    judge(run, Path(out), engine, part, progress or no_progress)
+    return sum_up(Path(out)) if part == WHOLE else None
 
 
 def gate(

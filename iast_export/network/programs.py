@@ -7,6 +7,7 @@ artwork, which no such file says; what is missing is said then.
 from __future__ import annotations
 
 import copy
+import io
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from iast_export.errors import InputError
-from iast_export.files.artifacts import read_bytes
+from iast_export.files.artifacts import read_bytes, write_atomic
 from iast_export.files.notes import note
 from iast_export.files.texts import visible
 from iast_export.network.file_kinds import EXPORTED, TORCHSCRIPT, FileKind, kind_of
@@ -29,6 +30,8 @@ PROGRAM = "iast_export.network.programs:network_of_file"
 PROGRAM_SUFFIXES = (".pt", ".pt2", ".pth", ".ts", ".torchscript")
 _MULTIPLES = (1, 2, 4, 8, 16, 32, 64)
 _SIZE_PX = 128
+# Of the picture that a module is exported with; chosen: unlike, as equal sides would be one.
+_EXAMPLE_PX = (64, 96)
 _FULL_LEVELS = 8.0
 _SIGNED = 1.01
 _ADAPTER = (
@@ -86,6 +89,31 @@ def network_of_file(checkpoint: Path | None) -> Program:
         )
     module = _of_script(checkpoint, name) if kind is TORCHSCRIPT else _of_export(checkpoint, name)
     return Program(module, name)
+
+
+def save_program(module: nn.Module, path: Path) -> None:
+    """Writes a module of one picture as an exported program, whose sides are free but for a step.
+
+    Args:
+        module: forward([1, 3, H, W]) to the same shape; copied, and set to evaluate.
+        path: `.pt2`, from where `network_of_file` takes it in whatever process.
+
+    Raises:
+        InputError: it takes no picture, or torch.export can't follow its code.
+    """
+    name, frozen = type(module).__name__, copy.deepcopy(module).eval().requires_grad_(False)
+    step = Program(frozen, name).size_multiple_px
+    height, width = (step * max(2, -(-side // step)) for side in _EXAMPLE_PX)
+    free = (torch.export.Dim(side) for side in ("height", "width"))
+    sides = {
+        axis: side if step == 1 else step * side for axis, side in zip((2, 3), free, strict=True)
+    }
+    stream = io.BytesIO()
+    with calling(f"exporting {name}"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        example = torch.full((1, 3, height, width), 0.5)
+        torch.export.save(torch.export.export(frozen, (example,), dynamic_shapes=(sides,)), stream)
+    write_atomic(path, stream.getvalue())
 
 
 def _kind(path: Path) -> FileKind:

@@ -15,8 +15,9 @@ from torch import Tensor, nn
 from iast_export.build.export import export_tier
 from iast_export.build.request import Request
 from iast_export.errors import InputError, UsageError
+from iast_export.library import quantize_network
 from iast_export.network.adapters import load_network
-from iast_export.network.programs import PROGRAM
+from iast_export.network.programs import PROGRAM, network_of_file, save_program
 from iast_export.specs import Tier
 from tests.network_mistakes import Transfer
 from tests.tiny_networks import OneStyleTransfer, one_style_factory
@@ -130,3 +131,24 @@ def test_a_program_is_asked_for_as_network_or_as_checkpoint(tmp_path: Path) -> N
     torch.save({}, plain)
     with pytest.raises(InputError, match=r"is a file of torch\.save, a TorchScript file"):
         load_network(PROGRAM, plain)
+
+
+@pytest.mark.parametrize("module", [one_style_factory(None).module, nn.Conv2d(3, 3, 3, padding=1)])
+def test_a_module_in_memory_becomes_a_program_of_any_size(
+    module: nn.Module, tmp_path: Path
+) -> None:
+    path = tmp_path / "net.pt2"
+    save_program(module.train(), path)
+    assert module.training
+    found = network_of_file(path)
+    picture = torch.rand(1, 3, 48, 72)
+    with torch.no_grad():
+        assert torch.allclose(found.cut(1)(picture), module.eval()(picture), atol=1e-6)
+
+
+def test_a_module_that_takes_no_picture_alone_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError):
+        save_program(nn.Bilinear(3, 3, 3), tmp_path / "net.pt2")
+    with pytest.raises(UsageError, match="no module of one picture alone"):
+        quantize_network(object(), out=tmp_path / "made")  # type: ignore[arg-type]
+    assert not list(tmp_path.iterdir())
