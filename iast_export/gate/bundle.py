@@ -16,6 +16,7 @@ from iast_export.gate.integrity import (
 )
 from iast_export.gate.recompute import check_figures
 from iast_export.gate.shapes import check_shapes
+from iast_export.gate.statistics import check_statistics
 from iast_export.reports.base import BENCHMARK_PATH, CONVERT_PATH, QUANTIZE_PATH, VERIFY_PATH
 from iast_export.reports.benchmark import BenchmarkReport
 from iast_export.reports.convert import ConvertReport
@@ -37,7 +38,8 @@ def check_bundle(
         InputError: reports/quantize.json or convert.json is unreadable or altered.
     """
     checks, contents, others = check_files(folder, manifest)
-    checks += check_contract(folder, manifest, others) + check_shapes(folder, manifest)
+    checks += check_contract(folder, manifest, others)
+    checks += check_shapes(folder, manifest) + check_statistics(folder, manifest)
     quantized, converted = folder / QUANTIZE_PATH, folder / CONVERT_PATH
     if quantized.is_file():
         report = QuantizeReport.load(quantized)
