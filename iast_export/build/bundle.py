@@ -54,7 +54,7 @@ def _outputs(build: Build) -> list[Path]:
     thumbnails = [layout.thumbnail(one.id) for one in build.styles]
     landmarks = [layout.landmarks] if build.recipe.bundle.landmarks is not None else []
     goldens = [path for tier in build.tiers for path in layout.goldens(tier)]
-    pages = [layout.manifest, build.root / HTML_PATH]
+    pages = [layout.notice, layout.manifest, build.root / HTML_PATH]
     return [*styles, *thumbnails, *landmarks, *goldens, *pages]
 
 

@@ -327,7 +327,17 @@ class Build:
         )
         own = self.recipe.bundle.landmarks
         landmarks = Path(own) if own else None
-        return BundleFacts(network, self.tiers, self.styles, source, landmarks)
+        styles, licence = self.styles, self._checkpoint_licence()
+        return BundleFacts(network, self.tiers, styles, source, landmarks, licence)
+
+    def _checkpoint_licence(self) -> str:
+        """As the card beside the checkpoint says; "" without a card."""
+        from iast_export.network.checkpoint import card_path, load_card
+
+        file = self.checkpoint_file
+        if file is None or not card_path(file).is_file():
+            return ""
+        return str(load_card(file)["licence"])
 
 
 def seals_of(build: Build) -> Seals:

@@ -13,13 +13,19 @@ from iast_export.specs import Tier, style_codes_of
 
 @dataclass(frozen=True)
 class BundleFacts:
-    """Network, tiers, styles and source of a bundle; `landmarks` is a model of the user's own."""
+    """Network, tiers, styles and source of a bundle.
+
+    Attributes:
+        landmarks: a model of the user's own.
+        checkpoint_licence: as the card beside the checkpoint says; "" without one.
+    """
 
     network: NetworkFacts
     tiers: Sequence[Tier]
     styles: Sequence[Style]
     source: SourceFacts
     landmarks: Path | None = None
+    checkpoint_licence: str = ""
 
     @property
     def encodes(self) -> bool:

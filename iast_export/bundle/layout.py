@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from iast_export.families import FAMILIES
-from iast_export.files.paths import MANIFEST_NAME
+from iast_export.files.paths import MANIFEST_NAME, NOTICE_NAME
 from iast_export.reports.search import infix
 from iast_export.specs import (
     GOLDEN_LANES,
@@ -50,6 +50,11 @@ class Layout:
     def manifest(self) -> Path:
         """The contract over all other files."""
         return self.root / MANIFEST_NAME
+
+    @property
+    def notice(self) -> Path:
+        """Whose work is in the bundle."""
+        return self.root / NOTICE_NAME
 
     @property
     def models(self) -> Path:

@@ -8,12 +8,13 @@ from pathlib import Path
 from iast_export import __version__
 from iast_export.bundle.facts import BundleFacts
 from iast_export.bundle.layout import Layout, ModelFile
+from iast_export.bundle.notice import entry_of, notice_of
 from iast_export.bundle.sealed import Seals
 from iast_export.bundle.shaped import load_shapes
 from iast_export.bundle.styles import Style
 from iast_export.errors import InputError
 from iast_export.families import FAMILIES
-from iast_export.files.artifacts import read_bytes, sha256_bytes, sha256_file
+from iast_export.files.artifacts import read_bytes, sha256_bytes, sha256_file, write_atomic
 from iast_export.formats.minimum_runtime import minimum_runtime
 from iast_export.reports.base import CONVERT_PATH, QUANTIZE_PATH, REPORT_PATHS
 from iast_export.reports.convert import ConvertReport
@@ -41,18 +42,16 @@ from iast_export.specs import (
 )
 
 
-def write_manifest(
-    layout: Layout,
-    facts: BundleFacts,
-    golden: Sequence[GoldenEntry],
-    statistics: Mapping[Tier, TierStatistics],
-) -> None:
-    """Writes the manifest over the files that are there; the same inputs give the same bytes.
+def write_manifest(layout: Layout, facts: BundleFacts, golden: Sequence[GoldenEntry]) -> None:
+    """Writes the notice, and the manifest over all files; the same inputs give the same bytes.
 
     Raises:
         InputError: a file that the bundle must hold is missing.
     """
     files, reshaped = _model_files(layout, facts), _reshaped(layout, facts)
+    styles = tuple(_style_entry(layout, style) for style in facts.styles)
+    notice = notice_of(layout.name, facts.source, styles, facts.checkpoint_licence)
+    write_atomic(layout.notice, notice)
     Manifest(
         name=layout.name,
         created_by=f"iast-export {__version__}",
@@ -76,10 +75,11 @@ def write_manifest(
             pad_to=PadTo(litert=PadTo().onnxruntime) if reshaped else PadTo(),
         ),
         postprocess=Postprocess(),
-        styles=tuple(_style_entry(layout, style) for style in facts.styles),
+        styles=styles,
         golden=tuple(golden),
         source=facts.source,
         reports=REPORT_PATHS,
+        notice=entry_of(notice, facts.checkpoint_licence),
     ).save(layout.manifest)
 
 

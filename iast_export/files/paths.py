@@ -10,6 +10,7 @@ from iast_export.errors import InputError, UsageError
 
 STAGES_DIR = ".stages"
 MANIFEST_NAME = "manifest.json"
+NOTICE_NAME = "NOTICE"
 # Folders of a bundle that verbs write to; what lies elsewhere in it is never overwritten or
 # deleted.
 MADE_FOLDERS = (
@@ -54,7 +55,12 @@ def all_inside(root: Path, names: Iterable[str]) -> bool:
 def is_made_place(root: Path, name: str) -> bool:
     """Whether a relative path is one that verbs write to, and stays inside."""
     first, _, rest = name.partition("/")
-    return all_inside(root, [name]) and (first in MADE_FOLDERS if rest else name == MANIFEST_NAME)
+    return all_inside(root, [name]) and (first in MADE_FOLDERS if rest else _is_top(name))
+
+
+def _is_top(name: str) -> bool:
+    """Whether it is a file that verbs write beside those folders."""
+    return name in (MANIFEST_NAME, NOTICE_NAME) or name.startswith(f"{NOTICE_NAME}-")
 
 
 def check_folders(root: Path) -> None:

@@ -196,6 +196,17 @@ class StyleEntry(Model):
         return self
 
 
+class NoticeEntry(Model):
+    """The text that says whose work is in the bundle; `checkpoint_licence` is of its weights.
+
+    "" where no card beside the checkpoint says it.
+    """
+
+    path: RelativePath
+    sha256: Sha256
+    checkpoint_licence: str = ""
+
+
 class GoldenEntry(Model):
     """A picture and what the bundle's models made of it; `outputs` keys are `RUNTIME-PRECISION`.
 
@@ -279,6 +290,7 @@ class Manifest(Report):
     golden: tuple[GoldenEntry, ...]
     source: SourceFacts
     reports: dict[str, RelativePath]
+    notice: NoticeEntry | None = None
 
     @property
     def depth_plan(self) -> tuple[Tier, ...]:
@@ -286,7 +298,9 @@ class Manifest(Report):
         return tuple(Tier(entry.depth, entry.max_side_px) for entry in self.tiers)
 
     def hashes(self) -> dict[str, str]:
-        """SHA-256 of every file that an app loads, by path: models, styles, thumbnails, goldens."""
+        """SHA-256 of every file that an app carries, by path: models, styles, thumbnails, goldens
+        and the notice.
+        """
         return dict(self._listed())
 
     def lanes(self) -> dict[LaneKey, FileEntry]:
@@ -310,6 +324,8 @@ class Manifest(Report):
                 yield style.thumbnail, style.thumbnail_sha256
         for golden in self.golden:
             yield from golden.sha256.items()
+        if self.notice is not None:
+            yield self.notice.path, self.notice.sha256
 
     @model_validator(mode="after")
     def _one_hash_each(self) -> Self:

@@ -13,8 +13,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from iast_export.bundle.claims import working
+from iast_export.bundle.notice import entry_of, notice_of
 from iast_export.bundle.sealed import Seals
 from iast_export.bundle.styles import Codes, check_finite, pack, style_id
 from iast_export.errors import InputError, UsageError
@@ -309,7 +311,14 @@ def _replace_manifest(folder: Path, manifest: Manifest, styles: Sequence[StyleEn
     Raises:
         InputError: another process changed the manifest since it was read.
     """
-    changed = manifest.model_copy(update={"styles": tuple(styles)})
+    update: dict[str, Any] = {"styles": tuple(styles)}
+    if manifest.notice is not None:
+        licence = manifest.notice.checkpoint_licence
+        text = notice_of(manifest.name, manifest.source, styles, licence)
+        update["notice"] = entry_of(text, licence, renamed=True)
+        _check_places(folder, {update["notice"].path: text})
+        write_atomic(folder / update["notice"].path, text)
+    changed = manifest.model_copy(update=update)
     data = Manifest.model_validate_json(changed.to_json(), strict=True).to_json()
     if load_manifest(folder) != manifest:
         raise InputError(f"{folder / MANIFEST_NAME} was changed meanwhile", "run it again")
