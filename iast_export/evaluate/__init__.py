@@ -66,11 +66,10 @@ def evaluate(
     done = _judged(out, run.plan)
     pairs = sum(len(held) for _, held in pairs_of(run.plan, shard))
     total, failed = pairs * len(run.plan.tiers), Counter[str]()
-    tasks = list(_tasks(run, shard, done))
-    count = total - sum(len(task.contents) for task in tasks)
+    count = total - sum(len(task.contents) for task in _tasks(run, shard, done))
     with writing(out / f"rows-{shard.name}.jsonl") as rows:
         progress("evaluate", count, total)
-        for task, lines in results(tasks, engine):
+        for task, lines in results(_tasks(run, shard, done), engine):
             rows.add(lines)
             failed.update(
                 row["failed"]["kind"] for row in map(json.loads, lines) if "failed" in row

@@ -29,7 +29,7 @@ from iast_export.files.artifacts import (
     sha256_bytes,
     write_atomic,
 )
-from iast_export.files.paths import check_folders
+from iast_export.files.paths import NOTICE_NAME, check_folders
 from iast_export.files.texts import shown, visible
 from iast_export.metrics.style import style_distance, style_statistics
 from iast_export.network import safetensors_file
@@ -38,7 +38,7 @@ from iast_export.pictures.images import Rgb, center_square, encode_png, load_ima
 from iast_export.pictures.imagesets import load_set
 from iast_export.recipe import load_recipe
 from iast_export.reports.base import MANIFEST_NAME
-from iast_export.reports.manifest import Manifest, StyleEntry, load_manifest
+from iast_export.reports.manifest import Manifest, NoticeEntry, StyleEntry, load_manifest
 from iast_export.specs import (
     REFERENCE,
     STRENGTH,
@@ -313,11 +313,7 @@ def _replace_manifest(folder: Path, manifest: Manifest, styles: Sequence[StyleEn
     """
     update: dict[str, Any] = {"styles": tuple(styles)}
     if manifest.notice is not None:
-        licence = manifest.notice.checkpoint_licence
-        text = notice_of(manifest.name, manifest.source, styles, licence)
-        update["notice"] = entry_of(text, licence, renamed=True)
-        _check_places(folder, {update["notice"].path: text})
-        write_atomic(folder / update["notice"].path, text)
+        update["notice"] = _write_notice(folder, manifest, manifest.notice, styles)
     changed = manifest.model_copy(update=update)
     data = Manifest.model_validate_json(changed.to_json(), strict=True).to_json()
     if load_manifest(folder) != manifest:
@@ -328,6 +324,23 @@ def _replace_manifest(folder: Path, manifest: Manifest, styles: Sequence[StyleEn
     remove_made(
         folder, {path: digest for path, digest in manifest.hashes().items() if path not in kept}
     )
+
+
+def _write_notice(
+    folder: Path, manifest: Manifest, old: NoticeEntry, styles: Sequence[StyleEntry]
+) -> NoticeEntry:
+    """The notice of these styles, under the one of its two names that the manifest does not list.
+
+    Raises:
+        InputError: a file that no bundle lists is there.
+    """
+    text = notice_of(manifest.name, manifest.source, styles, old.checkpoint_licence)
+    if sha256_bytes(text) == old.sha256:
+        return old
+    new = entry_of(text, old.checkpoint_licence, renamed=old.path == NOTICE_NAME)
+    _check_places(folder, {new.path: text})
+    write_atomic(folder / new.path, text)
+    return new
 
 
 def _keep_fresh(folder: Path, manifest: Manifest, changed: Manifest, data: bytes) -> None:

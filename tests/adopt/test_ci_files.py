@@ -160,7 +160,7 @@ def test_a_base_bundle_that_holds_more_fails_the_job_with_the_comparisons_code(
     said["styles"].append({**said["styles"][0], "id": "another"})
     manifest.write_text(json.dumps(said))
     assert act(machine, bundle="b", rules="rules.toml", base_bundle="base").returncode == 7
-    assert "compare: lanes and styles" in machine.summary.read_text(encoding="utf-8")
+    assert "style another" in machine.summary.read_text(encoding="utf-8")
 
 
 def test_a_base_bundle_that_is_not_there_is_no_verdict(machine: Machine) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from iast_export.bundle.notice import entry_of, notice_of
 from iast_export.files.artifacts import sha256_file
-from iast_export.gate import gate
+from iast_export.library import gate
 from iast_export.reports.manifest import SourceFacts, StyleEntry, ToolFacts, load_manifest
 from iast_export.stylize.style_add import NewStyle, add_style
 
