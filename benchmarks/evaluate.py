@@ -167,15 +167,17 @@ def _clustered(run: Run, folder: Path) -> None:
     """A cluster of three workers, of which the first is killed a third and two thirds through."""
     from distributed import LocalCluster
 
-    cluster = LocalCluster(n_workers=3, threads_per_worker=1, dashboard_address=None)
+    # Any free port: nobody looks at its pages.
+    cluster = LocalCluster(n_workers=3, threads_per_worker=1, dashboard_address=":0")
     with cluster, dask(cluster.scheduler_address) as engine:
-        left = [1 / 3, 2 / 3]
+        left, killed = [1 / 3, 2 / 3], list[int]()
 
         def kill(what: str, done: int, total: int) -> None:
             if left and done >= left[0] * total:
                 left.pop(0)
-                worker = next(one for one in cluster.workers.values() if one.process.is_alive())
-                os.kill(worker.process.pid, signal.SIGKILL)
+                pids = [worker.pid for worker in cluster.workers.values() if worker.pid]
+                killed.append(next(pid for pid in pids if pid not in killed))
+                os.kill(killed[-1], signal.SIGKILL)
 
         evaluate(run, folder, engine, progress=kill)
         assert not left, "nobody was killed"

@@ -50,6 +50,7 @@ def test_the_base_judges_and_reads(line: str, folder: Path) -> None:
         ("stylize bundle --content a.png --style ink --out pictures", "run"),
         ("compare bundle bundle", "run"),
         ("golden bundle", "run"),
+        ("evaluate bundle --contents photos --out rows", "run"),
         ("lanes bundle", "build"),
         ("style list bundle", "run"),
         ("device import result.json --bundle bundle", "run"),
@@ -63,6 +64,13 @@ def test_a_verb_without_its_extra_says_which_to_install(
     done = run_without([*RUN, *BUILD, *SIGN], line.split(), folder)
     assert done.returncode == 2
     assert f"iast-export[{extra}]'" in done.stderr
+
+
+def test_a_cluster_without_its_extra_says_which_to_install(folder: Path) -> None:
+    asked = ["--contents", "photos", "--out", "rows", "--scheduler", "tcp://127.0.0.1:1"]
+    done = run_without(["distributed"], ["evaluate", "bundle", *asked], folder)
+    assert done.returncode == 2
+    assert "iast-export[cluster]'" in done.stderr
 
 
 def test_a_verb_that_builds_says_so_where_pictures_can_be_drawn(folder: Path) -> None:

@@ -74,11 +74,12 @@ def evaluate(
             "--workers and --scheduler exclude each other", "a cluster has workers of its own"
         )
     part = WHOLE if shard is None else parse_shard(shard)
-    planned = plan_run(folder, contents, styles, tiers, own_shape)
-    for name, reason in planned.plan.left_out.items():
-        console.remark(f"{name} is left out: {reason}")
-    with console.progress_bar() as progress, _engine(workers, scheduler) as engine:
-        failures = run(planned, out, engine, part, progress)
+    with _engine(workers, scheduler) as engine:
+        planned = plan_run(folder, contents, styles, tiers, own_shape)
+        for name, reason in planned.plan.left_out.items():
+            console.remark(f"{name} is left out: {reason}")
+        with console.progress_bar() as progress:
+            failures = run(planned, out, engine, part, progress)
     if part == WHOLE:
         show(sum_up(out), as_json)
     else:
