@@ -11,7 +11,7 @@ import kotlinx.coroutines.withContext
 /**
  * One engine kept open, for coroutines: whatever is asked of it is done one after the other, on a thread of its own.
  *
- * A call that is cancelled ends before its next tile, and one that still waits never begins. The tile that is being
+ * A call that is canceled ends before its next tile, and one that still waits never begins. The tile that is being
  * computed is not interrupted: runtimes can't be. What can't be opened is tried again by the next call.
  *
  * @param open makes the engine, on the first call.
@@ -51,7 +51,7 @@ public class Stylist(private val bundle: Bundle, private val open: () -> StyleEn
      * Whatever else an engine can do, in turn with all other calls.
      *
      * @param work gets the engine, which it must not keep, and what to call between steps: it throws once the call is
-     *   cancelled. It fits wherever the core asks for a `progress`.
+     *   canceled. It fits wherever the core asks for a `progress`.
      */
     public suspend fun <T> withEngine(work: (StyleEngine, (Int, Int) -> Unit) -> T): T {
         check(!isClosed) { "the stylist is closed" }
@@ -62,7 +62,7 @@ public class Stylist(private val bundle: Bundle, private val open: () -> StyleEn
         }
     }
 
-    /** Waits for the call that runs, and closes the engine; calls that wait are cancelled. */
+    /** Waits for the call that runs, and closes the engine; calls that wait are canceled. */
     override fun close() {
         if (isClosed) return
         isClosed = true
