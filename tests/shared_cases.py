@@ -18,6 +18,8 @@ from typing import Any
 
 import numpy as np
 
+from tests.large_cases import band_cases, cover_cases, moving_cases
+
 FOLDER = Path(__file__).parent / "testdata"
 Case = dict[str, Any]
 SHA = "ab" * 32
@@ -426,6 +428,7 @@ BAD: list[tuple[list[str | int], Any, str]] = [
     (["tiers", 0, "any_shape"], True, "a tier of any shape without a table"),
     (["tiers", 0, "any_shape"], "yes", "a flag that is a text"),
     (["files", 1, "shapes"], "models/a.shapes.json", "a table without its hash"),
+    (["files", 1, "statistics"], "models/a.statistics.json", "statistics without their hash"),
     (["golden", 0], TWO_HASHES, "a path with two hashes"),
 ]
 
@@ -515,6 +518,9 @@ def all_files() -> dict[str, str]:
         "tiling_cases.json": tiling_cases(),
         "manifest_cases.json": manifest_cases(),
         "shape_cases.json": shape_cases(),
+        "cover_cases.json": cover_cases(),
+        "band_cases.json": band_cases(),
+        "moving_cases.json": moving_cases(),
     }
     return {name: json.dumps(value, separators=(",", ":")) + "\n" for name, value in cases.items()}
 

@@ -12,7 +12,7 @@ from iast_export.build.learn import load_learned
 from iast_export.build.request import Build
 from iast_export.build.shapes import prove_shapes
 from iast_export.build.stage import Stage
-from iast_export.bundle.about import describe_onnx, describe_tflite
+from iast_export.build.statistics import prove_statistics
 from iast_export.environment import versions
 from iast_export.files.artifacts import sha256_file, write_atomic
 from iast_export.formats.dispatch import merge_dispatch
@@ -24,6 +24,7 @@ from iast_export.quantize.litert.static import LiteRtQuantizeSummary, quantize_l
 from iast_export.quantize.onnx.qdq import quantize_onnx
 from iast_export.reports.base import QUANTIZE_PATH, SetFacts
 from iast_export.reports.quantize import CalibratedOn, QuantizeReport
+from iast_export.shapes.lifted import write_lifted
 from iast_export.shapes.table import write_table
 from iast_export.specs import PRECISIONS, Precision, Runtime, Tier
 
@@ -121,8 +122,16 @@ def _rewrites(made: LiteRtQuantizeSummary) -> dict[str, int]:
 def _write_shapes(build: Build) -> None:
     models = [build.layout.tflite(precision) for precision in PRECISIONS]
     tables = prove_shapes(build.network, build.tiers, models, build.progress)
-    for model, table in zip(models, tables, strict=True):
+    lifted = prove_statistics(
+        build.network,
+        build.tiers,
+        {tier: build.layout.onnx(tier, "fp32") for tier in build.tiers},
+        list(zip(models, tables, strict=True)),
+        build.progress,
+    )
+    for model, table, statistics in zip(models, tables, lifted, strict=True):
         write_atomic(build.layout.shapes(model), write_table(table))
+        write_atomic(build.layout.statistics(model), write_lifted(statistics))
 
 
 def _row(

@@ -21,6 +21,8 @@ from iast_export.specs import (
 
 # Of the table that re-shapes a model, instead of the model's.
 SHAPES_SUFFIX = ".shapes.json"
+# Of the table that lifts a model's statistics out of it, likewise.
+STATISTICS_SUFFIX = ".statistics.json"
 
 
 @dataclass(frozen=True)
@@ -77,9 +79,14 @@ class Layout:
         """The table by which a TFLite model is re-shaped, beside it."""
         return model.with_suffix(SHAPES_SUFFIX)
 
+    def statistics(self, model: Path) -> Path:
+        """The table by which a TFLite model measures and draws tiles, beside it."""
+        return model.with_suffix(STATISTICS_SUFFIX)
+
     def tables(self) -> list[Path]:
-        """The tables of all TFLite models that are re-shaped."""
-        return [self.shapes(self.tflite(one)) for one in FAMILIES["litert"].precisions]
+        """The tables of all TFLite models: of shapes, and of statistics."""
+        models = [self.tflite(one) for one in FAMILIES["litert"].precisions]
+        return [table for one in models for table in (self.shapes(one), self.statistics(one))]
 
     def transfer(self, runtime: Runtime, precision: Precision, tier: Tier) -> Path:
         """The model that a runtime stylizes with at a tier."""

@@ -106,6 +106,8 @@ def _file_entry(
         )
     shapes = layout.shapes(path)
     has_shapes = layout.relative(shapes) in seals.sha256
+    statistics = layout.statistics(path)
+    has_statistics = layout.relative(statistics) in seals.sha256
     data = read_bytes(path) if file.role == "landmarks" else seals.read(path)
     edges = model_edges(FAMILIES[file.runtime], data, path)
     keys = dict.fromkeys(edge.signature for edge in edges if edge.signature is not None)
@@ -123,6 +125,8 @@ def _file_entry(
             "accelerators": _accelerators(data, path, left.get(name, {})),
             "shapes": layout.relative(shapes) if has_shapes else None,
             "shapes_sha256": sha256_bytes(seals.read(shapes)) if has_shapes else None,
+            "statistics": layout.relative(statistics) if has_statistics else None,
+            "statistics_sha256": sha256_bytes(seals.read(statistics)) if has_statistics else None,
         }
     )
     return entry, edges

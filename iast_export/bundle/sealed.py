@@ -81,7 +81,7 @@ class Seals:
             raise altered(path, self.source)
 
     def check_present(
-        self, suffixes: tuple[str, ...] = (".onnx", ".tflite", ".shapes.json")
+        self, suffixes: tuple[str, ...] = (".onnx", ".tflite", ".shapes.json", ".statistics.json")
     ) -> None:
         """Refuses a folder in which a file of these kinds was altered; one that is gone is not.
 

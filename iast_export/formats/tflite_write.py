@@ -156,7 +156,7 @@ class _Once:
         return self._offset
 
 
-def _sharing_builder() -> Any:
+def sharing_builder() -> Any:
     """A flatbuffer builder that writes equal vectors once, and buffers aligned to 16 bytes."""
     import flatbuffers
 
@@ -192,8 +192,7 @@ def serialize(
     """
     share_buffers(model)
     compact = _compacted(model, named_constants)
-    _attach(compact, metadata or {})
-    builder = _sharing_builder()
+    builder = sharing_builder()
     builder.Finish(compact.Pack(builder), file_identifier=b"TFL3")
     return bytes(builder.Output())
 

@@ -12,7 +12,8 @@ import numpy as np
 
 from iast_export.formats import tflite_file as tf
 from iast_export.formats import tflite_write as tw
-from iast_export.forms.lift import Kept, Shape, Site, kept, levels_of, site_name
+from iast_export.formats.tflite_front import Program
+from iast_export.forms.lift import Shape, Site, levels_of, site_name
 from iast_export.specs import CONTENT, PIXEL_WEIGHT
 
 _MEANS = ("MEAN", "AVERAGE_POOL_2D")
@@ -78,12 +79,36 @@ class LiteRtLift:
 
     def render(self) -> bytes:
         made = _Edit(deepcopy(self._model))
-        for site in self.sites:
-            self._give(made, site)
+        self._give_all(made)
         return made.finished(None)
 
     def measure(self, level: int) -> bytes:
-        made, outputs = _Edit(deepcopy(self._model)), {}
+        made = _Edit(deepcopy(self._model))
+        return made.finished(self._measuring(made, level))
+
+    def program(self, level: int | None, key: str, base: int) -> Program:
+        """`render` (None), or `measure` of a level, over the tables of the file itself.
+
+        Args:
+            key: of the new signature.
+            base: the signature's subgraph in the file.
+        """
+        made = _Edit(deepcopy(self._model))
+        if level is None:
+            self._give_all(made)
+            return made.program(None, key, base)
+        return made.program(self._measuring(made, level), key, base)
+
+    def counts(self) -> dict[str, int]:
+        """Of each site that is a sum, the tensor whose numbers it adds up."""
+        return {name: place.summed for name, place in self._places.items() if not place.is_mean}
+
+    def _give_all(self, made: _Edit) -> None:
+        for site in self.sites:
+            self._give(made, site)
+
+    def _measuring(self, made: _Edit, level: int) -> dict[str, int]:
+        outputs = {}
         _, height, width, _ = self._shape(self._content)
         weight = made.input(PIXEL_WEIGHT, (1, height, width, 1))
         for site in self.sites:
@@ -91,7 +116,7 @@ class LiteRtLift:
                 self._give(made, site)
             elif site.level == level:
                 outputs[site.name] = self._weigh(made, site, weight)
-        return made.finished(outputs)
+        return outputs
 
     def _find(self, graph: tf.Graph) -> tuple[tuple[Site, ...], tuple[Kept, ...]]:
         results, left = [], list[Kept]()
@@ -293,6 +318,8 @@ class _Edit:
         self._model, self._graph = model, model.subgraphs[0]
         self._old = list(self._graph.operators)
         self._ops: list[Any] = list(self._graph.operators)
+        self._tensors, self._buffers = len(self._graph.tensors), len(model.buffers)
+        self._codes = len(model.operatorCodes)
 
     def input(self, name: str, shape: Sequence[int]) -> int:
         """A new input of the signature; its tensor."""
@@ -365,6 +392,28 @@ class _Edit:
 
     def finished(self, outputs: dict[str, int] | None) -> bytes:
         """The model's bytes, without what its outputs don't need; None: its own outputs."""
+        self._end(outputs)
+        tw.canonicalize(self._model)
+        return tw.serialize(self._model)
+
+    def program(self, outputs: dict[str, int] | None, key: str, base: int) -> Program:
+        """As `finished`, as a signature over the tables of the file that was edited."""
+        self._end(outputs)
+        places = {id(op): n for n, op in enumerate(self._old)}
+        signature = tf.signatures(self._model)[0]
+        return Program(
+            key,
+            base,
+            self._graph.tensors[self._tensors :],
+            [places.get(id(op), op) for op in self._graph.operators],
+            dict(signature.inputs),
+            dict(signature.outputs),
+            self._model.buffers[self._buffers :],
+            self._model.operatorCodes[self._codes :],
+        )
+
+    def _end(self, outputs: dict[str, int] | None) -> None:
+        """Leaves out what the outputs don't need."""
         if outputs is not None:
             self._graph.outputs = list(outputs.values())
             self._model.signatureDefs[0].outputs = [
@@ -372,8 +421,6 @@ class _Edit:
             ]
         self._graph.operators = self._needed()
         self._drop_unread_inputs()
-        tw.canonicalize(self._model)
-        return tw.serialize(self._model)
 
     def _needed(self) -> list[Any]:
         """The operators that the outputs need, each after those whose results it reads."""

@@ -21,6 +21,7 @@ from iast_export.reports.manifest import (
     TierEntry,
 )
 from iast_export.reports.verdict import Check, Outcome
+from iast_export.shapes.lifted import read_lifted
 from iast_export.shapes.table import read_listed
 from iast_export.specs import GOLDEN_LANES, STRENGTH, STYLE_ENCODER_SIDE_PX, Tier
 
@@ -90,6 +91,7 @@ def _fixed_faults(manifest: Manifest, data: Mapping[str, bytes]) -> Iterator[str
             if getattr(found, name) != getattr(needed, name):
                 yield f"{part}.{name} is {getattr(found, name)}, {getattr(needed, name)} is right"
     yield from _shape_faults(manifest, data)
+    yield from _statistics_faults(manifest, data)
 
 
 def _shape_faults(manifest: Manifest, data: Mapping[str, bytes]) -> Iterator[str]:
@@ -109,6 +111,26 @@ def _shape_faults(manifest: Manifest, data: Mapping[str, bytes]) -> Iterator[str
         if found != wanted:
             odd = ", ".join(sorted(found ^ wanted))
             yield f"{entry.shapes} and the tiers disagree on any_shape of {odd}"
+
+
+def _statistics_faults(manifest: Manifest, data: Mapping[str, bytes]) -> Iterator[str]:
+    """Tables of statistics that are of other models, or whose tiers differ from file to file."""
+    found: dict[str, set[str]] = {}
+    for entry in manifest.files:
+        if entry.statistics is None or entry.statistics not in data:
+            continue
+        raw = data[entry.statistics]
+        try:
+            table = read_lifted(raw, entry.sha256, entry.bytes, entry.statistics)
+        except InputError as error:
+            yield error.message
+            continue
+        found[entry.statistics] = {one.signature for one in table.tiers}
+        unknown = ", ".join(sorted(found[entry.statistics] - set(entry.signatures)))
+        if unknown:
+            yield f"{entry.statistics} has {unknown}, which {entry.path} has not"
+    if len({frozenset(keys) for keys in found.values()}) > 1:
+        yield f"{', '.join(found)} are of other tiers each"
 
 
 def _golden_faults(manifest: Manifest, data: Mapping[str, bytes]) -> Iterator[str]:

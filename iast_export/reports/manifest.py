@@ -69,7 +69,8 @@ class FileEntry(Model):
     `accelerators` names per signature those of LiteRT that run it whole: XNNPACK ("cpu") and the
     GPU delegate ("gpu"). With any other, operators would hop to the CPU's slow built-in kernels, or
     off the GPU. `minimum_runtime` is the oldest release of its runtime that takes the file, by the
-    file's own words. `shapes` is the table that re-shapes the signatures of a LiteRT file.
+    file's own words. `shapes` is the table that re-shapes the signatures of a LiteRT file, and
+    `statistics` the one that lifts their statistics out of it.
     """
 
     path: RelativePath
@@ -85,11 +86,15 @@ class FileEntry(Model):
     minimum_runtime: Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+){1,2}$")] | None = None
     shapes: RelativePath | None = None
     shapes_sha256: Sha256 | None = None
+    statistics: RelativePath | None = None
+    statistics_sha256: Sha256 | None = None
 
     @model_validator(mode="after")
     def _shaped(self) -> Self:
         if (self.shapes is None) != (self.shapes_sha256 is None):
             raise ValueError("a table of shapes and its sha256 come together")
+        if (self.statistics is None) != (self.statistics_sha256 is None):
+            raise ValueError("a table of statistics and its sha256 come together")
         return self
 
     @model_validator(mode="after")
@@ -318,6 +323,8 @@ class Manifest(Report):
             yield entry.path, entry.sha256
             if entry.shapes and entry.shapes_sha256:
                 yield entry.shapes, entry.shapes_sha256
+            if entry.statistics and entry.statistics_sha256:
+                yield entry.statistics, entry.statistics_sha256
         for style in self.styles:
             yield style.path, style.sha256
             if style.thumbnail and style.thumbnail_sha256:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 
@@ -29,12 +30,15 @@ _OPTIONS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def derive(data: bytes, multiple_px: int) -> ShapeTable:
+def derive(
+    data: bytes, multiple_px: int, summed: Mapping[str, Mapping[str, Dim]] = MappingProxyType({})
+) -> ShapeTable:
     """The table of a file; proof is the caller's.
 
     Args:
         data: the file.
         multiple_px: the network's size multiple.
+        summed: by signature, see `trace`.
 
     Raises:
         InputError: it is no TFLite file.
@@ -43,7 +47,7 @@ def derive(data: bytes, multiple_px: int) -> ShapeTable:
     found, fixed = [], {}
     for signature in tf.signatures(model):
         try:
-            traced = trace(model, signature.key, multiple_px)
+            traced = trace(model, signature.key, multiple_px, summed.get(signature.key))
             found.append(_Writing(data, model, signature, traced).made())
         except StoppedError as error:
             fixed[signature.key] = str(error)
@@ -202,7 +206,10 @@ class _Writing:
                 self._numbers[vector.pointer] = Dim(self._list(sides) - vector.pointer)
 
     def _vectors(self) -> Iterator[tuple[Vector, Sides]]:
+        used = set(_used(self._graph))
         for index, tensor in enumerate(self._graph.tensors):
+            if index not in used:
+                continue
             table = self._places.tensor(self._signature.subgraph, index)
             shape = self._places.vector(table, "tensor", "shape")
             if shape is None:
@@ -222,6 +229,14 @@ class _Writing:
                 self._numbers[self._end + i * NUMBER_BYTES] = dim
             self._end += (len(sides) + 1) * NUMBER_BYTES
         return self._lists[sides]
+
+
+def _used(graph: tf.Graph) -> Iterator[int]:
+    """The tensors that something reads or writes."""
+    for found in (graph.inputs, graph.outputs):
+        yield from map(int, found)
+    for op in graph.operators:
+        yield from (int(tensor) for found in (op.inputs, op.outputs) for tensor in found)
 
 
 def _at(sides: Sides, steps: Steps) -> tuple[int, ...]:

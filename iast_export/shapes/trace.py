@@ -13,7 +13,7 @@ from iast_export.shapes.dims import Dim, Number, Steps
 from iast_export.shapes.operator_types import MisfitError, Operator, Outcome, Read, Sides
 from iast_export.shapes.rules import RULES
 from iast_export.shapes.sums import FACTOR_ROUNDING, summed
-from iast_export.specs import CONTENT, STYLIZED
+from iast_export.specs import CONTENT, PIXEL_WEIGHT, STYLIZED
 
 # Of readings that are tried before an operator is said to stop the trace; chosen: the packaged
 # network needs one per operator.
@@ -45,13 +45,16 @@ class Trace:
     options: Mapping[tuple[int, str], Numbers]
 
 
-def trace(model: tf.Model, key: str, multiple_px: int) -> Trace:
+def trace(
+    model: tf.Model, key: str, multiple_px: int, summed: Mapping[str, Dim] | None = None
+) -> Trace:
     """Follows a picture's sides through a signature.
 
     Args:
         model: a whole file.
         key: of the signature.
         multiple_px: the network's size multiple.
+        summed: of inputs that are means, how many numbers the sum was of that they stand for.
 
     Raises:
         StoppedError: an operator can't be followed.
@@ -63,11 +66,14 @@ def trace(model: tf.Model, key: str, multiple_px: int) -> Trace:
         raise StoppedError(f"its picture is of shape {picture}")
     steps = Steps(picture[1] // multiple_px, picture[2] // multiple_px)
     whole = (Dim(picture[0]), Dim(0, multiple_px), Dim(0, 0, multiple_px), Dim(picture[3]))
+    known = {CONTENT: whole, PIXEL_WEIGHT: (*whole[:3], Dim(1))}
     search = _Search(model, graph, steps)
-    for index in map(int, graph.inputs):
-        is_picture = index == signature.inputs[CONTENT]
-        search.sides[index] = whole if is_picture else _as_it_is(graph.tensors[index])
-    return search.run({signature.outputs[STYLIZED]: whole})
+    for name, index in signature.inputs.items():
+        search.sides[index] = known.get(name, _as_it_is(graph.tensors[index]))
+        if summed is not None and name in summed:
+            search.summed[index] = (summed[name],)
+    drawn = signature.outputs.get(STYLIZED)
+    return search.run({} if drawn is None else {drawn: whole})
 
 
 def _as_it_is(tensor: Any) -> Sides:
@@ -93,7 +99,7 @@ class _Search:
     def __init__(self, model: tf.Model, graph: tf.Graph, steps: Steps) -> None:
         self._model, self._graph, self._steps = model, graph, steps
         self.sides: dict[int, Sides] = {}
-        self._summed: dict[int, tuple[Dim, ...]] = {}
+        self.summed: dict[int, tuple[Dim, ...]] = {}
         self._constants: dict[tuple[int, int], Numbers] = {}
         self._options: dict[tuple[int, str], Numbers] = {}
         self._deepest, self._why = -1, ""
@@ -159,7 +165,7 @@ class _Search:
         tensor = self._graph.tensors[index]
         sides = self.sides.get(index) or _as_it_is(tensor)
         values = tf.constant(self._model, tensor) if _is_read(tensor) else None
-        return Read(tf.tensor_shape(tensor), sides, values, self._summed.get(index, ()))
+        return Read(tf.tensor_shape(tensor), sides, values, self.summed.get(index, ()))
 
     def _fault(self, op: Any, outcome: Outcome, wanted: Mapping[int, Sides]) -> str | None:
         for tensor, sides in zip(map(int, op.outputs), outcome.sides, strict=True):
@@ -179,7 +185,7 @@ class _Search:
             (self.sides, int(t), sides) for t, sides in zip(op.outputs, outcome.sides, strict=True)
         ]
         totals = summed(self._operator(index), outcome)
-        new += [(self._summed, int(t), totals) for t in op.outputs]
+        new += [(self.summed, int(t), totals) for t in op.outputs]
         new += [
             (self._constants, (index, i), _moving(numbers))
             for i, numbers in outcome.written.items()

@@ -80,7 +80,7 @@ def lifted_tier(
         codes: any style's, to find that with.
         multiple_px: of the network.
     """
-    reach = _reach(full, file.tier, codes, multiple_px)
+    reach = reach_of(full, file.tier, codes, multiple_px)
     fault = reach.fault or file.fault()
     if fault:
         note("lifted", f"statistics of {file.tier.id} can't be taken over tiles: {fault}")
@@ -128,7 +128,8 @@ def _same(lift: Lift) -> Callable[[int, int], Lift]:
     return lambda *_: lift
 
 
-def _reach(full: bytes, tier: Tier, codes: Moments, multiple_px: int) -> Reach:
+def reach_of(full: bytes, tier: Tier, codes: Moments, multiple_px: int) -> Reach:
+    """What tiles of a tier must be, found with its model of `REFERENCE`; see `lifted_tier`."""
     runtime, _ = REFERENCE
     lift = LIFTS[runtime](full, tier)
     file = TierFile(TARGETS[runtime], tier, full, Path(tier.id))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,9 @@ from iast_export.pictures.tiling import run_tiled, tile_axes
 from iast_export.reports.manifest import Manifest
 from iast_export.runtimes.litert import _dequantize_edge, _quantize_edge
 from iast_export.shapes.table import read_table
+from iast_export.stylize.bands import affine_bands, preview_bands
+from iast_export.stylize.cover import CoverAxis
+from iast_export.stylize.moving import MovingMoments, is_cut
 from tests.shared_cases import FOLDER, all_files
 
 
@@ -132,6 +136,40 @@ def test_tiles_are_cut_and_blended_to_the_level(case: Any) -> None:
         lambda tile: ((tile.astype(int) + 7 * next(made)) % 256).astype(np.uint8),
     )
     assert (blended.tolist(), count) == (case["expect"], len(case["tops"]) * len(case["lefts"]))
+
+
+@pytest.mark.parametrize("case", cases("cover_cases.json"), ids=lambda c: str(c["length_px"]))
+def test_pictures_are_cut_into_tiles_that_lie_inside(case: Any) -> None:
+    given = [case[f"{name}_px"] for name in ("length", "largest", "halo", "multiple")]
+    if case["expect"] is None:
+        with pytest.raises(InputError):
+            CoverAxis(*given)
+        return
+    axis = CoverAxis(*given)
+    spans = [[span.start_px, span.first_px, span.last_px] for span in axis.spans]
+    assert {"side_px": axis.side_px, "spans": spans} == case["expect"]
+
+
+@pytest.mark.parametrize("case", cases("band_cases.json"), ids=lambda c: str(c["bands"]))
+def test_bands_and_photographs_are_drawn_along_a_preview_to_a_level(case: Any) -> None:
+    picture, preview = rgb(case["picture"]), rgb(case["preview"])
+    ends = np.cumsum([0, *case["bands"]])
+    bands = [picture[a:b] for a, b in pairwise(ends)]
+    made = np.concatenate(list(preview_bands(bands, preview, picture.shape[:2])))
+    assert np.abs(made.astype(int) - case["expect_preview"]).max() <= 1
+    guided = np.concatenate(list(affine_bands(picture, rgb(case["small"]), preview)))
+    assert np.abs(guided.astype(int) - case["expect_guided"]).max() <= 1
+    assert np.abs(guided.astype(int) - picture).max() > 20
+
+
+@pytest.mark.parametrize("case", cases("moving_cases.json"), ids=lambda c: str(len(c["frames"])))
+def test_statistics_move_to_the_bit_and_begin_anew_at_cuts(case: Any) -> None:
+    moving, frames = MovingMoments(), [rgb(one["frame"]) for one in case["frames"]]
+    for frame, one in zip(frames, case["frames"], strict=True):
+        made = moving.add(frame, {"moment_0": floats(one["own_bits"])})
+        assert made["moment_0"].view(np.int32).tolist() == one["expect_bits"]
+    assert [is_cut(a, b) for a, b in pairwise(frames)] == case["cuts"]
+    assert len(moving.cuts) == sum(case["cuts"])
 
 
 @pytest.mark.parametrize("case", cases("manifest_cases.json"), ids=lambda c: c["wrong"] or "good")
