@@ -60,7 +60,7 @@ def smooth(seed: int, height: int, width: int) -> np.ndarray:
 
 
 def _shares(count: int, made: int) -> np.ndarray:
-    """What each of `made` places between the centers of `count` ones takes of them, [made, count]."""
+    """What each of `made` places takes of `count` centers, [made, count]."""
     center = np.clip((np.arange(made) + 0.5) * count / made - 0.5, 0, count - 1)
     return np.maximum(0, 1 - np.abs(center[:, None] - np.arange(count)))
 

@@ -151,7 +151,8 @@ def test_the_merged_manifest_holds_nothing_that_the_app_does_not_want() -> None:
     """README promises no network access; what libraries bring along is taken out again, and
     told."""
     root = manifests.merged(manifests.apps_own())
-    assert manifests.names(root, "uses-permission") == {"android.permission.WRITE_EXTERNAL_STORAGE"}
+    wanted = {"android.permission.WRITE_EXTERNAL_STORAGE", "android.permission.CAMERA"}
+    assert manifests.names(root, "uses-permission") == wanted
     assert not manifests.names(root, "provider", "service", "receiver")
     for library in manifests.LIBRARIES:
         for name in [*library.permissions, *(name for _, name in library.components)]:
@@ -167,7 +168,7 @@ def test_without_the_removals_the_merger_would_bring_them_all() -> None:
     root = manifests.merged(own)
     assert f"{manifests.PERMISSION}INTERNET" in manifests.names(root, "uses-permission")
     assert manifests.names(root, "provider") == {"ai.onnxruntime.TelemetryInitializer"}
-    assert len(manifests.names(root, "uses-permission")) == 5
+    assert len(manifests.names(root, "uses-permission")) == 6
 
 
 def test_every_start_up_provider_of_the_real_onnxruntime_is_removed() -> None:

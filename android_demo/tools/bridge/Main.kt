@@ -11,12 +11,16 @@ import org.iastexport.core.DeviceResult
 import org.iastexport.core.DeviceState
 import org.iastexport.core.Landmarks
 import org.iastexport.core.Lane
+import org.iastexport.core.LargePainter
+import org.iastexport.core.LivePainter
 import org.iastexport.core.Oversize
+import org.iastexport.core.Picture
 import org.iastexport.core.Ppm
 import org.iastexport.core.SelfTest
+import org.iastexport.core.Statistics
 import org.iastexport.core.StylePipeline
-import org.iastexport.demo.EngineChoice
-import org.iastexport.demo.openEngine
+import org.iastexport.core.Way
+import org.iastexport.engine.EngineChoice
 import org.iastexport.engine.LandmarkEngine
 
 private const val THREADS = 2
@@ -39,6 +43,51 @@ private fun stylize(args: List<String>) {
         val made = pipeline.stylize(Ppm.read(File(args[7])), code, args[5].toFloat(), Oversize.valueOf(args[6]))
         Ppm.write(File(args[8]), made.picture)
         Bridge.say("done ${made.choice.tier.id} ${made.choice.reason} ${made.tiles} ${engine.accelerator}")
+    }
+}
+
+/** large BUNDLE LANE STYLE STRENGTH WAY STATISTICS IN.ppm OUT.ppm; says the tiles. */
+private fun large(args: List<String>) {
+    val bundle = Bundle.open(File(args[1]))
+    openEngine(bundle, lane(bundle, args[2]), choice("cpu")).use { engine ->
+        val photograph = Ppm.read(File(args[7]))
+        val out = IntArray(photograph.argb.size)
+        val made = LargePainter(bundle, engine).paint(
+            photograph, bundle.code(args[3]), args[4].toFloat(), Way.valueOf(args[5]), Statistics.valueOf(args[6]),
+        ) { top, band -> System.arraycopy(band.argb, 0, out, top * band.widthPx, band.argb.size) }
+        Ppm.write(File(args[8]), Picture(photograph.widthPx, photograph.heightPx, out))
+        Bridge.say("done ${made.tier.id} ${made.tiles} ${made.sharesStatistics}")
+    }
+}
+
+/** together BUNDLE LANE STYLE TIER OUT IN.ppm...: OUT/0.ppm, ... in one tone. */
+private fun together(args: List<String>) {
+    val bundle = Bundle.open(File(args[1]))
+    val tier = bundle.manifest.tier(args[4])
+    openEngine(bundle, lane(bundle, args[2]), choice("cpu")).use { engine ->
+        val (painter, code) = LargePainter(bundle, engine) to bundle.code(args[3])
+        val pictures = args.drop(6).map { Ppm.read(File(it)) }
+        val moments = painter.together(pictures, code, 1f, tier) ?: return Bridge.say("lifts nothing")
+        for ((i, picture) in pictures.withIndex()) {
+            val out = IntArray(picture.argb.size)
+            painter.paint(picture, code, 1f, tier, moments) { top, band -> System.arraycopy(band.argb, 0, out, top * band.widthPx, band.argb.size) }
+            Ppm.write(File(args[5], "$i.ppm"), Picture(picture.widthPx, picture.heightPx, out))
+        }
+        Bridge.say("done ${pictures.size}")
+    }
+}
+
+/** live BUNDLE LANE STYLE OUT IN.ppm...: frames of one camera, as fast as they come; OUT/0.ppm, ... */
+private fun live(args: List<String>) {
+    val bundle = Bundle.open(File(args[1]))
+    openEngine(bundle, lane(bundle, args[2]), choice("cpu")).use { engine ->
+        var now = 0L // every frame takes just its budget, so that the tier stays
+        val painter = LivePainter(bundle, engine, budgetMs = 50.0) { now.also { now += 50_000_000L } }
+        for ((i, path) in args.drop(5).withIndex()) {
+            val made = painter.paint(Ppm.read(File(path)), bundle.code(args[3]), 1f)
+            Ppm.write(File(args[4], "$i.ppm"), made.after)
+            Bridge.say("frame ${made.tier.id} ${made.isSteady}")
+        }
     }
 }
 
@@ -83,6 +132,9 @@ fun main(args: Array<String>) {
         try {
             when (words[0]) {
                 "stylize" -> stylize(words)
+                "large" -> large(words)
+                "together" -> together(words)
+                "live" -> live(words)
                 "selftest" -> selftest(words)
                 "benchmark" -> benchmark(words)
                 "landmarks" -> landmarks(words)

@@ -1,5 +1,6 @@
 package org.iastexport.demo
 
+import android.Manifest.permission.CAMERA
 import android.Manifest.permission.WRITE_EXTERNAL_STORAGE
 import android.app.Activity
 import android.content.ActivityNotFoundException
@@ -19,7 +20,6 @@ import android.widget.ProgressBar
 import android.widget.SeekBar
 import android.widget.Spinner
 import android.widget.TextView
-import org.iastexport.core.Oversize
 import org.iastexport.core.TierReason
 import java.io.File
 import java.util.concurrent.CancellationException
@@ -50,6 +50,7 @@ class MainActivity : Activity() {
         strip = StyleStrip(view(R.id.styles)) { chooseStyle(it) }
         view<Button>(R.id.pick).setOnClickListener { pick(PICK) }
         view<Button>(R.id.shoot).setOnClickListener { shoot() }
+        view<Button>(R.id.live).setOnClickListener { startActivity(LiveActivity.intent(this, settings)) }
         view<Button>(R.id.checks).setOnClickListener { startActivity(Intent(this, ChecksActivity::class.java)) }
         view<Button>(R.id.face).setOnClickListener { startActivityForResult(Intent(this, FaceActivity::class.java), FACE) }
         view<Button>(R.id.save).setOnClickListener { save { say(getString(R.string.saved)) } }
@@ -83,7 +84,7 @@ class MainActivity : Activity() {
     }
 
     private fun enable() {
-        for (id in listOf(R.id.pick, R.id.shoot, R.id.checks)) view<View>(id).isEnabled = bundle != null
+        for (id in listOf(R.id.pick, R.id.shoot, R.id.live, R.id.checks)) view<View>(id).isEnabled = bundle != null
         for (id in listOf(R.id.save, R.id.share)) view<View>(id).isEnabled = painting != null
         view<View>(R.id.face).isEnabled = settings.hasPhotograph
     }
@@ -126,10 +127,8 @@ class MainActivity : Activity() {
         val tiers = installed.manifest.tiers
         val names = listOf(getString(R.string.tier_auto)) + tiers.map { getString(R.string.tier_by_hand, it.id) }
         spinner(R.id.tier, names, 1 + tiers.indexOfFirst { it.id == settings.tier }) { settings.copy(tier = tiers.getOrNull(it - 1)?.id) }
-        val sizes = listOf(Oversize.SCALE_DOWN, Oversize.TILE)
-        spinner(R.id.oversize, listOf(R.string.oversize_scale, R.string.oversize_tile).map(::getString), sizes.indexOf(settings.oversize)) {
-            settings.copy(oversize = sizes[it])
-        }
+        val ways = listOf(R.string.oversize_scale, R.string.oversize_tiles, R.string.oversize_preview, R.string.oversize_guided)
+        spinner(R.id.oversize, ways.map(::getString), settings.large.ordinal) { settings.copy(large = Large.values()[it]) }
     }
 
     private fun spinner(id: Int, names: List<String>, chosen: Int, choose: (Int) -> Settings) = view<Spinner>(id).run {
@@ -190,7 +189,8 @@ class MainActivity : Activity() {
     private fun show(made: Painting) {
         painting = made
         view<CompareView>(R.id.compare).show(made.before, made.after)
-        say(reason(made) + "\n" + getString(R.string.time, made.settings.lane.toString(), made.accelerator, made.runAndReadBackMs))
+        val tones = if (made.sharesStatistics) "" else getString(R.string.tones_differ) + "\n"
+        say(reason(made) + "\n" + tones + getString(R.string.time, made.settings.lane.toString(), made.accelerator, made.spentMs))
         enable()
     }
 
@@ -227,12 +227,16 @@ class MainActivity : Activity() {
     }
 
     override fun onRequestPermissionsResult(request: Int, permissions: Array<String>, results: IntArray) {
-        if (results.firstOrNull() != PackageManager.PERMISSION_GRANTED) return say(getString(R.string.storage_denied))
+        if (results.firstOrNull() != PackageManager.PERMISSION_GRANTED) {
+            return say(getString(if (permissions.firstOrNull() == CAMERA) R.string.camera_denied else R.string.storage_denied))
+        }
         if (request == SHOOT) shoot() else say(getString(R.string.storage_granted))
     }
 
     private fun shoot() {
         if (!mayWrite(SHOOT)) return
+        // An app that names this permission, as the live view needs it, may ask no camera app for a picture without having it.
+        if (checkSelfPermission(CAMERA) != PackageManager.PERMISSION_GRANTED) return requestPermissions(arrayOf(CAMERA), SHOOT)
         try {
             val place = pictures.newPlace("iast-photo-${System.currentTimeMillis()}.jpg", "image/jpeg")
             shot = place

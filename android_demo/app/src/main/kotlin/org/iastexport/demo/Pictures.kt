@@ -11,6 +11,7 @@ import android.provider.MediaStore
 import org.iastexport.core.Picture
 import java.io.File
 import java.io.IOException
+import java.io.OutputStream
 
 /** A picture that can't be decoded. */
 class UnreadablePicture : IOException()
@@ -108,25 +109,37 @@ class Pictures(private val context: Context) {
     }
 
     /** A place in the shared Pictures folder for a new picture, for a camera or for [save]; [pending]: not shown yet. */
-    fun newPlace(name: String, type: String, pending: Boolean = false): Uri {
+    fun newPlace(name: String, type: String, pending: Boolean = false): Uri =
+        place(MediaStore.Images.Media.EXTERNAL_CONTENT_URI, "Pictures", name, type, pending)
+
+    private fun place(shared: Uri, folder: String, name: String, type: String, pending: Boolean): Uri {
         val values = ContentValues()
-        values.put(MediaStore.Images.Media.DISPLAY_NAME, name)
-        values.put(MediaStore.Images.Media.MIME_TYPE, type)
+        values.put(MediaStore.MediaColumns.DISPLAY_NAME, name)
+        values.put(MediaStore.MediaColumns.MIME_TYPE, type)
         // MediaStore.MediaColumns.RELATIVE_PATH and IS_PENDING, by their values: the constants came with Android 10.
         if (Build.VERSION.SDK_INT >= ANDROID_10) {
-            values.put("relative_path", "Pictures/IAST")
+            values.put("relative_path", "$folder/IAST")
             if (pending) values.put(IS_PENDING, 1)
         }
-        return context.contentResolver.insert(MediaStore.Images.Media.EXTERNAL_CONTENT_URI, values)
-            ?: throw IOException("the shared Pictures folder")
+        return context.contentResolver.insert(shared, values) ?: throw IOException("the shared folder $folder")
     }
 
     /** Writes a picture as PNG into the shared Pictures folder; what was half written is removed. */
-    fun save(bitmap: Bitmap): Uri {
-        val uri = newPlace("iast-${System.currentTimeMillis()}.png", "image/png", pending = true)
+    fun save(bitmap: Bitmap): Uri = fill(newPlace("iast-${System.currentTimeMillis()}.png", "image/png", pending = true)) {
+        if (!bitmap.compress(Bitmap.CompressFormat.PNG, 100, it)) throw IOException("PNG")
+    }
+
+    /** Moves a clip into the shared Movies folder, likewise. */
+    fun saveClip(file: File): Uri {
+        val name = "iast-${System.currentTimeMillis()}.mp4"
+        val uri = place(MediaStore.Video.Media.EXTERNAL_CONTENT_URI, "Movies", name, "video/mp4", pending = true)
+        return fill(uri) { out -> file.inputStream().use { it.copyTo(out) } }.also { file.delete() }
+    }
+
+    private fun fill(uri: Uri, write: (OutputStream) -> Unit): Uri {
         try {
             val output = context.contentResolver.openOutputStream(uri) ?: throw IOException(uri.toString())
-            output.use { if (!bitmap.compress(Bitmap.CompressFormat.PNG, 100, it)) throw IOException(uri.toString()) }
+            output.use(write)
             if (Build.VERSION.SDK_INT >= ANDROID_10) finished(uri)
         } catch (error: IOException) {
             context.contentResolver.delete(uri, null, null)

@@ -3,13 +3,17 @@ package org.iastexport.demo
 import android.os.Bundle
 import org.iastexport.core.Lane
 import org.iastexport.core.Manifest
-import org.iastexport.core.Oversize
 import org.iastexport.core.Precision
 import org.iastexport.core.Role
 import org.iastexport.core.Runtime
+import org.iastexport.core.Way
+import org.iastexport.engine.EngineChoice
 
 /** How an accelerator is chosen. */
 enum class Accelerate { CPU, GPU_STRICT, GPU_FALLBACK }
+
+/** What is done with a picture beyond the largest tier: scaled down, or painted at its own size in a [way]. */
+enum class Large(val way: Way?) { SCALE_DOWN(null), TILES(Way.TILES), PREVIEW(Way.PREVIEW), GUIDED(Way.GUIDED) }
 
 /** What a person chose; survives rotation and the end of the process. [style] null is the person's own artwork. */
 data class Settings(
@@ -20,7 +24,7 @@ data class Settings(
     val dispatch: Boolean = false,
     val accelerate: Accelerate = Accelerate.CPU,
     val tier: String? = null,
-    val oversize: Oversize = Oversize.SCALE_DOWN,
+    val large: Large = Large.SCALE_DOWN,
     val hasPhotograph: Boolean = false,
 ) {
     /** How the engine is opened: one thread less than the phone has cores, at most four. */
@@ -56,7 +60,7 @@ data class Settings(
         state.putBoolean("dispatch", dispatch)
         state.putString("accelerate", accelerate.name)
         state.putString("tier", tier)
-        state.putString("oversize", oversize.name)
+        state.putString("large", large.name)
         state.putBoolean("photograph", hasPhotograph)
     }
 
@@ -83,7 +87,7 @@ data class Settings(
                 dispatch = state.getBoolean("dispatch"),
                 accelerate = Accelerate.valueOf(state.getString("accelerate", Accelerate.CPU.name)),
                 tier = state.getString("tier"),
-                oversize = Oversize.valueOf(state.getString("oversize", Oversize.SCALE_DOWN.name)),
+                large = Large.valueOf(state.getString("large", Large.SCALE_DOWN.name)),
                 hasPhotograph = state.getBoolean("photograph"),
             )
         }

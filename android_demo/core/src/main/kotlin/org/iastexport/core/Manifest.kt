@@ -35,7 +35,8 @@ data class Tier(
 /**
  * A model file with its hash; [signatures] are LiteRT's keys, [tier] is set where the file serves one tier only.
  * [accelerators] are by signature those that run it whole; empty where the bundle doesn't say. [minimumRuntime] is
- * the oldest release of its runtime that takes it, where that is known. [shapes] is the path of its [ShapeTable].
+ * the oldest release of its runtime that takes it, where that is known. [shapes] is the path of its [ShapeTable],
+ * [statistics] that of its [LiftedTable].
  */
 data class ModelFile(
     val path: String,
@@ -50,6 +51,8 @@ data class ModelFile(
     val accelerators: Map<String, List<String>> = emptyMap(),
     val shapes: String? = null,
     val shapesSha256: String? = null,
+    val statistics: String? = null,
+    val statisticsSha256: String? = null,
 ) {
     /** Why an accelerator may not run the file whole, as the bundle tells; null where it promises that. */
     fun doubt(accelerator: Accelerator): String? {
@@ -164,6 +167,10 @@ data class Manifest(
         edges.firstOrNull { it.path == file.path && it.signature == signature && it.name == name }
             ?: throw BundleException("manifest.json lists no edge $name of ${file.path}; build the bundle again")
 
+    /** Whether a model has an edge of that name. */
+    fun hasEdge(file: ModelFile, signature: String?, name: String): Boolean =
+        edges.any { it.path == file.path && it.signature == signature && it.name == name }
+
     /** LiteRT's signature key of a tier. */
     fun signature(file: ModelFile, tier: Tier): String {
         val key = tier.id.replace('-', '_')
@@ -184,6 +191,7 @@ data class Manifest(
     internal fun everyListed(): List<Listed> =
         files.map { Listed(it.path, it.sha256, it.bytes) } +
             files.filter { it.shapes != null }.map { Listed(it.shapes!!, it.shapesSha256!!, null) } +
+            files.filter { it.statistics != null }.map { Listed(it.statistics!!, it.statisticsSha256!!, null) } +
             styles.map { Listed(it.path, it.sha256, null) } +
             styles.filter { it.thumbnail != null }.map { Listed(it.thumbnail!!, it.thumbnailSha256!!, null) } +
             goldens.flatMap { golden -> golden.sha256.map { Listed(it.key, it.value, null) } }

@@ -104,6 +104,8 @@ internal class ManifestReader(private val root: Fields) {
         },
         shapes = if (fields.isAbsent("shapes")) null else path(fields, "shapes"),
         shapesSha256 = if (fields.isAbsent("shapes")) null else sha256(fields.text("shapes_sha256")),
+        statistics = if (fields.isAbsent("statistics")) null else path(fields, "statistics"),
+        statisticsSha256 = if (fields.isAbsent("statistics")) null else sha256(fields.text("statistics_sha256")),
     )
 
     private fun accelerators(fields: Fields): Map<String, List<String>> = fields.keys().associateWith { signature ->

@@ -1,14 +1,22 @@
 package org.iastexport.core
 
+/** Pixels that are read a rectangle at a time: a [Picture], or one that lies elsewhere than in the heap. */
+interface Pixels {
+    val widthPx: Int
+    val heightPx: Int
+
+    /** The rectangle from ([left], [top]); it must lie inside. */
+    fun crop(left: Int, top: Int, widthPx: Int, heightPx: Int): Picture
+}
+
 /** A picture of [widthPx] x [heightPx] pixels, each an ARGB int as Android's Bitmap gives it, row by row. */
-class Picture(val widthPx: Int, val heightPx: Int, val argb: IntArray) {
+class Picture(override val widthPx: Int, override val heightPx: Int, val argb: IntArray) : Pixels {
     init {
         need(widthPx > 0 && heightPx > 0) { "a picture of ${widthPx}x$heightPx px is empty; use a real picture" }
         need(argb.size.toLong() == widthPx.toLong() * heightPx) { "${argb.size} pixels for ${widthPx}x$heightPx px" }
     }
 
-    /** The rectangle from ([left], [top]); it must lie inside. */
-    fun crop(left: Int, top: Int, widthPx: Int, heightPx: Int): Picture {
+    override fun crop(left: Int, top: Int, widthPx: Int, heightPx: Int): Picture {
         need(left >= 0 && top >= 0 && widthPx > 0 && heightPx > 0 && left + widthPx <= this.widthPx && top + heightPx <= this.heightPx) {
             "a crop of ${widthPx}x$heightPx px at $left, $top leaves the picture of ${this.widthPx}x${this.heightPx} px"
         }

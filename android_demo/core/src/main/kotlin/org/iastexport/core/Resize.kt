@@ -82,7 +82,7 @@ object Resize {
     }
 
     /** Which inputs of an axis of [size] each output of [count] reads, with integer weights that add up to [total]. */
-    private class Taps(private val size: Int, private val count: Int) {
+    internal class Taps(private val size: Int, private val count: Int) {
         private val grows = count > size
         val total: Long = if (grows) 2L * count else size.toLong()
 

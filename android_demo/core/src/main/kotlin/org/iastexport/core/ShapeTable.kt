@@ -82,8 +82,9 @@ class ShapeTable private constructor(
          *
          * @throws BundleException it is no such table, or of another version.
          */
-        fun parse(text: String): ShapeTable {
-            val root = Fields.parse(text)
+        fun parse(text: String): ShapeTable = of(Fields.parse(text))
+
+        internal fun of(root: Fields): ShapeTable {
             need(root.int("schema_version") == VERSION) { "a table of shapes is of another version: update the app" }
             val signatures = root.list("signatures").associate { it.text("key") to signature(it) }
             return ShapeTable(root.int("size_multiple_px", 1..1024), signatures)
@@ -97,11 +98,11 @@ class ShapeTable private constructor(
             return Signature(bytes(fields.text("before")), bytes(fields.text("behind")), numbers)
         }
 
-        private fun bytes(text: String): ByteArray {
+        internal fun bytes(text: String): ByteArray {
             need(text.length % 2 == 0 && text.all { it in '0'..'9' || it in 'a'..'f' }) {
-                "a table of shapes holds bytes that are not hexadecimal; $REBUILD"
+                "a table holds bytes that are not hexadecimal; $REBUILD"
             }
-            return ByteArray(text.length / 2) { text.substring(2 * it, 2 * it + 2).toInt(16).toByte() }
+            return ByteArray(text.length / 2) { (Character.digit(text[2 * it], 16) * 16 + Character.digit(text[2 * it + 1], 16)).toByte() }
         }
     }
 }

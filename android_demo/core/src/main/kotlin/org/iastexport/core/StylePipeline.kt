@@ -31,6 +31,9 @@ interface StyleEngine : Closeable {
 
     /** The code of an artwork [1, 3, side, side] in [layout]; the bundle's style encoder must be there. */
     fun encodeStyle(style: FloatArray): FloatArray
+
+    /** A tier in a style with its statistics lifted out; null where that can't be. It lives as long as the engine. */
+    fun lifted(tier: Tier, code: FloatArray, strength: Float): Lifted? = null
 }
 
 /** A stylized picture and how it came about. [runAndReadBackMs] is the engine's time alone, all tiles together. */
@@ -56,8 +59,7 @@ class StylePipeline(private val bundle: Bundle, private val engine: StyleEngine)
         byHand: Tier? = null,
         progress: (Int, Int) -> Unit = { _, _ -> },
     ): Stylized {
-        need(strength in 0f..1f) { "a strength of $strength is outside 0..1" }
-        need(strength == 1f || manifest.takesStrength) { "this bundle's network takes no strength" }
+        check(strength)
         val choice = TierRule.choose(manifest.tiers, photograph.widthPx, photograph.heightPx, oversize, byHand)
         val source = photograph.opaque()
         var elapsedNs = 0L
@@ -84,6 +86,12 @@ class StylePipeline(private val bundle: Bundle, private val engine: StyleEngine)
         return Stylized(made, choice, tiles, elapsedNs / 1e6)
     }
 
+    /** Refuses a strength that the network can't have. */
+    internal fun check(strength: Float) {
+        need(strength in 0f..1f) { "a strength of $strength is outside 0..1" }
+        need(strength == 1f || manifest.takesStrength) { "this bundle's network takes no strength" }
+    }
+
     /** The code of an artwork, by the bundle's style encoder. */
     fun encodeStyle(artwork: Picture): FloatArray {
         val square = Resize.centerSquare(artwork.opaque(), manifest.styleSidePx)
@@ -97,7 +105,7 @@ class StylePipeline(private val bundle: Bundle, private val engine: StyleEngine)
     /** What the engine sees of a picture that fits [tier]: padded, as a tensor. */
     fun prepare(picture: Picture, tier: Tier): Prepared = prepare(picture, tier, manifest, engine.lane.runtime, engine.layout)
 
-    private fun runOnce(picture: Picture, tier: Tier, code: FloatArray, strength: Float): Pair<Picture, Long> {
+    internal fun runOnce(picture: Picture, tier: Tier, code: FloatArray, strength: Float): Pair<Picture, Long> {
         val ready = prepare(picture, tier)
         val started = System.nanoTime()
         val values = engine.run(tier, ready.values, ready.heightPx, ready.widthPx, code, strength)

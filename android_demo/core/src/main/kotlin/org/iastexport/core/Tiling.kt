@@ -60,8 +60,14 @@ class Tiling(widthPx: Int, heightPx: Int, tilePx: Int, sizeMultiplePx: Int) {
      * @param stylize makes a picture of the same size.
      */
     fun run(picture: Picture, stylize: (Picture) -> Picture): Picture {
-        need(picture.widthPx == across.lengthPx && picture.heightPx == down.lengthPx) { "the tiles are for another picture" }
         val out = IntArray(picture.argb.size)
+        run(picture, stylize) { top, band -> System.arraycopy(band.argb, 0, out, top * band.widthPx, band.argb.size) }
+        return Picture(picture.widthPx, picture.heightPx, out)
+    }
+
+    /** As [run]; [sink] gets the result's rows from top to bottom, each band with the row that it begins at. */
+    fun run(picture: Pixels, stylize: (Picture) -> Picture, sink: (Int, Picture) -> Unit) {
+        need(picture.widthPx == across.lengthPx && picture.heightPx == down.lengthPx) { "the tiles are for another picture" }
         val band = Band(across.totals(), down.totals(), down.sizePx)
         for ((row, top) in down.starts.withIndex()) {
             for (left in across.starts) {
@@ -70,9 +76,8 @@ class Tiling(widthPx: Int, heightPx: Int, tilePx: Int, sizeMultiplePx: Int) {
                 add(band, tile, left, top)
             }
             val next = down.starts.getOrElse(row + 1) { down.lengthPx }
-            band.flush(next - top, top, out)
+            sink(top, band.flush(next - top, top))
         }
-        return Picture(picture.widthPx, picture.heightPx, out)
     }
 
     private fun add(band: Band, tile: Picture, left: Int, top: Int) {
@@ -100,18 +105,20 @@ class Tiling(widthPx: Int, heightPx: Int, tilePx: Int, sizeMultiplePx: Int) {
             for (c in 0..2) sums[c][i] += weight * channel(argb, c)
         }
 
-        /** Writes the first [count] rows to [out] from row [top] on and moves the others up. */
-        fun flush(count: Int, top: Int, out: IntArray) {
+        /** The first [count] rows, which lie at row [top] of the picture; the others move up. */
+        fun flush(count: Int, top: Int): Picture {
             val size = count * widthPx
+            val out = IntArray(size)
             for (i in 0 until size) {
                 val weight = acrossTotals[i % widthPx].toLong() * downTotals[top + i / widthPx]
                 fun level(c: Int) = ((2L * sums[c][i] + weight) / (2L * weight)).toInt()
-                out[top * widthPx + i] = rgb(level(0), level(1), level(2))
+                out[i] = rgb(level(0), level(1), level(2))
             }
             for (plane in sums) {
                 System.arraycopy(plane, size, plane, 0, plane.size - size)
                 plane.fill(0, plane.size - size, plane.size)
             }
+            return Picture(widthPx, count, out)
         }
     }
 }

@@ -10,12 +10,18 @@ import org.iastexport.core.Confined
 import org.iastexport.core.Edge
 import org.iastexport.core.Lane
 import org.iastexport.core.Layout
+import org.iastexport.core.Lifted
+import org.iastexport.core.LiftedProgram
+import org.iastexport.core.LiftedTable
+import org.iastexport.core.LiftedTier
 import org.iastexport.core.ModelFile
+import org.iastexport.core.Moments
 import org.iastexport.core.PixelCodec
 import org.iastexport.core.Role
 import org.iastexport.core.Runtime
 import org.iastexport.core.ShapeTable
 import org.iastexport.core.StyleEngine
+import org.iastexport.core.StylePipeline
 import org.iastexport.core.Tier
 import java.io.File
 
@@ -44,6 +50,8 @@ public class LiteRtEngine(
     private val model: CompiledModel
     private val tiers = HashMap<String, Buffers>()
     private val shapes = LinkedHashMap<String, Shaped>()
+    private val programs = LinkedHashMap<String, Shaped>()
+    private val statistics: LiftedTable? by lazy { file.statistics?.let { LiftedTable.parse(bundle.file(it).readText()) } }
     private var encoder: Encoder? = null
 
     init {
@@ -113,21 +121,77 @@ public class LiteRtEngine(
         bundle.manifest.codes.map { ready.buffers.read(it.name) }.reduce { a, b -> a + b }
     }
 
+    /** Means lose too much in a GPU's FP16, so that the CPU alone lifts them. */
+    override fun lifted(tier: Tier, code: FloatArray, strength: Float): Lifted? {
+        val facts = (if (accelerator.startsWith("cpu")) statistics else null)?.find(bundle.manifest.signature(file, tier))
+        return facts?.let { LiftedSignature(tier, it, code, strength) }
+    }
+
     /** The tier's signature at another shape, as the model's table says; the last few stay open. */
-    private fun shaped(tier: Tier, heightPx: Int, widthPx: Int): Shaped {
-        val key = "${tier.id} $heightPx $widthPx"
-        shapes.remove(key)?.let { return it.also { shapes[key] = it } }
-        if (shapes.size >= MOST_SHAPES) shapes.remove(shapes.keys.first())?.close()
-        val table = ShapeTable.parse(bundle.file(file.shapes ?: throw BundleException("${file.path} has no table of shapes")).readText())
-        val bytes = table.reshape(bundle.file(file.path).readBytes(), bundle.manifest.signature(file, tier), heightPx, widthPx)
+    private fun shaped(tier: Tier, heightPx: Int, widthPx: Int): Shaped =
+        kept(shapes, "${tier.id}-$heightPx-$widthPx", MOST_SHAPES) { key ->
+            val table = ShapeTable.parse(bundle.file(file.shapes ?: throw BundleException("${file.path} has no table of shapes")).readText())
+            val bytes = table.reshape(bundle.file(file.path).readBytes(), bundle.manifest.signature(file, tier), heightPx, widthPx)
+            opened(bytes, key) { buffersOf(it, tier) }
+        }
+
+    private fun kept(open: LinkedHashMap<String, Shaped>, key: String, most: Int, make: (String) -> Shaped): Shaped {
+        open.remove(key)?.let { return it.also { open[key] = it } }
+        while (open.size >= most) open.remove(open.keys.first())?.close()
+        return make(key).also { open[key] = it }
+    }
+
+    private fun opened(bytes: ByteArray, key: String, buffers: (CompiledModel) -> Buffers): Shaped {
         val kept = File.createTempFile("iast-shape-", null, cache?.takeIf { it.isDirectory || it.mkdirs() })
         try {
             kept.writeBytes(bytes)
-            val opened = if (accelerator.startsWith("gpu")) onGpu(kept.path, "${file.sha256}-${key.replace(' ', '-')}") else onCpu(kept.path)
-            return Shaped(opened, buffersOf(opened, tier), kept).also { shapes[key] = it }
+            val opened = if (accelerator.startsWith("gpu")) onGpu(kept.path, "${file.sha256}-$key") else onCpu(kept.path)
+            return Shaped(opened, buffers(opened), kept)
         } catch (error: Throwable) {
             kept.delete()
             throw error
+        }
+    }
+
+    /** One of a tier's programs for tiles of a shape; a large tile's need the memory of all others. */
+    private fun program(program: LiftedProgram, base: String, most: Int, heightPx: Int, widthPx: Int): Shaped =
+        kept(programs, "${program.key}-$heightPx-$widthPx", if (heightPx * widthPx > LARGE_TILE_PX) 1 else most) { key ->
+            val bytes = statistics!!.reshape(bundle.file(file.path).readBytes(), program, heightPx, widthPx)
+            opened(bytes, key) { Buffers(it, file, program.key, program.inputs, program.outputs, base) }
+        }
+
+    /** A tier's signature with its statistics lifted out, in one style. */
+    private inner class LiftedSignature(
+        tier: Tier,
+        private val facts: LiftedTier,
+        private val code: FloatArray,
+        private val strength: Float,
+    ) : Lifted {
+        override val levels = facts.measure.size
+        override val haloPx = facts.haloPx
+        override val multiplePx = facts.multiplePx
+        override val layout = this@LiteRtEngine.layout
+        private val base = bundle.manifest.signature(file, tier)
+
+        override fun measure(tile: StylePipeline.Prepared, weight: FloatArray, moments: Moments, level: Int): Moments =
+            run(facts.measure[level], tile, moments, weight)
+
+        override fun render(tile: StylePipeline.Prepared, moments: Moments): FloatArray =
+            run(facts.render, tile, moments, null).getValue("stylized")
+
+        private fun run(program: LiftedProgram, tile: StylePipeline.Prepared, moments: Moments, weight: FloatArray?): Moments = confined.call {
+            val ready = program(program, base, levels + 1, tile.heightPx, tile.widthPx)
+            for (name in program.inputs) {
+                val values = when (name) {
+                    "content" -> tile.values
+                    "pixel_weight" -> weight!!
+                    "strength" -> floatArrayOf(strength)
+                    else -> moments[name] ?: bundle.manifest.split(code).entries.first { it.key.name == name }.value
+                }
+                ready.buffers.write(name, values)
+            }
+            ready.model.run(ready.buffers.inputs, ready.buffers.outputs, ready.buffers.signature)
+            program.outputs.associateWith { ready.buffers.read(it) }
         }
     }
 
@@ -145,7 +209,7 @@ public class LiteRtEngine(
 
     override fun close() = confined.close {
         tiers.values.forEach { it.close() }
-        shapes.values.forEach { it.close() }
+        (shapes.values + programs.values).forEach { it.close() }
         encoder?.let {
             it.buffers.close()
             it.model.close()
@@ -164,11 +228,20 @@ public class LiteRtEngine(
 
     private class Encoder(val model: CompiledModel, val buffers: Buffers)
 
-    /** The buffers of one signature, in the types that the manifest says. */
-    private inner class Buffers(model: CompiledModel, file: ModelFile, val signature: String, inputNames: List<String>, outputNames: List<String>) {
+    /** The buffers of one signature, in the types that the manifest says of it, or of the one that it was made from. */
+    private inner class Buffers(
+        model: CompiledModel,
+        file: ModelFile,
+        val signature: String,
+        inputNames: List<String>,
+        outputNames: List<String>,
+        base: String = signature,
+    ) {
         val inputs: Map<String, TensorBuffer> = inputNames.associateWith { model.createInputBuffer(it, signature) }
         val outputs: Map<String, TensorBuffer> = outputNames.associateWith { model.createOutputBuffer(it, signature) }
-        private val edges: Map<String, Edge> = (inputNames + outputNames).associateWith { bundle.manifest.edge(file, signature, it) }
+        // What was lifted out is in no manifest: it is float32.
+        private val edges: Map<String, Edge> = (inputNames + outputNames).filter { base == signature || bundle.manifest.hasEdge(file, base, it) }
+            .associateWith { bundle.manifest.edge(file, base, it) }
 
         fun write(name: String, values: FloatArray) {
             val (scale, zeroPoint) = integers(name) ?: return inputs.getValue(name).writeFloat(values)
@@ -181,7 +254,7 @@ public class LiteRtEngine(
         }
 
         private fun integers(name: String): Pair<Float, Int>? {
-            val edge = edges.getValue(name)
+            val edge = edges[name] ?: return null
             return when (edge.dtype) {
                 "float32" -> null
                 "int8" -> (edge.scale ?: 1f) to (edge.zeroPoint ?: 0)
@@ -195,5 +268,8 @@ public class LiteRtEngine(
     private companion object {
         /** Upright and lying pictures of one format; each holds a model's memory. */
         const val MOST_SHAPES = 2
+
+        /** Of a tile whose programs are open one at a time; chosen: a frame's are smaller, a photograph's tile larger. */
+        const val LARGE_TILE_PX = 512 * 512
     }
 }

@@ -1,0 +1,79 @@
+package org.iastexport.core
+
+/** A signature that a table of statistics adds to its model: what goes in and what comes out. */
+class LiftedProgram(val key: String, val inputs: List<String>, val outputs: List<String>)
+
+/**
+ * A tier in two sisters over the same weights: [measure], one for each level, and [render].
+ *
+ * @property multiplePx of which sides and offsets of tiles are multiples.
+ * @property haloPx how far from a pixel of the result the network looks.
+ */
+class LiftedTier(
+    val signature: String,
+    val multiplePx: Int,
+    val haloPx: Int,
+    val moments: Map<String, Int>,
+    val render: LiftedProgram,
+    val measure: List<LiftedProgram>,
+)
+
+/**
+ * How a TFLite file is read as further signatures over its own weights, which tell and take the statistics of a
+ * picture: with them a tile gives what the whole picture would.
+ */
+class LiftedTable private constructor(
+    private val before: ByteArray,
+    private val behind: ByteArray,
+    private val tiers: Map<String, LiftedTier>,
+    private val shapes: ShapeTable?,
+) {
+    /** The tier of that signature; null where its statistics can't be lifted. */
+    fun find(signature: String): LiftedTier? = tiers[signature]
+
+    /**
+     * The bytes of [model] with one of the programs, for tiles of [heightPx] x [widthPx].
+     *
+     * @throws BundleException see [ShapeTable.reshape].
+     */
+    fun reshape(model: ByteArray, program: LiftedProgram, heightPx: Int, widthPx: Int): ByteArray {
+        val table = shapes ?: throw BundleException("${program.key} is in no table of statistics; $REBUILD")
+        return table.reshape(before + model + behind, program.key, heightPx, widthPx)
+    }
+
+    companion object {
+        private const val VERSION = 1
+        private const val REBUILD = "build the bundle again"
+
+        /**
+         * Reads a table.
+         *
+         * @throws BundleException it is no such table, or of another version.
+         */
+        fun parse(text: String): LiftedTable {
+            val root = Fields.parse(text)
+            need(root.int("schema_version") == VERSION) { "a table of statistics is of another version: update the app" }
+            val shapes = if (root.isAbsent("shapes")) null else ShapeTable.of(root.fields("shapes"))
+            val tiers = root.list("tiers").associate { it.text("signature") to tier(it) }
+            return LiftedTable(ShapeTable.bytes(root.text("before")), ShapeTable.bytes(root.text("behind")), tiers, shapes)
+        }
+
+        private fun tier(fields: Fields): LiftedTier {
+            val moments = fields.fields("moments")
+            val made = LiftedTier(
+                signature = fields.text("signature"),
+                multiplePx = fields.int("multiple_px", 1..1024),
+                haloPx = fields.int("halo_px", 0..65536),
+                moments = moments.keys().associateWith { name -> moments.ints(name).fold(1, Int::times) },
+                render = program(fields.fields("render")),
+                measure = fields.list("measure").map(::program),
+            )
+            need(made.measure.flatMap { it.outputs }.sorted() == made.moments.keys.sorted()) {
+                "moments of ${made.signature} are not measured once each; $REBUILD"
+            }
+            return made
+        }
+
+        private fun program(fields: Fields) = LiftedProgram(fields.text("key"), fields.texts("inputs"), fields.texts("outputs"))
+    }
+}
