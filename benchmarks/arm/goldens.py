@@ -12,14 +12,16 @@ from numpy.typing import NDArray
 
 from benchmarks.arm.emulate import Job, Outputs
 from iast_export.bundle.layout import Layout
+from iast_export.bundle.sealed import Seals
+from iast_export.bundle.shaped import load_shapes
 from iast_export.bundle.styles import unpack
 from iast_export.errors import InputError
 from iast_export.families import FAMILIES
-from iast_export.pictures.images import load_image
+from iast_export.pictures.images import Rgb, load_image, padded_side_px
 from iast_export.reports.manifest import GoldenEntry, Manifest
 from iast_export.runtimes.litert import LiteRtSession
-from iast_export.runtimes.session import Session
-from iast_export.runtimes.target import TARGETS, stylize_tier
+from iast_export.runtimes.session import Session, stylize_rgb
+from iast_export.runtimes.target import TARGETS
 from iast_export.specs import STRENGTH, Precision, Runtime, Tier, find_tiers
 
 RUNTIMES: tuple[Runtime, ...] = ("litert", "onnxruntime")
@@ -95,14 +97,32 @@ def _case(
     content, feeds = load_image(bundle / golden.content), _style(bundle, manifest, golden)
     multiple = manifest.preprocess.size_multiple_px
     family = FAMILIES[runtime]
+    name = f"{tier.id}-{runtime}-{precision}"
     path = Layout(bundle, manifest.name).transfer(runtime, precision, tier)
-    session = _Recorder(TARGETS[runtime].open(path.read_bytes(), tier, where=path))
-    stylize_tier(family, session, content, feeds, tier, multiple)
-    file = folder / f"{tier.id}-{runtime}-{precision}.npz"
-    np.savez(file, **session.feeds)
+    seals = Seals.of_bundle(bundle, manifest)
+    data, takes = _for_picture(seals, path, tier, content, multiple)
+    fixed_px = tier.shape_px if family.fixed_shape and not takes else None
+    session = _Recorder(TARGETS[runtime].open(data, tier, where=path))
+    free = multiple if fixed_px is None else None
+    stylize_rgb(session, content, feeds, multiple_px=free, fixed_shape_px=fixed_px)
+    model, given = folder / f"{name}{family.suffix}", folder / f"{name}.npz"
+    model.write_bytes(data)
+    np.savez(given, **session.feeds)
     signature = tier.signature if family.fixed_shape else ""
-    job = Job(runtime, str(path.resolve()), str(file), signature)
+    job = Job(runtime, str(model), str(given), signature)
     return Case(tier.id, precision, job, session.outputs, golden.tolerance_levels[runtime])
+
+
+def _for_picture(
+    seals: Seals, path: Path, tier: Tier, content: Rgb, multiple_px: int | None
+) -> tuple[bytes, bool]:
+    """A file as an app opens it for a picture, and whether its table of shapes fitted it."""
+    data = seals.read(path)
+    shapes = load_shapes(seals, path, data)
+    if multiple_px is None or shapes is None or shapes.find(tier.signature) is None:
+        return data, False
+    height_px, width_px = (padded_side_px(side, multiple_px) for side in content.shape[:2])
+    return shapes.reshape(data, tier.signature, height_px, width_px), True
 
 
 def _style(bundle: Path, manifest: Manifest, golden: GoldenEntry) -> dict[str, NDArray[np.float32]]:
