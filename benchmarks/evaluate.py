@@ -53,10 +53,8 @@ def main() -> None:
     for workers in (1, 2):
         rows[f"{workers} workers"] = _timed(given_.out, run, workers)
     for count in given_.shards:
-        rows[f"{count} shards"] = _kept(
-            given_.out, f"shards-{count}", lambda n=count: _split(n), run
-        )
-    rows["dask, 2 killed"] = _kept(given_.out, "dask", lambda: _clustered, run)
+        rows[f"{count} shards"] = _kept(given_.out, f"shards-{count}", _split(count), run)
+    rows["dask, 2 killed"] = _kept(given_.out, "dask", _clustered, run)
     _print(rows)
 
 
