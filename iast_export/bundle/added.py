@@ -1,4 +1,4 @@
-"""Whether what `ladder`, `lanes`, `search` or a phone added to a bundle later is of its files."""
+"""Whether what was added to a bundle beside its manifest's reports is of its files."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ from iast_export.errors import InputError
 from iast_export.files.artifacts import sha256_file
 from iast_export.reports.base import MANIFEST_NAME
 from iast_export.reports.device import DeviceResult
+from iast_export.reports.gallery import GalleryReport
 from iast_export.reports.ladder import LadderReport
 from iast_export.reports.lanes import LanesReport
 from iast_export.reports.manifest import Manifest
 from iast_export.reports.search import SearchReport
 
-Added = LadderReport | LanesReport | SearchReport
+Added = GalleryReport | LadderReport | LanesReport | SearchReport
 
 
 def added_strangers(manifest: Manifest, report: Added) -> list[str]:
     """As `belonging.strangers`, of a report that was added."""
-    if isinstance(report, LadderReport):
-        return list(_ladder(report, manifest))
+    if isinstance(report, LadderReport | GalleryReport):
+        return [*other_files(manifest, report.files), *other_styles(manifest, report.styles)]
     if isinstance(report, LanesReport):
         return list(_lanes(report, manifest))
     return list(_search(report, manifest))
@@ -40,11 +41,6 @@ def check_result_belongs(folder: Path, result: DeviceResult) -> None:
             f"{folder} has {found[:16]}",
             "build the app with this bundle (copyBundle), install it and run it again",
         )
-
-
-def _ladder(report: LadderReport, manifest: Manifest) -> Iterator[str]:
-    yield from other_files(manifest, report.files)
-    yield from other_styles(manifest, report.styles)
 
 
 def _lanes(report: LanesReport, manifest: Manifest) -> Iterator[str]:

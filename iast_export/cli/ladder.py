@@ -65,8 +65,8 @@ def climb(
     accelerator: Accelerator = "cpu",
 ) -> None:
     """Runs the ladder, prints it and ends with its exit code."""
+    from iast_export.build.page import write_page
     from iast_export.ladder import climb as run
-    from iast_export.pages import write_html
     from iast_export.pages.ladder import ladder_table
     from iast_export.recipe import load_recipe
 
@@ -81,7 +81,7 @@ def climb(
             accelerator=accelerator,
             progress=progress,
         )
-    write_html(folder)
+    write_page(folder)
     if as_json:
         console.emit_json(report.model_dump(mode="json"))
     else:

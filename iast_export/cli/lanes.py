@@ -46,9 +46,9 @@ def lanes(
       iast-export lanes dist/demo --tier d4-256px --json
     """
     from iast_export.build.compare import compare_build
+    from iast_export.build.page import write_page
     from iast_export.build.request import Build
     from iast_export.lanes.compare import ComparisonOptions
-    from iast_export.pages import write_html
     from iast_export.pages.lanes import ceiling_lines, gap_lines, lanes_rows
     from iast_export.reports.base import MANIFEST_NAME
 
@@ -57,7 +57,7 @@ def lanes(
         timing = ComparisonOptions(threads=threads, blocks=blocks)
         report = compare_build(build, tiers, timing, accelerator)
     if (folder / MANIFEST_NAME).is_file():
-        write_html(folder)
+        write_page(folder)
     if as_json:
         console.emit_json(report.model_dump(mode="json"))
         return

@@ -9,11 +9,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from iast_export.build.page import write_page
 from iast_export.bundle.added import check_result_belongs
 from iast_export.errors import AccuracyError, InputError
 from iast_export.files.artifacts import read_bytes, read_json, write_atomic
 from iast_export.files.paths import check_folders
-from iast_export.pages import write_html
 from iast_export.reports.base import first_error
 from iast_export.reports.device import DEVICE_FOLDER, DeviceResult, SelfTestRow
 from iast_export.reports.manifest import load_manifest
@@ -51,7 +51,7 @@ def import_result(path: Path, folder: Path, host: dict[str, Any] | None = None) 
         )
     check_folders(folder)
     write_atomic(target, data)
-    write_html(folder)
+    write_page(folder)
     wrong = [row for row in result.selftest if _is_wrong(row)]
     if wrong:
         first = wrong[0]

@@ -38,6 +38,7 @@ __all__ = [
     "Baseline",
     "Rules",
     "gate",
+    "judge_alone",
     "load_baseline",
     "load_rules",
     "make_baseline",
@@ -45,6 +46,8 @@ __all__ = [
 ]
 
 R = TypeVar("R", bound=Report)
+# The check of having one.
+_BASELINE = "baseline"
 
 
 def gate(
@@ -98,6 +101,18 @@ def gate(
     return Verdict(bundle=manifest.name, checks=tuple(checks), notes=_notes(measured, accepted))
 
 
+def judge_alone(folder: Path, rules: Path | None = None) -> Verdict:
+    """The verdict on a bundle that nobody has a baseline of: what `gate` can judge without one.
+
+    Raises:
+        UsageError, InputError: as `gate`.
+    """
+    verdict = gate(folder, None, rules)
+    own = tuple(check for check in verdict.checks if check.name != _BASELINE)
+    note = "judged by rules alone; whether anything got worse needs a baseline or another bundle"
+    return verdict.model_copy(update={"checks": own, "notes": (*verdict.notes, note)})
+
+
 def _baseline(path: Path | None) -> tuple[Baseline | None, list[Check]]:
     try:
         if path is None:
@@ -107,7 +122,7 @@ def _baseline(path: Path | None) -> tuple[Baseline | None, list[Check]]:
             )
         return load_baseline(path), []
     except CannotJudgeError as error:
-        return None, [_unjudged("baseline", error.message, "a baseline", error.remedy)]
+        return None, [_unjudged(_BASELINE, error.message, "a baseline", error.remedy)]
 
 
 def _signature(folder: Path, public_key: Path) -> Check:

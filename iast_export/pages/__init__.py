@@ -8,9 +8,9 @@ from iast_export.pages.junit import junit_xml
 from iast_export.pages.markdown import markdown_text
 
 if TYPE_CHECKING:
-    from iast_export.pages.html import ReportParts, html_report, write_html
+    from iast_export.pages.html import html_report, write_html
 
-__all__ = ["ReportParts", "html_report", "junit_xml", "markdown_text", "write_html"]
+__all__ = ["html_report", "junit_xml", "markdown_text", "write_html"]
 
 
 def __getattr__(name: str) -> Any:

@@ -54,3 +54,8 @@ def runtime_name(runtime: str) -> str:
 def precision_name(precision: str) -> str:
     """The precision as people write it."""
     return PRECISION_LABELS.get(precision, precision)
+
+
+def lane_name(runtime: str, precision: str) -> str:
+    """For example `LiteRT INT8`."""
+    return f"{runtime_name(runtime)} {precision_name(precision)}"

@@ -14,7 +14,7 @@ from iast_export.lanes.figures import (
 from iast_export.lanes.front import front, place_of
 from iast_export.pages import format as fmt
 from iast_export.pages.format import Row
-from iast_export.pages.plots import Mark, Point, scatter_chart
+from iast_export.pages.plots import Mark, Plot, Point, scatter_chart
 from iast_export.reports.benchmark import BenchmarkReport
 from iast_export.reports.lanes import LaneRow, LanesReport
 from iast_export.reports.search import SearchReport
@@ -22,6 +22,7 @@ from iast_export.reports.verify import VerifyReport
 from iast_export.specs import AnyPrecision, Runtime
 
 LaneKey = tuple[Runtime, AnyPrecision, str]
+_X, _Y = "median, ms", "mean PSNR to FP32, dB"
 COLUMNS: Row = (
     "tier", "lane", "median", "FP32 / this", "PSNR mean, p5", "drop SSIM, style", "file", "remark"
 )  # fmt: skip
@@ -29,20 +30,20 @@ COLUMNS: Row = (
 
 def bundle_charts(
     benchmark: BenchmarkReport, verified: VerifyReport, searches: Sequence[SearchReport] = ()
-) -> str:
+) -> list[Plot]:
     """The lanes of a bundle that were timed and judged, and the searched mixed files."""
     own = bundle_figures(benchmark, verified)
     defaults = {(runtime, one, tier) for (runtime, tier), one in default_lanes(own).items()}
     return lane_charts([*own, *searched_figures(searches, benchmark)], defaults)
 
 
-def comparison_charts(report: LanesReport) -> str:
+def comparison_charts(report: LanesReport) -> list[Plot]:
     """The lanes of `iast-export lanes`."""
     defaults = {(row.runtime, row.lane, row.tier) for row in report.rows if row.is_default}
     return lane_charts(compared_figures(report), defaults)
 
 
-def lane_charts(figures: Sequence[LaneFigures], defaults: Collection[LaneKey]) -> str:
+def lane_charts(figures: Sequence[LaneFigures], defaults: Collection[LaneKey]) -> list[Plot]:
     """One plot per tier, latency against PSNR, with a dashed line along the Pareto front.
 
     Ceilings are lines, as their pictures mean nothing.
@@ -52,24 +53,26 @@ def lane_charts(figures: Sequence[LaneFigures], defaults: Collection[LaneKey]) -
         here = [one for one in figures if one.tier == tier]
         points = [point for one in here if (point := _point(one, defaults))]
         along = [point for one in front(here) if (point := _point(one, defaults))]
-        charts.append(scatter_chart(tier, points, along, "ms", "PSNR to FP32, dB", _marks(here)))
-    return "\n".join(charts)
+        chart = scatter_chart(tier, points, along, _X, _Y, _marks(here))
+        charts += [chart] if chart else []
+    return charts
 
 
 def _point(one: LaneFigures, defaults: Collection[LaneKey]) -> Point | None:
-    """For example `LiteRT INT8, 10.8 ms, 42.3 dB (default)`."""
+    """For example `LiteRT INT8, 10.8 ms, 42.3 dB`."""
     place = place_of(one)
     if place is None:
         return None
     figures = f"{fmt.milliseconds(place[0])}, {fmt.decibels(place[1])}"
-    default = " (default)" if (one.runtime, one.precision, one.tier) in defaults else ""
-    return Point(f"{_name(one.runtime, one.precision)}, {figures}{default}", *place, one.precision)
+    name = fmt.lane_name(one.runtime, one.precision)
+    is_default = (one.runtime, one.precision, one.tier) in defaults
+    return Point(f"{name}, {figures}", *place, one.precision, is_default)
 
 
 def _marks(figures: Sequence[LaneFigures]) -> list[Mark]:
     return [
         Mark(
-            f"{_name(one.runtime, one.precision)}, {fmt.milliseconds(one.speed.median_ms)}",
+            f"{fmt.lane_name(one.runtime, one.precision)}, {fmt.milliseconds(one.speed.median_ms)}",
             one.speed.median_ms,
         )
         for one in figures
@@ -77,14 +80,10 @@ def _marks(figures: Sequence[LaneFigures]) -> list[Mark]:
     ]
 
 
-def _name(runtime: Runtime, precision: AnyPrecision) -> str:
-    return f"{fmt.runtime_name(runtime)} {fmt.precision_name(precision)}"
-
-
 def lane_name(row: LaneRow) -> str:
     """For example `LiteRT weight-only INT8`."""
     where = " on the GPU" if row.accelerator == "gpu" else ""
-    return _name(row.runtime, row.lane) + where
+    return fmt.lane_name(row.runtime, row.lane) + where
 
 
 def remark(row: LaneRow) -> str:

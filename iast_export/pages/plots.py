@@ -3,125 +3,52 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from html import escape
 
-# Sizes of plots; chosen by eye.
-_LABEL_PX, _VALUE_PX, _PLOT_PX = 190, 150, 420
-_BAR_PX, _GAP_PX, _GROUP_PX, _AXIS_PX = 16, 6, 30, 26
+# Sizes of a scatter plot, in units that are pixels on a desk; chosen by eye, large enough that its
+# words can be read at half the size, on a phone.
+_LEFT, _TOP, _RIGHT, _BOTTOM = 46, 30, 22, 42
+_WIDTH, _HEIGHT = 420, 240
+_MARKER, _NUMBER, _ROW = 5, 16, 15
 # Times the median; chosen by eye, so that the near points keep most of the width.
 _FAR = 3.0
-_SCATTER_LEFT_PX, _SCATTER_TOP_PX, _SCATTER_PX, _SCATTER_LABEL_PX, _ROW_PX = 40, 44, 220, 350, 15
+# Of the span of the data, left free on either side.
+_PAD = 0.06
 
 
-@dataclass(frozen=True)
-class Bar:
-    """One bar: where it ends, an optional interval drawn over it, and the text beside it.
-
-    `style` is the CSS class that colors it.
-    """
-
-    label: str
-    value: float
-    text: str
-    style: str
-    low: float | None = None
-    high: float | None = None
-
-
-@dataclass(frozen=True)
-class BarGroup:
-    """Bars under one heading."""
-
-    title: str
-    bars: Sequence[Bar]
-
-
-def bar_chart(
-    groups: Sequence[BarGroup], unit: str, *, mark: float | None = None, start: float = 0.0
+def bar(
+    value: float,
+    top: float,
+    style: str,
+    low: float | None = None,
+    high: float | None = None,
+    mark: float | None = None,
 ) -> str:
-    """Horizontal bars by group, as an `<svg>` element.
+    """A bar for a cell of a table, as wide as its cell; the words beside it say the same.
 
     Args:
-        groups: from top to bottom.
-        unit: written at the axis.
-        mark: a value to draw a dashed line at, such as 1 for "as fast as FP32".
-        start: value at the left end of the bars.
+        value: where it ends.
+        top: value at the right end, the same for a whole column.
+        style: CSS class that colors it.
+        low: one end of a line over it, such as an interval's.
+        high: the other end.
+        mark: a value to draw a thin line at, such as 1 for "as fast as FP32".
     """
-    bars = [bar for group in groups for bar in group.bars]
-    if not bars:
-        return ""
-    ends = [max(bar.value, bar.high if bar.high is not None else bar.value) for bar in bars]
-    step = _step(max([*ends, mark or 0.0]) - start)
-    top = start + step * max(1, math.ceil((max([*ends, mark or 0.0]) - start) / step))
-    scale = _PLOT_PX / (top - start)
-    parts: list[str] = []
-    y = 4
-    for group in groups:
-        parts.append(_text(0, y + 14, group.title, "group"))
-        y += _GROUP_PX - 6
-        for bar in group.bars:
-            parts += _bar(bar, y, start, scale)
-            y += _BAR_PX + _GAP_PX
-        y += _GAP_PX
-    axis = _axis(start, top, step, scale, y, unit)
-    line = (
-        []
-        if mark is None
-        else [_line(_x(mark, start, scale), 0, _x(mark, start, scale), y, "mark")]
-    )
-    width, height = _LABEL_PX + _PLOT_PX + _VALUE_PX, y + _AXIS_PX
-    head = f'<svg class="chart" viewBox="0 0 {width} {height}" role="img" xmlns="http://www.w3.org/2000/svg">'
-    return "\n".join([head, *axis, *parts, *line, "</svg>"])
+    parts = [f'<rect class="{style}" width="{_share(value, top)}" height="8"/>']
+    if mark is not None:
+        parts.append(f'<rect class="mark" x="{_share(mark, top)}" width=".5" height="8"/>')
+    if low is not None and high is not None:
+        left, right = _share(low, top), _share(high, top)
+        width = f"{max(float(right) - float(left), 0.5):.1f}"
+        parts.append(f'<rect class="interval" x="{left}" y="3" width="{width}" height="2"/>')
+    head = '<svg class="bar" viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true">'
+    return "".join([head, *parts, "</svg>"])
 
 
-def _bar(bar: Bar, y: int, start: float, scale: float) -> list[str]:
-    left, end = _LABEL_PX, _x(bar.value, start, scale)
-    middle = y + _BAR_PX / 2
-    width = max(end - left, 1.0)
-    parts = [
-        _text(_LABEL_PX - 8, y + 12, bar.label, "label end"),
-        f'<rect class="bar {bar.style}" x="{left}" y="{y}" width="{width:.1f}" height="{_BAR_PX}" '
-        'rx="2"/>',
-    ]
-    reach = end
-    if bar.low is not None and bar.high is not None:
-        low, high = _x(bar.low, start, scale), _x(bar.high, start, scale)
-        parts.append(_line(low, middle, high, middle, "interval"))
-        parts += [_line(x, middle - 4, x, middle + 4, "interval") for x in (low, high)]
-        reach = max(end, high)
-    parts.append(_text(reach + 7, y + 12, bar.text, "value"))
-    return parts
-
-
-def _axis(start: float, top: float, step: float, scale: float, y: int, unit: str) -> list[str]:
-    parts = []
-    for i in range(round((top - start) / step) + 1):
-        x = _x(start + i * step, start, scale)
-        parts.append(_line(x, 0, x, y, "grid"))
-        parts.append(_text(x, y + 16, f"{start + i * step:g}", "tick middle"))
-    parts.append(_text(_LABEL_PX + _PLOT_PX + 16, y + 16, unit, "tick"))
-    return parts
-
-
-def _step(span: float) -> float:
-    """A round step that gives about five ticks."""
-    rough = max(span, 1e-9) / 5
-    power = 10.0 ** math.floor(math.log10(rough))
-    return next(power * nice for nice in (1, 2, 5, 10) if power * nice >= rough)
-
-
-def _x(value: float, start: float, scale: float) -> float:
-    return _LABEL_PX + max(0.0, value - start) * scale
-
-
-def _text(x: float, y: float, text: str, style: str) -> str:
-    return f'<text class="{style}" x="{x:.1f}" y="{y:.1f}">{escape(text, quote=False)}</text>'
-
-
-def _line(x1: float, y1: float, x2: float, y2: float, style: str) -> str:
-    return f'<line class="{style}" x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"/>'
+def _share(value: float, top: float) -> str:
+    return f"{100 * min(max(value / top, 0.0), 1.0):.1f}"
 
 
 @dataclass(frozen=True)
@@ -132,6 +59,7 @@ class Point:
     x: float
     y: float
     style: str
+    is_default: bool = False
 
 
 @dataclass(frozen=True)
@@ -142,6 +70,33 @@ class Mark:
     x: float
 
 
+@dataclass(frozen=True)
+class Plot:
+    """A plot, and its points in the order of their numbers in it, for a legend beside it."""
+
+    title: str
+    svg: str
+    points: Sequence[Point]
+
+
+@dataclass(frozen=True)
+class _Axis:
+    """A range of values a little wider than the data, and where a value lies in the frame."""
+
+    low: float
+    high: float
+    length: float
+
+    def at(self, value: float) -> float:
+        return (value - self.low) / (self.high - self.low) * self.length
+
+    def ticks(self) -> list[float]:
+        """Round values, about five."""
+        step = _step(self.high - self.low)
+        first, last = math.ceil(self.low / step), math.floor(self.high / step)
+        return [i * step for i in range(first, last + 1)]
+
+
 def scatter_chart(
     title: str,
     points: Sequence[Point],
@@ -149,80 +104,119 @@ def scatter_chart(
     x_unit: str,
     y_unit: str,
     marks: Sequence[Mark] = (),
-) -> str:
-    """Points, labels in a column at the right, a dashed line through `front`; an `<svg>`.
+) -> Plot | None:
+    """Numbered points and a dashed line through `front`, on axes as wide as the data; None: no
+    points.
 
     Points beyond `_FAR` times the median are drawn at the right edge, so that one of them does not
     press all others together; their labels have the true figures.
     """
     if not points:
-        return ""
+        return None
     true_x = sorted(p.x for p in points)
     near = [x for x in true_x if x <= _FAR * true_x[len(true_x) // 2]]
     edge = near[-1] * (1.0 if len(near) == len(true_x) else 1.1)
-    points = [replace(p, x=min(p.x, edge)) for p in points]
-    front = [replace(p, x=min(p.x, edge)) for p in front]
-    x_step, y_step = _step(edge), _step(max(p.y for p in points))
-    x_top = x_step * max(1, math.ceil(edge / x_step))
-    y_low = y_step * math.floor(min(p.y for p in points) / y_step)
-    y_top = y_step * max(1, math.ceil(max(p.y for p in points) / y_step))
-    y_top = y_top if y_top > y_low else y_low + y_step
+    x_axis = _axis([*near, edge, *(mark.x for mark in marks if mark.x <= edge)], _WIDTH)
+    y_axis = _axis([p.y for p in points], _HEIGHT)
 
     def at(point: Point) -> tuple[float, float]:
-        x = _SCATTER_LEFT_PX + point.x / x_top * _PLOT_PX
-        return x, _SCATTER_TOP_PX + (y_top - point.y) / (y_top - y_low) * _SCATTER_PX
+        x = x_axis.at(min(point.x, edge))
+        return _LEFT + x, _TOP + _HEIGHT - y_axis.at(point.y)
 
-    bottom, right = _SCATTER_TOP_PX + _SCATTER_PX, _SCATTER_LEFT_PX + _PLOT_PX
-    parts = [_text(0, 14, title, "group")]
-    for i in range(round(x_top / x_step) + 1):
-        x = _SCATTER_LEFT_PX + i * x_step / x_top * _PLOT_PX
-        parts += [_line(x, _SCATTER_TOP_PX, x, bottom, "grid")]
-        parts += [_text(x, bottom + 16, f"{i * x_step:g}", "tick middle")]
-    for i in range(round((y_top - y_low) / y_step) + 1):
-        y = bottom - i * y_step / (y_top - y_low) * _SCATTER_PX
-        parts += [_line(_SCATTER_LEFT_PX, y, right, y, "grid")]
-        parts += [_text(_SCATTER_LEFT_PX - 6, y + 4, f"{y_low + i * y_step:g}", "tick end")]
-    parts += [
-        _text(right + 16, bottom + 16, x_unit, "tick"),
-        _text(0, _SCATTER_TOP_PX - 12, y_unit, "tick"),
-    ]
-    parts += _vertical_marks(marks, x_top)
-    parts += [
-        _line(*at(one), *at(two), "mark") for one, two in zip(front[:-1], front[1:], strict=True)
-    ]
-    parts += _scatter_labels([(one, *at(one)) for one in points], right, bottom)
-    width, height = right + _SCATTER_LABEL_PX, bottom + _AXIS_PX
-    head = f'<svg class="chart" viewBox="0 0 {width} {height}" role="img" xmlns="http://www.w3.org/2000/svg">'
-    return "\n".join([head, *parts, "</svg>"])
+    ordered = sorted(points, key=lambda point: (point.x, -point.y))
+    parts = [*_frame(x_axis, y_axis, x_unit, y_unit), *_vertical_marks(marks, x_axis)]
+    line = [at(one) for one in front]
+    parts += [_line(*one, *two, "mark") for one, two in zip(line[:-1], line[1:], strict=True)]
+    parts += _markers([(one, *at(one)) for one in ordered])
+    width, height = _LEFT + _WIDTH + _RIGHT, _TOP + _HEIGHT + _BOTTOM
+    said = f"{title}: {y_unit} against {x_unit}. " + "; ".join(one.label for one in ordered)
+    head = (
+        f'<svg class="chart" viewBox="0 0 {width} {height}" role="img" '
+        f'aria-label="{escape(said)}" xmlns="http://www.w3.org/2000/svg">'
+    )
+    return Plot(title, "\n".join([head, *parts, "</svg>"]), ordered)
 
 
-def _vertical_marks(marks: Sequence[Mark], x_top: float) -> list[str]:
-    """Lines from top to bottom; labels one below the other at the top, where points are few."""
+def _axis(values: Sequence[float], length: float) -> _Axis:
+    """From a little below the least to a little above the largest."""
+    least, most = min(values), max(values)
+    span = most - least or abs(most) * 0.2 or 1.0
+    return _Axis(least - _PAD * span, most + _PAD * span, length)
+
+
+def _step(span: float) -> float:
+    """A round step that gives about five ticks."""
+    rough = span / 5
+    power = 10.0 ** math.floor(math.log10(rough))
+    return next(power * nice for nice in (1, 2, 5, 10) if power * nice >= rough)
+
+
+def _frame(x_axis: _Axis, y_axis: _Axis, x_unit: str, y_unit: str) -> list[str]:
+    right, bottom = _LEFT + _WIDTH, _TOP + _HEIGHT
     parts: list[str] = []
-    bottom = _SCATTER_TOP_PX + _SCATTER_PX
+    for tick in x_axis.ticks():
+        x = _LEFT + x_axis.at(tick)
+        parts += [
+            _line(x, _TOP, x, bottom, "grid"),
+            _text(x, bottom + 17, f"{tick:g}", "tick middle"),
+        ]
+    for tick in y_axis.ticks():
+        y = bottom - y_axis.at(tick)
+        parts += [
+            _line(_LEFT, y, right, y, "grid"),
+            _text(_LEFT - 7, y + 4, f"{tick:g}", "tick end"),
+        ]
+    parts.append(
+        f'<rect class="frame" x="{_LEFT}" y="{_TOP}" width="{_WIDTH}" height="{_HEIGHT}"/>'
+    )
+    parts.append(_text(_LEFT + _WIDTH / 2, bottom + 36, x_unit, "tick middle"))
+    parts.append(_text(4, 16, y_unit, "tick"))
+    return parts
+
+
+def _vertical_marks(marks: Sequence[Mark], x_axis: _Axis) -> list[str]:
+    """Lines from top to bottom; labels one below the other at the top, where points are few.
+
+    A mark beyond the axis stands at its end.
+    """
+    parts: list[str] = []
     for i, mark in enumerate(marks):
-        x = _SCATTER_LEFT_PX + min(mark.x / x_top, 1.0) * _PLOT_PX
-        parts.append(_line(x, _SCATTER_TOP_PX, x, bottom, "interval"))
-        parts.append(_text(x + 4, _SCATTER_TOP_PX + 2 * _ROW_PX + _ROW_PX * i, mark.label, "label"))
+        x = _LEFT + min(max(x_axis.at(mark.x), 0.0), _WIDTH)
+        parts.append(_line(x, _TOP, x, _TOP + _HEIGHT, "interval"))
+        side, shift = ("label end", -4) if x > _LEFT + _WIDTH / 2 else ("label", 4)
+        parts.append(_text(x + shift, _TOP + _ROW * (i + 1), mark.label, side))
     return parts
 
 
-def _scatter_labels(
-    placed: Sequence[tuple[Point, float, float]], right: float, bottom: float
-) -> list[str]:
-    """Markers, and labels in a column, each a row apart from the next and none below the plot."""
-    ordered = sorted(placed, key=lambda one: (one[2], one[1]))
-    rows: list[float] = []
-    for _, _, y in ordered:
-        rows.append(max([y, *(row + _ROW_PX for row in rows[-1:])]))
-    for i in range(len(rows)):
-        rows[-1 - i] = min(rows[-1 - i], bottom - i * _ROW_PX)
-    parts: list[str] = []
-    for (point, x, y), row in zip(ordered, rows, strict=True):
-        parts.append(_line(x, y, right + 12, row, "grid"))
-        parts.append(_text(right + 16, row + 4, point.label, "value"))
-        parts.append(
-            f'<rect class="bar {point.style}" x="{x - 4:.1f}" y="{y - 4:.1f}" width="8" height="8" '
-            'rx="4"/>'
-        )
+def _markers(placed: Sequence[tuple[Point, float, float]]) -> list[str]:
+    """Points, then their numbers beside them, where no other point or number is."""
+    parts = [
+        f'<circle class="{point.style}{" default" if point.is_default else ""}" cx="{x:.1f}" '
+        f'cy="{y:.1f}" r="{_MARKER}"><title>{escape(point.label)}</title></circle>'
+        for point, x, y in placed
+    ]
+    taken = [(x, y) for _, x, y in placed]
+    for number, (_, x, y) in enumerate(placed, start=1):
+        spot = next((one for one in _spots(x, y) if _is_free(one, taken)), (x, y - _NUMBER))
+        taken.append(spot)
+        parts.append(_text(spot[0], spot[1] + 4, str(number), "number middle"))
     return parts
+
+
+def _spots(x: float, y: float) -> Iterator[tuple[float, float]]:
+    """Middles for the number of a point: around it, then further away."""
+    for away in (_NUMBER - 2, 1.6 * _NUMBER, 2.4 * _NUMBER):
+        for right, down in ((0, -1), (0, 1), (1, -0.5), (-1, -0.5), (1, 0.5), (-1, 0.5)):
+            yield x + right * away, y + down * away
+
+
+def _is_free(spot: tuple[float, float], taken: Sequence[tuple[float, float]]) -> bool:
+    return all(abs(spot[0] - x) >= _NUMBER - 4 or abs(spot[1] - y) >= _NUMBER - 4 for x, y in taken)
+
+
+def _text(x: float, y: float, text: str, style: str) -> str:
+    return f'<text class="{style}" x="{x:.1f}" y="{y:.1f}">{escape(text, quote=False)}</text>'
+
+
+def _line(x1: float, y1: float, x2: float, y2: float, style: str) -> str:
+    return f'<line class="{style}" x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"/>'

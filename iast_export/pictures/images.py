@@ -60,6 +60,20 @@ def encode_png(rgb: Rgb) -> bytes:
     return encoded.tobytes()
 
 
+def encode_webp(rgb: Rgb, quality: int) -> bytes:
+    """`rgb` as lossy WebP, a third smaller than JPEG of that look; `quality` from 1 to 100.
+
+    Raises:
+        InputError: not uint8 [H, W, 3], or empty.
+    """
+    _check_rgb(rgb)
+    bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
+    done, encoded = cv2.imencode(".webp", bgr, [cv2.IMWRITE_WEBP_QUALITY, quality])
+    if not done:
+        raise InputError("a picture can't be encoded as WebP", "check its size")
+    return encoded.tobytes()
+
+
 def save_png(path: Path, rgb: Rgb) -> None:
     """Writes `rgb` [H, W, 3] as PNG, whole or not at all, deterministically.
 

@@ -35,6 +35,7 @@ from tests.conftest import SMALL_RECIPE
 
 _TIMED = {
     "reports/benchmark.json",
+    "reports/gallery.json",
     "reports/report.html",
     ".stages/bench.json",
     ".stages/bundle.json",

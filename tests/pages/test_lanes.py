@@ -45,9 +45,9 @@ def test_a_plot_draws_ceilings_as_lines_and_far_lanes_at_the_edge() -> None:
         Point("b", 12.0, 60.0, "fp16"),
         Point("far", 2000.0, 50.0, "int16x8"),
     ]
-    chart = scatter_chart("tier", points, [], "ms", "dB", [Mark("ceiling of it", 8.0)])
-    assert "ceiling of it" in chart and 'class="interval"' in chart and ">far<" in chart
-    assert ">500<" not in chart
+    plot = scatter_chart("tier", points, [], "ms", "dB", [Mark("ceiling of it", 8.0)])
+    assert plot and "ceiling of it" in plot.svg and 'class="interval"' in plot.svg
+    assert plot.points[-1].label == "far" and ">500<" not in plot.svg
 
 
 def report(*rows: LaneRow) -> LanesReport:
@@ -75,10 +75,11 @@ def test_a_plot_joins_the_front_names_the_default_and_draws_a_ceiling_as_a_line(
         LaneFigures("litert", "ceiling", TIER, Speed(2.0)),
         LaneFigures("litert", "mixed", TIER),
     ]
-    chart = lane_charts(figures, {("litert", "int8", TIER)})
-    assert chart.count("<rect") == 3 and chart.count('class="mark"') == 1
-    assert "LiteRT INT8, 3 ms, 45.0 dB (default)" in chart and chart.count("(default)") == 1
-    assert 'class="interval"' in chart and "LiteRT ceiling, 2 ms" in chart
+    (plot,) = lane_charts(figures, {("litert", "int8", TIER)})
+    assert plot.svg.count("<circle") == 3 and plot.svg.count('class="mark"') == 1
+    defaults = [point.label for point in plot.points if point.is_default]
+    assert defaults == ["LiteRT INT8, 3 ms, 45.0 dB"]
+    assert 'class="interval"' in plot.svg and "LiteRT ceiling, 2 ms" in plot.svg
 
 
 def test_each_tier_has_a_plot_and_one_of_ceilings_alone_has_none() -> None:
@@ -87,9 +88,8 @@ def test_each_tier_has_a_plot_and_one_of_ceilings_alone_has_none() -> None:
         LaneFigures("litert", "fp32", "d1-64px", Speed(20.0), Fidelity(80.0)),
         LaneFigures("litert", "ceiling", "d9-9px", Speed(1.0)),
     ]
-    chart = lane_charts(figures, ())
-    assert chart.count("<svg") == 2 and "d9-9px" not in chart
-    assert lane_charts([], ()) == ""
+    assert [plot.title for plot in lane_charts(figures, ())] == ["d4-32px", "d1-64px"]
+    assert lane_charts([], ()) == []
 
 
 def test_what_lanes_reported_is_drawn_with_its_own_default() -> None:
@@ -98,8 +98,9 @@ def test_what_lanes_reported_is_drawn_with_its_own_default() -> None:
         row("int8", 3.0, 45.0, shipped=True, is_default=True),
         silent("mixed"),
     )
-    chart = comparison_charts(report(*rows))
-    assert chart.count("(default)") == 1 and chart.count("<rect") == 2 and "mixed" not in chart
+    (plot,) = comparison_charts(report(*rows))
+    assert [point.is_default for point in plot.points] == [True, False]
+    assert "mixed" not in plot.svg
 
 
 def test_a_table_of_lanes_has_dashes_where_there_are_no_figures_and_says_why_apart() -> None:

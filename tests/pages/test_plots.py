@@ -1,4 +1,4 @@
-"""Plots: round axes, everything inside the frame, far points at the edge with their true words."""
+"""Plots: axes as wide as the data, everything inside the frame, far points at the edge."""
 
 from __future__ import annotations
 
@@ -7,129 +7,116 @@ from xml.etree import ElementTree
 
 import pytest
 
-from iast_export.pages.plots import Bar, BarGroup, Mark, Point, bar_chart, scatter_chart
+from iast_export.pages.plots import Mark, Plot, Point, bar, scatter_chart
 
 NAMESPACE = "{http://www.w3.org/2000/svg}"
+LEFT, TOP, WIDTH, HEIGHT = 46.0, 30.0, 420.0, 240.0
 
 
-def parsed(svg: str) -> ElementTree.Element:
-    return ElementTree.fromstring(svg)
-
-
-def texts(svg: str, style: str) -> list[str]:
-    found = parsed(svg).iter(f"{NAMESPACE}text")
+def texts(plot: Plot, style: str) -> list[str]:
+    found = ElementTree.fromstring(plot.svg).iter(f"{NAMESPACE}text")
     return [one.text or "" for one in found if one.get("class") == style]
-
-
-def bars(*values: float) -> list[BarGroup]:
-    return [
-        BarGroup(
-            "lane", [Bar(f"b{i}", value, f"{value:g}", "int8") for i, value in enumerate(values)]
-        )
-    ]
 
 
 def points(*places: tuple[float, float]) -> list[Point]:
     return [Point(f"p{i}", x, y, "int8") for i, (x, y) in enumerate(places)]
 
 
-def markers(svg: str) -> list[tuple[float, float]]:
-    """The middles of the points."""
-    found = parsed(svg).iter(f"{NAMESPACE}rect")
-    return [(float(one.get("x", 0)) + 4, float(one.get("y", 0)) + 4) for one in found]
+def drawn(
+    found: list[Point], front: list[Point] | None = None, marks: list[Mark] | None = None
+) -> Plot:
+    plot = scatter_chart("t", found, front or [], "ms", "dB", marks or [])
+    assert plot is not None
+    return plot
+
+
+def markers(plot: Plot) -> list[tuple[float, float]]:
+    found = ElementTree.fromstring(plot.svg).iter(f"{NAMESPACE}circle")
+    return [(float(one.get("cx", 0)), float(one.get("cy", 0))) for one in found]
 
 
 @pytest.mark.parametrize(
-    ("top", "ticks"),
+    ("least", "most", "ticks"),
     [
-        (3.3, ["0", "1", "2", "3", "4"]),
-        (0.07, ["0", "0.02", "0.04", "0.06", "0.08"]),
-        (100.0, ["0", "20", "40", "60", "80", "100"]),
-        (1200.0, ["0", "500", "1000", "1500"]),
+        (7.0, 26.0, ["10", "15", "20", "25"]),
+        (0.021, 0.067, ["0.02", "0.04", "0.06"]),
+        (3500.0, 12000.0, ["4000", "6000", "8000", "10000", "12000"]),
     ],
 )
-def test_ticks_are_round_and_reach_the_largest_value(top: float, ticks: list[str]) -> None:
-    assert texts(bar_chart(bars(top / 2, top), "ms"), "tick middle") == ticks
+def test_ticks_are_round_and_begin_where_the_data_does(
+    least: float, most: float, ticks: list[str]
+) -> None:
+    plot = drawn(points((least, 40.0), (0.5 * (least + most), 42.0), (most, 45.0)))
+    assert [tick for tick in texts(plot, "tick middle") if tick != "ms"] == ticks
 
 
-def test_bars_are_as_long_as_their_values() -> None:
-    svg = bar_chart(bars(1.0, 2.0, 4.0), "ms")
-    widths = [float(one.get("width", 0)) for one in parsed(svg).iter(f"{NAMESPACE}rect")]
-    assert widths[1] == pytest.approx(2 * widths[0], abs=0.2)
-    assert widths[2] == pytest.approx(4 * widths[0], abs=0.2)
-
-
-def test_a_bar_below_the_start_is_still_seen() -> None:
-    svg = bar_chart(bars(10.0, 60.0), "dB", start=20.0)
-    widths = [float(one.get("width", 0)) for one in parsed(svg).iter(f"{NAMESPACE}rect")]
-    assert widths[0] == 1.0 and texts(svg, "tick middle")[0] == "20"
-
-
-def test_an_interval_is_drawn_over_its_bar_and_the_text_keeps_clear_of_it() -> None:
-    group = BarGroup("g", [Bar("b", 2.0, "2", "int8", low=1.5, high=3.0)])
-    svg = bar_chart([group], "x")
-    lines = [one for one in parsed(svg).iter(f"{NAMESPACE}line") if one.get("class") == "interval"]
-    assert len(lines) == 3
-    right = max(float(one.get("x2", 0)) for one in lines)
-    value = next(one for one in parsed(svg).iter(f"{NAMESPACE}text") if one.get("class") == "value")
-    assert float(value.get("x", 0)) > right
-
-
-def test_words_of_a_lane_are_no_markup() -> None:
-    svg = bar_chart([BarGroup("<a&b>", [Bar("<x>", 1.0, "&", "int8")])], "ms")
-    assert texts(svg, "group") == ["<a&b>"] and texts(svg, "label end") == ["<x>"]
-
-
-def test_a_plot_of_nothing_is_nothing() -> None:
-    assert scatter_chart("t", [], [], "ms", "dB") == ""
-
-
-def test_points_lie_inside_the_frame_to_the_right_and_upward() -> None:
-    svg = scatter_chart("t", points((2.0, 30.0), (4.0, 45.0)), [], "ms", "dB")
-    (left, low), (right, high) = sorted(markers(svg))
-    assert left < right and high < low, "y grows downward"
-    width, height = map(float, re.findall(r'viewBox="0 0 (\S+) (\S+)"', svg)[0])
-    assert all(0 < x < width and 0 < y < height for x, y in markers(svg))
+def test_points_fill_the_frame_and_stay_inside_it() -> None:
+    found = markers(drawn(points((20.0, 30.0), (40.0, 45.0))))
+    (left, low), (right, high) = sorted(found)
+    assert LEFT < left < LEFT + 0.1 * WIDTH and LEFT + 0.9 * WIDTH < right < LEFT + WIDTH
+    assert TOP < high < TOP + 0.1 * HEIGHT and TOP + 0.9 * HEIGHT < low < TOP + HEIGHT
 
 
 def test_one_far_point_stands_at_the_edge_and_keeps_its_words() -> None:
     near = [(10.0, 40.0), (11.0, 41.0), (12.0, 42.0)]
-    svg = scatter_chart("t", points(*near, (900.0, 30.0)), [], "ms", "dB")
-    ticks = [float(tick) for tick in texts(svg, "tick middle")]
+    plot = drawn(points(*near, (900.0, 30.0)))
+    ticks = [float(tick) for tick in texts(plot, "tick middle") if tick != "ms"]
     assert max(ticks) < 20.0
-    assert set(texts(svg, "value")) == {"p0", "p1", "p2", "p3"}
-    assert max(x for x, _ in markers(svg)) <= 40 + 420
+    assert [point.label for point in plot.points] == ["p0", "p1", "p2", "p3"]
+    assert max(x for x, _ in markers(plot)) <= LEFT + WIDTH
 
 
 def test_the_front_is_one_line_through_its_points() -> None:
     front = points((1.0, 30.0), (2.0, 35.0), (3.0, 36.0))
-    svg = scatter_chart("t", [*front, Point("x", 3.0, 31.0, "fp32")], front, "ms", "dB")
-    dashed = [one for one in parsed(svg).iter(f"{NAMESPACE}line") if one.get("class") == "mark"]
-    ends = [(one.get("x1"), one.get("x2")) for one in dashed]
+    plot = drawn([*front, Point("x", 3.0, 31.0, "fp32")], front)
+    lines = ElementTree.fromstring(plot.svg).iter(f"{NAMESPACE}line")
+    ends = [(one.get("x1"), one.get("x2")) for one in lines if one.get("class") == "mark"]
     assert len(ends) == 2 and ends[0][1] == ends[1][0]
 
 
-def test_labels_of_equal_points_do_not_cover_one_another() -> None:
-    svg = scatter_chart("t", points(*[(5.0, 40.0)] * 12), [], "ms", "dB")
-    rows = [
-        float(one.get("y", 0))
-        for one in parsed(svg).iter(f"{NAMESPACE}text")
-        if one.get("class") == "value"
-    ]
-    gaps = [b - a for a, b in zip(sorted(rows), sorted(rows)[1:], strict=False)]
-    assert len(rows) == 12 and min(gaps) >= 15
+def test_points_are_numbered_in_the_order_of_the_legend_and_numbers_keep_apart() -> None:
+    plot = drawn([*points(*[(5.0, 40.0)] * 6), Point("slow", 9.0, 50.0, "fp32")])
+    places = re.findall(r'<text class="number middle" x="(\S+)" y="(\S+)">(\d)', plot.svg)
+    assert [number for *_, number in places] == list("1234567")
+    assert len({place[:2] for place in places}) == 7
+    assert plot.points[-1].label == "slow"
 
 
 def test_marks_beyond_the_axis_stand_at_its_end() -> None:
-    svg = scatter_chart("t", points((2.0, 30.0)), [], "ms", "dB", [Mark("far", 99.0)])
-    line = next(
-        one for one in parsed(svg).iter(f"{NAMESPACE}line") if one.get("class") == "interval"
-    )
-    assert float(line.get("x1", 0)) == pytest.approx(40 + 420)
-    assert "far" in texts(svg, "label")
+    plot = drawn(points((2.0, 30.0)), marks=[Mark("far", 99.0)])
+    lines = ElementTree.fromstring(plot.svg).iter(f"{NAMESPACE}line")
+    (line,) = [one for one in lines if one.get("class") == "interval"]
+    assert float(line.get("x1", 0)) == pytest.approx(LEFT + WIDTH)
+    assert "far" in plot.svg
+
+
+def test_words_of_a_lane_are_no_markup_and_the_plot_says_what_it_shows() -> None:
+    plot = drawn([Point('<x> & "y"', 1.0, 2.0, "int8")])
+    label = ElementTree.fromstring(plot.svg).get("aria-label") or ""
+    assert label == 't: dB against ms. <x> & "y"'
 
 
 @pytest.mark.parametrize("value", [0.0, 1e-12, 5.0])
 def test_points_of_one_height_still_have_an_axis(value: float) -> None:
-    svg = scatter_chart("t", points((1.0, value), (2.0, value)), [], "ms", "dB")
-    assert all(y == y for _, y in markers(svg)) and texts(svg, "tick end")
+    plot = drawn(points((1.0, value), (2.0, value)))
+    assert all(y == y for _, y in markers(plot)) and texts(plot, "tick end")
+
+
+def test_a_plot_of_nothing_is_nothing() -> None:
+    assert scatter_chart("t", [], [], "ms", "dB") is None
+
+
+def rects(svg: str) -> list[dict[str, str]]:
+    return [dict(one.attrib) for one in ElementTree.fromstring(svg).iter("rect")]
+
+
+def test_a_bar_is_as_long_as_its_value_with_its_interval_over_it() -> None:
+    value, mark, interval = rects(bar(2.0, 4.0, "int8", 1.0, 3.0, mark=1.0))
+    assert value["width"] == "50.0" and mark["x"] == "25.0"
+    assert (interval["x"], interval["width"]) == ("25.0", "50.0")
+
+
+@pytest.mark.parametrize("value", [-1.0, 0.0, 9.0])
+def test_a_bar_stays_in_its_cell(value: float) -> None:
+    (found,) = rects(bar(value, 4.0, "int8"))
+    assert 0.0 <= float(found["width"]) <= 100.0
