@@ -21,14 +21,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from install import Missing, check_sha256, run
+from install import Missing, aside, check_sha256, exchange, recover, run
 from install_arm import check_commands, fetch
 from install_gpu import architecture, stem
 
 TOOLS = Path(__file__).resolve().parent.parent / ".browser"
-STAMP = TOOLS / "installed"
-BROWSER = TOOLS / "chromium"
-LIBRARIES = TOOLS / "lib"
+STAMP = "installed"
+BROWSER, LIBRARIES, FONTS = "chromium", "lib", "fonts"
 SHELL = "chromium-headless-shell"
 # Pinned: what a page looks like is judged in this browser with this font. The suite without its
 # security updates, which a page of our own does not need, keeps the files for good.
@@ -128,19 +127,23 @@ ROUNDS = 6  # of libraries that ask for libraries
 def main() -> None:
     """Installs what is missing; exit code 1 and a remedy where that can't be done."""
     try:
-        if STAMP.is_file() and STAMP.read_text() == pins():
+        recover(TOOLS)
+        stamp = TOOLS / STAMP
+        if stamp.is_file() and stamp.read_text() == pins():
             return
         check_commands()
         if shutil.which("npm") is None:
             raise Missing("npm is missing; install npm and run this again")
-        shutil.rmtree(TOOLS, ignore_errors=True)
-        for folder in (BROWSER, LIBRARIES, TOOLS / "fonts"):
-            folder.mkdir(parents=True)
-        install_browser()
-        install_system()
-        install_axe()
-        write_fonts()
-        STAMP.write_text(pins())
+        fresh = aside("new", TOOLS)
+        shutil.rmtree(fresh, ignore_errors=True)
+        for folder in (BROWSER, LIBRARIES, FONTS):
+            (fresh / folder).mkdir(parents=True)
+        install_browser(fresh)
+        install_system(fresh)
+        install_axe(fresh)
+        write_fonts(fresh)
+        (fresh / STAMP).write_text(pins())
+        exchange(fresh, TOOLS)
         print(f"A headless Chromium is in {TOOLS}")
     except Missing as error:
         sys.exit(f"error: {error}")
@@ -151,27 +154,27 @@ def pins() -> str:
     return hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
 
 
-def install_browser() -> None:
-    """The browser in .browser/chromium and the font in .browser/fonts."""
-    for deb in fetch(SUITE, tuple(PINNED), architecture(), TOOLS):
+def install_browser(into: Path) -> None:
+    """The browser in chromium/ and the font in fonts/."""
+    for deb in fetch(SUITE, tuple(PINNED), architecture(), into):
         if architecture() == PINNED_FOR:
             check_sha256(deb, PINNED[deb.name.split("_")[0]])
-        with unpacked(deb) as folder:
+        with unpacked(deb, into) as folder:
             for found in (folder / "usr" / "lib" / "chromium").glob("*"):
                 if found.name in KEPT:
-                    found.rename(BROWSER / found.name)
+                    found.rename(into / BROWSER / found.name)
             for found in (folder / "usr" / "share" / "fonts").rglob("*.ttf"):
-                found.rename(TOOLS / "fonts" / found.name)
-    shutil.rmtree(TOOLS / "apt")
-    missing = [name for name in KEPT if not (BROWSER / name).is_file()]
+                found.rename(into / FONTS / found.name)
+    shutil.rmtree(into / "apt")
+    missing = [name for name in KEPT if not (into / BROWSER / name).is_file()]
     if missing:
         raise Missing(f"Debian's packages hold no {', '.join(missing)}; report this")
 
 
-def install_system() -> None:
-    """What the browser loads and this machine lacks, in .browser/lib."""
+def install_system(into: Path) -> None:
+    """What the browser loads and this machine lacks, in lib/."""
     for _ in range(ROUNDS):
-        lacking = lacking_libraries()
+        lacking = lacking_libraries(into)
         if not lacking:
             return
         unknown = [name for name in lacking if stem(name) not in SYSTEM]
@@ -179,19 +182,23 @@ def install_system() -> None:
             raise Missing(f"the browser needs {', '.join(unknown)}; install what holds it and run "
                 "this again")
         packages = tuple(sorted({SYSTEM[stem(name)] for name in lacking}))
-        for deb in fetch(SUITE, packages, architecture(), TOOLS):
-            with unpacked(deb) as folder:
+        for deb in fetch(SUITE, packages, architecture(), into):
+            with unpacked(deb, into) as folder:
                 for found in folder.rglob("lib*.so*"):  # NSS opens some by name
-                    shutil.copyfile(found, LIBRARIES / found.name)
-        shutil.rmtree(TOOLS / "apt")
-    raise Missing(f"the browser still lacks {', '.join(lacking_libraries())}; report this")
+                    shutil.copyfile(found, into / LIBRARIES / found.name)
+        shutil.rmtree(into / "apt")
+    raise Missing(f"the browser still lacks {', '.join(lacking_libraries(into))}; report this")
 
 
-def lacking_libraries() -> list[str]:
+def lacking_libraries(into: Path) -> list[str]:
     """Names of the libraries that the browser asks for and that are not found."""
-    environment = {**os.environ, "LD_LIBRARY_PATH": str(LIBRARIES)}
+    environment = {**os.environ, "LD_LIBRARY_PATH": str(into / LIBRARIES)}
     said = subprocess.run(
-        ["ldd", str(BROWSER / SHELL)], env=environment, check=False, capture_output=True, text=True
+        ["ldd", str(into / BROWSER / SHELL)],
+        env=environment,
+        check=False,
+        capture_output=True,
+        text=True,
     )
     if said.returncode:
         raise Missing(f"`ldd {SHELL}` failed: {said.stderr.strip()}; install libc-bin and run "
@@ -200,9 +207,9 @@ def lacking_libraries() -> list[str]:
 
 
 @contextmanager
-def unpacked(deb: Path) -> Iterator[Path]:
+def unpacked(deb: Path, into: Path) -> Iterator[Path]:
     """A Debian package's files, until the block ends."""
-    folder = TOOLS / "unpacked"
+    folder = into / "unpacked"
     run("dpkg", "-x", str(deb), str(folder))
     try:
         yield folder
@@ -210,27 +217,27 @@ def unpacked(deb: Path) -> Iterator[Path]:
         shutil.rmtree(folder)
 
 
-def install_axe() -> None:
-    """What judges accessibility, as .browser/axe.min.js."""
-    run("npm", "pack", "--silent", "--pack-destination", str(TOOLS), AXE)
-    archive = next(TOOLS.glob("*.tgz"))
+def install_axe(into: Path) -> None:
+    """What judges accessibility, as axe.min.js."""
+    run("npm", "pack", "--silent", "--pack-destination", str(into), AXE)
+    archive = next(into.glob("*.tgz"))
     check_sha256(archive, AXE_SHA256)
     with tarfile.open(archive) as packed:
         script = packed.extractfile("package/axe.min.js")
         if script is None:
             raise Missing(f"{AXE} holds no axe.min.js; report this")
-        (TOOLS / "axe.min.js").write_bytes(script.read())
+        (into / "axe.min.js").write_bytes(script.read())
     archive.unlink()
 
 
-def write_fonts() -> None:
+def write_fonts(into: Path) -> None:
     """A configuration with that one font; its paths are relative, so that the folder can move."""
     text = (
         '<?xml version="1.0"?>\n<!DOCTYPE fontconfig SYSTEM "urn:fontconfig:fonts.dtd">\n'
         '<fontconfig>\n<dir prefix="relative">fonts</dir>\n'
         '<cachedir prefix="xdg">fontconfig</cachedir>\n</fontconfig>\n'
     )
-    (TOOLS / "fonts.conf").write_text(text)
+    (into / "fonts.conf").write_text(text)
 
 
 if __name__ == "__main__":

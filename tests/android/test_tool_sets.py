@@ -1,4 +1,4 @@
-"""The installers of the other sets: Arm, the Vulkan driver, the reader of metadata.
+"""The installers of the other sets: Arm, the Vulkan driver, the browser, the metadata reader.
 
 What is true of `install.py` (test_tools.py) is true of them: pinned, quiet the second time, and
 whoever interrupts one keeps the set that worked.
@@ -24,6 +24,7 @@ FOLDER = tools.DEMO / "tools"
 PARTS = {
     "install_arm": ("install_qemu", "install_system", "install_wheels"),
     "install_gpu": ("install_driver", "install_system", "write_description"),
+    "install_browser": ("install_browser", "install_system", "install_axe", "write_fonts"),
     "install_metadata": ("install_system", "install_wheels"),
 }
 INTERRUPTED = [(name, part) for name, parts in PARTS.items() for part in parts]
@@ -46,7 +47,7 @@ def loaded(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Module
 @pytest.fixture(autouse=True)
 def no_module_stays() -> Iterator[None]:
     yield
-    for name in ("install", "install_arm"):
+    for name in ("install", "install_arm", "install_gpu"):
         sys.modules.pop(name, None)
 
 
@@ -76,15 +77,20 @@ def test_an_interrupted_installation_leaves_the_working_set_as_it_was(
     assert (module.TOOLS / module.STAMP).stat().st_mtime_ns == before
 
 
-def test_the_reader_of_metadata_is_pinned_and_names_no_host() -> None:
-    text = (FOLDER / "install_metadata.py").read_text(encoding="utf-8")
-    assert len(set(re.findall(r'"([0-9a-f]{64})"', text))) == 3
+@pytest.mark.parametrize(("script", "pins"), [("install_browser", 4), ("install_metadata", 3)])
+def test_what_is_fetched_is_pinned_and_names_no_host(script: str, pins: int) -> None:
+    text = (FOLDER / f"{script}.py").read_text(encoding="utf-8")
+    assert len(set(re.findall(r'"([0-9a-f]{64})"', text))) == pins
     assert not re.search(r"https?://|debian\.org|pypi", text)
+
+
+def test_the_reader_of_metadata_is_there() -> None:
     assert (SET / "installed").is_file()
 
 
+@pytest.mark.parametrize("script", ["install_browser.py", "install_metadata.py"])
 @pytest.mark.parametrize("goal", ["test", "test-python"])
-def test_every_way_to_test_installs_the_reader_of_metadata_first(goal: str) -> None:
+def test_every_way_to_test_installs_what_its_tests_need_first(goal: str, script: str) -> None:
     shown = subprocess.run(
         [shutil.which("make") or "make", "--dry-run", goal],
         cwd=tools.ROOT,
@@ -92,11 +98,11 @@ def test_every_way_to_test_installs_the_reader_of_metadata_first(goal: str) -> N
         text=True,
     )
     assert shown.returncode == 0, shown.stderr
-    at = shown.stdout.index("android_demo/tools/install_metadata.py")
+    at = shown.stdout.index(f"android_demo/tools/{script}")
     assert at < shown.stdout.index("-m pytest")
 
 
-@pytest.mark.parametrize("name", ["tools", "arm", "gpu", "metadata"])
+@pytest.mark.parametrize("name", ["tools", "arm", "gpu", "browser", "metadata"])
 def test_git_ignores_every_set_and_what_an_interruption_leaves(name: str) -> None:
     ignored = set((tools.ROOT / ".gitignore").read_text(encoding="utf-8").splitlines())
     wanted = {f"/android_demo/.{name}{end}/" for end in ("", ".new", ".old")}
