@@ -37,9 +37,10 @@ class Family:
 
 
 # The tolerances were found between x86 and emulated Arm processors (benchmarks/arm), in INT8 and
-# FP32. LiteRT: INT8 agrees bit for bit, FP32 tips one rounding. ONNX Runtime: FP32 agrees; in INT8
-# the float islands sum in another order, a value tips to the next integer there, and the
-# convolutions behind spread it.
+# FP32, on golden pictures in the shape that an app gives them. FP32 tips one rounding. In INT8 the
+# float islands sum in another order; where a value tips to the next integer there, the convolutions
+# behind spread it: LiteRT by 5 levels at one tier of four and by none at the others, ONNX Runtime
+# by 1 to 3. About half as much again is allowed, since other processors sum in other orders.
 FAMILIES: Mapping[Runtime, Family] = {
     family.runtime: family
     for family in (
@@ -59,7 +60,7 @@ FAMILIES: Mapping[Runtime, Family] = {
             packages=("ai-edge-litert", "ai-edge-quantizer"),
             precisions=PRECISIONS,
             fixed_shape=True,
-            tolerance_levels=1,
+            tolerance_levels=8,
         ),
     )
 }

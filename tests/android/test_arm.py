@@ -1,5 +1,4 @@
-"""INT8 files on emulated Arm processors: LiteRT bit for bit as here, ONNX Runtime within its
-levels."""
+"""INT8 files on emulated Arm processors: within the levels that a manifest allows."""
 
 from __future__ import annotations
 
@@ -59,8 +58,8 @@ def test_a_phone_s_processor_computes_the_pictures_that_were_verified(
         case.job.runtime: difference(found, case.expected)
         for case, found in zip(wanted, outputs, strict=True)
     }
-    assert apart["litert"] == Difference(True, 0, 0.0)
-    assert apart["onnxruntime"].max_levels <= FAMILIES["onnxruntime"].tolerance_levels
+    for runtime, found in apart.items():
+        assert found.max_levels <= FAMILIES[runtime].tolerance_levels, runtime  # type: ignore[index]
     assert met[cpu.instruction] > 0, f"{cpu.name} took {dict(met)}, not its own kernels"
 
 
@@ -99,7 +98,7 @@ def test_a_failing_or_endless_run_is_an_error_with_its_last_words(
         run_on(CPUS[1], [], tmp_path)
 
 
-def test_the_command_reports_every_processor_and_fails_where_a_bit_differs(
+def test_the_command_reports_every_processor_and_fails_beyond_the_tolerance(
     small_bundle: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     manifest = load_manifest(small_bundle)
@@ -119,7 +118,7 @@ def test_the_command_reports_every_processor_and_fails_where_a_bit_differs(
     assert command.judge(small_bundle, [TIER], ("int8",)) == 0
     said = capsys.readouterr().out
     assert all(cpu.name in said for cpu in CPUS) and "identical" in said and "beyond" not in said
-    flipped["litert"] = 1
+    flipped["litert"] = FAMILIES["litert"].tolerance_levels + 1
     assert command.judge(small_bundle, [TIER], ("int8",)) == 5
     assert "**beyond**" in capsys.readouterr().out
 

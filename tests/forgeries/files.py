@@ -224,7 +224,7 @@ many(
         "a tier told twice": _manifest(lambda m: m["golden"].append(m["golden"][0])),
         "a lane dropped": _golden(_drop_lane),
         "tolerance 255": _golden(lambda g: g["tolerance_levels"].update(litert=255)),
-        "tolerance 2": _golden(lambda g: g["tolerance_levels"].update(litert=2)),
+        "tolerance 9": _golden(lambda g: g["tolerance_levels"].update(litert=9)),
         "tolerance 20 in ONNX Runtime": _golden(
             lambda g: g["tolerance_levels"].update(onnxruntime=20)
         ),
