@@ -49,7 +49,7 @@ class Case:
     def __init__(self, tier: str, number: int) -> None:
         self.tier, self.random = tier, np.random.default_rng(number)
         self.key: LaneKey = (*_LANE, tier)  # type: ignore[assignment]
-        self.slower = 0.0
+        self.slower, self.style = 0.0, ""
 
 
 def _slower(share: float) -> Plant:
@@ -113,7 +113,8 @@ def _swapped(folder: Path, case: Case) -> None:
 def _one_style(folder: Path, case: Case) -> None:
     """A tenth of one style's code at random, as of a file that was damaged and listed again."""
     styles = OpenBundle.of(folder).manifest.styles
-    path = folder / styles[int(case.random.integers(len(styles)))].path
+    chosen = styles[int(case.random.integers(len(styles)))]
+    path, case.style = folder / chosen.path, chosen.id
     code = np.fromfile(path, "<f4")
     places = case.random.choice(code.size, max(1, code.size // 10), replace=False)
     code[places] += case.random.standard_normal(places.size).astype("<f4") * 2 * code.std()
@@ -166,7 +167,7 @@ def _try(given: argparse.Namespace, kind: str, number: int) -> Any:
             report = compare(given.bundle, head, options=options)
         told = answers(report, ComparisonRules())
         decisions = {f"{what}: {of}": one.decision for (what, of), one in told.items()}
-        write_json(kept, {"decisions": decisions, "lane": " ".join(case.key)})
+        write_json(kept, {"decisions": decisions, "lane": " ".join(case.key), "style": case.style})
     return read_json(kept)
 
 
@@ -227,21 +228,21 @@ def _print(found: dict[str, list[Any]]) -> None:
         print(f"| {kind} | {len(tries)} | {caught} | {accused} |")
 
 
-def _concerns(kind: str, question: str, lane: str) -> bool:
+def _concerns(kind: str, question: str, one: Any) -> bool:
     """Whether a question is about what was planted; a style is drawn by every lane."""
     if kind == ITSELF:
         return False
+    about, _, style = question.split(": ", 1)[1].partition(" in ")
     if kind == "one style worse":
-        return not question.startswith(f"{SPEED}:")
-    about = question.split(": ", 1)[1]
-    return about == lane and (question.startswith(f"{SPEED}:") or "slower" not in kind)
+        return not question.startswith(f"{SPEED}:") and style in ("", one["style"])
+    return about == one["lane"] and (question.startswith(f"{SPEED}:") or "slower" not in kind)
 
 
 def _outcome(kind: str, one: Any) -> str:
     decisions = {
         decision
         for question, decision in one["decisions"].items()
-        if _concerns(kind, question, one["lane"])
+        if _concerns(kind, question, one)
         and ("slower" not in kind or question.startswith(f"{SPEED}:"))
     }
     if "worse" in decisions:
@@ -253,7 +254,7 @@ def _accused(kind: str, one: Any) -> list[str]:
     return [
         question
         for question, decision in one["decisions"].items()
-        if decision in ("worse", "better") and not _concerns(kind, question, one["lane"])
+        if decision in ("worse", "better") and not _concerns(kind, question, one)
     ]
 
 

@@ -18,7 +18,8 @@ OTHER = "litert int8 d4-32px"
 def a_try(**decisions: str) -> dict[str, Any]:
     """A comparison that decided these: `speed` and `psnr` of the lane, `other` of another."""
     names = {"speed": f"speed: {LANE}", "psnr": f"psnr: {LANE}", "other": f"speed: {OTHER}"}
-    return {"lane": LANE, "decisions": {names[what]: one for what, one in decisions.items()}}
+    told = {names.get(what, what): one for what, one in decisions.items()}
+    return {"lane": LANE, "style": "ink", "decisions": told}
 
 
 @pytest.mark.parametrize(
@@ -40,6 +41,9 @@ def test_what_was_planted_is_caught_undecided_or_missed(
 
 def test_a_lane_without_a_fault_that_is_called_worse_is_accused() -> None:
     assert _accused("3 % slower", a_try(speed="worse", other="worse")) == [f"speed: {OTHER}"]
+    in_styles = {f"psnr: {LANE} in {style}": "worse" for style in ("ink", "cafe")}
+    assert _accused("2 dB worse", a_try(**in_styles)) == []
+    assert _accused("one style worse", a_try(**in_styles)) == [f"psnr: {LANE} in cafe"]
     assert _accused(ITSELF, a_try(speed="better")) == [f"speed: {LANE}"]
     assert _accused(ITSELF, a_try(speed="cannot judge", psnr="no difference")) == []
 
