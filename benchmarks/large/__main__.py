@@ -120,6 +120,7 @@ def main() -> None:
     parser.add_argument("what", choices=_WHAT)
     parser.add_argument("bundle", type=Path)
     parser.add_argument("--only", default="", help="photographs whose name holds this")
+    parser.add_argument("--picture", help="for ways and memory: a file, or skimage:coffee.png")
     parser.add_argument("--megapixels", type=float, default=MEGAPIXELS)
     parser.add_argument("--lanes", nargs="*", default=["litert int8", "onnxruntime int8"])
     parser.add_argument("--way", default="tiles")
@@ -144,7 +145,7 @@ def main() -> None:
         together(engines[0], given.workers)
     else:
         file = next(file for file in PHOTOGRAPHS if given.only in file.name)
-        path = fetch([file])[file.name]
+        path = picture_path(given.picture) if given.picture else fetch([file])[file.name]
         style = style_of(path, [one.id for one in engines[0].manifest.styles])
         if given.what in ("ways", "saturation"):
             rgb = at_megapixels(load_image(path), given.megapixels)
