@@ -46,7 +46,7 @@ def turned(table: dict[str, Any]) -> None:
 
 
 def longer(table: dict[str, Any]) -> None:
-    numbers(table)[0]["is"][0] += 1
+    numbers(table)[0]["is"][0] += 1000
 
 
 def endless(table: dict[str, Any]) -> None:
