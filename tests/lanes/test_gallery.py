@@ -27,7 +27,13 @@ def test_the_worst_pairs_come_first_and_lanes_without_a_visible_one_not_at_all(
     verified: VerifyReport,
 ) -> None:
     found = worst_pairs(verified)
-    assert {key[1] for key in found} == {"int8", "dynamic_int8"}
+    assert {key[1] for key in found} >= {"int8", "dynamic_int8"}
+    least = {
+        (row.runtime, row.precision, row.tier): min(pair.psnr_db for pair in row.pairs)
+        for row in verified.rows
+    }
+    assert set(found) == {key for key, psnr in least.items() if psnr < 60.0}
+    assert not any(key[1] == "fp32" for key in found)
     for scores in found.values():
         psnrs = [score.psnr_db for score in scores]
         assert psnrs == sorted(psnrs) and 1 <= len(scores) <= 3
@@ -59,11 +65,8 @@ def test_the_sheet_is_drawn_at_the_tier_of_its_size_and_of_two_by_the_deeper() -
 
 def drawn(verified: VerifyReport) -> list[Drawn]:
     noise = np.random.default_rng(0).integers(0, 256, (2, 400, 400, 3), np.uint8)
-    return [
-        Drawn(lane, score, noise[0], noise[1])
-        for lane, scores in worst_pairs(verified).items()
-        for score in scores
-    ]
+    firsts = [(lane, scores[0]) for lane, scores in worst_pairs(verified).items()]
+    return [Drawn(lane, score, noise[0], noise[1]) for lane, score in firsts[:6]]
 
 
 def empty() -> Gallery:
@@ -77,7 +80,7 @@ def side_px(encoded: str) -> int:
     return int(max(cv2.imdecode(data, cv2.IMREAD_COLOR).shape[:2]))
 
 
-@pytest.mark.parametrize(("room", "side"), [(100_000_000, 320), (900_000, 192)])
+@pytest.mark.parametrize(("room", "side"), [(100_000_000, 320), (300_000, 192)])
 def test_pictures_are_as_large_as_they_fit(verified: VerifyReport, room: int, side: int) -> None:
     gallery, found = empty(), drawn(verified)
     module._add_fitting(gallery, found, room)
@@ -90,10 +93,12 @@ def test_where_the_smallest_do_not_fit_the_best_lanes_are_left_out_and_named(
     verified: VerifyReport,
 ) -> None:
     gallery, found = empty(), drawn(verified)
-    module._add_fitting(gallery, found, 200_000)
-    assert 0 < len(gallery.worst) < len(found) and gallery.left_out
-    assert all("dynamic_int8" in name for name in gallery.left_out[:2])
-    assert module._bytes(gallery.pictures.values()) <= 200_000
+    module._add_fitting(gallery, found, 40_000)
+    kept = [one.psnr_db for one in gallery.worst]
+    gone = [one.score.psnr_db for one in found if " ".join(one.lane) in gallery.left_out]
+    assert kept and gone and len(kept) + len(gone) == len(found)
+    assert max(kept) <= min(gone)
+    assert module._bytes(gallery.pictures.values()) <= 40_000
 
 
 def test_a_build_leaves_a_sheet_and_its_worst_pairs_in_the_bundle(small_bundle: Path) -> None:
