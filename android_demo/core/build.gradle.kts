@@ -6,6 +6,7 @@ plugins {
 }
 
 kotlin {
+    explicitApi()
     compilerOptions {
         jvmTarget = JvmTarget.JVM_11
     }

@@ -1,7 +1,7 @@
 package org.iastexport.core
 
 /** A picture made smaller as its rows come, to the levels of [Resize]; neither side of the result is larger. */
-class AreaRows(private val widthPx: Int, private val heightPx: Int, private val columns: Int, private val rows: Int) {
+public class AreaRows(private val widthPx: Int, private val heightPx: Int, private val columns: Int, private val rows: Int) {
     private val across = Resize.Taps(widthPx, columns)
     private val total = widthPx.toLong() * heightPx
     private var seen = 0L
@@ -13,7 +13,7 @@ class AreaRows(private val widthPx: Int, private val heightPx: Int, private val 
     }
 
     /** The rows of the result that are complete once those of [band] have come; null where none is. */
-    fun add(band: Picture): Picture? {
+    public fun add(band: Picture): Picture? {
         val made = ArrayList<IntArray>()
         for (y in 0 until band.heightPx) {
             shrink(band, y)
@@ -55,12 +55,12 @@ class AreaRows(private val widthPx: Int, private val heightPx: Int, private val 
         return rgb(level(0), level(1), level(2))
     }
 
-    companion object {
+    public companion object {
         /** Rows that are read at a time. */
         private const val BAND_ROWS = 64
 
         /** [pixels] with the longest side at [sidePx], no larger than it is. */
-        fun fitLongestSide(pixels: Pixels, sidePx: Int): Picture {
+        public fun fitLongestSide(pixels: Pixels, sidePx: Int): Picture {
             val (width, height) = Resize.fittedSize(pixels.widthPx, pixels.heightPx, sidePx)
             val small = AreaRows(pixels.widthPx, pixels.heightPx, width, height)
             val out = IntArray(width * height)

@@ -1,18 +1,18 @@
 package org.iastexport.core
 
 /** Where a lane is asked to compute; [id] as in results. */
-enum class Accelerator(val id: String) { CPU("cpu"), GPU("gpu") }
+public enum class Accelerator(public val id: String) { CPU("cpu"), GPU("gpu") }
 
 /** Which files serve a lane: one per tier (LiteRT: one of all), or ONNX Runtime's that chooses the depth by itself; [id] as in results. */
-enum class Files(val id: String) { TIERS("tiers"), DISPATCH("dispatch") }
+public enum class Files(public val id: String) { TIERS("tiers"), DISPATCH("dispatch") }
 
 /** What a check opens: a lane, where it is asked to compute, alone, and from which files. */
-data class Attempt(val lane: Lane, val accelerator: Accelerator = Accelerator.CPU, val files: Files = Files.TIERS) {
+public data class Attempt(val lane: Lane, val accelerator: Accelerator = Accelerator.CPU, val files: Files = Files.TIERS) {
     override fun toString() = "$lane on the ${accelerator.id}" + if (files == Files.DISPATCH) ", one file" else ""
 
-    companion object {
+    public companion object {
         /** Every way to run a bundle: LiteRT's files on the CPU and on the GPU, ONNX Runtime's per tier and as one. */
-        fun all(manifest: Manifest): List<Attempt> = manifest.lanes().flatMap { lane ->
+        public fun all(manifest: Manifest): List<Attempt> = manifest.lanes().flatMap { lane ->
             val dispatches = manifest.files.any { it.role == Role.DISPATCH && it.runtime == lane.runtime && it.precision == lane.precision }
             when (lane.runtime) {
                 Runtime.LITERT -> Accelerator.values().map { Attempt(lane, it) }
@@ -25,7 +25,7 @@ data class Attempt(val lane: Lane, val accelerator: Accelerator = Accelerator.CP
          *
          * @throws BundleException a word that names none, or nothing is left.
          */
-        fun chosen(manifest: Manifest, accelerators: String = "", precisions: String = "", files: String = ""): List<Attempt> {
+        public fun chosen(manifest: Manifest, accelerators: String = "", precisions: String = "", files: String = ""): List<Attempt> {
             val where = named(accelerators, Accelerator.values().associateBy { it.id })
             val how = named(precisions, Precision.values().associateBy { it.id })
             val which = named(files, Files.values().associateBy { it.id })

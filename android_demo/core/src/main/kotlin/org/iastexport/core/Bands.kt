@@ -3,7 +3,7 @@ package org.iastexport.core
 import kotlin.math.floor
 
 /** Gets rows of a picture from top to bottom, each band with the row that it begins at. */
-typealias Sink = (Int, Picture) -> Unit
+public typealias Sink = (Int, Picture) -> Unit
 
 /** Enlarges planes row by row, linear between the centers of pixels, the border repeated; [depth] numbers a pixel. */
 internal class Enlarged(
@@ -51,7 +51,7 @@ internal fun rounded(level: Float): Int = floor(level + 0.5f).toInt().coerceIn(0
  * Exchanges low frequencies: what a picture, made as small as [preview], differs from it is added, enlarged. That is
  * the lowest band of a Laplacian pyramid (Burt and Adelson 1983). Bands come in by [add], from top to bottom.
  */
-class PreviewBands(private val preview: Picture, private val widthPx: Int, private val heightPx: Int, private val sink: Sink) {
+public class PreviewBands(private val preview: Picture, private val widthPx: Int, private val heightPx: Int, private val sink: Sink) {
     private val small = AreaRows(widthPx, heightPx, preview.widthPx, preview.heightPx)
     private val enlarged = Enlarged(preview.heightPx, preview.widthPx, 3, heightPx, widthPx)
     private val known = ArrayList<FloatArray>()
@@ -59,7 +59,7 @@ class PreviewBands(private val preview: Picture, private val widthPx: Int, priva
     private val offsets = FloatArray(3 * widthPx)
     private var next = 0
 
-    fun add(band: Picture) {
+    public fun add(band: Picture) {
         small.add(band)?.let(::differ)
         waiting.addLast((waiting.lastOrNull()?.let { it.first + it.second.heightPx } ?: next) to band)
         val ready = if (known.size == preview.heightPx) heightPx else

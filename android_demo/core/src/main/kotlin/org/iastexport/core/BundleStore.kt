@@ -9,13 +9,13 @@ import java.io.OutputStream
 import java.security.MessageDigest
 
 /** Where a bundle comes from: the app's assets, a folder, a download. */
-interface BundleSource {
+public interface BundleSource {
     /** Opens a file of the bundle; throws IOException where there is none. */
-    fun open(path: String): InputStream
+    public fun open(path: String): InputStream
 }
 
 /** A bundle in a folder. */
-class FolderSource(private val folder: File) : BundleSource {
+public class FolderSource(private val folder: File) : BundleSource {
     override fun open(path: String): InputStream = File(folder, path).inputStream()
 }
 
@@ -47,14 +47,14 @@ internal fun sha256(input: InputStream, copyTo: OutputStream? = null, mostBytes:
  * Installs bundles below [root]: copy aside, verify SHA-256, rename. The manifest is written last, so a
  * bundle is either whole or not there, and one that was there before stays until [prune].
  */
-class BundleStore(private val root: File) {
+public class BundleStore(private val root: File) {
     /**
      * The bundle of [source], copied and verified; files that are already there and right are kept.
      *
      * @param progress called with files done and files in all.
      * @throws BundleException a file is missing, or not what the manifest says.
      */
-    fun install(source: BundleSource, progress: (Int, Int) -> Unit = { _, _ -> }): Bundle {
+    public fun install(source: BundleSource, progress: (Int, Int) -> Unit = { _, _ -> }): Bundle {
         val text = ByteArrayOutputStream().also { read(source, Manifest.FILE_NAME) { input -> sha256(input, it, MOST_BYTES) } }.toByteArray()
         need(text.size <= MOST_BYTES) { "${Manifest.FILE_NAME} is longer than $MOST_BYTES bytes; that is no bundle, get it again" }
         val manifest = Manifest.parse(String(text, Charsets.UTF_8))
@@ -71,7 +71,7 @@ class BundleStore(private val root: File) {
     }
 
     /** Deletes every installed bundle but [keep]. */
-    fun prune(keep: Bundle) {
+    public fun prune(keep: Bundle) {
         root.listFiles()?.filter { it.isDirectory && it.name != keep.folder.name }?.forEach { it.deleteRecursively() }
     }
 
@@ -121,7 +121,7 @@ class BundleStore(private val root: File) {
  *
  * @property manifestSha256 identifies the bundle in results that leave the phone.
  */
-class Bundle(val folder: File, val manifest: Manifest, val manifestSha256: String) {
+public class Bundle(public val folder: File, public val manifest: Manifest, public val manifestSha256: String) {
     private val verified = HashSet<String>()
     private val hashes = manifest.listed().associateBy { it.path }
 
@@ -131,7 +131,7 @@ class Bundle(val folder: File, val manifest: Manifest, val manifestSha256: Strin
      * @throws BundleException the manifest doesn't list it, or it is missing or altered.
      */
     @Synchronized
-    fun file(path: String): File {
+    public fun file(path: String): File {
         val item = hashes[path] ?: throw BundleException("$path is not listed in the manifest")
         val file = File(folder, path)
         if (path !in verified) {
@@ -145,10 +145,10 @@ class Bundle(val folder: File, val manifest: Manifest, val manifestSha256: Strin
     }
 
     /** Verifies every listed file. */
-    fun verifyAll() = manifest.listed().forEach { file(it.path) }
+    public fun verifyAll() = manifest.listed().forEach { file(it.path) }
 
     /** A style's code: float32, little endian, of the length that the network takes. */
-    fun code(styleId: String): FloatArray {
+    public fun code(styleId: String): FloatArray {
         val entry = manifest.style(styleId)
         val code = readFloats(file(entry.path))
         need(code.size == manifest.codeLength && code.none { it.isNaN() || it.isInfinite() }) {
@@ -157,9 +157,9 @@ class Bundle(val folder: File, val manifest: Manifest, val manifestSha256: Strin
         return code
     }
 
-    companion object {
+    public companion object {
         /** A bundle that lies in a folder as it was built, unverified until its files are used. */
-        fun open(folder: File): Bundle {
+        public fun open(folder: File): Bundle {
             val file = File(folder, Manifest.FILE_NAME)
             need(file.isFile) { "$folder holds no bundle: manifest.json is missing; run iast-export build" }
             val text = file.readBytes()

@@ -1,12 +1,12 @@
 package org.iastexport.core
 
 /** One of a camera's planes: [bytes] of a byte per sample, [rowStride] and [pixelStride] apart. */
-class CameraPlane(val bytes: ByteArray, val rowStride: Int, val pixelStride: Int) {
+public class CameraPlane(public val bytes: ByteArray, public val rowStride: Int, public val pixelStride: Int) {
     internal fun at(x: Int, y: Int): Int = bytes[y * rowStride + x * pixelStride].toInt() and 0xFF
 }
 
 /** What cameras give: brightness at every pixel, colors at every other one each way (YUV 4:2:0, as JPEG has it). */
-object CameraFrames {
+public object CameraFrames {
     private const val ONE = 1 shl 16
     private const val HALF = ONE / 2
 
@@ -17,7 +17,7 @@ object CameraFrames {
     private const val BLUE_OF_U = 116130
 
     /** The frame, turned clockwise by [degrees], 0, 90, 180 or 270, so that it stands upright. */
-    fun picture(y: CameraPlane, u: CameraPlane, v: CameraPlane, widthPx: Int, heightPx: Int, degrees: Int): Picture {
+    public fun picture(y: CameraPlane, u: CameraPlane, v: CameraPlane, widthPx: Int, heightPx: Int, degrees: Int): Picture {
         val out = IntArray(widthPx * heightPx)
         for (row in 0 until heightPx) for (column in 0 until widthPx) {
             val (light, blue, red) = Triple(y.at(column, row) * ONE + HALF, u.at(column / 2, row / 2) - 128, v.at(column / 2, row / 2) - 128)
@@ -31,7 +31,7 @@ object CameraFrames {
     }
 
     /** EXIF's number of a turn. */
-    private fun orientation(degrees: Int): Int = when (Math.floorMod(degrees, 360)) {
+    private fun orientation(degrees: Int): Int = when (degrees.mod(360)) {
         90 -> 6
         180 -> 3
         270 -> 8
@@ -41,7 +41,7 @@ object CameraFrames {
     private fun level(value: Int): Int = (value shr 16).coerceIn(0, 255)
 
     /** Of a camera's sizes, as width to height, the smallest that is at least [sidePx] long; the largest where none is. */
-    fun size(offered: List<Pair<Int, Int>>, sidePx: Int): Pair<Int, Int>? {
+    public fun size(offered: List<Pair<Int, Int>>, sidePx: Int): Pair<Int, Int>? {
         val rising = offered.sortedBy { (width, height) -> width.toLong() * height }
         return rising.firstOrNull { (width, height) -> maxOf(width, height) >= sidePx } ?: rising.lastOrNull()
     }

@@ -6,18 +6,18 @@ import java.util.concurrent.ExecutionException
 import java.util.concurrent.Executors
 
 /** One thread that owns a model: everything that touches the model runs on it, one after the other. */
-class Confined(name: String) : Closeable {
+public class Confined(name: String) : Closeable {
     private val executor = Executors.newSingleThreadExecutor { task -> Thread(task, name) }
 
     /** Runs [work] on the thread and waits; what it throws is thrown here. */
-    fun <T> call(work: () -> T): T = try {
+    public fun <T> call(work: () -> T): T = try {
         executor.submit(Callable { work() }).get()
     } catch (error: ExecutionException) {
         throw error.cause ?: error
     }
 
     /** Runs [last] on the thread and ends it. */
-    fun close(last: () -> Unit) {
+    public fun close(last: () -> Unit) {
         try {
             call(last)
         } finally {

@@ -1,7 +1,7 @@
 package org.iastexport.core
 
 /** A tile along one axis: it reads from [startPx] on and gives [firstPx] until [lastPx]. */
-data class Span(val startPx: Int, val firstPx: Int, val lastPx: Int)
+public data class Span(val startPx: Int, val firstPx: Int, val lastPx: Int)
 
 /**
  * One axis of a picture, cut into tiles of one side that lie inside it, edge on edge: outer edges are the picture's
@@ -9,9 +9,9 @@ data class Span(val startPx: Int, val firstPx: Int, val lastPx: Int)
  *
  * @throws BundleException tiles that are all halo.
  */
-class CoverAxis(val lengthPx: Int, largestPx: Int, private val haloPx: Int, private val multiplePx: Int) {
+public class CoverAxis(public val lengthPx: Int, largestPx: Int, private val haloPx: Int, private val multiplePx: Int) {
     /** The length up to the next multiple, which the network needs. */
-    val paddedPx: Int = Padding.roundUp(lengthPx, multiplePx)
+    public val paddedPx: Int = Padding.roundUp(lengthPx, multiplePx)
     private val mostPx = largestPx / multiplePx * multiplePx
 
     init {
@@ -21,14 +21,14 @@ class CoverAxis(val lengthPx: Int, largestPx: Int, private val haloPx: Int, priv
     }
 
     /** How many tiles there are, the fewest. */
-    val count: Int = if (paddedPx <= mostPx) 1 else up(paddedPx - 2 * haloPx, mostPx - 2 * haloPx)
+    public val count: Int = if (paddedPx <= mostPx) 1 else up(paddedPx - 2 * haloPx, mostPx - 2 * haloPx)
 
     /** Of every tile, the smallest side that needs no further tile. */
-    val sidePx: Int =
+    public val sidePx: Int =
         if (count == 1) paddedPx else up(up(paddedPx - 2 * haloPx, count), multiplePx) * multiplePx + 2 * haloPx
 
     /** The tiles, in order; what they give follows on one another without a gap. */
-    val spans: List<Span> = spans()
+    public val spans: List<Span> = spans()
 
     private fun spans(): List<Span> {
         val rest = (paddedPx - sidePx).toLong()
@@ -42,24 +42,24 @@ class CoverAxis(val lengthPx: Int, largestPx: Int, private val haloPx: Int, priv
 }
 
 /** A picture of [down] x [across] tiles, all of one shape. */
-class Cover(val down: CoverAxis, val across: CoverAxis) {
-    val count: Int get() = down.count * across.count
+public class Cover(public val down: CoverAxis, public val across: CoverAxis) {
+    public val count: Int get() = down.count * across.count
 
-    companion object {
+    public companion object {
         /** The cover of a picture by tiles of at most [largestPx]. */
-        fun of(heightPx: Int, widthPx: Int, largestPx: Int, haloPx: Int, multiplePx: Int) =
+        public fun of(heightPx: Int, widthPx: Int, largestPx: Int, haloPx: Int, multiplePx: Int) =
             Cover(CoverAxis(heightPx, largestPx, haloPx, multiplePx), CoverAxis(widthPx, largestPx, haloPx, multiplePx))
     }
 }
 
 /** A picture and the tiles that it is seen in. */
-class Covered(val pixels: Pixels, largestPx: Int, lifted: Lifted) {
-    val cover = Cover.of(pixels.heightPx, pixels.widthPx, largestPx, lifted.haloPx, lifted.multiplePx)
+public class Covered(public val pixels: Pixels, largestPx: Int, lifted: Lifted) {
+    public val cover = Cover.of(pixels.heightPx, pixels.widthPx, largestPx, lifted.haloPx, lifted.multiplePx)
     private val heightPx = cover.down.sidePx
     private val widthPx = cover.across.sidePx
 
     /** What a tile reads; padded where the picture's side is no multiple. */
-    fun tile(down: Span, across: Span, layout: Layout): StylePipeline.Prepared {
+    public fun tile(down: Span, across: Span, layout: Layout): StylePipeline.Prepared {
         val height = minOf(heightPx, pixels.heightPx - down.startPx)
         val width = minOf(widthPx, pixels.widthPx - across.startPx)
         val cut = pixels.crop(across.startPx, down.startPx, width, height).opaque()
@@ -67,12 +67,12 @@ class Covered(val pixels: Pixels, largestPx: Int, lifted: Lifted) {
     }
 
     /** What a tile gives of what it [made]. */
-    fun given(down: Span, across: Span, made: FloatArray, layout: Layout): Picture =
+    public fun given(down: Span, across: Span, made: FloatArray, layout: Layout): Picture =
         PixelCodec.toPicture(made, widthPx, heightPx, layout)
             .crop(across.firstPx - across.startPx, down.firstPx - down.startPx, across.lastPx - across.firstPx, down.lastPx - down.firstPx)
 
     /** As the network takes it: a tile's pixels times the share of each that it gives, 0 where others give it. */
-    fun weight(down: Span, across: Span, share: Double): FloatArray {
+    public fun weight(down: Span, across: Span, share: Double): FloatArray {
         val value = share.toFloat() * (heightPx * widthPx).toFloat()
         val plane = FloatArray(heightPx * widthPx)
         for (y in down.firstPx - down.startPx until down.lastPx - down.startPx) {

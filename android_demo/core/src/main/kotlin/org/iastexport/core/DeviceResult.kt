@@ -12,7 +12,7 @@ import kotlinx.serialization.json.putJsonArray
 import kotlinx.serialization.json.putJsonObject
 
 /** The phone, as it describes itself; maker and model of its chip are null where it names none (before Android 12); [emulated] is true on an emulator and on a desktop JVM. */
-data class Device(
+public data class Device(
     val manufacturer: String,
     val model: String,
     val socMaker: String?,
@@ -25,10 +25,10 @@ data class Device(
 )
 
 /** What else bears on a measurement; null where the phone doesn't say. */
-data class DeviceState(val batteryPercent: Int?, val charging: Boolean?, val thermalStatus: String?, val screenOn: Boolean?)
+public data class DeviceState(val batteryPercent: Int?, val charging: Boolean?, val thermalStatus: String?, val screenOn: Boolean?)
 
 /** How one golden picture came out. [maxLevelDifference] and [differingShare] are null where it didn't run. */
-data class GoldenOutcome(
+public data class GoldenOutcome(
     val attempt: Attempt,
     val tier: String,
     val style: String,
@@ -49,7 +49,7 @@ data class GoldenOutcome(
 }
 
 /** Raw times of one attempt and tier: run plus read-back of one picture, in order; none where [message] says why. */
-data class BenchmarkSamples(
+public data class BenchmarkSamples(
     val attempt: Attempt,
     val tier: String,
     val accelerator: String,
@@ -66,7 +66,7 @@ data class BenchmarkSamples(
  * @property createdAt UTC, `2026-11-20T12:00:00Z`.
  * @property before the state when the check began; [state] is that at its end.
  */
-data class DeviceResult(
+public data class DeviceResult(
     val createdBy: String,
     val createdAt: String,
     val bundle: Bundle,
@@ -81,7 +81,7 @@ data class DeviceResult(
     }
 
     /** The result as JSON of `device_result.schema.json`, version 2. */
-    fun toJson(): String = PRETTY.encodeToString(
+    public fun toJson(): String = PRETTY.encodeToString(
         kotlinx.serialization.json.JsonObject.serializer(),
         buildJsonObject {
             put("schema_version", 2)

@@ -6,13 +6,13 @@ package org.iastexport.core
  * The message says what was found, what was needed and what to do next, in English words that can be
  * shown to a person as they are; [remedy] says the last in a form that an app can put into its own language.
  */
-class BundleException(message: String, cause: Throwable? = null) : Exception(message, cause) {
+public class BundleException(message: String, cause: Throwable? = null) : Exception(message, cause) {
     /** What a person can do. */
-    val remedy: Remedy = Remedy.of(message)
+    public val remedy: Remedy = Remedy.of(message)
 }
 
 /** What a person can do about a [BundleException]: the kinds that its messages end with. */
-enum class Remedy(private val words: Regex) {
+public enum class Remedy(private val words: Regex) {
     /** The bundle is damaged, or not this app's; so is whatever is of no other kind. */
     BUILD_AGAIN(Regex("(build|install|get) (the bundle|it) again")),
     UPDATE_APP(Regex("update the app")),

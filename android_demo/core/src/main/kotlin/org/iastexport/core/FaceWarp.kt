@@ -8,20 +8,20 @@ import kotlin.math.min
 import kotlin.math.sin
 
 /** A place in a picture, in pixels from the top left corner of the top left pixel. */
-data class Point(val x: Double, val y: Double)
+public data class Point(val x: Double, val y: Double)
 
 /** The 68 landmarks of a face in the order of the iBUG 300-W annotation (which Dlib uses). */
-object Landmarks {
-    const val COUNT = 68
+public object Landmarks {
+    public const val COUNT = 68
 
     /** Runs of points that are joined when drawn: jaw, brows, nose, eyes, mouth; with true, the run closes. */
-    val CONTOURS: List<Pair<IntRange, Boolean>> = listOf(
+    public val CONTOURS: List<Pair<IntRange, Boolean>> = listOf(
         (0..16) to false, (17..21) to false, (22..26) to false, (27..30) to false, (31..35) to false,
         (36..41) to true, (42..47) to true, (48..59) to true, (60..67) to true,
     )
 
     /** A plain frontal face in a box of [sizePx] at ([left], [top]): where handles start without a landmark network. */
-    fun template(left: Double, top: Double, sizePx: Double): List<Point> {
+    public fun template(left: Double, top: Double, sizePx: Double): List<Point> {
         val points = ArrayList<Point>(COUNT)
         fun arc(count: Int, cx: Double, cy: Double, rx: Double, ry: Double, from: Double, to: Double) {
             for (i in 0 until count) {
@@ -53,7 +53,7 @@ object Landmarks {
  * Moving Least Squares", SIGGRAPH 2006, section 2.2), evaluated backwards on a grid of [GRID_PX] and
  * interpolated in between.
  */
-class FaceWarp(private val before: List<Point>, private val after: List<Point>) {
+public class FaceWarp(private val before: List<Point>, private val after: List<Point>) {
     init {
         need(before.size == after.size && before.isNotEmpty()) { "${before.size} landmarks can't move to ${after.size} places" }
         need((before + after).none { it.x.isNaN() || it.y.isNaN() || it.x.isInfinite() || it.y.isInfinite() }) {
@@ -62,7 +62,7 @@ class FaceWarp(private val before: List<Point>, private val after: List<Point>) 
     }
 
     /** The picture with its landmarks moved; the same object where none moved. */
-    fun apply(picture: Picture): Picture {
+    public fun apply(picture: Picture): Picture {
         if (before == after) return picture
         val map = BackwardMap(picture.widthPx, picture.heightPx)
         val out = IntArray(picture.argb.size)
@@ -168,9 +168,9 @@ class FaceWarp(private val before: List<Point>, private val after: List<Point>) 
         return rgb(level(0), level(1), level(2))
     }
 
-    companion object {
+    public companion object {
         /** Spacing of the grid on which the warp is evaluated. */
-        const val GRID_PX = 8
+        public const val GRID_PX = 8
         private const val BORDER_POINTS = 8
     }
 }

@@ -10,7 +10,7 @@ import java.util.zip.Inflater
  *
  * A phone's own decoder may convert colors; what proves a bundle must not.
  */
-object GoldenPng {
+public object GoldenPng {
     private val SIGNATURE = byteArrayOf(-119, 80, 78, 71, 13, 10, 26, 10)
 
     /**
@@ -18,7 +18,7 @@ object GoldenPng {
      *
      * @throws BundleException it is not a PNG of that kind, or cut short.
      */
-    fun read(file: File): Picture {
+    public fun read(file: File): Picture {
         val bytes = file.readBytes()
         need(bytes.size > 33 && bytes.copyOf(8).contentEquals(SIGNATURE)) { wrong(file, "no PNG") }
         val width = int(bytes, 16)

@@ -5,7 +5,7 @@ package org.iastexport.core
  * the guided filter (He, Sun and Tang, TPAMI 2013, equations 19 and 20), its coefficients found at the small size
  * (He and Sun, arXiv 1505.00996) and held a few rows at a time.
  */
-class Guided(private val small: Picture, private val painting: Picture) {
+public class Guided(private val small: Picture, private val painting: Picture) {
     private val widthPx = small.widthPx
     private val heightPx = small.heightPx
     private val moments = BoxRows(widthPx, heightPx, MOMENTS, ::products)
@@ -16,7 +16,7 @@ class Guided(private val small: Picture, private val painting: Picture) {
     }
 
     /** Gives [photograph]'s colors through the map, band by band; once only, as it goes from top to bottom. */
-    fun run(photograph: Pixels, progress: (Int, Int) -> Unit, sink: Sink) {
+    public fun run(photograph: Pixels, progress: (Int, Int) -> Unit, sink: Sink) {
         val (width, height) = photograph.widthPx to photograph.heightPx
         val enlarged = Enlarged(heightPx, widthPx, MAP, height, width)
         val row = FloatArray(width * MAP)
@@ -144,7 +144,7 @@ private class BoxRows(private val widthPx: Int, private val heightPx: Int, priva
 
     /** A place beyond a border, which is repeated: c b a | a b c | c b a. */
     private fun mirrored(at: Int, size: Int): Int {
-        val inside = Math.floorMod(at, 2 * size)
+        val inside = at.mod(2 * size)
         return if (inside < size) inside else 2 * size - 1 - inside
     }
 

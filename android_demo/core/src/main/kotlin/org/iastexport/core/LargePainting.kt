@@ -5,16 +5,16 @@ package org.iastexport.core
  * whole picture. [PREVIEW]: strokes and tones of the picture scaled down, with the tiles' fine strokes added. [GUIDED]:
  * the colors and the light of that preview on the photograph's own detail.
  */
-enum class Way { TILES, PREVIEW, GUIDED }
+public enum class Way { TILES, PREVIEW, GUIDED }
 
 /** Where the statistics of tiles come from: a pass over the picture for each level, or the picture scaled down. */
-enum class Statistics { EXACT, QUICK }
+public enum class Statistics { EXACT, QUICK }
 
 /** What came of a large picture. [sharesStatistics] is false where tiles had to have statistics of their own. */
-class LargePainting(val tier: Tier, val tiles: Int, val sharesStatistics: Boolean)
+public class LargePainting(public val tier: Tier, public val tiles: Int, public val sharesStatistics: Boolean)
 
 /** Pictures beyond the largest tier with one engine, in bands of rows, so that the heap holds neither picture whole. */
-class LargePainter(private val bundle: Bundle, private val engine: StyleEngine) {
+public class LargePainter(private val bundle: Bundle, private val engine: StyleEngine) {
     private val manifest = bundle.manifest
     private val pipeline = StylePipeline(bundle, engine)
 
@@ -26,7 +26,7 @@ class LargePainter(private val bundle: Bundle, private val engine: StyleEngine) 
      * @param sink gets the rows of the result.
      * @throws BundleException a file is altered, or the model's output is damaged.
      */
-    fun paint(
+    public fun paint(
         photograph: Pixels,
         code: FloatArray,
         strength: Float,
@@ -50,13 +50,13 @@ class LargePainter(private val bundle: Bundle, private val engine: StyleEngine) 
     }
 
     /** The moments of several pictures as one, so that all get one tone; null where this engine lifts none. */
-    fun together(pictures: List<Pixels>, code: FloatArray, strength: Float, tier: Tier): Moments? {
+    public fun together(pictures: List<Pixels>, code: FloatArray, strength: Float, tier: Tier): Moments? {
         val lifted = engine.lifted(tier, code, strength) ?: return null
         return Measuring.exact(lifted, pictures.map { Covered(it, tier.maxSidePx, lifted) })
     }
 
     /** A picture of any size told its [moments], such as those of [together]. */
-    fun paint(photograph: Pixels, code: FloatArray, strength: Float, tier: Tier, moments: Moments, sink: Sink) {
+    public fun paint(photograph: Pixels, code: FloatArray, strength: Float, tier: Tier, moments: Moments, sink: Sink) {
         val lifted = engine.lifted(tier, code, strength) ?: throw BundleException("${engine.lane} lifts no statistics here; paint the pictures one by one")
         render(lifted, Covered(photograph, tier.maxSidePx, lifted), moments, {}, sink)
     }

@@ -1,7 +1,7 @@
 package org.iastexport.core
 
 /** A signature that a table of statistics adds to its model: what goes in and what comes out. */
-class LiftedProgram(val key: String, val inputs: List<String>, val outputs: List<String>)
+public class LiftedProgram(public val key: String, public val inputs: List<String>, public val outputs: List<String>)
 
 /**
  * A tier in two sisters over the same weights: [measure], one for each level, and [render].
@@ -9,39 +9,39 @@ class LiftedProgram(val key: String, val inputs: List<String>, val outputs: List
  * @property multiplePx of which sides and offsets of tiles are multiples.
  * @property haloPx how far from a pixel of the result the network looks.
  */
-class LiftedTier(
-    val signature: String,
-    val multiplePx: Int,
-    val haloPx: Int,
-    val moments: Map<String, Int>,
-    val render: LiftedProgram,
-    val measure: List<LiftedProgram>,
+public class LiftedTier(
+    public val signature: String,
+    public val multiplePx: Int,
+    public val haloPx: Int,
+    public val moments: Map<String, Int>,
+    public val render: LiftedProgram,
+    public val measure: List<LiftedProgram>,
 )
 
 /**
  * How a TFLite file is read as further signatures over its own weights, which tell and take the statistics of a
  * picture: with them a tile gives what the whole picture would.
  */
-class LiftedTable private constructor(
+public class LiftedTable private constructor(
     private val before: ByteArray,
     private val behind: ByteArray,
     private val tiers: Map<String, LiftedTier>,
     private val shapes: ShapeTable?,
 ) {
     /** The tier of that signature; null where its statistics can't be lifted. */
-    fun find(signature: String): LiftedTier? = tiers[signature]
+    public fun find(signature: String): LiftedTier? = tiers[signature]
 
     /**
      * The bytes of [model] with one of the programs, for tiles of [heightPx] x [widthPx].
      *
      * @throws BundleException see [ShapeTable.reshape].
      */
-    fun reshape(model: ByteArray, program: LiftedProgram, heightPx: Int, widthPx: Int): ByteArray {
+    public fun reshape(model: ByteArray, program: LiftedProgram, heightPx: Int, widthPx: Int): ByteArray {
         val table = shapes ?: throw BundleException("${program.key} is in no table of statistics; $REBUILD")
         return table.reshape(before + model + behind, program.key, heightPx, widthPx)
     }
 
-    companion object {
+    public companion object {
         private const val VERSION = 1
         private const val REBUILD = "build the bundle again"
 
@@ -50,7 +50,7 @@ class LiftedTable private constructor(
          *
          * @throws BundleException it is no such table, or of another version.
          */
-        fun parse(text: String): LiftedTable {
+        public fun parse(text: String): LiftedTable {
             val root = Fields.parse(text)
             need(root.int("schema_version") == VERSION) { "a table of statistics is of another version: update the app" }
             val shapes = if (root.isAbsent("shapes")) null else ShapeTable.of(root.fields("shapes"))

@@ -5,7 +5,7 @@ import java.util.concurrent.locks.ReentrantLock
 import kotlin.concurrent.withLock
 
 /** Holds the newest frame for one who paints: a frame that comes before the last one was taken takes its place. */
-class NewestFrame<T : Any>(private val discard: (T) -> Unit = {}) : Closeable {
+public class NewestFrame<T : Any>(private val discard: (T) -> Unit = {}) : Closeable {
     private val lock = ReentrantLock()
     private val changed = lock.newCondition()
     private var waiting: T? = null
@@ -13,11 +13,11 @@ class NewestFrame<T : Any>(private val discard: (T) -> Unit = {}) : Closeable {
 
     /** Frames that nobody painted. */
     @Volatile
-    var dropped = 0
+    public var dropped = 0
         private set
 
     /** Puts a frame where the painter finds it; false where nobody will come any more. */
-    fun offer(frame: T): Boolean = lock.withLock {
+    public fun offer(frame: T): Boolean = lock.withLock {
         val old = if (isClosed) frame else waiting.also { waiting = frame }
         if (old != null) {
             discard(old)
@@ -28,7 +28,7 @@ class NewestFrame<T : Any>(private val discard: (T) -> Unit = {}) : Closeable {
     }
 
     /** The newest frame, as soon as there is one; null once it is closed. */
-    fun take(): T? = lock.withLock {
+    public fun take(): T? = lock.withLock {
         while (waiting == null && !isClosed) changed.await()
         waiting.also { waiting = null }
     }
@@ -46,11 +46,11 @@ class NewestFrame<T : Any>(private val discard: (T) -> Unit = {}) : Closeable {
  * Which tier live frames are painted in, so that one takes no longer than [budgetMs]: the largest that holds it. Times
  * are averages that forget; a tier that was never tried is foretold from the nearest one by its pixels.
  */
-class FrameBudget(private val tiers: List<Tier>, private val budgetMs: Double) {
+public class FrameBudget(private val tiers: List<Tier>, private val budgetMs: Double) {
     private val averages = HashMap<String, Double>()
 
     /** The tier for the next frame; the smallest at first. */
-    var tier: Tier = tiers.first()
+    public var tier: Tier = tiers.first()
         private set
 
     init {
@@ -58,7 +58,7 @@ class FrameBudget(private val tiers: List<Tier>, private val budgetMs: Double) {
     }
 
     /** Notes what a frame in [tier] took. */
-    fun add(spentMs: Double) {
+    public fun add(spentMs: Double) {
         averages[tier.id] = averages[tier.id]?.let { it + (spentMs - it) * SHARE } ?: spentMs
         val at = tiers.indexOf(tier)
         tier = when {
@@ -84,17 +84,17 @@ class FrameBudget(private val tiers: List<Tier>, private val budgetMs: Double) {
 }
 
 /** A live frame, painted. [moments] came from a moving average where [isSteady]. */
-class LiveFrame(val before: Picture, val after: Picture, val tier: Tier, val spentMs: Double, val isSteady: Boolean)
+public class LiveFrame(public val before: Picture, public val after: Picture, public val tier: Tier, public val spentMs: Double, public val isSteady: Boolean)
 
 /** Paints frames of a camera or a clip in one style: each at the tier that its budget holds, with moving statistics. */
-class LivePainter(bundle: Bundle, private val engine: StyleEngine, budgetMs: Double, private val nowNs: () -> Long = System::nanoTime) {
+public class LivePainter(bundle: Bundle, private val engine: StyleEngine, budgetMs: Double, private val nowNs: () -> Long = System::nanoTime) {
     private val pipeline = StylePipeline(bundle, engine)
     private val budget = FrameBudget(bundle.manifest.tiers, budgetMs)
     private val moving = HashMap<String, MovingMoments>()
     private var style: FloatArray? = null
 
     /** The frame in a style; a new style, or another tier, begins new statistics. */
-    fun paint(frame: Picture, code: FloatArray, strength: Float): LiveFrame {
+    public fun paint(frame: Picture, code: FloatArray, strength: Float): LiveFrame {
         if (style?.contentEquals(code) != true) moving.clear()
         style = code
         val tier = budget.tier

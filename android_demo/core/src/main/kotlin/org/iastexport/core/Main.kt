@@ -122,7 +122,7 @@ private fun run(args: List<String>): Int {
 }
 
 /** The command line of the core; see [USAGE]. */
-fun main(args: Array<String>) {
+public fun main(args: Array<String>) {
     val code = try {
         run(args.toList())
     } catch (_: Usage) {

@@ -11,7 +11,7 @@ private val ACCELERATORS = Accelerator.values().map { it.id }.toSet()
 private const val MOST_NUMBERS = 1 shl 20
 
 /** Whether a path of a bundle stays inside it: relative, forward slashes, no `.` or `..`, no `\\`, `:` or control character. */
-fun isSafePath(path: String): Boolean =
+public fun isSafePath(path: String): Boolean =
     path.split('/').all { it.isNotEmpty() && it != "." && it != ".." } &&
         path.none { it == '\\' || it == ':' || it.isISOControl() }
 

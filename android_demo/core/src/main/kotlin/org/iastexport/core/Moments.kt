@@ -1,41 +1,41 @@
 package org.iastexport.core
 
 /** Statistics of pictures, by the name of their site; over parts of a picture they add up. */
-typealias Moments = Map<String, FloatArray>
+public typealias Moments = Map<String, FloatArray>
 
 /**
  * A tier of a network in a style, its spatial statistics lifted out: measured apart, then given. What is left is
  * local, so that a tile with its halo gives the same numbers as the whole picture.
  */
-interface Lifted {
+public interface Lifted {
     /** Passes that exact moments need; 0: the network has no spatial statistic. */
-    val levels: Int
+    public val levels: Int
 
     /** How far from a pixel of the result the network looks, a multiple of [multiplePx]. */
-    val haloPx: Int
+    public val haloPx: Int
 
     /** Sides and offsets of tiles are multiples of it. */
-    val multiplePx: Int
+    public val multiplePx: Int
 
     /** How image tensors lie. */
-    val layout: Layout
+    public val layout: Layout
 
     /** The moments of one level in a tile, weighed as [Covered.weight] says, told those of all levels before. */
-    fun measure(tile: StylePipeline.Prepared, weight: FloatArray, moments: Moments, level: Int): Moments
+    public fun measure(tile: StylePipeline.Prepared, weight: FloatArray, moments: Moments, level: Int): Moments
 
     /** The tile's picture in [layout], told the moments of all levels. */
-    fun render(tile: StylePipeline.Prepared, moments: Moments): FloatArray
+    public fun render(tile: StylePipeline.Prepared, moments: Moments): FloatArray
 }
 
 /** Moments of pictures, exact over all their tiles; several pictures count alike and share one tone. */
-object Measuring {
+public object Measuring {
     /**
      * The moments of all levels, a pass over all tiles for each. Sums are taken in double precision in the order of tiles.
      *
      * @param progress tiles done and tiles in all.
      * @throws BundleException moments that are not finite.
      */
-    fun exact(lifted: Lifted, pictures: List<Covered>, progress: (Int, Int) -> Unit = { _, _ -> }): Moments {
+    public fun exact(lifted: Lifted, pictures: List<Covered>, progress: (Int, Int) -> Unit = { _, _ -> }): Moments {
         val found = LinkedHashMap<String, FloatArray>()
         val all = pictures.sumOf { it.cover.count } * lifted.levels
         var done = 0
@@ -61,7 +61,7 @@ object Measuring {
     }
 
     /** As [exact] of one picture, from it scaled down to [sidePx] where it is larger. */
-    fun quick(lifted: Lifted, pixels: Pixels, sidePx: Int): Moments {
+    public fun quick(lifted: Lifted, pixels: Pixels, sidePx: Int): Moments {
         val isLarge = maxOf(pixels.widthPx, pixels.heightPx) > sidePx
         return exact(lifted, listOf(Covered(if (isLarge) AreaRows.fitLongestSide(pixels, sidePx) else pixels, sidePx, lifted)))
     }

@@ -9,16 +9,16 @@ import kotlin.math.sqrt
  *
  * @param keep share of the average that stays; 0 takes each frame's own statistics.
  */
-class MovingMoments(private val keep: Float = KEEP) {
+public class MovingMoments(private val keep: Float = KEEP) {
     private var average: Moments = emptyMap()
     private var seen: Picture? = null
 
     /** Frames that began a scene, the first left out. */
-    var cuts = 0
+    public var cuts = 0
         private set
 
     /** The moments to draw [frame] with, from its [own] and those of the frames before. */
-    fun add(frame: Picture, own: Moments): Moments {
+    public fun add(frame: Picture, own: Moments): Moments {
         val small = thumbnail(frame)
         val before = seen
         // A frame of another shape is another camera's.
@@ -33,9 +33,9 @@ class MovingMoments(private val keep: Float = KEEP) {
         return average
     }
 
-    companion object {
+    public companion object {
         /** Of what was: after 22 frames a tenth is left. */
-        const val KEEP = 0.9f
+        public const val KEEP = 0.9f
 
         // A cut: thumbnails change by so many levels in the mean, colors move to other bins (of 4 x 4 x 4), and what
         // is light and dark no longer lies where it lay. All three: a pan changes pixels and places, a flash pixels and colors.
@@ -47,13 +47,13 @@ class MovingMoments(private val keep: Float = KEEP) {
         private const val BINS = 4
 
         /** Whether two frames, or [thumbnail]s, of one shape are of different scenes. */
-        fun isCut(before: Picture, after: Picture): Boolean {
+        public fun isCut(before: Picture, after: Picture): Boolean {
             val (a, b) = thumbnail(before) to thumbnail(after)
             if (levels(a, b) < CUT_LEVELS || movedShare(a, b) < CUT_SHARE) return false
             return correlation(a, b) < CUT_CORRELATION
         }
 
-        fun thumbnail(frame: Picture): Picture {
+        public fun thumbnail(frame: Picture): Picture {
             val isWide = frame.widthPx >= frame.heightPx
             val (width, height) = if (isWide) LONG_PX to SHORT_PX else SHORT_PX to LONG_PX
             return Resize.to(frame, minOf(width, frame.widthPx), minOf(height, frame.heightPx))

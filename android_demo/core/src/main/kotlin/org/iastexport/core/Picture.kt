@@ -1,16 +1,16 @@
 package org.iastexport.core
 
 /** Pixels that are read a rectangle at a time: a [Picture], or one that lies elsewhere than in the heap. */
-interface Pixels {
-    val widthPx: Int
-    val heightPx: Int
+public interface Pixels {
+    public val widthPx: Int
+    public val heightPx: Int
 
     /** The rectangle from ([left], [top]); it must lie inside. */
-    fun crop(left: Int, top: Int, widthPx: Int, heightPx: Int): Picture
+    public fun crop(left: Int, top: Int, widthPx: Int, heightPx: Int): Picture
 }
 
 /** A picture of [widthPx] x [heightPx] pixels, each an ARGB int as Android's Bitmap gives it, row by row. */
-class Picture(override val widthPx: Int, override val heightPx: Int, val argb: IntArray) : Pixels {
+public class Picture(override val widthPx: Int, override val heightPx: Int, public val argb: IntArray) : Pixels {
     init {
         need(widthPx > 0 && heightPx > 0) { "a picture of ${widthPx}x$heightPx px is empty; use a real picture" }
         need(argb.size.toLong() == widthPx.toLong() * heightPx) { "${argb.size} pixels for ${widthPx}x$heightPx px" }
@@ -26,7 +26,7 @@ class Picture(override val widthPx: Int, override val heightPx: Int, val argb: I
     }
 
     /** The picture as it was taken, by EXIF's [orientation] from 1 (upright) to 8; any other number counts as 1. */
-    fun upright(orientation: Int): Picture {
+    public fun upright(orientation: Int): Picture {
         if (orientation !in 2..8) return this
         val across = orientation >= 5 // rows and columns change places first, then are mirrored
         val flipRows = orientation in listOf(3, 4, 7, 8)
@@ -43,7 +43,7 @@ class Picture(override val widthPx: Int, override val heightPx: Int, val argb: I
     }
 
     /** The picture with transparency laid over white; the same object where every pixel is opaque already. */
-    fun opaque(): Picture = if (argb.all { it ushr 24 == 255 }) this else Picture(widthPx, heightPx, IntArray(argb.size) { PixelCodec.overWhite(argb[it]) })
+    public fun opaque(): Picture = if (argb.all { it ushr 24 == 255 }) this else Picture(widthPx, heightPx, IntArray(argb.size) { PixelCodec.overWhite(argb[it]) })
 }
 
 /** Packs three levels of 0..255 into an opaque ARGB int. */

@@ -1,16 +1,16 @@
 package org.iastexport.core
 
 /** How an image tensor lies in memory: channels last (LiteRT) or channels first (ONNX Runtime). */
-enum class Layout { NHWC, NCHW }
+public enum class Layout { NHWC, NCHW }
 
 /**
  * The exact way from pixels to tensors and back, as the manifest's preprocess and postprocess name it.
  *
  * All arithmetic is in float32, one rounding per operation, so that every platform gives the same bits.
  */
-object PixelCodec {
+public object PixelCodec {
     /** An ARGB pixel over white, opaque: `(level * alpha + 255 * (255 - alpha) + 127) / 255` per channel. */
-    fun overWhite(argb: Int): Int {
+    public fun overWhite(argb: Int): Int {
         val alpha = argb ushr 24
         if (alpha == 255) return argb
         fun over(index: Int) = (channel(argb, index) * alpha + 255 * (255 - alpha) + 127) / 255
@@ -18,7 +18,7 @@ object PixelCodec {
     }
 
     /** `level / 255` for every opaque pixel, as a tensor [1, H, W, 3] or [1, 3, H, W]. */
-    fun toTensor(picture: Picture, layout: Layout): FloatArray {
+    public fun toTensor(picture: Picture, layout: Layout): FloatArray {
         val pixels = picture.argb
         val out = FloatArray(3 * pixels.size)
         for (i in pixels.indices) {
@@ -33,7 +33,7 @@ object PixelCodec {
      *
      * @throws BundleException a value is NaN or infinite, or the tensor has another size.
      */
-    fun toPicture(
+    public fun toPicture(
         values: FloatArray,
         tensorWidthPx: Int,
         tensorHeightPx: Int,
@@ -60,15 +60,15 @@ object PixelCodec {
     }
 
     /** `floor(value * 255 + 0.5)` in float32, clipped to 0..255. */
-    fun level(value: Float): Int = Math.floor((value * 255f + 0.5f).toDouble()).coerceIn(0.0, 255.0).toInt()
+    public fun level(value: Float): Int = Math.floor((value * 255f + 0.5f).toDouble()).coerceIn(0.0, 255.0).toInt()
 
     /** `round(value / scale) + zeroPoint`, halves to even, clipped to -128..127: an int8 edge. */
-    fun quantize(values: FloatArray, scale: Float, zeroPoint: Int): ByteArray = ByteArray(values.size) {
+    public fun quantize(values: FloatArray, scale: Float, zeroPoint: Int): ByteArray = ByteArray(values.size) {
         (Math.rint((values[it] / scale).toDouble()) + zeroPoint).coerceIn(-128.0, 127.0).toInt().toByte()
     }
 
     /** `(level - zeroPoint) * scale` in float32. */
-    fun dequantize(levels: ByteArray, scale: Float, zeroPoint: Int): FloatArray =
+    public fun dequantize(levels: ByteArray, scale: Float, zeroPoint: Int): FloatArray =
         FloatArray(levels.size) { (levels[it].toFloat() - zeroPoint.toFloat()) * scale }
 
     private fun at(pixel: Int, channel: Int, plane: Int, layout: Layout): Int =
@@ -76,12 +76,12 @@ object PixelCodec {
 }
 
 /** Pads pictures at the bottom and the right by reflection, continued where the pad is long. */
-object Padding {
+public object Padding {
     /**
      * Position in a side of [size] pixels that a padded position reads: mirrored around the last and
      * the first pixel, which are not repeated; a side of one pixel is repeated.
      */
-    fun mirrored(position: Int, size: Int): Int {
+    public fun mirrored(position: Int, size: Int): Int {
         if (size == 1) return 0
         val period = 2 * (size - 1)
         val inside = position % period
@@ -92,7 +92,7 @@ object Padding {
      *
      * @throws BundleException the picture is larger than that.
      */
-    fun to(picture: Picture, widthPx: Int, heightPx: Int): Picture {
+    public fun to(picture: Picture, widthPx: Int, heightPx: Int): Picture {
         need(picture.widthPx <= widthPx && picture.heightPx <= heightPx) {
             "a picture of ${picture.widthPx}x${picture.heightPx} px doesn't fit ${widthPx}x$heightPx px"
         }
@@ -107,5 +107,5 @@ object Padding {
     }
 
     /** The next multiple of [multiple], at least two of them: one alone is one pixel inside a network, which it can't reflect. */
-    fun roundUp(size: Int, multiple: Int): Int = maxOf(2, (size + multiple - 1) / multiple) * multiple
+    public fun roundUp(size: Int, multiple: Int): Int = maxOf(2, (size + multiple - 1) / multiple) * multiple
 }

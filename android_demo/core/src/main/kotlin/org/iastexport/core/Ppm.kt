@@ -3,9 +3,9 @@ package org.iastexport.core
 import java.io.File
 
 /** Binary PPM (P6, 255 levels): the picture file of the core's command line, which needs no image library. */
-object Ppm {
+public object Ppm {
     /** @throws BundleException it is not such a file. */
-    fun read(file: File): Picture {
+    public fun read(file: File): Picture {
         val bytes = file.readBytes()
         var at = 0
         fun word(): String {
@@ -24,7 +24,7 @@ object Ppm {
         return Picture(width, height, IntArray(width * height) { rgb(byte(3 * it), byte(3 * it + 1), byte(3 * it + 2)) })
     }
 
-    fun write(file: File, picture: Picture) {
+    public fun write(file: File, picture: Picture) {
         val header = "P6\n${picture.widthPx} ${picture.heightPx}\n255\n".toByteArray(Charsets.US_ASCII)
         val body = ByteArray(3 * picture.argb.size) { channel(picture.argb[it / 3], it % 3).toByte() }
         file.writeBytes(header + body)

@@ -10,16 +10,16 @@ import kotlin.math.min
  * Each axis by itself: where it shrinks or stays, an output pixel is the exact area average of what it
  * covers; where it grows, the linear interpolation between pixel centers, the border repeated.
  */
-object Resize {
+public object Resize {
     /** Largest picture that is made, in pixels: its levels fit the memory of a phone. */
-    const val MOST_PX = 1L shl 26
+    public const val MOST_PX = 1L shl 26
 
     /**
      * The picture at [widthPx] x [heightPx]; opaque. Row by row: beside the two pictures, one row of sums.
      *
      * @throws BundleException a size below 1 px, or more than [MOST_PX] in all.
      */
-    fun to(picture: Picture, widthPx: Int, heightPx: Int): Picture {
+    public fun to(picture: Picture, widthPx: Int, heightPx: Int): Picture {
         need(widthPx >= 1 && heightPx >= 1) { "a size of ${widthPx}x$heightPx px was asked; ask for at least 1 px" }
         need(widthPx.toLong() * heightPx <= MOST_PX) { "${widthPx}x$heightPx px are too many for a phone; ask for at most $MOST_PX px" }
         if (widthPx == picture.widthPx && heightPx == picture.heightPx) return picture
@@ -37,20 +37,20 @@ object Resize {
     }
 
     /** Scaled so that the longest side is [sidePx]; the other side is rounded half up, at least 1. */
-    fun fitLongestSide(picture: Picture, sidePx: Int): Picture {
+    public fun fitLongestSide(picture: Picture, sidePx: Int): Picture {
         val (widthPx, heightPx) = fittedSize(picture.widthPx, picture.heightPx, sidePx)
         return to(picture, widthPx, heightPx)
     }
 
     /** Width and height that [fitLongestSide] gives a picture of [widthPx] x [heightPx]. */
-    fun fittedSize(widthPx: Int, heightPx: Int, sidePx: Int): Pair<Int, Int> {
+    public fun fittedSize(widthPx: Int, heightPx: Int, sidePx: Int): Pair<Int, Int> {
         val longest = max(widthPx, heightPx)
         fun side(size: Int) = max(1L, (2L * size * sidePx + longest) / (2L * longest)).toInt()
         return side(widthPx) to side(heightPx)
     }
 
     /** The largest centered square, scaled to [sidePx]: how a style picture is read. */
-    fun centerSquare(picture: Picture, sidePx: Int): Picture {
+    public fun centerSquare(picture: Picture, sidePx: Int): Picture {
         val side = min(picture.widthPx, picture.heightPx)
         val square = picture.crop((picture.widthPx - side) / 2, (picture.heightPx - side) / 2, side, side)
         return to(square, sidePx, sidePx)

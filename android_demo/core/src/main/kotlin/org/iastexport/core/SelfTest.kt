@@ -4,10 +4,10 @@ import kotlin.math.abs
 import kotlin.math.max
 
 /** Opens an engine as asked, without any fallback; throws where the phone can't. */
-typealias EngineFactory = (Attempt) -> StyleEngine
+public typealias EngineFactory = (Attempt) -> StyleEngine
 
 /** Proves that this device computes what was verified: the bundle's goldens through the real runtime. */
-class SelfTest(private val bundle: Bundle, private val open: EngineFactory) {
+public class SelfTest(private val bundle: Bundle, private val open: EngineFactory) {
     /**
      * One outcome per golden picture and attempt. What can't be opened or run is an `error`, never left out.
      *
@@ -16,7 +16,7 @@ class SelfTest(private val bundle: Bundle, private val open: EngineFactory) {
      * @param attempts those to test; default: all of the bundle's.
      * @throws BundleException there is nothing to test.
      */
-    fun run(attempts: List<Attempt> = Attempt.all(bundle.manifest), progress: (Int, Int) -> Unit = { _, _ -> }): List<GoldenOutcome> {
+    public fun run(attempts: List<Attempt> = Attempt.all(bundle.manifest), progress: (Int, Int) -> Unit = { _, _ -> }): List<GoldenOutcome> {
         val work = attempts.map { attempt -> attempt to bundle.manifest.goldens.filter { it.wanted(attempt) != null } }
         val count = work.sumOf { it.second.size }
         need(count > 0) { "the bundle holds no golden picture for ${attempts.joinToString()}; build it again" }
@@ -60,10 +60,10 @@ class SelfTest(private val bundle: Bundle, private val open: EngineFactory) {
 }
 
 /** How far two pictures lie apart: the [worst] difference of a level, and the [share] of levels that differ. */
-class LevelDifference(val worst: Int, val share: Double) {
-    companion object {
+public class LevelDifference(public val worst: Int, public val share: Double) {
+    public companion object {
         /** @throws BundleException the pictures differ in size. */
-        fun between(a: Picture, b: Picture): LevelDifference {
+        public fun between(a: Picture, b: Picture): LevelDifference {
             need(a.widthPx == b.widthPx && a.heightPx == b.heightPx) {
                 "${a.widthPx}x${a.heightPx} px were made, ${b.widthPx}x${b.heightPx} px were wanted"
             }
@@ -83,7 +83,7 @@ class LevelDifference(val worst: Int, val share: Double) {
 private const val NOTHING = "none"
 
 /** Times every attempt on every tier: the tier's golden picture, run plus read-back, raw samples kept. */
-class DeviceBenchmark(private val bundle: Bundle, private val open: EngineFactory) {
+public class DeviceBenchmark(private val bundle: Bundle, private val open: EngineFactory) {
     /**
      * Samples per attempt and tier; none, and the reason, where it can't be opened or run.
      *
@@ -94,7 +94,7 @@ class DeviceBenchmark(private val bundle: Bundle, private val open: EngineFactor
      * @param samples runs that count; 29 are the least that a 90th percentile can be told from.
      * @throws BundleException there is nothing to measure.
      */
-    fun run(
+    public fun run(
         attempts: List<Attempt>,
         threads: Int,
         warmup: Int = 5,

@@ -30,7 +30,7 @@ private const val REBUILD = "build the bundle again"
  * How a TFLite file is re-shaped for pictures of other sizes: which number stands where in its bytes, and what
  * it is for a picture. Changing them changes no length in the file.
  */
-class ShapeTable private constructor(
+public class ShapeTable private constructor(
     private val multiplePx: Int,
     private val signatures: Map<String, Signature>,
 ) {
@@ -43,7 +43,7 @@ class ShapeTable private constructor(
      *
      * @throws BundleException the table has no such signature, or the size is no multiple.
      */
-    fun reshape(model: ByteArray, signature: String, heightPx: Int, widthPx: Int): ByteArray {
+    public fun reshape(model: ByteArray, signature: String, heightPx: Int, widthPx: Int): ByteArray {
         val found = signatures[signature]
         need(found != null && minOf(heightPx, widthPx) >= 1 && heightPx % multiplePx == 0 && widthPx % multiplePx == 0) {
             "$signature can't be re-shaped to ${widthPx}x$heightPx px; $REBUILD"
@@ -74,7 +74,7 @@ class ShapeTable private constructor(
         return (value.toDouble() / over.toDouble()).toFloat().toRawBits()
     }
 
-    companion object {
+    public companion object {
         private const val VERSION = 1
 
         /**
@@ -82,7 +82,7 @@ class ShapeTable private constructor(
          *
          * @throws BundleException it is no such table, or of another version.
          */
-        fun parse(text: String): ShapeTable = of(Fields.parse(text))
+        public fun parse(text: String): ShapeTable = of(Fields.parse(text))
 
         internal fun of(root: Fields): ShapeTable {
             need(root.int("schema_version") == VERSION) { "a table of shapes is of another version: update the app" }

@@ -7,17 +7,17 @@ import kotlin.math.max
  * A runtime with a model in it. Implementations confine the model to one thread, make their buffers once,
  * and never fall back silently: [accelerator] says what really runs.
  */
-interface StyleEngine : Closeable {
-    val lane: Lane
+public interface StyleEngine : Closeable {
+    public val lane: Lane
 
     /** What computes: `cpu`, `gpu`, ...; where a fallback happened, it is named: `cpu (gpu refused: ...)`. */
-    val accelerator: String
+    public val accelerator: String
 
     /** How many of the model's operators run there; null where the runtime doesn't tell. */
-    val operatorsOnAccelerator: Int? get() = null
+    public val operatorsOnAccelerator: Int? get() = null
 
     /** How image tensors lie. */
-    val layout: Layout
+    public val layout: Layout
 
     /**
      * Stylizes a padded picture and reads the result back.
@@ -27,20 +27,20 @@ interface StyleEngine : Closeable {
      * @param strength 0 keeps the photograph, 1 is the full style.
      * @return the picture in the same layout and size.
      */
-    fun run(tier: Tier, content: FloatArray, heightPx: Int, widthPx: Int, code: FloatArray, strength: Float): FloatArray
+    public fun run(tier: Tier, content: FloatArray, heightPx: Int, widthPx: Int, code: FloatArray, strength: Float): FloatArray
 
     /** The code of an artwork [1, 3, side, side] in [layout]; the bundle's style encoder must be there. */
-    fun encodeStyle(style: FloatArray): FloatArray
+    public fun encodeStyle(style: FloatArray): FloatArray
 
     /** A tier in a style with its statistics lifted out; null where that can't be. It lives as long as the engine. */
-    fun lifted(tier: Tier, code: FloatArray, strength: Float): Lifted? = null
+    public fun lifted(tier: Tier, code: FloatArray, strength: Float): Lifted? = null
 }
 
 /** A stylized picture and how it came about. [runAndReadBackMs] is the engine's time alone, all tiles together. */
-class Stylized(val picture: Picture, val choice: TierChoice, val tiles: Int, val runAndReadBackMs: Double)
+public class Stylized(public val picture: Picture, public val choice: TierChoice, public val tiles: Int, public val runAndReadBackMs: Double)
 
 /** From a photograph to a painting with one engine: choose the tier, pad, run, crop; scale down or tile where asked. */
-class StylePipeline(private val bundle: Bundle, private val engine: StyleEngine) {
+public class StylePipeline(private val bundle: Bundle, private val engine: StyleEngine) {
     private val manifest = bundle.manifest
 
     /**
@@ -51,7 +51,7 @@ class StylePipeline(private val bundle: Bundle, private val engine: StyleEngine)
      * @param progress tiles done and tiles in all.
      * @throws BundleException the picture is too large and [oversize] is REFUSE, or a file is altered.
      */
-    fun stylize(
+    public fun stylize(
         photograph: Picture,
         code: FloatArray,
         strength: Float,
@@ -93,7 +93,7 @@ class StylePipeline(private val bundle: Bundle, private val engine: StyleEngine)
     }
 
     /** The code of an artwork, by the bundle's style encoder. */
-    fun encodeStyle(artwork: Picture): FloatArray {
+    public fun encodeStyle(artwork: Picture): FloatArray {
         val square = Resize.centerSquare(artwork.opaque(), manifest.styleSidePx)
         val code = engine.encodeStyle(PixelCodec.toTensor(square, engine.layout))
         need(code.size == manifest.codeLength && code.none { it.isNaN() || it.isInfinite() }) {
@@ -103,7 +103,7 @@ class StylePipeline(private val bundle: Bundle, private val engine: StyleEngine)
     }
 
     /** What the engine sees of a picture that fits [tier]: padded, as a tensor. */
-    fun prepare(picture: Picture, tier: Tier): Prepared = prepare(picture, tier, manifest, engine.lane.runtime, engine.layout)
+    public fun prepare(picture: Picture, tier: Tier): Prepared = prepare(picture, tier, manifest, engine.lane.runtime, engine.layout)
 
     internal fun runOnce(picture: Picture, tier: Tier, code: FloatArray, strength: Float): Pair<Picture, Long> {
         val ready = prepare(picture, tier)
@@ -115,11 +115,11 @@ class StylePipeline(private val bundle: Bundle, private val engine: StyleEngine)
     }
 
     /** A padded picture as a tensor. */
-    class Prepared(val values: FloatArray, val widthPx: Int, val heightPx: Int)
+    public class Prepared(public val values: FloatArray, public val widthPx: Int, public val heightPx: Int)
 
-    companion object {
+    public companion object {
         /** Pads as the manifest says for a runtime: to the tier's fixed shape, or to the next multiple. */
-        fun prepare(picture: Picture, tier: Tier, manifest: Manifest, runtime: Runtime, layout: Layout): Prepared {
+        public fun prepare(picture: Picture, tier: Tier, manifest: Manifest, runtime: Runtime, layout: Layout): Prepared {
             need(max(picture.widthPx, picture.heightPx) <= tier.maxSidePx) {
                 "${picture.widthPx}x${picture.heightPx} px don't fit the tier ${tier.id}"
             }

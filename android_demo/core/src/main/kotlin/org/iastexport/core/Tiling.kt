@@ -4,11 +4,11 @@ import kotlin.math.max
 import kotlin.math.min
 
 /** One axis cut into overlapping tiles of [tilePx]; [starts] rise, the last tile ends at [lengthPx]. */
-class TileAxis(val lengthPx: Int, val tilePx: Int, val overlapPx: Int) {
-    val starts: IntArray
+public class TileAxis(public val lengthPx: Int, public val tilePx: Int, public val overlapPx: Int) {
+    public val starts: IntArray
 
     /** Pixels of every tile along this axis. */
-    val sizePx: Int = min(lengthPx, tilePx)
+    public val sizePx: Int = min(lengthPx, tilePx)
 
     init {
         need(lengthPx > 0 && overlapPx in 0 until tilePx) { "tiles of $tilePx px overlapping by $overlapPx can't cover $lengthPx px" }
@@ -18,7 +18,7 @@ class TileAxis(val lengthPx: Int, val tilePx: Int, val overlapPx: Int) {
     }
 
     /** Weight of a position in the tile that begins at [start]: rises over the overlap, not at the picture's own edge. */
-    fun weight(start: Int, position: Int): Int {
+    public fun weight(start: Int, position: Int): Int {
         val end = start + sizePx
         val left = if (start == 0) overlapPx + 1 else position - start + 1
         val right = if (end == lengthPx) overlapPx + 1 else end - position
@@ -26,7 +26,7 @@ class TileAxis(val lengthPx: Int, val tilePx: Int, val overlapPx: Int) {
     }
 
     /** Sum of the tiles' weights at every position. */
-    fun totals(): IntArray {
+    public fun totals(): IntArray {
         val sums = IntArray(lengthPx)
         for (start in starts) for (position in start until start + sizePx) sums[position] += weight(start, position)
         return sums
@@ -39,7 +39,7 @@ class TileAxis(val lengthPx: Int, val tilePx: Int, val overlapPx: Int) {
  * The network normalizes by the statistics of what it sees, a tile: tones may differ from tile to tile
  * and from the same picture scaled down. The blend hides the seams, not that.
  */
-class Tiling(widthPx: Int, heightPx: Int, tilePx: Int, sizeMultiplePx: Int) {
+public class Tiling(widthPx: Int, heightPx: Int, tilePx: Int, sizeMultiplePx: Int) {
     private val overlap = max(sizeMultiplePx, tilePx / 8 / sizeMultiplePx * sizeMultiplePx)
 
     init {
@@ -47,11 +47,11 @@ class Tiling(widthPx: Int, heightPx: Int, tilePx: Int, sizeMultiplePx: Int) {
         need(overlap < MOST_OVERLAP_PX) { "tiles of $tilePx px are too large to blend; choose a smaller tier" }
     }
 
-    val across = TileAxis(widthPx, tilePx, overlap)
-    val down = TileAxis(heightPx, tilePx, overlap)
+    public val across = TileAxis(widthPx, tilePx, overlap)
+    public val down = TileAxis(heightPx, tilePx, overlap)
 
     /** How many tiles there are. */
-    val count: Int get() = across.starts.size * down.starts.size
+    public val count: Int get() = across.starts.size * down.starts.size
 
     /**
      * Runs [stylize] on every tile and blends the results: `(2 * sum(w * level) + sum(w)) / (2 * sum(w))`.
@@ -59,14 +59,14 @@ class Tiling(widthPx: Int, heightPx: Int, tilePx: Int, sizeMultiplePx: Int) {
      *
      * @param stylize makes a picture of the same size.
      */
-    fun run(picture: Picture, stylize: (Picture) -> Picture): Picture {
+    public fun run(picture: Picture, stylize: (Picture) -> Picture): Picture {
         val out = IntArray(picture.argb.size)
         run(picture, stylize) { top, band -> System.arraycopy(band.argb, 0, out, top * band.widthPx, band.argb.size) }
         return Picture(picture.widthPx, picture.heightPx, out)
     }
 
     /** As [run]; [sink] gets the result's rows from top to bottom, each band with the row that it begins at. */
-    fun run(picture: Pixels, stylize: (Picture) -> Picture, sink: (Int, Picture) -> Unit) {
+    public fun run(picture: Pixels, stylize: (Picture) -> Picture, sink: (Int, Picture) -> Unit) {
         need(picture.widthPx == across.lengthPx && picture.heightPx == down.lengthPx) { "the tiles are for another picture" }
         val band = Band(across.totals(), down.totals(), down.sizePx)
         for ((row, top) in down.starts.withIndex()) {
