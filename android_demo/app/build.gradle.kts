@@ -119,7 +119,7 @@ abstract class CopyBundle : DefaultTask() {
 val copyBundle = tasks.register<CopyBundle>("copyBundle") {
     val bundle = rootDir.resolve(providers.gradleProperty("bundle").getOrElse("../dist/demo"))
     folder.set(bundle)
-    content.from(fileTree(bundle) { include("manifest.json", "models/*", "styles/*", "golden/*") })
+    content.from(fileTree(bundle) { include("manifest.json", "NOTICE", "models/*", "styles/*", "golden/*") })
 }
 
 // The variant API sets the task's output folder and has every variant's assets wait for it.

@@ -122,6 +122,9 @@ public data class CodeInput(val name: String, val shape: List<Int>) {
 /** A file of the bundle that must arrive whole. [bytes] is null where the manifest gives the hash only. */
 public data class Listed(val path: String, val sha256: String, val bytes: Long?)
 
+/** The text that says whose work is in the bundle; an app that shows pictures of it shows that, too. */
+public data class Notice(val path: String, val sha256: String)
+
 /**
  * The bundle's contract, checked: every path is safe, every reference resolves, every rule is one that
  * this code implements. The app has no number of its own.
@@ -138,6 +141,7 @@ public data class Manifest(
     val takesStrength: Boolean,
     val sizeMultiplePx: Int,
     val styleSidePx: Int,
+    val notice: Notice? = null,
 ) {
     /** Numbers in a style's code. */
     val codeLength: Int get() = codes.sumOf { it.length }
@@ -194,7 +198,8 @@ public data class Manifest(
             files.filter { it.statistics != null }.map { Listed(it.statistics!!, it.statisticsSha256!!, null) } +
             styles.map { Listed(it.path, it.sha256, null) } +
             styles.filter { it.thumbnail != null }.map { Listed(it.thumbnail!!, it.thumbnailSha256!!, null) } +
-            goldens.flatMap { golden -> golden.sha256.map { Listed(it.key, it.value, null) } }
+            goldens.flatMap { golden -> golden.sha256.map { Listed(it.key, it.value, null) } } +
+            listOfNotNull(notice?.let { Listed(it.path, it.sha256, null) })
 
     public companion object {
         /** The schema version that this code reads. */

@@ -35,6 +35,7 @@ internal class ManifestReader(private val root: Fields) {
             takesStrength = STRENGTH in shapes.keys(),
             sizeMultiplePx = network.int("size_multiple_px", 1..1024),
             styleSidePx = root.fields("preprocess").int("style_side_px", 1..4096),
+            notice = if (root.isAbsent("notice")) null else root.fields("notice").let { Notice(path(it, "path"), sha256(it.text("sha256"))) },
         )
         return manifest.also(::check)
     }
