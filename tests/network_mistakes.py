@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -134,6 +135,10 @@ def _graded(self: Transfer, x: Tensor, mean: Tensor, std: Tensor) -> Tensor:
     return torch.sigmoid(self.core(x, mean, std) + rows)
 
 
+def _by_root(self: Transfer, x: Tensor, mean: Tensor, std: Tensor) -> Tensor:
+    return torch.sigmoid(self.core(x, mean, std) / math.sqrt(x.shape[2] * x.shape[3]))
+
+
 class _Random(Net):
     def cut(self, depth: int) -> nn.Module:
         return Transfer().eval()
@@ -241,6 +246,11 @@ MISTAKES: Mapping[str, tuple[Callable[[], Any], str, str]] = {
     "trains": (lambda: with_forward(_running), r"own tensor norm\.running_mean", "eval mode"),
     "whitens": (lambda: with_forward(_whitened), "computes linalg_svd", "replace it"),
     "counts": (lambda: with_forward(_graded), r"by linspace \(network_mistakes\.py", "cumsum(2)"),
+    "roots": (
+        lambda: with_forward(_by_root),
+        r"Python's own numbers: div \(network_mistakes\.py:\d+, in _by_root",
+        r"\*\* 0\.5",
+    ),
     "tuple": (
         lambda: with_forward(lambda s, x, m, d: (_sigmoid(s, x, m, d), x)),
         "a tuple of 2, one tensor",

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from iast_export.errors import IastExportError, InputError
 from iast_export.network.adapters import StyleNetwork
 from iast_export.network.state import differing, snapshot
+from iast_export.network.symbolic import fixed_fraction
 from iast_export.network.user_code import calling
 from iast_export.network.watching import Seen, parting, trail_of
 
@@ -220,6 +221,29 @@ def check_makers(what: str, seen: Seen, larger: Seen) -> None:
                 "count along the picture itself: "
                 "`rows = torch.ones_like(x[:, :1]).cumsum(2); rows / rows[:, :, -1:] * 2 - 1`",
             )
+
+
+def check_fractions(
+    what: str, module: nn.Module, inputs: Sequence[Tensor], multiple_px: int
+) -> None:
+    """Holds fractions of the picture's size to be reckoned so that an export can follow.
+
+    Args:
+        what: runs, for messages.
+        module: the cut.
+        inputs: a picture and codes.
+        multiple_px: of the sides.
+
+    Raises:
+        InputError: one is a plain number, which exported files keep as it was for one size.
+    """
+    if place := fixed_fraction(module, inputs, multiple_px):
+        raise InputError(
+            f"{what} reckons with the picture's size in Python's own numbers: {place} takes one, "
+            "which exported files keep as it was for one size",
+            "write `(h * w) ** 0.5` for `math.sqrt(h * w)`, and `+`, `-`, `*`, `/` and `**` of "
+            "`x.shape`'s sides for other functions of `math` and `float`",
+        )
 
 
 def size_numbers(seen: Seen, larger: Seen) -> str:
