@@ -64,7 +64,7 @@ def _steps(
     mode = FakeTensorMode(allow_non_fake_inputs=True, shape_env=ShapeEnv())
     height, width = (side // multiple_px * (factor or 1) for side in inputs[0].shape[2:])
     if factor is None:
-        free = StatelessSymbolicContext([DimDynamic.DYNAMIC] * 2)
+        free: Any = StatelessSymbolicContext([DimDynamic.DYNAMIC] * 2)
         height, width = mode.from_tensor(torch.empty(height, width), symbolic_context=free).shape
     codes = [mode.from_tensor(code, static_shapes=True) for code in inputs[1:]]
     module = copy.deepcopy(module)  # what it keeps of this run has no values
