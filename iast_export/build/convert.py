@@ -6,44 +6,33 @@ edges are NHWC and named as in the ONNX files.
 
 from __future__ import annotations
 
-import os
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from copy import deepcopy
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor, nn
 
 from iast_export.build.about import about_of, about_params
+from iast_export.build.converter import Entry, check_parity, file_of
 from iast_export.build.request import Build
 from iast_export.build.stage import Stage
 from iast_export.build.tracing import (
     StyleEncoderModule,
-    checked_parity,
     example_codes,
     pseudo_artwork,
     pseudo_photograph,
     traced_params,
 )
 from iast_export.bundle.about import describe_tflite
-from iast_export.errors import IastExportError, ToolError
 from iast_export.files.artifacts import Progress, atomic_path, no_progress, sha256_file
 from iast_export.formats import tflite_file, tflite_write
-from iast_export.forms import tflite_forms
 from iast_export.forms.batch_norms import fold_batch_norms
-from iast_export.forms.litert_forms import LiteRtForms
 from iast_export.forms.subpixels import fold_transposed
-from iast_export.network.user_code import told
 from iast_export.quantize.litert.delegation import delegation
 from iast_export.reports.base import CONVERT_PATH
 from iast_export.reports.convert import ConvertReport, ConvertRow
-from iast_export.runtimes.litert import open_litert
-from iast_export.runtimes.pytorch import TorchSession
-from iast_export.specs import CONTENT, IMAGE_NAMES, STYLE_IMAGE, STYLIZED, Role, Tier
+from iast_export.specs import CONTENT, STYLE_IMAGE, STYLIZED, Role, Tier
 
 if TYPE_CHECKING:
     from iast_export.network.adapters import StyleNetwork
@@ -69,40 +58,6 @@ class ConvertSummary:
     rewrites: Mapping[str, int]
 
 
-class _Nhwc(nn.Module):
-    """A module behind NHWC images and named inputs; returns named outputs."""
-
-    def __init__(
-        self, call: Callable[..., Any], image: str, codes: Sequence[str], outputs: Sequence[str]
-    ):
-        super().__init__()
-        if isinstance(call, nn.Module):
-            self.inner = call
-        self._call = call
-        self._image, self._codes, self._outputs = image, tuple(codes), tuple(outputs)
-        self.rewrites: Counter[str] = Counter()
-
-    def forward(self, **inputs: Tensor) -> dict[str, Tensor]:
-        with LiteRtForms() as forms:
-            image = inputs[self._image].permute(0, 3, 1, 2)
-            result = self._call(image, *[inputs[name] for name in self._codes])
-        self.rewrites = forms.counts
-        results = (result,) if isinstance(result, Tensor) else tuple(result)
-        named = zip(self._outputs, results, strict=True)
-        return {name: _nhwc(name, value) for name, value in named}
-
-
-@dataclass(frozen=True)
-class _Entry:
-    """A signature to be: module, form to trace, inputs (NCHW, in call order), output names."""
-
-    key: str
-    module: nn.Module
-    traced: nn.Module
-    inputs: Mapping[str, Tensor]
-    outputs: tuple[str, ...]
-
-
 def convert_fp32(
     network: StyleNetwork, tiers: Sequence[Tier], path: Path, progress: Progress = no_progress
 ) -> ConvertSummary:
@@ -124,7 +79,7 @@ def convert_fp32(
             network.cut(tier.depth).eval().requires_grad_(False), *inputs.values()
         )
         fold_transposed(folded)
-        entries.append(_Entry(tier.signature, module, folded, inputs, (STYLIZED,)))
+        entries.append(Entry(tier.signature, module, folded, inputs, (STYLIZED,)))
     return _convert(entries, path, progress)
 
 
@@ -138,26 +93,20 @@ def convert_style_encoder(
     """
     picture = torch.from_numpy(pseudo_artwork())
     encoder = StyleEncoderModule(network).eval()
-    entry = _Entry(STYLE_SIGNATURE, encoder, encoder, {STYLE_IMAGE: picture}, encoder.names)
+    entry = Entry(STYLE_SIGNATURE, encoder, encoder, {STYLE_IMAGE: picture}, encoder.names)
     return _convert([entry], path, progress)
 
 
-def _convert(entries: Sequence[_Entry], path: Path, progress: Progress) -> ConvertSummary:
+def _convert(entries: Sequence[Entry], path: Path, progress: Progress) -> ConvertSummary:
     progress("convert to LiteRT", 0, len(entries) + 1)
-    data, rewrites = _run_converter(entries)
-    raw = tflite_file.parse(data)
-    tflite_forms.reform(raw)
-    model = deepcopy(raw)
-    tflite_write.canonicalize(model)
-    data = tflite_write.serialize(model)
+    data, rewrites = file_of(entries)
     written = tflite_file.parse(data)
-    tflite_write.check_constants(raw, written)
     differences: dict[str, float] = {}
     with atomic_path(path) as temporary:
         temporary.write_bytes(data)
         for n, entry in enumerate(entries, start=1):
             progress(f"compare {entry.key} with PyTorch", n, len(entries) + 1)
-            differences[entry.key] = _check_parity(temporary, entry)
+            differences[entry.key] = check_parity(temporary, entry)
     progress("convert to LiteRT", len(entries) + 1, len(entries) + 1)
     alone = [
         len(tflite_write.serialize(tflite_file.extract_signature(written, e.key))) for e in entries
@@ -171,62 +120,6 @@ def _convert(entries: Sequence[_Entry], path: Path, progress: Progress) -> Conve
         max_difference=differences,
         rewrites=dict(sorted(rewrites.items())),
     )
-
-
-def _run_converter(entries: Sequence[_Entry]) -> tuple[bytes, Counter[str]]:
-    """The converter's own bytes, untouched, and the places traced in our forms."""
-    os.environ["LITERT_TORCH_SHOW_PROGRESS"] = "n"
-    with tflite_file.quiet_tools(), torch.no_grad():
-        import litert_torch
-
-        converter: Any = None
-        rewrites: Counter[str] = Counter()
-        for entry in entries:
-            image, *codes = entry.inputs
-            module = _Nhwc(entry.traced, image, codes, entry.outputs).eval()
-            sample = {name: _nhwc(name, value).contiguous() for name, value in entry.inputs.items()}
-            add = litert_torch.signature if converter is None else converter.signature
-            module(**sample)  # once as it is, since what tracing notes in a module is lost
-            rewrites.update(module.rewrites)
-            with _told(entry.key):
-                converter = add(entry.key, module, sample_kwargs=sample)
-        with _told("the file"):
-            data = bytes(converter.convert().model_content())
-    return data, rewrites
-
-
-@contextmanager
-def _told(what: str) -> Iterator[None]:
-    """The converter's errors in one line: it raises classes of many kinds.
-
-    Raises:
-        ToolError: it refused the network.
-    """
-    try:
-        yield
-    except (MemoryError, IastExportError):
-        raise
-    except Exception as error:
-        raise ToolError(
-            f"litert-torch can't convert {what}: {told(error)}",
-            "write the operator that is named by others, such as convolutions, means and sums, or "
-            "report the network",
-        ) from error
-
-
-def _nhwc(name: str, value: Tensor) -> Tensor:
-    """Images change their layout, codes keep theirs."""
-    return value.permute(0, 2, 3, 1) if name in IMAGE_NAMES and value.dim() == 4 else value
-
-
-def _check_parity(path: Path, entry: _Entry) -> float:
-    """`checked_parity` of a signature against its own module."""
-    image, *codes = entry.inputs
-    reference = TorchSession(entry.module, codes, image_name=image, output_names=entry.outputs)
-    feeds = {name: value.numpy() for name, value in entry.inputs.items()}
-    with tflite_file.quiet_tools():
-        got = open_litert(path, entry.key).run(feeds)
-    return checked_parity(f"signature {entry.key}", reference, feeds, got)
 
 
 def _outputs(build: Build) -> list[Path]:
