@@ -44,6 +44,11 @@ FORMS: tuple[Form, ...] = (
         "Over blocks of pixels a large kernel of few inputs or outputs keeps all of its machine "
         "kernel busy.",
     ),
+    Form(
+        "filled-pictures",
+        "Computed from a picture, one value at all places follows its shape; as a constant it "
+        "fixes the shape, and GPUs take no operator without a computed input.",
+    ),
 )
 
 
@@ -70,6 +75,10 @@ class LiteRtForms(TracedForms):
             return _mean_by_rows(
                 args[0], bool(kwargs.get("keepdim", args[2] if len(args) > 2 else False))
             )
+        filled = _filled(func, *args, **kwargs) if func in _FILLS else None
+        if filled is not None:
+            self.counts["filled-pictures"] += 1
+            return filled
         blocks = in_blocks(*args, **kwargs) if func is F.conv2d else None
         if blocks is not None:
             self.counts["large-kernels"] += 1
@@ -112,6 +121,17 @@ def _mean_by_rows(x: Tensor, keepdim: bool) -> Tensor:
     """The spatial mean, first along rows: short sums keep float32's digits in a naive summation."""
     rows = x.mean(3, keepdim=True).mean(2, keepdim=True)
     return rows if keepdim else rows.flatten(1)
+
+
+_FILLS = (torch.zeros_like, torch.ones_like, torch.full_like)
+
+
+def _filled(func: Any, x: Tensor, *value: Any, **kwargs: Any) -> Tensor | None:
+    """A picture of one value, as a clamp to it: a product with zero the converter would fold."""
+    if kwargs or x.dim() != 4 or min(x.shape[2:]) < 2 or not x.is_floating_point():
+        return None
+    level = float(value[0]) if value else float(func is torch.ones_like)
+    return x.clamp(level, level)
 
 
 def _groups(

@@ -42,6 +42,9 @@ CASES: dict[str, tuple[str, Callable[[], Tensor]]] = {
     "groups and shuffle": ("pixel-shuffle", _shuffled_groups),
     "mean": ("mean-by-rows", lambda: picture(5).mean((2, 3))),
     "mean that keeps its axes": ("mean-by-rows", lambda: picture(5).mean((-2, -1), keepdim=True)),
+    "ones": ("filled-pictures", lambda: torch.ones_like(picture(2))),
+    "zeros": ("filled-pictures", lambda: torch.zeros_like(picture(2))),
+    "one value": ("filled-pictures", lambda: torch.full_like(picture(2), -0.5)),
     "large kernel to few": ("large-kernels", lambda: F.conv2d(picture(8, 24, 24), kernel(3, 8, 9))),
 }
 
@@ -61,6 +64,8 @@ def test_a_form_is_counted_and_equals_what_it_stands_for(case: str) -> None:
     "compute",
     [
         lambda: F.pad(picture(2), (1, 1, 1, 1)),
+        lambda: torch.ones_like(picture(2)[0]),
+        lambda: torch.ones_like(picture(2), dtype=torch.float64),
         lambda: F.pad(picture(2)[0], (1, 1, 1, 1), mode="reflect"),
         lambda: picture(2).mean((1, 2)),
         lambda: picture(2).mean(),
