@@ -13,6 +13,7 @@ run it again and it goes on.
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import os
 import signal
 import threading
@@ -154,7 +155,8 @@ def _split(count: int) -> Callable[[Run, Path], None]:
     """Shards one after another, by the same two processes."""
 
     def judged(run: Run, folder: Path) -> None:
-        with ProcessPoolExecutor(2) as pool:
+        context = multiprocessing.get_context("spawn")  # a fork would lose runtimes' threads
+        with ProcessPoolExecutor(2, mp_context=context) as pool:
             for number in range(1, count + 1):
                 evaluate(run, folder, given(pool), Shard(number, count))
 

@@ -127,29 +127,6 @@ def test_worker_processes_come_to_the_same_bytes_though_one_is_killed(
     assert contents_of(tmp_path / "merged") == contents_of(whole)
 
 
-def test_dask_comes_to_the_same_bytes_though_workers_are_killed_twice(
-    planned: Run, whole: Path, tmp_path: Path
-) -> None:
-    from distributed import LocalCluster
-
-    # Any free port, as several tests may run.
-    cluster = LocalCluster(n_workers=3, threads_per_worker=1, dashboard_address=":0")
-    left, killed = [1, 6], list[int]()
-
-    def kill_one(what: str, done: int, total: int) -> None:
-        if left and done >= left[0]:
-            left.pop(0)
-            pids = [worker.pid for worker in cluster.workers.values() if worker.pid]
-            killed.append(next(pid for pid in pids if pid not in killed))
-            os.kill(killed[-1], signal.SIGKILL)
-
-    with cluster, dask(cluster.scheduler_address) as engine:
-        evaluate(planned, tmp_path / "rows", engine, progress=kill_one)
-    assert not left
-    merge_folders([tmp_path / "rows"], tmp_path / "merged")
-    assert contents_of(tmp_path / "merged") == contents_of(whole)
-
-
 def test_a_cluster_that_does_not_answer_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     import distributed
 
