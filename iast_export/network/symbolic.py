@@ -22,6 +22,9 @@ from iast_export.network.user_code import line_now
 # Of each operator its name, its plain arguments and the author's line.
 _Steps: TypeAlias = Sequence[tuple[str, list[object], str]]
 
+# What asks for sides alone; it comes where they have no values, and nowhere else.
+_OF_SHAPES = ("size", "sym_size", "sym_stride", "sym_numel")
+
 
 def fixed_fraction(module: nn.Module, inputs: Sequence[Tensor], multiple_px: int) -> str:
     """Where a fraction of the picture's size goes into an operator as a plain number.
@@ -88,5 +91,6 @@ class _Numbers(TorchDispatchMode):
     ) -> Any:
         numbers = [None if isinstance(one, Tensor) else one for one in tree_leaves((args, kwargs))]
         name = func._schema.name.removeprefix("aten::")
-        self.steps.append((name, numbers, line_now(sys._getframe(1))))
+        if name not in _OF_SHAPES:
+            self.steps.append((name, numbers, line_now(sys._getframe(1))))
         return func(*args, **(kwargs or {}))

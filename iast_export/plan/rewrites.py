@@ -104,6 +104,7 @@ RECOGNIZERS: Mapping[Runtime, Mapping[str, Callable[[Group, Network], bool]]] = 
         "pixel-shuffle": _shuffles_at_once,
         "mean-by-rows": _means_by_rows,
         "large-kernels": _computes_blocks,
+        "filled-pictures": _no_trace,
     },
 }
 """Whether a group has the form that a rewrite leaves, by runtime and the rewrite's name."""
