@@ -113,7 +113,7 @@ def test_a_bundle_is_drawn_by_it_and_its_golden_pictures_are_met(small_bundle: P
 def test_it_drives_the_gpu_too(small_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     use_software_gpu(monkeypatch)
     found = check_goldens(small_bundle, "gpu", ["d4-32px"], runtime=NAME)
-    assert {one.precision for one in found} == {"fp32", "int8"}
+    assert {one.precision for one in found} == {"fp32", "fp16", "int8"}
     assert all(one.passed and one.accelerator == "gpu" for one in found)
 
 

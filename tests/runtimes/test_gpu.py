@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from iast_export.build import convert
+from iast_export.build import convert, converter
 from iast_export.cli.main import run
 from iast_export.errors import InputError, ToolError, UsageError
 from iast_export.formats import tflite_file, tflite_write
@@ -142,7 +142,7 @@ def test_a_tensor_that_not_every_gpu_holds_is_told(tmp_path: Path) -> None:
 def test_a_file_that_would_hop_to_the_cpu_is_refused_with_the_operators_and_why(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(convert.tflite_forms, "reform", lambda model: None)
+    monkeypatch.setattr(converter.tflite_forms, "reform", lambda model: None)
     path = tmp_path / "hops.tflite"
     convert.convert_fp32(OneTier(Shuffled()), (Tier(1, 16),), path)
     (refusals,) = refused_by_gpu(path).values()

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from iast_export.build import convert, export
+from iast_export.build import converter, export
 from iast_export.build.convert import convert_style_encoder
 from iast_export.build.export import export_style_encoder
 from iast_export.errors import ToolError
@@ -118,4 +118,4 @@ def test_a_file_may_be_as_far_as_pytorch_is_from_float64() -> None:
 
 
 def test_the_two_writers_share_the_rule() -> None:
-    assert export.checked_parity is convert.checked_parity
+    assert export.checked_parity is converter.checked_parity
