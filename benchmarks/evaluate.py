@@ -56,7 +56,7 @@ def main() -> None:
     for count in given_.shards:
         rows[f"{count} shards"] = _kept(given_.out, f"shards-{count}", _split(count), run)
     rows["dask, 2 killed"] = _kept(given_.out, "dask", _clustered, run)
-    _print(rows)
+    print("\n".join(_table(rows)))
 
 
 def _pictures(out: Path, contents: int, styles: int) -> tuple[Path, Path]:
@@ -183,16 +183,16 @@ def _clustered(run: Run, folder: Path) -> None:
         assert not left, "nobody was killed"
 
 
-def _print(rows: dict[str, Any]) -> None:
+def _table(rows: dict[str, Any]) -> Iterator[str]:
     same = len({(row["rows"], row["report"]) for row in rows.values()}) == 1
-    print("| how | pictures per second | MB of the largest worker | rows, SHA-256 |")
-    print("| --- | ---: | ---: | --- |")
+    yield "| how | pictures per second | MB of the largest worker | rows, SHA-256 |"
+    yield "| --- | ---: | ---: | --- |"
     for name, row in rows.items():
         per_s, peak = row.get("per_s"), row.get("peak_rss_mb")
         shown = ["" if one is None else f"{one:.1f}" for one in (per_s, peak)]
-        print(f"| {name} | {shown[0]} | {shown[1]} | `{row['rows'][:16]}` |")
+        yield f"| {name} | {shown[0]} | {shown[1]} | `{row['rows'][:16]}` |"
     gain = rows["2 workers"]["per_s"] / (2 * rows["1 workers"]["per_s"])
-    print(f"\nThe same bytes: {'yes' if same else 'NO'}. Efficiency of two workers: {gain:.2f}.")
+    yield f"\nThe same bytes: {'yes' if same else 'NO'}. Efficiency of two workers: {gain:.2f}."
 
 
 if __name__ == "__main__":

@@ -147,7 +147,7 @@ def main() -> None:
     with _busy_core():
         for kind, count in [*((kind, given.tries) for kind in KINDS), (ITSELF, given.selves)]:
             found[kind] = [_try(given, kind, number) for number in range(count)]
-    _print(found)
+    print("\n".join(_table(found)))
 
 
 def _try(given: argparse.Namespace, kind: str, number: int) -> Any:
@@ -217,15 +217,15 @@ def _compute() -> None:
         values = values @ values / 256
 
 
-def _print(found: dict[str, list[Any]]) -> None:
-    print("| planted | tries | caught | undecided | missed | others accused |")
-    print("| --- | ---: | ---: | ---: | ---: | ---: |")
+def _table(found: dict[str, list[Any]]) -> Iterator[str]:
+    yield "| planted | tries | caught | undecided | missed | others accused |"
+    yield "| --- | ---: | ---: | ---: | ---: | ---: |"
     for kind, tries in found.items():
         told = Counter(_outcome(kind, one) for one in tries)
         accused = sum(bool(_accused(kind, one)) for one in tries)
         shown = [str(told[name]) for name in ("caught", "undecided", "missed")]
         caught = " | ".join(["", "", ""] if kind == ITSELF else shown)
-        print(f"| {kind} | {len(tries)} | {caught} | {accused} |")
+        yield f"| {kind} | {len(tries)} | {caught} | {accused} |"
 
 
 def _concerns(kind: str, question: str, one: Any) -> bool:

@@ -250,6 +250,14 @@ def _again(node: onnx.NodeProto, source: str, result: str) -> onnx.NodeProto:
     return copy
 
 
+def largest_tensor(data: bytes, height_px: int, width_px: int) -> int:
+    """How many values the largest tensor of a model has for a picture of that size."""
+    model = parse_model(data)
+    multiple = size_multiple_px(model)
+    found = _shapes(model, height_px // multiple, width_px // multiple, multiple)
+    return max(map(math.prod, found.values()))
+
+
 def _shapes(model: onnx.ModelProto, height: int, width: int, multiple_px: int) -> dict[str, Shape]:
     """The shape of every tensor for a picture of so many steps; what can't be told is left out."""
     copy = copy_model(model)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from iast_export.files.notes import note
 from iast_export.forms.lift import Kept, Lift, levels
+from iast_export.forms.lift_onnx import largest_tensor
 from iast_export.forms.lifts import LIFTS
 from iast_export.pictures.images import padded_side_px
 from iast_export.reports.statistics import KeptReduction, TierStatistics
@@ -22,6 +23,9 @@ from iast_export.stylize.lifted_tier import LiftedTier, Reach, find_reach
 
 # Of the pictures of noise that the halo is found with: twice what a network looks, and then some.
 _SIDES_PX = (128, 256, 512)
+# Values of the largest tensor with which the halo is looked for, 256 MiB of it: attention between
+# all places grows with the fourth power of the side.
+_MOST_VALUES = 1 << 26
 
 
 @dataclass(frozen=True)
@@ -136,6 +140,9 @@ def reach_of(full: bytes, tier: Tier, codes: Moments, multiple_px: int) -> Reach
     found = Reach(0, 0, 0)
     for side in _SIDES_PX:
         px = padded_side_px(side, multiple_px)
+        if not lift.kept and largest_tensor(full, px, px) > _MOST_VALUES:
+            fault = f"a tensor of it is too large to find at {px} px how far it looks"
+            return found if found.fault else Reach(0, 0, 0, fault)
         found = find_reach(_same(lift), file.open, codes, multiple_px, (px, px))
         if not found.fault or lift.kept:
             break

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
+from torch import Tensor
 
 from iast_export.build.export import export_tier
 from iast_export.metrics.fidelity import psnr_db
 from iast_export.pages.summary import statistics_lines
 from iast_export.pictures.images import Rgb, load_image, save_png
 from iast_export.pictures.imagesets import picture_path
+from iast_export.reports.statistics import TierStatistics
 from iast_export.runtimes.target import TARGETS
 from iast_export.specs import Tier
 from iast_export.stylize.large import Large, LargeRun
@@ -74,13 +76,24 @@ def test_a_bundle_says_what_of_each_tier_is_lifted(small_bundle: Path) -> None:
     assert line.startswith(engine.tiers[0].id)
 
 
-def test_a_tier_that_keeps_a_reduction_names_it_and_the_reason(tmp_path: Path) -> None:
-    tier, path = Tier(1, 96), tmp_path / "model.onnx"
-    export_tier(OneTier(Local(attended)), tier, path)
-    data, codes = path.read_bytes(), dict[str, NDArray[np.float32]]()
+def told_of(layer: Callable[[Tensor], Tensor], tmp_path: Path, side_px: int = 96) -> TierStatistics:
+    """What is said of a tier with that layer inside, of two files in one runtime."""
+    tier, path = Tier(1, side_px), tmp_path / "model.onnx"
+    export_tier(OneTier(Local(layer)), tier, path)
+    data = path.read_bytes()
     file = TierFile(TARGETS["onnxruntime"], tier, data, path)
-    found = tier_statistics([file, file], data, codes, 2)
+    return tier_statistics([file, file], data, {}, 2)
+
+
+def test_a_tier_that_keeps_a_reduction_names_it_and_the_reason(tmp_path: Path) -> None:
+    found = told_of(lambda x: x - x.amax((2, 3), True), tmp_path)
     assert found.halo_px is None and found.lifted == 2
-    assert found.not_lifted and {one.runtime for one in found.not_lifted} == {"onnxruntime"}
-    assert "attention" in found.not_lifted[-1].reason or "no sum" in found.not_lifted[-1].reason
-    assert found.not_lifted[0].operator in found.limits["onnxruntime"]
+    (kept,) = found.not_lifted
+    assert (kept.runtime, kept.operator) == ("onnxruntime", "ReduceMax")
+    assert kept.reason == "an extreme over pixels is no sum over them"
+    assert kept.operator in found.limits["onnxruntime"]
+
+
+def test_attention_between_all_places_is_looked_at_as_far_as_memory_allows(tmp_path: Path) -> None:
+    found = told_of(attended, tmp_path)
+    assert found.halo_px is None and "depends on all others" in found.limits["onnxruntime"]
