@@ -1,6 +1,6 @@
 # make demo   a virtual environment, the install, a bundle from the packaged checkpoint, pictures
 # make test   every check: lint, types, layers, tests, the Android demo's, INT8 on Arm, LiteRT's GPU delegate
-#             and the report in a browser (JDK 17, npm, Debian-like)
+#             (JDK 17, npm, Debian-like)
 # make test-python   the same without the Android demo
 # make docs   the site of README, DESIGN.md and docs/ in dist/site; a link that leads nowhere ends it
 # make fuzz   damaged inputs over every reader for MINUTES=5, or CASES=10000 of them; SEED=2 for others
@@ -22,7 +22,7 @@ STYLES   := riviera-boats pointillist-park red-cascade court-robes ink-guardian 
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-python docs fuzz android-tools gpu-driver browser lint clean
+.PHONY: help demo test test-python docs fuzz android-tools gpu-driver metadata-reader browser lint clean
 
 help:
 	@sed -n '/^# /!q; s/^# //p' Makefile
@@ -31,10 +31,10 @@ demo: $(VENV)/.installed-build
 	$(BIN)/iast-export build --out $(BUNDLE)
 	$(BIN)/iast-export stylize $(BUNDLE) $(CONTENTS:%=--content %) $(STYLES:%=--style %) --out $(PICTURES)
 
-test: lint android-tools gpu-driver browser
+test: lint android-tools gpu-driver metadata-reader browser
 	$(TESTS)
 
-test-python: lint gpu-driver browser
+test-python: lint gpu-driver metadata-reader browser
 	$(TESTS) --ignore=tests/android
 
 docs: $(VENV)/.installed-docs

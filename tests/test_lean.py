@@ -50,6 +50,7 @@ def test_the_base_judges_and_reads(line: str, folder: Path) -> None:
         ("stylize bundle --content a.png --style ink --out pictures", "run"),
         ("compare bundle bundle", "run"),
         ("golden bundle", "run"),
+        ("evaluate bundle --contents photos --out rows", "run"),
         ("report bundle", "run"),
         ("lanes bundle", "build"),
         ("style list bundle", "run"),

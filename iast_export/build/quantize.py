@@ -13,6 +13,7 @@ from iast_export.build.request import Build
 from iast_export.build.shapes import prove_shapes
 from iast_export.build.stage import Stage
 from iast_export.build.statistics import prove_statistics
+from iast_export.bundle.about import describe_onnx, describe_tflite
 from iast_export.environment import versions
 from iast_export.files.artifacts import sha256_file, write_atomic
 from iast_export.formats.dispatch import merge_dispatch

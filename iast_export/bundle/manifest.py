@@ -42,7 +42,12 @@ from iast_export.specs import (
 )
 
 
-def write_manifest(layout: Layout, facts: BundleFacts, golden: Sequence[GoldenEntry]) -> None:
+def write_manifest(
+    layout: Layout,
+    facts: BundleFacts,
+    golden: Sequence[GoldenEntry],
+    statistics: Mapping[Tier, TierStatistics],
+) -> None:
     """Writes the notice, and the manifest over all files; the same inputs give the same bytes.
 
     Raises:

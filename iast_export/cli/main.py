@@ -23,7 +23,7 @@ SECTIONS = {
     "Before a build": ("doctor", "check", "plan"),
     "The pipeline": ("build", *STAGES),
     "A closer look": ("ladder", "golden", "lanes", "search"),
-    "Judge": ("gate", "compare", "report", "sign"),
+    "Judge": ("gate", "compare", "evaluate", "merge", "report", "sign"),
     "Use": ("inspect", "stylize", "style", "device"),
     "The shell": ("completion",),
 }

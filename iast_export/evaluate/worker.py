@@ -21,17 +21,10 @@ from iast_export.bundle.shaped import load_shapes
 from iast_export.environment import kernel_facts
 from iast_export.errors import IastExportError, InputError, ToolError
 from iast_export.evaluate.plan import StyleSource
-from iast_export.lanes.judge import (
-    EvaluationPair,
-    Reference,
-    Scorers,
-    judge_picture,
-    own_shapes,
-    squares,
-    task_scores,
-)
+from iast_export.lanes.judge import Reference, Scorers, judge_picture, task_scores
 from iast_export.lanes.lane import Lane
 from iast_export.lanes.opened import OpenBundle
+from iast_export.lanes.views import EvaluationPair, View, seen_at
 from iast_export.metrics.style import style_statistics
 from iast_export.pictures.images import Rgb, center_square, to_tensor
 from iast_export.pictures.imagesets import SetImage
@@ -167,8 +160,7 @@ class OpenTier:
         style, rgb = self._style_of(source), content.load()
         pair = EvaluationPair(content.id, source.id, rgb, style.feeds, style.statistics)
         lane, session = self._reference
-        seen = own_shapes if self.subject.own_shape else squares
-        (view,) = seen([pair], lane.tier)
+        view = View(pair, seen_at(rgb, lane.tier, own_shape=self.subject.own_shape))
         picture = lane.stylize(session, view.content, pair.feeds, self._multiple_px)
         return Reference(view, picture, task_scores(view, picture, Scorers()), lane.sha256 or "")
 

@@ -192,6 +192,7 @@ def serialize(
     """
     share_buffers(model)
     compact = _compacted(model, named_constants)
+    _attach(compact, metadata or {})
     builder = sharing_builder()
     builder.Finish(compact.Pack(builder), file_identifier=b"TFL3")
     return bytes(builder.Output())

@@ -51,7 +51,7 @@ def derive_lifted(data: bytes, multiple_px: int, tiles: Mapping[str, TileFacts])
             left[signature.key] = str(error)
             continue
         if lift.kept:
-            left[signature.key] = f"it keeps {', '.join(lift.kept)}"
+            left[signature.key] = f"it keeps {', '.join(map(str, lift.kept))}"
             continue
         own = _programs(lift, signature)
         programs += own

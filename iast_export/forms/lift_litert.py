@@ -13,7 +13,7 @@ import numpy as np
 from iast_export.formats import tflite_file as tf
 from iast_export.formats import tflite_write as tw
 from iast_export.formats.tflite_front import Program
-from iast_export.forms.lift import Shape, Site, levels_of, site_name
+from iast_export.forms.lift import Kept, Shape, Site, kept, levels_of, site_name
 from iast_export.specs import CONTENT, PIXEL_WEIGHT
 
 _MEANS = ("MEAN", "AVERAGE_POOL_2D")

@@ -20,6 +20,7 @@ from pathlib import Path
 from iast_export.bundle.sealed import Seals
 from iast_export.environment import usable_cores
 from iast_export.errors import CannotJudgeError, IastExportError
+from iast_export.families import FAMILIES
 from iast_export.files.artifacts import Progress, StageRecord, no_progress, sha256_file
 from iast_export.files.paths import check_folders
 from iast_export.ladder.cpu import processor

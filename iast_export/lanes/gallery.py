@@ -12,9 +12,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from iast_export.files.artifacts import Progress, no_progress
-from iast_export.lanes.judge import EvaluationPair, View, own_shapes, squares
 from iast_export.lanes.lane import Feeds, Lane
-from iast_export.lanes.verify import own_shape_pairs
+from iast_export.lanes.views import EvaluationPair, View, own_shape_pairs, views_of
 from iast_export.pictures.images import Rgb, center_square, encode_webp, fit_longest_side
 from iast_export.reports.gallery import Sheet, SheetCell, WorstPair
 from iast_export.reports.verify import PairScore, VerifyReport
@@ -168,7 +167,7 @@ def _draw_worst(
         wanted = {score.key for scores in here.values() for score in scores}
         views = {
             (view.pair.content, view.pair.style, *view.content.shape[1::-1]): view
-            for view in (*squares(pairs, tier), *own_shapes(shaped, tier))
+            for view in views_of(pairs, shaped, tier)
         }
         views = {key: view for key, view in views.items() if key in wanted}
         references: dict[object, Rgb] = {}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -23,6 +23,8 @@ from iast_export.search.subjects import Subject
 
 # A step may take half as long again as the longest so far: files differ, and so do their times.
 _SLACK = 1.5
+# That an interval can be made of.
+_LEAST_BLOCKS = 2
 
 
 class OutOfTimeError(Exception):
@@ -35,16 +37,16 @@ class Deadline:
 
     seconds: float
     now: Callable[[], float] = time.monotonic
-    start: float = field(init=False)
+    start: float | None = None
     longest: float = 0.0
 
     def __post_init__(self) -> None:
-        self.start = self.now()
+        self.start = self.now() if self.start is None else self.start
 
     @property
     def spent(self) -> float:
         """Seconds since the start."""
-        return self.now() - self.start
+        return self.now() - (self.start or 0.0)
 
     def check(self) -> None:
         """Raises OutOfTimeError where a step, half again the longest, would end too late."""
@@ -60,7 +62,7 @@ class Bench:
         key: hash of everything that decides the figures; a state with another one is not used.
         state_path: where figures are kept.
         deadline: refuses to begin what would not end in time. The two ends, everything in INT8 and
-            everything in FP32, are measured whatever it says.
+            everything in FP32, are measured whatever it says, where it is over in two blocks each.
         timing: how to time; the budget is for each candidate.
     """
 
@@ -162,7 +164,16 @@ class Bench:
         first = self.references[0].view
         content, threads = to_tensor(first.content), self.timing.threads
         runs = open_runs(dict.fromkeys(lanes), content, first.pair.feeds, threads)
-        return time_in_turn(runs, self.timing)
+        return time_in_turn(runs, self._in_time())
+
+    def _in_time(self) -> TimingOptions:
+        """The timing within what is left of the time box; the fewest blocks where nothing is."""
+        left_s = max(0.0, self.deadline.seconds - self.deadline.spent)
+        wanted_s = self.timing.budget_s
+        if wanted_s is not None and wanted_s <= left_s:
+            return self.timing
+        least = self.timing.min_blocks if left_s else _LEAST_BLOCKS
+        return replace(self.timing, budget_s=left_s, min_blocks=least)
 
     def _lane(self, path: Path) -> Lane:
         named = path.with_suffix(self.subject.suffix)

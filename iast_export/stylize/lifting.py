@@ -104,7 +104,7 @@ def tier_statistics(
         full, codes, multiple_px: see `lifted_tier`.
     """
     lift = LIFTS[REFERENCE[0]](full, files[0].tier)
-    reach = _reach(full, files[0].tier, codes, multiple_px)
+    reach = reach_of(full, files[0].tier, codes, multiple_px)
     kept: dict[Runtime, tuple[KeptReduction, ...]] = {}
     limits: dict[Runtime, str] = {}
     for file in files:

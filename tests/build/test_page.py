@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from iast_export.build.bundle import command_line
+from iast_export.build.gallery import command_line
 from iast_export.build.page import write_page
 from iast_export.build.request import Request
 from iast_export.cli.main import run

@@ -67,7 +67,8 @@ def test_scores_are_those_of_verify(planned: Run, whole: Path) -> None:
     from iast_export.bundle.layout import Layout
     from iast_export.bundle.sealed import Seals
     from iast_export.evaluate.worker import OpenTier, Subject
-    from iast_export.lanes.judge import Judging, judge, make_references, squares
+    from iast_export.lanes.judge import Judging, judge, make_references
+    from iast_export.lanes.views import squares
 
     subject = Subject(
         planned.folder,

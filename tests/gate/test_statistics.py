@@ -1,54 +1,62 @@
-"""Tables of statistics in the gate: they belong to their models and hold the same tiers."""
+"""What a manifest says is lifted of a tier is what the tier's file has."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from iast_export.gate.contract import check_contract
+from iast_export.files.artifacts import read_json
+from iast_export.gate.statistics import check_statistics
 from iast_export.reports.manifest import Manifest, load_manifest
+from iast_export.reports.verdict import Check
 
-Change = Callable[[dict[str, Any]], object]
-
-
-def faults(bundle: Path, change: Change) -> str:
-    """What is said of a bundle whose INT8 file has another table."""
-    manifest = load_manifest(bundle)
-    data = {name: (bundle / name).read_bytes() for name in manifest.hashes()}
-    entry = next(e for e in manifest.files if e.statistics and e.precision == "int8")
-    table = json.loads(data[str(entry.statistics)])
-    change(table)
-    data[str(entry.statistics)] = json.dumps(table).encode()
-    checks = check_contract(bundle, Manifest.model_validate_json(manifest.to_json()), data)
-    return " ".join(check.measured for check in checks if check.outcome != "pass")
+KEPT = {"runtime": "onnxruntime", "operator": "ReduceMax", "at": "x", "reason": "r"}
 
 
-def test_tables_as_they_were_built_pass(small_bundle: Path) -> None:
-    assert faults(small_bundle, lambda table: None) == ""
+def checked(bundle: Path, **change: Any) -> Check:
+    """The check after a change to what the first tier tells."""
+    raw = read_json(bundle / "manifest.json")
+    raw["tiers"][0]["statistics"].update(change)
+    (found,) = check_statistics(bundle, Manifest.model_validate(raw))
+    return found
+
+
+def test_a_built_bundle_tells_what_its_files_have(small_bundle: Path) -> None:
+    (found,) = check_statistics(small_bundle, load_manifest(small_bundle))
+    assert (found.outcome, found.measured) == ("pass", "agree")
 
 
 @pytest.mark.parametrize(
-    ("change", "words"),
+    "change, words",
     [
-        (lambda table: table.update(model_sha256="0" * 64), "belongs to another model"),
-        (lambda table: table["tiers"].pop(), "are of other tiers each"),
-        (lambda table: table["tiers"][0].update(signature="d9_8px"), "has d9_8px, which"),
-        (lambda table: table.update(before="zz"), "is no table of statistics"),
+        ({"lifted": 0}, "lifts 0 means"),
+        ({"passes": 9}, "in 9 passes"),
+        ({"halo_px": 3}, "a halo of 3 px"),
+        ({"halo_px": 0}, "a halo of 0 px"),
+        ({"tile_multiple_px": 1}, "tiles of 1 px"),
+        ({"halo_px": None, "tile_multiple_px": None}, "tells no halo"),
+        ({"not_lifted": [KEPT], "limits": {"onnxruntime": "why"}}, "keeps other reductions"),
     ],
 )
-def test_a_table_that_lies_is_named(small_bundle: Path, change: Change, words: str) -> None:
-    assert words in faults(small_bundle, change)
+def test_what_differs_from_the_file_fails(
+    small_bundle: Path, change: dict[str, Any], words: str
+) -> None:
+    found = checked(small_bundle, **change)
+    assert found.outcome == "fail" and words in found.measured
 
 
-def test_a_manifest_without_them_is_one_of_before(small_bundle: Path) -> None:
-    raw = json.loads((small_bundle / "manifest.json").read_text())
-    for entry in raw["files"]:
-        del entry["statistics"], entry["statistics_sha256"]
-    assert Manifest.model_validate(raw).files[0].statistics is None
-    raw["files"][0]["statistics"] = "models/a.statistics.json"
-    with pytest.raises(ValueError, match="come together"):
-        Manifest.model_validate(raw)
+def test_a_tier_of_one_shape_must_name_its_limit(small_bundle: Path) -> None:
+    raw = read_json(small_bundle / "manifest.json")
+    raw["tiers"][0].update(any_shape=False)
+    raw["tiers"][0]["statistics"].update(limits={})
+    (found,) = check_statistics(small_bundle, Manifest.model_validate(raw))
+    assert "has one shape in LiteRT, and no limit says so" in found.measured
+
+
+def test_a_bundle_that_tells_nothing_is_not_judged(small_bundle: Path) -> None:
+    raw = read_json(small_bundle / "manifest.json")
+    for tier in raw["tiers"]:
+        tier["statistics"] = None
+    assert check_statistics(small_bundle, Manifest.model_validate(raw)) == []

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-import re
+from dataclasses import replace
+from pathlib import Path
 
-from iast_export.pages.clips import COLUMNS, clips_chart, clips_table
+from iast_export.pages.clips import COLUMNS, clips_table
+from iast_export.pages.parts import load_parts
+from iast_export.pages.sections.clips import section
 from iast_export.reports.verify import ClipRow, ClipStep
+from tests.gate_cases import make_bundle
 
 ROW = ClipRow(
     runtime="litert",
@@ -31,12 +35,14 @@ def test_a_row_tells_all_that_was_judged_of_a_lane() -> None:
     assert cells[2:] == ("7.65 levels", "2.55 levels", "0.20 %", "1.25 times", "1.5 levels")
 
 
-def test_bars_stand_by_clip_and_begin_at_the_clips_own_error() -> None:
-    fp32 = ROW.model_copy(update={"precision": "fp32"})
-    svg = clips_chart([fp32, ROW, ROW.model_copy(update={"clip": "zoom"})])
-    assert svg.count("pan.mp4 in cafe") == 1 and svg.count("zoom in cafe") == 1
-    assert len(re.findall(r"7\.65 \(clip 2\.55\)", svg)) == 3
-
-
-def test_without_clips_there_is_no_chart() -> None:
-    assert clips_chart([]) == ""
+def test_lanes_stand_under_their_clip_with_a_line_from_the_clips_own_error(tmp_path: Path) -> None:
+    parts = load_parts(make_bundle(tmp_path))
+    assert section(parts) is None
+    rows = (ROW.model_copy(update={"precision": "fp32"}), ROW, ROW.model_copy(update={"clip": "z"}))
+    verify = parts.verify.model_copy(update={"video": rows})
+    found = section(replace(parts, verify=verify))
+    assert found is not None
+    body = str(found.body)
+    assert body.count("pan.mp4 in cafe") == 1 and body.count("z in cafe") == 1
+    assert body.count("7.65 levels") == body.count("2.55 levels") == 3
+    assert body.count('class="interval" x="33.3" y="3" width="66.7"') == 3

@@ -205,6 +205,19 @@ def test_the_two_ends_are_measured_whatever_the_clock_says(
         bench(["three"])
 
 
+def test_what_is_measured_after_the_time_is_over_takes_the_fewest_blocks(
+    subject: Subject, tmp_path: Path
+) -> None:
+    over = Bench(subject, KEY, tmp_path / "over.json", Deadline(-1), ticking())
+    assert len(over(()).blocks_ms) == 2
+
+
+def test_the_time_begins_when_it_is_asked_for() -> None:
+    asked = Options(minutes=1.0)
+    assert Deadline(60.0, lambda: asked.start_s + 50.0, start=asked.start_s).spent == 50.0
+    assert Deadline(60.0, lambda: 7.0).spent == 0.0
+
+
 def test_a_step_that_would_probably_end_outside_its_time_is_not_begun() -> None:
     now = iter([0.0, 4.0, 4.0])
     deadline = Deadline(10.0, lambda: next(now), longest=4.0)

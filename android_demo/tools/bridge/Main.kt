@@ -20,7 +20,8 @@ import org.iastexport.core.SelfTest
 import org.iastexport.core.Statistics
 import org.iastexport.core.StylePipeline
 import org.iastexport.core.Way
-import org.iastexport.engine.EngineChoice
+import org.iastexport.demo.EngineChoice
+import org.iastexport.demo.openEngine
 import org.iastexport.engine.LandmarkEngine
 
 private const val THREADS = 2

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from iast_export.pages.parts import ReportParts
 from iast_export.pages.sections import (
     against,
+    clips,
     devices,
     fidelity,
     files,
@@ -40,6 +41,7 @@ SECTIONS: tuple[Callable[[ReportParts], Section | None], ...] = (
     lanes.section,
     speed.section,
     fidelity.section,
+    clips.section,
     side_by_side.section,
     ladder.section,
     devices.section,

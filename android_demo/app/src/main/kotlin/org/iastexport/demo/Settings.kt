@@ -7,7 +7,6 @@ import org.iastexport.core.Precision
 import org.iastexport.core.Role
 import org.iastexport.core.Runtime
 import org.iastexport.core.Way
-import org.iastexport.engine.EngineChoice
 
 /** How an accelerator is chosen. */
 enum class Accelerate { CPU, GPU_STRICT, GPU_FALLBACK }

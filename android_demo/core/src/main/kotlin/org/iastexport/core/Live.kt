@@ -61,6 +61,7 @@ public class FrameBudget(private val tiers: List<Tier>, private val budgetMs: Do
     public fun add(spentMs: Double) {
         averages[tier.id] = averages[tier.id]?.let { it + (spentMs - it) * SHARE } ?: spentMs
         val at = tiers.indexOf(tier)
+        tiers.getOrNull(at + 1)?.let { larger -> averages[larger.id]?.let { averages[larger.id] = it * KEPT } } // it may have cooled down
         tier = when {
             averages.getValue(tier.id) > budgetMs -> tiers.getOrElse(at - 1) { tier }
             at + 1 < tiers.size && expectedMs(tiers[at + 1]) < ROOM * budgetMs -> tiers[at + 1]
@@ -77,6 +78,9 @@ public class FrameBudget(private val tiers: List<Tier>, private val budgetMs: Do
     private companion object {
         /** Of a new time in the average; chosen: three slow frames count, one does not. */
         const val SHARE = 0.3
+
+        /** Of a larger tier's time with every frame; chosen: it is tried again after some ten seconds. */
+        const val KEPT = 0.998
 
         /** A larger tier must be foretold to leave so much room, so that tiers don't take turns. */
         const val ROOM = 0.8

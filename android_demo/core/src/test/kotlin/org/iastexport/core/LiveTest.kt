@@ -53,7 +53,8 @@ class LiveTest {
     @Test
     fun aPhoneThatGrowsHotPaintsSmallerAndOneSlowFrameChangesNothing() {
         val budget = FrameBudget(tiers, 60.0)
-        repeat(3) { budget.add(10.0) }
+        budget.add(10.0)
+        budget.add(30.0)
         assertEquals("d2-512px", budget.tier.id)
         budget.add(70.0)
         assertEquals("d2-512px", budget.tier.id)
@@ -61,6 +62,8 @@ class LiveTest {
         assertEquals("d4-256px", budget.tier.id)
         repeat(20) { budget.add(15.0) }
         assertEquals("d4-256px", budget.tier.id) // what was slow there is remembered
+        repeat(150) { if (budget.tier.id == "d4-256px") budget.add(15.0) }
+        assertEquals("d2-512px", budget.tier.id) // for a while
     }
 
     private fun plane(stride: Int, step: Int, vararg rows: List<Int>): CameraPlane {
