@@ -42,14 +42,18 @@ FORMS: Mapping[str, str] = {
 
 @dataclass
 class Operator:
-    """How often each network has an operator, and why the delegate refuses it in some."""
+    """How often each network has an operator, and why the delegate refuses it in some.
+
+    `ran`: in a network that runs whole; else nobody saw it computed there.
+    """
 
     counts: dict[str, int] = field(default_factory=dict)
     refusals: dict[str, str] = field(default_factory=dict)
+    ran: bool = False
 
     def __str__(self) -> str:
         if not self.refusals:
-            return "taken"
+            return "taken" if self.ran else "not refused, but in no network that runs whole"
         left = len(self.counts) - len(self.refusals)
         reasons = "; ".join(sorted(set(self.refusals.values())))
         return f"taken in {left} of {len(self.counts)}, else: {reasons}" if left else reasons
@@ -115,7 +119,8 @@ def ask(
         reasons = Counter((one.operator, short(one.reason)) for one in refused)
         found[name] = Network(sum(counts.values()), reasons)
         for kind, count in counts.items():
-            kinds.setdefault(kind, Operator()).counts[name] = count
+            one = kinds.setdefault(kind, Operator())
+            one.counts[name], one.ran = count, one.ran or not refused
         for kind, reason in reasons:
             kinds[kind].refusals[name] = reason
     return found, dict(sorted(kinds.items()))

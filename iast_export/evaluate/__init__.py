@@ -85,7 +85,7 @@ def sum_up(out: Path) -> EvaluationReport:
     Raises:
         CannotJudgeError, InputError: see `merge.merge`.
     """
-    merged = _merged([out])
+    _, merged = _merged([out])
     merged.report.save(out / REPORT_NAME)
     return merged.report
 
@@ -101,7 +101,7 @@ def merge_folders(folders: Sequence[Path], out: Path) -> EvaluationReport:
         CannotJudgeError: a pair is not judged yet.
         InputError: they are not of one run, or were altered; or `out` holds another run.
     """
-    merged, plan = _merged(folders), EvaluationPlan.load(folders[0] / PLAN_NAME)
+    plan, merged = _merged(folders)
     _settle(out, plan)
     write_atomic(out / MERGED_ROWS_NAME, "".join(merged.lines).encode())
     merged.report.save(out / REPORT_NAME)
@@ -182,8 +182,8 @@ def _settle(out: Path, plan: EvaluationPlan) -> None:
     plan.save(path)
 
 
-def _merged(folders: Sequence[Path]) -> Merged:
-    plans = [EvaluationPlan.load(folder / PLAN_NAME) for folder in folders]
+def _merged(folders: Sequence[Path]) -> tuple[EvaluationPlan, Merged]:
+    plans = [_plan_in(folder) for folder in folders]
     for folder, plan in zip(folders, plans, strict=True):
         if plan != plans[0]:
             raise InputError(
@@ -191,7 +191,17 @@ def _merged(folders: Sequence[Path]) -> Merged:
                 "styles or versions",
                 "merge the shards of one run",
             )
-    return merge(plans[0], read_rows(_row_files(folders)))
+    return plans[0], merge(plans[0], read_rows(_row_files(folders)))
+
+
+def _plan_in(folder: Path) -> EvaluationPlan:
+    path = folder / PLAN_NAME
+    if not path.is_file():
+        raise InputError(
+            f"{folder} holds no evaluation: {PLAN_NAME} is missing",
+            "name folders that `iast-export evaluate` wrote",
+        )
+    return EvaluationPlan.load(path)
 
 
 def _row_files(folders: Iterable[Path]) -> list[Path]:

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-from iast_export.errors import InputError
-from iast_export.files.artifacts import read_json, write_atomic, write_json
+from iast_export.files.artifacts import write_atomic, write_json
 from iast_export.metrics.bootstrap import Interval
 from models.styles.measure import ALL, Gain, Measured
 
@@ -67,19 +66,6 @@ def markdown(found: Measured, steps: Mapping[str, int]) -> str:
         "",
     ]
     return "\n".join(lines)
-
-
-def gaining(path: Path, checkpoint_sha256: str, code: str = "adapter") -> set[str]:
-    """The kinds whose code of that name gains, from a styles.json.
-
-    Raises:
-        InputError: missing, unreadable, or measured on another checkpoint.
-    """
-    remedy = "run `python -m models.styles measure` on this checkpoint"
-    found = read_json(path)
-    if found.get("checkpoint_sha256") != checkpoint_sha256:
-        raise InputError(f"{path} was measured on another checkpoint", remedy)
-    return {row["kind"] for row in found["gains"] if row["code"] == code and row["gains"]}
 
 
 def _line(gain: Gain) -> str:

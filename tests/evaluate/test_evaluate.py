@@ -128,6 +128,12 @@ def test_worker_processes_come_to_the_same_bytes_though_one_is_killed(
     assert contents_of(tmp_path / "merged") == contents_of(whole)
 
 
+def test_a_folder_without_a_run_is_named_with_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no evaluation: plan\.json is missing") as caught:
+        merge_folders([tmp_path], tmp_path / "merged")
+    assert "iast-export evaluate" in caught.value.remedy
+
+
 def test_a_cluster_that_does_not_answer_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     import distributed
 

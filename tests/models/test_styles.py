@@ -36,7 +36,7 @@ from models.styles.optimize import (
     refined_code,
     trained_adapter,
 )
-from models.styles.report import gaining, markdown
+from models.styles.report import markdown
 from models.styles.verbs import save_code
 from tests.conftest import CARD
 from tests.tiny_networks import tiny_iast
@@ -267,12 +267,9 @@ def test_the_commands_from_pictures_to_a_report(
     command.main(["measure", *common, "--adapters", str(adapters), "--out", str(out), *few])
     sha256 = sha256_file(data / "tiny.safetensors")
     assert (out / "styles.md").read_text() in capsys.readouterr().out
-    rows = json.loads((out / "styles.json").read_text())["gains"]
-    assert gaining(out / "styles.json", sha256) == {
-        r["kind"] for r in rows if r["gains"] and r["code"] == "adapter"
-    }
-    with pytest.raises(InputError, match=r"models\.styles measure"):
-        gaining(out / "styles.json", SHA)
+    told = json.loads((out / "styles.json").read_text())
+    assert told["checkpoint_sha256"] == sha256
+    assert {row["code"] for row in told["gains"]} == {"adapter", "refined"}
 
 
 @pytest.mark.usefixtures("small")
