@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from models import losses
 from models.crops import to_device
 from models.data import CropStore
 from models.faces.crops import FaceStore
@@ -23,18 +24,18 @@ class Moved:
     """The last photographs [K, 3, H, W] of a batch, moved by whole pixels and with sensor noise."""
 
     content: Tensor
-    shift_px: tuple[int, int]  # down and to the right
+    shift_px: Tensor  # [2], down and to the right
 
     @classmethod
     def draw(cls, content: Tensor, rng: np.random.Generator) -> Moved:
         """Half of the photographs, moved by up to 3 px, noise of up to 6 levels."""
         part = content[-max(1, len(content) // 2) :]
-        down, right = (int(v) for v in rng.integers(-LARGEST_SHIFT_PX, LARGEST_SHIFT_PX + 1, 2))
+        shift = to_device(rng.integers(-LARGEST_SHIFT_PX, LARGEST_SHIFT_PX + 1, 2), content.device)
         levels = to_device(rng.uniform(0.0, _LARGEST_NOISE, len(part)), content.device)
         generator = torch.Generator(content.device).manual_seed(int(rng.integers(2**62)))
         noise = torch.randn(part.shape, generator=generator, device=content.device)
-        moved = part.roll((down, right), (2, 3)) + levels[:, None, None, None] * noise
-        return cls(moved.clamp(0.0, 1.0), (down, right))
+        moved = losses.rolled(part, shift) + levels[:, None, None, None] * noise
+        return cls(moved.clamp(0.0, 1.0), shift)
 
 
 @dataclass(frozen=True)

@@ -32,9 +32,10 @@ class Critic:
         return net
 
     def learn(self, batch: Batch, drawn: Drawn) -> Tensor:
-        """One step on the batch's artworks and on results; the loss, detached.
+        """Gradients of a step on the batch's artworks and on results; the loss, detached.
 
-        Samples at low strength are left out: nobody asks them to look painted.
+        `update` takes the step. Samples at low strength are left out: nobody asks them to look
+        painted.
         """
         self.net.requires_grad_(True)
         # By weight: to select them the host would have to wait for the device.
@@ -45,9 +46,12 @@ class Critic:
         real, made = (self.net(x, drawn.code) for x in (artworks, drawn.image))
         loss = losses.discriminator_loss(real, made, chosen / chosen.sum().clamp_min(1.0))
         loss.backward()
+        return loss.detach()
+
+    def update(self) -> None:
+        """The step that `learn` found gradients for."""
         average(p.grad for p in self.net.parameters() if p.grad is not None)
         self.optimizer.step()
-        return loss.detach()
 
     def state(self) -> dict[str, Any]:
         """Network and optimizer, to save."""

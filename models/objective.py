@@ -91,12 +91,13 @@ TERMS: Mapping[str, Callable[[Seen], Tensor]] = {
     "style_moments": lambda s: losses.style_moment_loss(s.of_image, s.of_style) * s.styled,
     "style_gram": lambda s: losses.style_gram_loss(s.of_image, s.of_style) * s.styled,
     "style_sliced": lambda s: _sliced(s) * s.styled,
+    "style_color": lambda s: losses.color_loss(s.image, s.batch.style) * s.styled,
     "reconstruction": lambda s: (s.image - s.batch.content).abs().mean((1, 2, 3)) * s.batch.keep,
     "total_variation": lambda s: losses.total_variation_loss(s.image),
     "out_of_range": lambda s: losses.out_of_range_loss(s.image),
     "float_image": lambda s: _to_target(s),
 }
-_SCHEDULED = ("style_moments", "style_gram", "style_sliced")
+_SCHEDULED = ("style_moments", "style_gram", "style_sliced", "style_color")
 _DISTILLED = ("stride_4",)  # features that both student and teacher name
 
 
@@ -188,30 +189,35 @@ class Objective(nn.Module):
         return result
 
     def forward(
-        self, batch: Batch, depths: tuple[int, ...], step: float, critic: nn.Module | None = None
+        self,
+        batch: Batch,
+        depths: tuple[int, ...],
+        factor: float | Tensor,
+        critic: nn.Module | None = None,
     ) -> tuple[Tensor, dict[str, Tensor], Drawn]:
         """Total loss of the depths (deepest first), the first one's terms, and what it drew.
 
         Every picture is judged by all terms; a shallower one also follows the deepest of the step.
-        `critic`: the discriminator, whose own parameters take no gradient here.
+        `factor`: on the style terms, see `style_factor`. `critic`: the discriminator, whose own
+        parameters take no gradient here.
         """
         content, style = batch.content, batch.style
         vgg = self.helpers.vgg
         bf16 = torch.autocast(content.device.type, torch.bfloat16, enabled=self.recipe.bfloat16)
         with bf16, torch.no_grad():
-            of_content, of_style = vgg(content), vgg(style)
+            of_content, of_style = _exact(vgg(content)), _exact(vgg(style))
         code = self.trained.encode(style, of_style)
         with bf16:
             made = [
                 self.trained.render(content, of_content, code, batch.strength, d) for d in depths
             ]
             images = [rendered.image.float() for rendered in made]
-            features = [vgg(image) for image in images]
+            features = [_exact(vgg(image)) for image in images]
         total = torch.zeros((), device=content.device)
         terms: dict[str, Tensor] = {}
         for rendered, image, of_image in zip(made, images, features, strict=True):
             seen = Seen(batch, rendered, image, of_image, of_content, of_style, self.recipe.loss)
-            part, named = self._judged(seen, step)
+            part, named = self._judged(seen, factor)
             total, terms = total + part, terms or named
         for image in images[1:]:
             total = total + self.recipe.loss.distillation * F.l1_loss(image, images[0].detach())
@@ -276,8 +282,7 @@ class Objective(nn.Module):
         value = losses.generator_loss(critic(image, code)) * batch.strength[:, 0].square()
         return {"adversarial": value.mean()}
 
-    def _judged(self, seen: Seen, step: float) -> tuple[Tensor, dict[str, Tensor]]:
-        factor = self.style_factor(step)
+    def _judged(self, seen: Seen, factor: float | Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         values = {k: term(seen).mean() for k, term in TERMS.items() if getattr(seen.weights, k) > 0}
         scale = {k: getattr(seen.weights, k) * (factor if k in _SCHEDULED else 1.0) for k in values}
         total = torch.stack([scale[k] * v for k, v in values.items()]).sum()
@@ -302,6 +307,11 @@ class Objective(nn.Module):
         if distances:
             found["teacher_features"] = torch.stack(distances).mean()
         return found
+
+
+def _exact(features: Features) -> Features:
+    """The features in float32, cast once for all the terms that look at them."""
+    return {name: x.float() for name, x in features.items()}
 
 
 def _of_unit_size(x: Tensor) -> Tensor:

@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from iast_export.network.iast import pad_edges
+
 _PLAN = (
     "11",
     "12",
@@ -63,6 +65,6 @@ class DistilledVgg(nn.Module):
                 x = F.max_pool2d(x, 2, 2)
             else:
                 conv = self.get_submodule(f"conv{name}")
-                x = F.relu(conv(F.pad(x, (1, 1, 1, 1), mode="reflect")))
+                x = F.relu(conv(pad_edges(x, reflect=True)))
                 features[f"{name[0]}_{name[1]}"] = x
         return features

@@ -16,6 +16,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from models.batch import Batch
 from models.critic import Critic
+from models.graphs import StepGraphs
 from models.networks import build, code_size, core, learned, saved, take
 from models.objective import Helpers, Objective
 from models.processes import world
@@ -51,6 +52,7 @@ class Trainer:
         self.optimizer = torch.optim.Adam(
             trained, recipe.learning_rate, fused=device.type == "cuda"
         )
+        self.graphs: StepGraphs | None = None
         self.critic: Critic | None = None
         if recipe.loss.adversarial > 0:
             self.critic = Critic(code_size(module), recipe.learning_rate, device)
@@ -86,8 +88,10 @@ class Trainer:
             0.01 + 0.99 * 0.5 * (1.0 + float(np.cos(np.pi * min(1.0, progress))))
         )
 
-    def train_step(self, batch: Batch) -> dict[str, Tensor]:
-        """One optimizer step over depths drawn alike on all processes; loss and terms, unweighted.
+    def train_step(self, batch: Batch, depths: tuple[int, ...] = ()) -> dict[str, Tensor]:
+        """One optimizer step over `depths`; loss and terms, unweighted.
+
+        By default depths are drawn, alike on all processes.
 
         Raises:
             FloatingPointError: the loss is not finite; nothing was updated. On a GPU it isn't
@@ -96,25 +100,57 @@ class Trainer:
         """
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate()
-        self.optimizer.zero_grad(set_to_none=True)
-        batch = self._laid_out(batch)
-        critic = self.critic.frozen() if self.critic else None
-        loss, terms, drawn = self.parallel(batch, self._depths(), self.position, critic)
-        if self.device.type != "cuda" and not torch.isfinite(loss):
-            raise FloatingPointError(f"step {self.step}: the loss is {loss.item()}")
-        loss.backward()
+        factor = self.objective.style_factor(self.position)
+        found = self.graphs or self._gradients
+        terms = found(self._laid_out(batch), depths or self._depths(), factor)
         torch.nn.utils.clip_grad_norm_(self.objective.parameters(), 1.0)
         self.optimizer.step()
         if self.critic:
-            terms["critic"] = self.critic.learn(batch, drawn)
+            self.critic.update()
         self.step += 1
         self.position = self.pace(self.step)
         self._average()
+        return terms
+
+    def _gradients(
+        self, batch: Batch, depths: tuple[int, ...], factor: float | Tensor
+    ) -> dict[str, Tensor]:
+        """Leaves the gradients of network and discriminator; loss and terms."""
+        self.optimizer.zero_grad(set_to_none=True)
+        critic = self.critic.frozen() if self.critic else None
+        loss, terms, drawn = self.parallel(batch, depths, factor, critic)
+        if self.device.type != "cuda" and not torch.isfinite(loss):
+            raise FloatingPointError(f"step {self.step}: the loss is {loss.item()}")
+        loss.backward()
+        if self.critic:
+            terms["critic"] = self.critic.learn(batch, drawn)
         return {"loss": loss.detach(), **terms}
+
+    def record_steps(self, record: Any) -> None:
+        """Has every further step recorded once per shape and launched whole; see `models.graphs`.
+
+        `record`: such as `graphs.on_cuda` gives.
+        """
+        parameters = [p for p in self.objective.parameters() if p.requires_grad]
+        if self.critic:
+            parameters += list(self.critic.net.parameters())
+        self.graphs = StepGraphs(self._gradients, parameters, record)
 
     def _laid_out(self, batch: Batch) -> Batch:
         content, style = (x.to(memory_format=_LAYOUT) for x in (batch.content, batch.style))
-        return replace(batch, content=content, style=style)
+        moved = batch.moved
+        if moved is not None:
+            moved = replace(moved, content=moved.content.to(memory_format=_LAYOUT))
+        return replace(batch, content=content, style=style, moved=moved)
+
+    def choices(self) -> list[tuple[int, ...]]:
+        """All that a step may draw: the deepest and a shallower depth, or one alone."""
+        depths: tuple[int, ...] = self.objective.trained.depths
+        if len(depths) == 1:
+            return [depths]
+        if self.recipe.sandwich:
+            return [(depths[-1], shallow) for shallow in depths[:-1]]
+        return [(depth,) for depth in depths]
 
     def _depths(self) -> tuple[int, ...]:
         """Depths of this step: deepest and a shallower (sandwich rule, thinned), or one alone."""

@@ -47,7 +47,7 @@ def main() -> None:
 def gradient(trainer: Trainer, objective: torch.nn.Module, batch: Batch) -> float:
     """One number of the gradient."""
     trainer.optimizer.zero_grad(set_to_none=True)
-    objective(batch, trainer.objective.trained.depths[-1:], 0)[0].backward()
+    objective(batch, trainer.objective.trained.depths[-1:], 1.0)[0].backward()
     return float(trainer.net.stem.conv.weight.grad[0, 0, 0, 0])
 
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Generic, NamedTuple, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar, cast
 
 import torch
 import torch.nn.functional as F
@@ -96,6 +96,35 @@ def pad_edges(x: Tensor, *, reflect: bool, leading: int = 1, trailing: bool = Tr
     is left out there a stride-2 convolution doesn't read. A pad operator would fall off the INT8
     path of the runtimes.
     """
+    if x.requires_grad and torch.is_grad_enabled() and not torch.compiler.is_compiling():
+        return cast(Tensor, _TrainedPadding.apply(x, reflect, leading, trailing))  # type: ignore[no-untyped-call]
+    return _padded(x, reflect, leading, trailing)
+
+
+class _TrainedPadding(torch.autograd.Function):
+    """The same padding where it trains: a slice's own gradient would be a picture of zeros each."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, reflect: bool, leading: int, trailing: bool) -> Tensor:
+        ctx.given = reflect, leading, trailing
+        return _padded(x, reflect, leading, trailing)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
+        reflect, leading, trailing = ctx.given
+        i = 1 if reflect else 0
+        for dim in (3, 2):
+            size = gradient.shape[dim] - leading - trailing
+            inner = gradient.narrow(dim, leading, size).clone()
+            for place in range(leading):  # the outermost first: it mirrors the innermost
+                inner.narrow(dim, i * (leading - place), 1).add_(gradient.narrow(dim, place, 1))
+            if trailing:
+                inner.narrow(dim, size - 1 - i, 1).add_(gradient.narrow(dim, leading + size, 1))
+            gradient = inner
+        return gradient, None, None, None
+
+
+def _padded(x: Tensor, reflect: bool, leading: int, trailing: bool) -> Tensor:
     i = 1 if reflect else 0
     last = -1 - i
     for dim in (2, 3):

@@ -20,13 +20,16 @@ from models.gpu.box import TimeBox
 from models.gpu.leaving import leave, leave_sheet
 from models.gpu.packed import Pack
 from models.gpu.record import STATE, Record
+from models.graphs import on_cuda
 from models.journal import Journal
 from models.recipe import TrainingRecipe
 from models.telling import tell
 from models.train import train
 from models.trainer import Trainer
 
+_TIMED_STEPS = 20  # of each phase, on a GPU
 _RETREATS = 3  # to the last checkpoint, after a loss that is not finite
+_ALGORITHMS = 4  # per convolution that cuDNN tries; all of them take half a minute per size
 _SAFETY = 0.02  # of the box, on top of what the ending took when rehearsed
 
 
@@ -38,6 +41,7 @@ def _device(name: str) -> torch.device:
         )
     if device.type == "cuda":
         torch.backends.cudnn.benchmark = True
+        torch.backends.cudnn.benchmark_limit = _ALGORITHMS
     return device
 
 
@@ -87,8 +91,8 @@ class Session:
         self.device, self.pack, self.cut = _device(args.device), Pack(args.pack), False
         self.recipe = divided(self.pack.recipe, args.batch_divisor)
         self.trainer = Trainer(self.recipe, self.pack.helpers(), self.device)
-        if args.compile:
-            self.trainer.objective.vgg.compile(dynamic=False)
+        if self.device.type == "cuda" and not args.no_graphs:
+            self.trainer.record_steps(on_cuda(self.device))
         try:
             resumed = self._begin()
         except ValueError as error:
@@ -174,15 +178,27 @@ class Session:
         return seconds
 
     def _timed(self, start: int) -> float:
-        """Seconds of a step from `start` of the schedule on, after one that doesn't count."""
-        for count in (1, 1 if self.device.type == "cpu" else 5):
-            started = self.box.clock()
-            for _ in range(count):
-                self.trainer.position = float(start)
-                self.trainer.train_step(self.draw(self.trainer.rng()))
-            if self.device.type == "cuda":
-                torch.cuda.synchronize(self.device)
+        """Seconds of a step from `start` of the schedule on, after what doesn't count.
+
+        On a GPU every choice of depths is run first, which records it.
+        """
+        on_gpu = self.device.type == "cuda"
+        for depths in self.trainer.choices() if on_gpu else [()]:
+            self._one_step(start, depths)
+        self._wait()
+        started, count = self.box.clock(), _TIMED_STEPS if on_gpu else 1
+        for _ in range(count):
+            self._one_step(start)
+        self._wait()
         return (self.box.clock() - started) / count
+
+    def _one_step(self, start: int, depths: tuple[int, ...] = ()) -> None:
+        self.trainer.position = float(start)
+        self.trainer.train_step(self.draw(self.trainer.rng()), depths)
+
+    def _wait(self) -> None:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
 
     def _check_sizes(self, folder: Path) -> None:
         for path in sorted(folder.iterdir()):

@@ -21,11 +21,12 @@ from models.losses.content import (
 )
 from models.losses.faces import geometric_loss, identity_loss, rigid_fit, semantic_loss
 from models.losses.features import Features, channel_normalized, gram, l2_normalized, moments
-from models.losses.image import out_of_range_loss, steady_loss, total_variation_loss
+from models.losses.image import out_of_range_loss, rolled, steady_loss, total_variation_loss
 from models.losses.schedule import style_factor
 from models.losses.style import (
     GRAM_LAYERS,
     MOMENT_LAYERS,
+    color_loss,
     roughness,
     sliced_style_loss,
     style_gram_loss,
@@ -41,6 +42,7 @@ __all__ = [
     "Features",
     "attended_content_loss",
     "channel_normalized",
+    "color_loss",
     "content_loss",
     "detail_loss",
     "discriminator_loss",
@@ -54,6 +56,7 @@ __all__ = [
     "out_of_range_loss",
     "pixel_loss",
     "rigid_fit",
+    "rolled",
     "roughness",
     "semantic_loss",
     "single_layer_loss",

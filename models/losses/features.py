@@ -19,8 +19,13 @@ def moments(x: Tensor) -> tuple[Tensor, Tensor]:
 
 def gram(x: Tensor) -> Tensor:
     """Gram matrix [N, C, C] of features [N, C, H, W], per position (Gatys 2016, equation 3)."""
-    flat = x.float().flatten(2)
-    return flat @ flat.transpose(1, 2) / flat.shape[2]
+    rows = by_place(x.float())
+    return rows.transpose(1, 2) @ rows / rows.shape[1]
+
+
+def by_place(x: Tensor) -> Tensor:
+    """Features [N, H * W, C] of [N, C, H, W]: no copy where channels come last in memory."""
+    return x.permute(0, 2, 3, 1).flatten(1, 2)
 
 
 def channel_normalized(x: Tensor) -> Tensor:
@@ -32,7 +37,7 @@ def channel_normalized(x: Tensor) -> Tensor:
     mean, variance = _mean_and_variance(x)
     energy = (variance + mean.square()).mean()
     scale = torch.rsqrt(variance + 1e-2 * energy + _EPS)
-    return x * scale[:, :, None, None] - (mean * scale)[:, :, None, None]
+    return torch.addcmul(-(mean * scale)[:, :, None, None], x, scale[:, :, None, None])
 
 
 def l2_normalized(x: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 
@@ -17,7 +18,19 @@ def out_of_range_loss(image: Tensor) -> Tensor:
     return (image - image.clamp(0.0, 1.0)).abs().mean((1, 2, 3))
 
 
-def steady_loss(before: Tensor, after: Tensor, shift_px: tuple[int, int], margin_px: int) -> Tensor:
+def rolled(x: Tensor, shift_px: Tensor) -> Tensor:
+    """Pictures [N, C, H, W] moved in a circle, down and to the right by `shift_px` [2].
+
+    As `Tensor.roll`, but the shift, whole pixels, may be drawn after the step was recorded for a
+    GPU.
+    """
+    down, right = shift_px.long()
+    rows, columns = (torch.arange(side, device=x.device) for side in x.shape[2:])
+    moved = x.index_select(2, (rows - down) % x.shape[2])
+    return moved.index_select(3, (columns - right) % x.shape[3])
+
+
+def steady_loss(before: Tensor, after: Tensor, shift_px: Tensor, margin_px: int) -> Tensor:
     """What flickers [N]: mean absolute difference of a picture and the one of a moved photograph.
 
     Compared where the movement carries one onto the other, `margin_px` inside the edges. A change
@@ -25,8 +38,8 @@ def steady_loss(before: Tensor, after: Tensor, shift_px: tuple[int, int], margin
 
     Args:
         before, after: pictures [N, 3, H, W], the second of the photograph moved by `shift_px` (down
-            and to the right).
+            and to the right, [2]).
     """
-    difference = after.float() - before.float().roll(shift_px, (2, 3))
+    difference = after.float() - rolled(before.float(), shift_px)
     inner = difference[..., margin_px:-margin_px, margin_px:-margin_px]
     return (inner - inner.mean((2, 3), keepdim=True)).abs().mean((1, 2, 3))

@@ -8,13 +8,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from models.losses.features import Features, gram, moments
+from models.losses.features import Features, by_place, gram, moments
 
 MOMENT_LAYERS = ("1_1", "2_1", "3_1", "4_1", "5_1")
 GRAM_LAYERS = ("2_1", "3_1", "4_1")
 SLICED_LAYERS = ("2_1", "3_1", "4_1")
 FLAT_SHARE = 0.3  # of a picture's places, the flattest
+_MOST_PLACES = 4096  # sorted at once on a GPU; with more it sorts another way, slowly
 _DIRECTIONS = 64
+_COLOR_GRID = 32  # places each way at which colors are compared
+_LEAST_SPREAD = 0.01  # of colors, in squared parts of the range; an artwork of one color has none
 _WINDOW_PX = 9  # a place's surroundings, about a brush stroke at the size that is trained
 
 
@@ -44,6 +47,23 @@ def style_gram_loss(result: Features, style: Features) -> Tensor:
         difference = (gram(result[layer]) - target).square().sum((1, 2))
         total = total + difference / (target.square().sum((1, 2)) + 1e-6)
     return total / len(GRAM_LAYERS)  # type: ignore[return-value]
+
+
+def color_loss(picture: Tensor, artwork: Tensor) -> Tensor:
+    """Distance [N] of the colors of a picture's areas to those of an artwork's, wherever they lie.
+
+    The squared sliced Wasserstein distance of colors over an even grid of places, relative to how
+    far the artwork's own are spread. Moments of colors don't tell two hues from the grey between.
+
+    Args:
+        picture, artwork: [N, 3, H, W], of any two sizes.
+    """
+    ours, theirs = (
+        _sorted_projections(by_place(F.adaptive_avg_pool2d(x.float(), _COLOR_GRID)))
+        for x in (picture, artwork)
+    )
+    spread = theirs.var(2, correction=0).mean(1)
+    return (ours - theirs).square().mean((1, 2)) / (spread + _LEAST_SPREAD)
 
 
 def roughness(picture: Tensor) -> Tensor:
@@ -80,16 +100,16 @@ def sliced_style_loss(
 
 
 def _flattest(x: Tensor, rough: Tensor) -> Tensor:
-    """Features [N, C, K] at the K flattest places of [N, C, H, W]."""
+    """Features [N, K, C] at the K flattest places of [N, C, H, W]."""
     here = F.adaptive_avg_pool2d(rough, x.shape[2:]).flatten(2)  # type: ignore[arg-type]
-    count = max(1, int(FLAT_SHARE * here.shape[2]))
+    count = min(_MOST_PLACES, max(1, int(FLAT_SHARE * here.shape[2])))
     places = here.topk(count, dim=2, largest=False).indices
-    return x.flatten(2).gather(2, places.expand(-1, x.shape[1], -1))
+    return by_place(x).gather(1, places.transpose(1, 2).expand(-1, -1, x.shape[1]))
 
 
 def _sorted_projections(x: Tensor) -> Tensor:
-    """Values [N, directions, K] of features [N, C, K] along each direction, in order."""
-    return (_directions(x.shape[1], x.device) @ x).sort(2).values
+    """Values [N, directions, K] of features [N, K, C] along each direction, in order."""
+    return (x @ _directions(x.shape[2], x.device).T).transpose(1, 2).sort(2).values
 
 
 def _spread(x: Tensor, count: int) -> Tensor:

@@ -100,6 +100,7 @@ def optimize(
         InputError: a loss is not finite.
     """
     objective = Objective(recipe, module, Helpers(vgg))
+    factor = objective.style_factor(recipe.steps)
     optimizer = torch.optim.Adam(module.source.parameters(), effort.learning_rate)
     losses, started = [], time.monotonic()
     bar = tqdm(range(effort.steps), disable=bool(os.environ.get("CI")), mininterval=5, leave=False)
@@ -110,7 +111,7 @@ def optimize(
         for group in optimizer.param_groups:
             group["lr"] = effort.learning_rate * (0.02 + 0.98 * 0.5 * (1.0 + np.cos(np.pi * spent)))
         rng = np.random.default_rng((effort.seed, step))
-        loss, _, _ = objective(draw(rng), _depths(module.depths, rng), recipe.steps)
+        loss, _, _ = objective(draw(rng), _depths(module.depths, rng), factor)
         if not torch.isfinite(loss):
             remedy = "check the pictures and the checkpoint"
             raise InputError(f"step {step}: the loss is {loss.item()}", remedy)

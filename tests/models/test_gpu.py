@@ -332,14 +332,14 @@ def test_a_box_lays_the_schedule_over_the_time_that_is_left() -> None:
         box.lay(0.0, 1.0, least_s=5.0)
 
 
-@pytest.mark.parametrize("name", ["iast_gpu", "iast2_gpu"])
-def test_a_gpu_recipe_has_phases_and_smaller_batches_to_try_it(name: str) -> None:
+@pytest.mark.parametrize(("name", "first"), [("iast_gpu", 4), ("iast2_gpu", 2)])
+def test_a_gpu_recipe_has_phases_and_smaller_batches_to_try_it(name: str, first: int) -> None:
     recipe = TrainingRecipe.read(RECIPES / f"{name}.toml")
     assert [recipe.at(step).crop_px for step in recipe.starts] == [128, 192, 256]
-    assert recipe.starts[1] >= 0.66 * recipe.steps
+    assert recipe.starts[1] >= 0.5 * recipe.steps
     small = divided(recipe, 24)
     assert [(small.at(s).batch, small.at(s).face_samples) for s in small.starts] == [
-        (4, 1),
+        (first, 1),
         (2, 1),
         (2, 1),
     ]

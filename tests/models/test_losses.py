@@ -6,6 +6,7 @@ import math
 
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
@@ -273,9 +274,29 @@ def test_sliced_distances_compare_pictures_of_two_sizes() -> None:
 def test_a_picture_that_moves_along_and_changes_its_tone_is_steady() -> None:
     before = torch.rand(2, 3, 32, 32)
     after = before.roll((2, -1), (2, 3)) + 0.1
-    assert losses.steady_loss(before, after, (2, -1), 8).max() < 1e-6
-    assert losses.steady_loss(before, after, (0, 0), 8).min() > 0.1
+    assert losses.steady_loss(before, after, torch.tensor([2, -1]), 8).max() < 1e-6
+    assert losses.steady_loss(before, after, torch.tensor([0, 0]), 8).min() > 0.1
     flicker = after + 0.05 * torch.tensor([1.0, -1.0]).repeat(16)
     torch.testing.assert_close(
-        losses.steady_loss(before, flicker, (2, -1), 8), torch.full((2,), 0.05), atol=1e-4, rtol=0
+        losses.steady_loss(before, flicker, torch.tensor([2, -1]), 8),
+        torch.full((2,), 0.05),
+        atol=1e-4,
+        rtol=0,
     )
+
+
+def test_pictures_roll_as_tensors_do() -> None:
+    x = torch.rand(2, 3, 7, 9)
+    for shift in ((2, -1), (0, 0), (-3, 3)):
+        assert torch.equal(losses.rolled(x, torch.tensor(shift)), x.roll(shift, (2, 3)))
+
+
+def test_colors_are_compared_wherever_they_lie_and_grey_is_no_two_hues() -> None:
+    halves = torch.zeros(1, 3, 64, 64)
+    halves[:, 0, :, :32], halves[:, 2, :, 32:] = 0.8, 0.8
+    assert losses.color_loss(halves.flip(3), halves).item() < 1e-6
+    assert losses.color_loss(F.interpolate(halves, (96, 96)), halves).item() < 1e-6
+    blend = halves.mean((2, 3), keepdim=True).expand(-1, -1, 64, 64)
+    assert losses.color_loss(blend, halves).item() > 0.5
+    plain = torch.full((1, 3, 32, 32), 0.5)
+    assert losses.color_loss(plain + 0.01, plain).item() == pytest.approx(0.01, rel=0.1)

@@ -24,6 +24,7 @@ from models.data import held_out, training_files
 from models.faces import LandmarkNetwork
 from models.faces.crops import FaceStore
 from models.journal import Journal, Sampler
+from models.losses import rolled
 from models.networks import Student, build, load_trainable, style_network
 from models.objective import Helpers, Seen
 from models.recipe import LossWeights, Phase, TrainingRecipe
@@ -405,7 +406,7 @@ def test_photographs_move_by_whole_pixels_and_the_term_is_computed_where_it_weig
     assert (
         batch.moved is not None and source(images, recipe)(np.random.default_rng(0)).moved is None
     )
-    back = batch.moved.content.roll([-v for v in batch.moved.shift_px], (2, 3))
+    back = rolled(batch.moved.content, -batch.moved.shift_px)
     assert (back - batch.content[-1:]).abs().mean() < 6.0 / 255.0
     assert "steady" in trainer(steady).train_step(batch)
     with pytest.raises(ValueError, match="steady = 0"):
@@ -436,3 +437,59 @@ def test_the_end_of_the_scale_weighs_more_where_the_recipe_says_so(
     ]
     torch.testing.assert_close(seen[0].styled, torch.tensor([0.49, 1.0]))
     torch.testing.assert_close(seen[1].styled, torch.tensor([0.49, 2.0]))
+
+
+def test_recorded_steps_train_the_same_network(images: Path, recipe: TrainingRecipe) -> None:
+    plain = with_terms(replace(recipe, block_norm=False), steady=1.0, adversarial=0.0)
+    weights = []
+    for recorded in (False, True):
+        subject = trainer(plain)
+        if recorded:
+            subject.record_steps(repeated_by_hand(subject))
+        draw = source(images, plain)
+        rates = [subject.train_step(draw(subject.rng()))["loss"].item() for _ in range(4)]
+        weights.append((rates, subject.net.state_dict()))
+    (first, ours), (second, theirs) = weights
+    assert first == pytest.approx(second, rel=1e-5) and len({round(r, 4) for r in first}) == 4
+    assert all(torch.allclose(ours[k], theirs[k], atol=1e-5) for k in ours)
+
+
+def test_a_discriminators_step_is_recorded_with_it(images: Path, recipe: TrainingRecipe) -> None:
+    subject = trainer(with_terms(recipe, adversarial=0.1))
+    subject.record_steps(repeated_by_hand(subject))
+    assert subject.critic is not None
+    before = subject.critic.net.score.weight.detach().clone()
+    assert torch.isfinite(subject.train_step(source(images, recipe)(subject.rng()))["critic"])
+    assert not torch.equal(before, subject.critic.net.score.weight)
+
+
+def test_what_a_step_may_draw_is_all_that_it_draws(recipe: TrainingRecipe) -> None:
+    for sandwich in (True, False):
+        subject = trainer(replace(recipe, sandwich=sandwich))
+        drawn = set()
+        for step in range(60):
+            subject.step = step
+            drawn.add(subject._depths())
+        assert drawn == set(subject.choices())
+
+
+def repeated_by_hand(subject: Trainer) -> Any:
+    """What `graphs.on_cuda` gives, where work is done again by doing it again."""
+
+    def record(work: Any) -> Any:
+        found = work()
+        parameters = [*subject.objective.parameters()]
+        if subject.critic:
+            parameters += [*subject.critic.net.parameters()]
+        kept = {p: p.grad for p in parameters if p.grad is not None}
+
+        def again() -> None:
+            new = work()
+            for name, value in found.items():
+                value.copy_(new[name])
+            for parameter, gradient in kept.items():
+                gradient.copy_(parameter.grad)
+
+        return found, again
+
+    return record

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
 from iast_export.network.adapters import StyleNetwork
 from iast_export.network.iast import (
@@ -142,3 +144,23 @@ def test_a_cut_folds_the_blocks_normalization() -> None:
     torch.testing.assert_close(folded, wanted, atol=1e-5, rtol=1e-5)
     assert set(net.folded().state_dict()) == set(IAST(TINY).state_dict())
     assert not any(isinstance(module, nn.BatchNorm2d) for module in net.cut(4).modules())
+
+
+@pytest.mark.parametrize(("leading", "trailing"), [(1, True), (1, False), (2, True)])
+@pytest.mark.parametrize("reflect", [True, False])
+def test_padding_that_trains_has_the_gradient_of_its_slices(
+    reflect: bool, leading: int, trailing: bool
+) -> None:
+    def gradient(pad: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
+        x = torch.arange(120.0).view(2, 2, 5, 6).requires_grad_()
+        padded = pad(x)
+        padded.backward(torch.arange(float(padded.numel())).view_as(padded))
+        assert x.grad is not None
+        return padded, x.grad
+
+    given = {"reflect": reflect, "leading": leading, "trailing": trailing}
+    with_own = gradient(lambda x: pad_edges(x, **given))
+    size = (leading, int(trailing)) * 2
+    mode = "reflect" if reflect else "replicate"
+    for ours, theirs in zip(with_own, gradient(lambda x: F.pad(x, size, mode=mode)), strict=True):
+        assert torch.equal(ours, theirs)
