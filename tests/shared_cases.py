@@ -12,6 +12,7 @@ import copy
 import hashlib
 import json
 import struct
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -492,7 +493,38 @@ def shape_cases() -> Case:
         {"height_px": h, "width_px": w, "expect": _reshaped(model, h // 4, w // 4, h % 4 + w % 4)}
         for h, w in sizes
     ]
-    return {"model": model.hex(), "table": table, "key": "d1_32px", "cases": cases}
+    return {
+        "model": model.hex(),
+        "table": table,
+        "key": "d1_32px",
+        "cases": cases,
+        "twice": _told_twice(table),
+    }
+
+
+def _told_twice(table: Case) -> list[Case]:
+    """Tables as text that say one thing twice, which readers could take differently."""
+
+    def told(change: Callable[[Case], object]) -> str:
+        made = copy.deepcopy(table)
+        change(made)
+        return json.dumps(made)
+
+    def numbers(made: Case) -> list[Case]:
+        found: list[Case] = made["signatures"][0]["numbers"]
+        return found
+
+    forged = {
+        "number": told(lambda t: numbers(t).append({"is": [0, 4, 0, 0], "at": [20]})),
+        "factor": told(lambda t: numbers(t).append({**numbers(t)[-1], "at": [20]})),
+        "place": told(lambda t: numbers(t).append({"is": [3, 0, 0, 0], "at": [8]})),
+        "part of a place": told(lambda t: numbers(t).append({"is": [3, 0, 0, 0], "at": [10]})),
+        "signature": told(lambda t: t["signatures"].append({**t["signatures"][0]})),
+        "fixed": told(lambda t: t["fixed"].update({"d1_32px": "no"})),
+        "key": told(lambda t: None).replace('"at": [12]', '"at": [20], "at": [12]'),
+        "escaped key": told(lambda t: None).replace('"at": [12]', '"\\u0061t": [20], "at": [12]'),
+    }
+    return [{"what": what, "table": text} for what, text in forged.items()]
 
 
 def _reshaped(model: bytes, h: int, w: int, rest: int) -> str | None:

@@ -12,13 +12,13 @@ from flatbuffers.table import Table
 from numpy.typing import NDArray
 
 from iast_export.families import FAMILIES
+from iast_export.formats.flatbuffer import items, numbers, root, words
 from iast_export.reports.manifest import FileEntry, IoEntry, Manifest
 from iast_export.specs import CONTENT, SIZE_MULTIPLE_KEY, edge_layout, edge_value_range
 
 _FLOAT16, _INT16, _INT8 = "float16", "int16", "int8"
 # Places of fields in the tables of TFLite's schema (4, and two for each field before), and its
-# types: the generated module holds the whole schema and takes longer to load than all files to
-# read.
+# types.
 _SUBGRAPHS, _BUFFERS, _SIGNATURES = 8, 12, 18
 _TENSORS = 4
 _SHAPE, _TYPE, _BUFFER, _QUANTIZATION = 4, 6, 8, 12
@@ -171,8 +171,8 @@ def _onnx(data: bytes) -> Contents:
     operators = {node.op_type for graph in graphs for node in graph.node}
     edges = [
         _onnx_edge(direction, item, names)
-        for direction, items in (("input", model.graph.input), ("output", model.graph.output))
-        for item in items
+        for direction, listed in (("input", model.graph.input), ("output", model.graph.output))
+        for item in listed
         if item.name not in stored
     ]
     integer = any(
@@ -206,53 +206,24 @@ def _onnx_edge(direction: str, item: Any, names: dict[int, str]) -> Edge:
 def _tflite(data: bytes) -> Contents:
     if data[4:8] != b"TFL3":
         raise ValueError("no TFLite file")
-    model, tables = _root(data), _Tables(data)
+    model, tables = root(data), _Tables(data)
     stored = tables.field(tables.vector(model, _BUFFERS), _DATA, "<u4", 0) > 0
     constants: set[int] = set()
     computed: set[int] = set()
-    graphs = _items(model, _SUBGRAPHS)
+    graphs = items(model, _SUBGRAPHS)
     for graph in graphs:
         tensors = tables.vector(graph, _TENSORS)
         kinds = tables.field(tensors, _TYPE, "i1", 0)
         held = stored[tables.field(tensors, _BUFFER, "<u4", 0)]
         constants |= set(np.unique(kinds[held]).tolist())
         computed |= set(np.unique(kinds[~held]).tolist())
-    signatures = _items(model, _SIGNATURES)
+    signatures = items(model, _SIGNATURES)
     return Contents(
         edges=frozenset(edge for one in signatures for edge in _tflite_edges(graphs, one)),
-        signatures=tuple(_words(one, _KEY) for one in signatures),
+        signatures=tuple(words(one, _KEY) for one in signatures),
         constants=frozenset(_TFLITE_TYPES.get(one, "other") for one in constants),
         computed=frozenset(_TFLITE_TYPES.get(one, "other") for one in computed),
     )
-
-
-def _root(data: bytes) -> Table:
-    return Table(data, int.from_bytes(data[:4], "little"))
-
-
-def _items(table: Table, slot: int) -> list[Table]:
-    """The tables of a vector field."""
-    offset = table.Offset(slot)
-    if offset == 0:
-        return []
-    start = table.Vector(offset)
-    return [
-        Table(table.Bytes, table.Indirect(start + 4 * i)) for i in range(table.VectorLen(offset))
-    ]
-
-
-def _numbers(table: Table, slot: int, kind: str) -> list[Any]:
-    """The values of a vector of numbers."""
-    offset = table.Offset(slot)
-    if offset == 0:
-        return []
-    found = np.frombuffer(table.Bytes, kind, table.VectorLen(offset), table.Vector(offset))
-    return list(found.tolist())
-
-
-def _words(table: Table, slot: int) -> str:
-    offset = table.Offset(slot)
-    return bytes(table.String(table.Pos + offset)).decode() if offset else ""
 
 
 class _Tables:
@@ -291,21 +262,21 @@ class _Tables:
 
 
 def _tflite_edges(graphs: list[Table], signature: Table) -> Iterator[Edge]:
-    graph, key = graphs[signature.GetSlot(_SUBGRAPH, 0, Uint32Flags)], _words(signature, _KEY)
-    tensors = _items(graph, _TENSORS)
+    graph, key = graphs[signature.GetSlot(_SUBGRAPH, 0, Uint32Flags)], words(signature, _KEY)
+    tensors = items(graph, _TENSORS)
     for direction, slot in (("input", _INPUTS), ("output", _OUTPUTS)):
-        for item in _items(signature, slot):
+        for item in items(signature, slot):
             tensor = tensors[item.GetSlot(_INDEX, 0, Uint32Flags)]
             dtype = _TFLITE_TYPES.get(tensor.GetSlot(_TYPE, 0, Int8Flags), "other")
-            shape = tuple(_numbers(tensor, _SHAPE, "<i4"))
+            shape = tuple(numbers(tensor, _SHAPE, "<i4"))
             scale, zero_point = (None, None) if dtype == "float32" else _quantization(tensor)
-            yield Edge(key, direction, _words(item, _NAME), dtype, shape, scale, zero_point)
+            yield Edge(key, direction, words(item, _NAME), dtype, shape, scale, zero_point)
 
 
 def _quantization(tensor: Table) -> tuple[float, int]:
     offset = tensor.Offset(_QUANTIZATION)
     found = Table(tensor.Bytes, tensor.Indirect(tensor.Pos + offset))
-    return float(_numbers(found, _SCALE, "<f4")[0]), int(_numbers(found, _ZERO_POINT, "<i8")[0])
+    return float(numbers(found, _SCALE, "<f4")[0]), int(numbers(found, _ZERO_POINT, "<i8")[0])
 
 
 _READERS = {".onnx": _onnx, ".tflite": _tflite}

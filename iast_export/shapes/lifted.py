@@ -24,7 +24,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from iast_export.errors import InputError
-from iast_export.shapes.table import ShapeTable, read_listed, write_table
+from iast_export.files.json_text import parse_json
+from iast_export.shapes.table import ShapeTable, read_listed, refuse_twice, write_table
 
 SCHEMA_VERSION = 1
 _REBUILD = "build the bundle again"
@@ -120,10 +121,11 @@ def read_lifted(data: bytes, model_sha256: str, model_bytes: int, where: object)
     """The table in a file's bytes, which must belong to a model.
 
     Raises:
-        InputError: it is no such table, is of another version or model, or names what it has not.
+        InputError: it is no such table, is of another version or model, names what it has not or
+            says one thing twice.
     """
     try:
-        content = json.loads(data)
+        content = parse_json(data, str(where), InputError, _REBUILD)
         table = _read(content, model_bytes, where)
     except _BROKEN as error:
         raise InputError(f"{where} is no table of statistics: {error}", _REBUILD) from error
@@ -146,6 +148,7 @@ def _read(content: Any, model_bytes: int, where: object) -> LiftedTable:
         if key not in known:
             raise ValueError(f"{key} has no shapes")
     left = {str(key): str(why) for key, why in content["left_out"].items()}
+    refuse_twice("the signature", [*(one.signature for one in tiers), *left])
     return LiftedTable(str(content["model_sha256"]), before, behind, tiers, left, shapes)
 
 
@@ -175,4 +178,6 @@ def _shape(values: Sequence[Any]) -> tuple[int, ...]:
 
 def _read_program(content: Any) -> LiftedProgram:
     inputs, outputs = (tuple(map(str, content[name])) for name in ("inputs", "outputs"))
+    for names in (inputs, outputs):
+        refuse_twice("the tensor", names)
     return LiftedProgram(str(content["key"]), inputs, outputs)

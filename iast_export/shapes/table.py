@@ -17,16 +17,20 @@ factor in single precision. `fixed` says why the other signatures can't be re-sh
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from iast_export.errors import InputError
 from iast_export.files.artifacts import sha256_bytes
+from iast_export.files.json_text import parse_json
 from iast_export.shapes.dims import Dim, Number, Ratio, Steps
 
 SCHEMA_VERSION = 1
 NUMBER_BYTES = 4
+_REBUILD = "build the bundle again"
 
 
 @dataclass(frozen=True)
@@ -133,10 +137,11 @@ def read_listed(data: bytes, model_sha256: str, model_bytes: int, where: object)
     """As `read_table`, of a model of which hash and size alone are known.
 
     Raises:
-        InputError: it is no such table, is of another version or model, or writes beyond the file.
+        InputError: it is no such table, is of another version or model, says one thing twice, or
+            writes beyond the file.
     """
     try:
-        found = _read(json.loads(data))
+        found = _read(parse_json(data, str(where), InputError, _REBUILD))
     except (
         ValueError,
         TypeError,
@@ -145,14 +150,12 @@ def read_listed(data: bytes, model_sha256: str, model_bytes: int, where: object)
         OverflowError,
         RecursionError,
     ) as error:
-        raise InputError(
-            f"{where} is no table of shapes: {error}", "build the bundle again"
-        ) from error
+        raise InputError(f"{where} is no table of shapes: {error}", _REBUILD) from error
     if found.model_sha256 != model_sha256:
-        raise InputError(f"{where} belongs to another model", "build the bundle again")
+        raise InputError(f"{where} belongs to another model", _REBUILD)
     for one in found.signatures:
         if not _stays_within(one, model_bytes):
-            raise InputError(f"{where} writes beyond its model", "build the bundle again")
+            raise InputError(f"{where} writes beyond its model", _REBUILD)
     return found
 
 
@@ -164,13 +167,29 @@ def _read(content: Any) -> ShapeTable:
         raise ValueError(f"size_multiple_px is {multiple!r}")
     signatures = tuple(_read_signature(one) for one in content["signatures"])
     fixed = {str(key): str(why) for key, why in content["fixed"].items()}
+    refuse_twice("the signature", [*(one.key for one in signatures), *fixed])
     return ShapeTable(str(content["model_sha256"]), multiple, signatures, fixed)
 
 
+def refuse_twice(what: str, listed: Sequence[Hashable]) -> None:
+    """Holds a list to naming nothing twice: readers could take either.
+
+    Raises:
+        ValueError: it does.
+    """
+    twice = [one for one, count in Counter(listed).items() if count > 1]
+    if twice:
+        raise ValueError(f"{what} {twice[0]} comes twice")
+
+
 def _read_signature(content: Any) -> SignatureShapes:
-    numbers = {_read_number(one): tuple(_whole(one["at"])) for one in content["numbers"]}
+    listed = [(_read_number(one), tuple(_whole(one["at"]))) for one in content["numbers"]]
+    refuse_twice("the number", [number for number, _ in listed])
+    places = sorted(at for _, found in listed for at in found)
+    if any(after - at < NUMBER_BYTES for at, after in pairwise(places)):
+        raise ValueError("two numbers are written in one place")
     before, behind = (bytes.fromhex(content[name]) for name in ("before", "behind"))
-    return SignatureShapes(str(content["key"]), before, behind, numbers)
+    return SignatureShapes(str(content["key"]), before, behind, dict(listed))
 
 
 def _read_number(content: Any) -> Number:

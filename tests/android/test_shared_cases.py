@@ -63,6 +63,16 @@ def test_a_model_is_re_shaped_to_the_byte(case: Any) -> None:
 
 
 @pytest.mark.parametrize(
+    "case", cases("shape_cases.json")["twice"], ids=lambda case: str(case["what"])
+)
+def test_a_table_that_says_one_thing_twice_is_refused(case: Any) -> None:
+    model = bytes.fromhex(cases("shape_cases.json")["model"])
+    with pytest.raises(InputError, match=r"twice|in one place") as raised:
+        read_table(case["table"].encode(), model, "the table")
+    assert raised.value.exit_code == 3
+
+
+@pytest.mark.parametrize(
     "case", cases("resize_cases.json"), ids=lambda c: f"{c['height_px']}x{c['width_px']}"
 )
 def test_resize_gives_the_exact_levels(case: Any) -> None:

@@ -156,7 +156,9 @@ def test_tables_that_are_none_or_of_another_model_are_refused(folder: Path) -> N
     data = path.read_bytes()
     text = write_table(derive(data, 4)).decode()
     for broken, words in (
-        ("{", "no table of shapes"),
+        ("{", "not valid JSON"),
+        ('{"schema_version":1}', "no table of shapes"),
+        (text.replace('"schema_version":1', '"schema_version":1,"schema_version":1'), "twice"),
         (text.replace('"schema_version":1', '"schema_version":9'), "version 9"),
         (text.replace('"size_multiple_px":4', '"size_multiple_px":0'), "size_multiple_px is 0"),
         (text.replace('"is":[', '"is":[0.5,', 1), "not whole"),

@@ -69,6 +69,11 @@ WRONG: dict[str, dict[str, Any]] = {
     "no number above 0": {"tiers": _tier(moments={"moment_0": [0]})},
     "has no shapes": {"tiers": _tier(render={"key": "x", "inputs": [], "outputs": []})},
     "no table of statistics": {"tiers": 3},
+    "signature d1_32px comes twice": {"tiers": [*_tier(), *_tier()]},
+    "signature d2_64px comes twice": {"tiers": _tier(signature="d2_64px")},
+    "tensor content comes twice": {
+        "tiers": _tier(render={"key": PROGRAMS[0], "inputs": ["content"] * 2, "outputs": []})
+    },
 }
 
 

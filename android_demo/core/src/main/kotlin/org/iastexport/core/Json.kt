@@ -14,7 +14,7 @@ import kotlinx.serialization.json.longOrNull
 
 private const val REBUILD = "build the bundle again, or update the app"
 
-/** A JSON object that knows where it lies, so that every refusal names the field: `files.3.sha256`. */
+/** A JSON object that knows where it lies, so that refusals name the field: `files.3.sha256`. */
 internal class Fields(private val values: JsonObject, private val where: String) {
 
     private fun path(key: String) = if (where.isEmpty()) key else "$where.$key"
@@ -22,8 +22,9 @@ internal class Fields(private val values: JsonObject, private val where: String)
     private fun element(key: String): JsonElement =
         values[key] ?: throw BundleException("manifest.json: ${path(key)} is missing; $REBUILD")
 
-    private fun wrong(key: String, needed: String): Nothing =
-        throw BundleException("manifest.json: ${path(key)} is ${values[key]}, $needed was needed; $REBUILD")
+    private fun wrong(key: String, needed: String): Nothing = throw BundleException(
+        "manifest.json: ${path(key)} is ${values[key]}, $needed was needed; $REBUILD",
+    )
 
     fun text(key: String): String {
         val value = element(key)
@@ -48,7 +49,8 @@ internal class Fields(private val values: JsonObject, private val where: String)
 
     fun floatOrNull(key: String): Float? = if (isAbsent(key)) null else float(key)
 
-    fun fields(key: String): Fields = Fields(element(key) as? JsonObject ?: wrong(key, "an object"), path(key))
+    fun fields(key: String): Fields =
+        Fields(element(key) as? JsonObject ?: wrong(key, "an object"), path(key))
 
     fun list(key: String): List<Fields> = array(key).mapIndexed { i, item ->
         Fields(item as? JsonObject ?: wrong(key, "a list of objects"), "${path(key)}.$i")
@@ -59,25 +61,31 @@ internal class Fields(private val values: JsonObject, private val where: String)
     }
 
     fun ints(key: String): List<Int> = array(key).map {
-        (it as? JsonPrimitive)?.takeUnless { p -> p.isString }?.intOrNull ?: wrong(key, "a list of whole numbers")
+        (it as? JsonPrimitive)?.takeUnless { p -> p.isString }?.intOrNull
+            ?: wrong(key, "a list of whole numbers")
     }
 
-    fun floats(key: String): List<Float> = array(key).map { number(it) ?: wrong(key, "a list of finite numbers") }
+    fun floats(key: String): List<Float> =
+        array(key).map { number(it) ?: wrong(key, "a list of finite numbers") }
 
-    fun textMap(key: String): Map<String, String> = fields(key).let { inner -> inner.keys().associateWith(inner::text) }
+    fun textMap(key: String): Map<String, String> =
+        fields(key).let { inner -> inner.keys().associateWith(inner::text) }
 
     fun keys(): Set<String> = values.keys
 
     fun isAbsent(key: String): Boolean = (values[key] ?: JsonNull) === JsonNull
 
     fun flag(key: String): Boolean =
-        (element(key) as? JsonPrimitive)?.takeUnless { it.isString }?.booleanOrNull ?: wrong(key, "true or false")
+        (element(key) as? JsonPrimitive)?.takeUnless { it.isString }?.booleanOrNull
+            ?: wrong(key, "true or false")
 
     /** Stops unless the field says one of [known]: rules that this code implements. */
     fun rule(key: String, vararg known: String) {
         val found = text(key)
         need(found in known) {
-            "manifest.json: ${path(key)} is \"$found\"; this app knows only \"${known.joinToString("\" and \"")}\": update the app"
+            val all = known.joinToString("\" and \"")
+            val said = "manifest.json: ${path(key)} is \"$found\""
+            "$said; this app knows only \"$all\": update the app"
         }
     }
 
@@ -94,7 +102,42 @@ internal class Fields(private val values: JsonObject, private val where: String)
             } catch (error: SerializationException) {
                 throw BundleException("manifest.json is not JSON; $REBUILD", error)
             }
-            return Fields(root as? JsonObject ?: throw BundleException("manifest.json is no object; $REBUILD"), "")
+            refuseKeysTwice(text)
+            val values = root as? JsonObject
+                ?: throw BundleException("manifest.json is no object; $REBUILD")
+            return Fields(values, "")
         }
+
+        /** Refuses an object that names a key twice, of which the parser keeps the last. */
+        private fun refuseKeysTwice(text: String) {
+            val open = ArrayDeque<MutableSet<String>>()
+            var (at, last) = 0 to ""
+            while (at < text.length) {
+                when (text[at]) {
+                    '{', '[' -> open.addLast(mutableSetOf())
+                    '}', ']' -> open.removeLast()
+                    '"' -> {
+                        val end = closing(text, at)
+                        last = text.substring(at, end + 1)
+                        at = end
+                    }
+                    ':' -> need(open.last().add(meant(last))) {
+                        "manifest.json: the key $last comes twice in one object; $REBUILD"
+                    }
+                }
+                at++
+            }
+        }
+
+        /** Where a text that is known to be JSON closes the string that begins at [start]. */
+        private fun closing(text: String, start: Int): Int {
+            var at = start + 1
+            while (text[at] != '"') at += if (text[at] == '\\') 2 else 1
+            return at
+        }
+
+        private fun meant(quoted: String): String =
+            if ('\\' in quoted) (Json.parseToJsonElement(quoted) as JsonPrimitive).content
+            else quoted.substring(1, quoted.length - 1)
     }
 }

@@ -1,7 +1,11 @@
 package org.iastexport.core
 
 /** A signature that a table of statistics adds to its model: what goes in and what comes out. */
-public class LiftedProgram(public val key: String, public val inputs: List<String>, public val outputs: List<String>)
+public class LiftedProgram(
+    public val key: String,
+    public val inputs: List<String>,
+    public val outputs: List<String>,
+)
 
 /**
  * A tier in two sisters over the same weights: [measure], one for each level, and [render].
@@ -19,8 +23,8 @@ public class LiftedTier(
 )
 
 /**
- * How a TFLite file is read as further signatures over its own weights, which tell and take the statistics of a
- * picture: with them a tile gives what the whole picture would.
+ * How a TFLite file is read as further signatures over its own weights, which tell and take the
+ * statistics of a picture: with them a tile gives what the whole picture would.
  */
 public class LiftedTable private constructor(
     private val before: ByteArray,
@@ -36,8 +40,14 @@ public class LiftedTable private constructor(
      *
      * @throws BundleException see [ShapeTable.reshape].
      */
-    public fun reshape(model: ByteArray, program: LiftedProgram, heightPx: Int, widthPx: Int): ByteArray {
-        val table = shapes ?: throw BundleException("${program.key} is in no table of statistics; $REBUILD")
+    public fun reshape(
+        model: ByteArray,
+        program: LiftedProgram,
+        heightPx: Int,
+        widthPx: Int,
+    ): ByteArray {
+        val table = shapes
+            ?: throw BundleException("${program.key} is in no table of statistics; $REBUILD")
         return table.reshape(before + model + behind, program.key, heightPx, widthPx)
     }
 
@@ -48,14 +58,20 @@ public class LiftedTable private constructor(
         /**
          * Reads a table.
          *
-         * @throws BundleException it is no such table, or of another version.
+         * @throws BundleException it is no such table, of another version, or says one thing twice.
          */
         public fun parse(text: String): LiftedTable {
             val root = Fields.parse(text)
-            need(root.int("schema_version") == VERSION) { "a table of statistics is of another version: update the app" }
+            need(root.int("schema_version") == VERSION) {
+                "a table of statistics is of another version: update the app"
+            }
             val shapes = if (root.isAbsent("shapes")) null else ShapeTable.of(root.fields("shapes"))
-            val tiers = root.list("tiers").associate { it.text("signature") to tier(it) }
-            return LiftedTable(ShapeTable.bytes(root.text("before")), ShapeTable.bytes(root.text("behind")), tiers, shapes)
+            val tiers = root.list("tiers").map(::tier)
+            val signatures = tiers.map { it.signature } + root.fields("left_out").keys()
+            ShapeTable.refuseTwice("the signature", signatures)
+            val before = ShapeTable.bytes(root.text("before"))
+            val behind = ShapeTable.bytes(root.text("behind"))
+            return LiftedTable(before, behind, tiers.associateBy { it.signature }, shapes)
         }
 
         private fun tier(fields: Fields): LiftedTier {
@@ -64,7 +80,7 @@ public class LiftedTable private constructor(
                 signature = fields.text("signature"),
                 multiplePx = fields.int("multiple_px", 1..1024),
                 haloPx = fields.int("halo_px", 0..65536),
-                moments = moments.keys().associateWith { name -> moments.ints(name).fold(1, Int::times) },
+                moments = moments.keys().associateWith { moments.ints(it).fold(1, Int::times) },
                 render = program(fields.fields("render")),
                 measure = fields.list("measure").map(::program),
             )
@@ -74,6 +90,10 @@ public class LiftedTable private constructor(
             return made
         }
 
-        private fun program(fields: Fields) = LiftedProgram(fields.text("key"), fields.texts("inputs"), fields.texts("outputs"))
+        private fun program(fields: Fields): LiftedProgram {
+            val (inputs, outputs) = fields.texts("inputs") to fields.texts("outputs")
+            for (names in listOf(inputs, outputs)) ShapeTable.refuseTwice("the tensor", names)
+            return LiftedProgram(fields.text("key"), inputs, outputs)
+        }
     }
 }

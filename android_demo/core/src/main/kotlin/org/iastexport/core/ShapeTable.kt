@@ -11,7 +11,9 @@ private class Length(factors: List<Int>) {
     private val area: Long
 
     init {
-        need(factors.size == 4) { "a table of shapes holds a length of ${factors.size} factors; $REBUILD" }
+        need(factors.size == 4) {
+            "a table of shapes holds a length of ${factors.size} factors; $REBUILD"
+        }
         val (a, b, c, d) = factors.map { it.toLong() }
         constant = a
         rows = b
@@ -21,14 +23,15 @@ private class Length(factors: List<Int>) {
 
     val isConstant = rows == 0L && columns == 0L && area == 0L
 
-    fun at(height: Long, width: Long): Long = constant + rows * height + columns * width + area * height * width
+    fun at(height: Long, width: Long): Long =
+        constant + rows * height + columns * width + area * height * width
 }
 
 private const val REBUILD = "build the bundle again"
 
 /**
- * How a TFLite file is re-shaped for pictures of other sizes: which number stands where in its bytes, and what
- * it is for a picture. Changing them changes no length in the file.
+ * How a TFLite file is re-shaped for pictures of other sizes: which number stands where in its
+ * bytes, and what it is for a picture. Changing them changes no length in the file.
  */
 public class ShapeTable private constructor(
     private val multiplePx: Int,
@@ -36,16 +39,26 @@ public class ShapeTable private constructor(
 ) {
     private class Number(val length: Length, val over: Length?, val places: List<Int>)
 
-    private class Signature(val before: ByteArray, val behind: ByteArray, val numbers: List<Number>)
+    private class Signature(
+        val before: ByteArray,
+        val behind: ByteArray,
+        val numbers: List<Number>,
+    )
 
     /**
      * The bytes of [model] with one signature, for pictures of [heightPx] x [widthPx].
      *
      * @throws BundleException the table has no such signature, or the size is no multiple.
      */
-    public fun reshape(model: ByteArray, signature: String, heightPx: Int, widthPx: Int): ByteArray {
+    public fun reshape(
+        model: ByteArray,
+        signature: String,
+        heightPx: Int,
+        widthPx: Int,
+    ): ByteArray {
         val found = signatures[signature]
-        need(found != null && minOf(heightPx, widthPx) >= 1 && heightPx % multiplePx == 0 && widthPx % multiplePx == 0) {
+        val fits = heightPx % multiplePx == 0 && widthPx % multiplePx == 0
+        need(found != null && minOf(heightPx, widthPx) >= 1 && fits) {
             "$signature can't be re-shaped to ${widthPx}x$heightPx px; $REBUILD"
         }
         val made = found!!.before + model + found.behind
@@ -54,7 +67,9 @@ public class ShapeTable private constructor(
         for (number in found.numbers) {
             val bits = bits(number, height, width)
             for (place in number.places) {
-                need(place in 0..made.size - 4) { "a table of shapes writes beyond its model; $REBUILD" }
+                need(place in 0..made.size - NUMBER_BYTES) {
+                    "a table of shapes writes beyond its model; $REBUILD"
+                }
                 bytes.putInt(place, bits)
             }
         }
@@ -65,7 +80,8 @@ public class ShapeTable private constructor(
         val value = number.length.at(height, width)
         if (number.over == null) {
             need(Math.abs(value) <= Int.MAX_VALUE && (value >= 0 || number.length.isConstant)) {
-                "the model has no form for a picture of ${width * multiplePx}x${height * multiplePx} px; take another size"
+                val size = "${width * multiplePx}x${height * multiplePx} px"
+                "the model has no form for a picture of $size; take another size"
             }
             return value.toInt()
         }
@@ -76,33 +92,55 @@ public class ShapeTable private constructor(
 
     public companion object {
         private const val VERSION = 1
+        private const val NUMBER_BYTES = 4
 
         /**
          * Reads a table.
          *
-         * @throws BundleException it is no such table, or of another version.
+         * @throws BundleException it is no such table, of another version, or says one thing twice.
          */
         public fun parse(text: String): ShapeTable = of(Fields.parse(text))
 
         internal fun of(root: Fields): ShapeTable {
-            need(root.int("schema_version") == VERSION) { "a table of shapes is of another version: update the app" }
-            val signatures = root.list("signatures").associate { it.text("key") to signature(it) }
-            return ShapeTable(root.int("size_multiple_px", 1..1024), signatures)
+            need(root.int("schema_version") == VERSION) {
+                "a table of shapes is of another version: update the app"
+            }
+            val listed = root.list("signatures").map { it.text("key") to signature(it) }
+            refuseTwice("the signature", listed.map { it.first } + root.fields("fixed").keys())
+            return ShapeTable(root.int("size_multiple_px", 1..1024), listed.toMap())
         }
 
         private fun signature(fields: Fields): Signature {
-            val numbers = fields.list("numbers").map { one ->
-                val over = if (one.isAbsent("over")) null else Length(one.ints("over"))
-                Number(Length(one.ints("is")), over, one.ints("at"))
+            val listed = fields.list("numbers")
+            val factors = listed.map { one ->
+                one.ints("is") to if (one.isAbsent("over")) null else one.ints("over")
+            }
+            refuseTwice("the number", factors)
+            val numbers = listed.zip(factors) { one, (of, over) ->
+                Number(Length(of), over?.let(::Length), one.ints("at"))
+            }
+            val places = numbers.flatMap { it.places }.sorted()
+            need(places.zipWithNext().none { (at, after) -> after - at < NUMBER_BYTES }) {
+                "a table of shapes: two numbers are written in one place; $REBUILD"
             }
             return Signature(bytes(fields.text("before")), bytes(fields.text("behind")), numbers)
+        }
+
+        /** Holds a list to naming nothing twice: readers could take either. */
+        internal fun refuseTwice(what: String, listed: List<Any?>) {
+            val seen = mutableSetOf<Any?>()
+            val twice = listed.firstOrNull { !seen.add(it) }
+            need(twice == null) { "a table: $what $twice comes twice; $REBUILD" }
         }
 
         internal fun bytes(text: String): ByteArray {
             need(text.length % 2 == 0 && text.all { it in '0'..'9' || it in 'a'..'f' }) {
                 "a table holds bytes that are not hexadecimal; $REBUILD"
             }
-            return ByteArray(text.length / 2) { (Character.digit(text[2 * it], 16) * 16 + Character.digit(text[2 * it + 1], 16)).toByte() }
+            return ByteArray(text.length / 2) {
+                val (high, low) = text[2 * it] to text[2 * it + 1]
+                (Character.digit(high, 16) * 16 + Character.digit(low, 16)).toByte()
+            }
         }
     }
 }
