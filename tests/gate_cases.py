@@ -11,6 +11,7 @@ import numpy as np
 
 from iast_export.environment import machine_fingerprint
 from iast_export.files.artifacts import read_json, sha256_bytes, sha256_file, write_json
+from iast_export.lanes.four_thirds import four_thirds, four_thirds_of
 from iast_export.lanes.timing import Samples, ratio_interval
 from iast_export.pictures.images import save_png
 from iast_export.reports.base import REPORT_PATHS
@@ -19,7 +20,7 @@ from iast_export.reports.convert import ConvertReport
 from iast_export.reports.manifest import Manifest
 from iast_export.reports.quantize import QuantizeReport
 from iast_export.reports.verify import VerifyReport
-from iast_export.specs import GOLDEN_LANES
+from iast_export.specs import GOLDEN_LANES, Tier
 from tests.gate_models import onnx_encoder, onnx_file, tflite_encoder, tflite_file
 
 TIERS = {"d2-256px": (2, 256), "d1-512px": (1, 512)}
@@ -97,6 +98,7 @@ def retime(folder: Path, ratios: Sequence[float], precision: str = "int8", **val
     rows = {(row["runtime"], row["precision"], row["tier"]): row for row in raw["rows"]}
     row, base = rows["litert", precision, "d2-256px"], rows["litert", "fp32", "d2-256px"]
     row |= times(base["samples_ms"], ratios) | values
+    row["four_thirds"] = shaped(row["samples_ms"], "d2-256px") if precision == "int8" else None
     write_json(path, raw)
 
 
@@ -110,6 +112,17 @@ def times(base_ms: Sequence[float], ratios: Sequence[float]) -> Row:
     return {"samples_ms": samples, "median_ms": statistics.median(samples), "p90_ms": None} | {
         "ratio_to_fp32": _ratio(base[: len(own)], own) if len(own) == len(base) else None
     }
+
+
+def shaped(samples_ms: Sequence[float], tier: str, share: float = 1.02) -> Row:
+    """Figures of a 4:3 picture, a pixel of which takes about so many times as long."""
+    side_px = int(tier.rpartition("-")[2].removesuffix("px"))
+    size = four_thirds_of(Tier(1, side_px), 4)
+    assert size is not None
+    pixels = size[0] * size[1] / side_px**2
+    own = [ms * share * pixels * (1 + 0.001 * i) for i, ms in enumerate(samples_ms[:4])]
+    square, wide = (Samples((), tuple(_blocks(one))) for one in (samples_ms, own))
+    return four_thirds(square, wide, Tier(1, side_px), size).model_dump(mode="json")
 
 
 def fidelity(
@@ -325,6 +338,8 @@ def _benchmark(lanes: dict[tuple[str, str, str | None], Row]) -> Row:
                     "ratio_to_fp32": None,
                 }
             entry = lanes[runtime, precision, _of(runtime, tier)]
+            if precision in ("fp32", "int8"):
+                found["four_thirds"] = shaped(found["samples_ms"], tier)
             rows.append(
                 {
                     "runtime": runtime,

@@ -31,7 +31,12 @@ def _run(build: Build) -> None:
     chosen = build.recipe.benchmark
     clock, clock_ns = clock_of(chosen.threads)
     options = BenchmarkOptions(
-        chosen.threads, chosen.warmup, chosen.blocks, clock=clock, clock_ns=clock_ns
+        chosen.threads,
+        chosen.warmup,
+        chosen.blocks,
+        clock=clock,
+        clock_ns=clock_ns,
+        multiple_px=build.network.size_multiple_px,
     )
     feeds = feeds_of(build.styles[0], build.network.code_shapes)
     benchmark(build.lanes, picture, feeds, options, build.progress).save(
@@ -39,4 +44,10 @@ def _run(build: Build) -> None:
     )
 
 
-STAGE = Stage("bench", _params, lambda build: [lane.path for lane in build.lanes], _outputs, _run)
+STAGE = Stage(
+    "bench",
+    _params,
+    lambda build: [*(lane.path for lane in build.lanes), *build.layout.tables()],
+    _outputs,
+    _run,
+)

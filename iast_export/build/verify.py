@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from iast_export.build.large import judge_large
 from iast_export.build.request import Build
 from iast_export.build.samples import evaluation_facts, evaluation_pairs, open_scorers
 from iast_export.build.stage import Stage
@@ -44,16 +45,18 @@ def _ranges(build: Build) -> dict[Tier, Path]:
 
 def _run(build: Build) -> None:
     half = foretold(build)
+    pairs = evaluation_pairs(build)
     verified = verify(
         build.lanes,
-        evaluation_pairs(build),
+        pairs,
         evaluation_facts(build),
         multiple_px=build.network.size_multiple_px,
         scorers=open_scorers(build),
         threads=usable_cores(),
         progress=build.progress,
     )
-    verified.model_copy(update={"half": half}).save(build.root / VERIFY_PATH)
+    large = judge_large(build.lanes, pairs[0], build.network.size_multiple_px, build.progress)
+    verified.model_copy(update={"half": half, "large": large}).save(build.root / VERIFY_PATH)
 
 
 def foretold(build: Build) -> tuple[HalfRow, ...]:

@@ -66,6 +66,14 @@ def _verify(report: VerifyReport, manifest: Manifest) -> Iterator[str]:
         largest = next((tier.max_side_px for tier in manifest.tiers if tier.id == row.tier), 0)
         if max(sides) > largest:
             yield f"{what} was judged on pictures of {max(sides)} px"
+    for large in report.large:
+        lane = large.runtime, large.precision, large.tier
+        what = f"{' '.join(lane)} by tiles"
+        yield from _other(what, large.sha256, lanes.get(lane))
+        reference = lanes.get((*REFERENCE, large.tier))
+        yield from _other(f"the reference of {what}", large.reference_sha256, reference)
+        if large.style not in report.styles:
+            yield f"{what} was judged in {large.style}, of which nothing is told"
     for clip in report.video:
         lane = clip.runtime, clip.precision, clip.tier
         yield from _other(f"{' '.join(lane)} on {clip.clip}", clip.sha256, lanes.get(lane))

@@ -81,6 +81,7 @@ def _summary(folder: Path) -> None:
     from iast_export.pages.summary import (
         calibration_line,
         fallback_lines,
+        four_thirds_lines,
         statistics_lines,
         summary_rows,
     )
@@ -90,7 +91,7 @@ def _summary(folder: Path) -> None:
     console.say(calibration_line(folder))
     for line in statistics_lines(folder):
         console.say(f"lifted  {line}")
-    notes = (fallback_lines, load_warnings, load_hops, load_overflows)
+    notes = (four_thirds_lines, fallback_lines, load_warnings, load_hops, load_overflows)
     for line in (line for told in notes for line in told(folder)):
         console.say(f"note    {line}")
     console.say(f"bundle  {folder}")

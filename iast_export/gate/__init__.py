@@ -25,6 +25,7 @@ from iast_export.gate.common import check_of
 from iast_export.gate.comparison import check_comparison, load_comparison
 from iast_export.gate.devices import check_devices
 from iast_export.gate.integrity import check_rows_match
+from iast_export.gate.large import check_large
 from iast_export.gate.rules import Rules, load_rules, parse_rules
 from iast_export.gate.speed import check_size, check_speed
 from iast_export.gate.video import check_video
@@ -87,6 +88,7 @@ def gate(
         checks += check_baseline(manifest, accepted)
     if verified is not None:
         checks += check_accuracy(verified, used) + check_video(verified, used)
+        checks += check_large(manifest, verified, used)
     if verified is not None and accepted is not None:
         checks += check_accuracy_baseline(verified, accepted.verify, used)
     if measured is not None:

@@ -9,21 +9,24 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import pairwise
 
-from iast_export.gate.common import check_of, key_of, label_of
-from iast_export.lanes.timing import Samples, speed_ratio
+from iast_export.gate.common import (
+    LEAST_SAMPLES,
+    TOLERANCE,
+    check_of,
+    differs,
+    key_of,
+    label_of,
+    least_ssim,
+    same,
+    samples_of,
+)
+from iast_export.gate.four_thirds import four_thirds_faults
+from iast_export.lanes.timing import speed_ratio
 from iast_export.metrics.summaries import HIGHER_IS_BETTER, drop_of, lower_p5, p90_ms
 from iast_export.reports.base import PSNR_CAP_DB
 from iast_export.reports.benchmark import BenchmarkReport, BenchmarkRow, Ratio
 from iast_export.reports.verdict import Check, Outcome
 from iast_export.reports.verify import Figures, PairScore, TaskScores, VerifyReport, VerifyRow
-
-# Relative, far above what float64 rounds in a mean, far below what a figure is read to.
-_TOLERANCE = 1e-6
-# Of SSIM as `metrics.fidelity` defines it: what its 7x7 windows leave out of a side, and 0.01².
-_SSIM_EDGE_PX = 6
-_SSIM_C1 = 1e-4
-# Two blocks of two runs, the fewest that `lanes.timing.interleave` takes.
-_LEAST_SAMPLES = 4
 
 
 def check_figures(verified: VerifyReport, measured: BenchmarkReport, whose: str) -> list[Check]:
@@ -71,13 +74,13 @@ def _figures_faults(row: Figures) -> Iterator[str]:
     psnrs, ssims = [one.psnr_db for one in row.pairs], [one.ssim for one in row.pairs]
     if row.images != len(row.pairs):
         yield f"images {row.images}, but {len(row.pairs)} pairs"
-    yield from _differs("psnr_db.mean", row.psnr_db.mean, statistics.fmean(psnrs))
-    yield from _differs("psnr_db.p5", row.psnr_db.p5, lower_p5(psnrs))
-    yield from _differs("ssim.mean", row.ssim.mean, statistics.fmean(ssims))
-    yield from _differs("ssim.p5", row.ssim.p5, lower_p5(ssims))
+    yield from differs("psnr_db.mean", row.psnr_db.mean, statistics.fmean(psnrs))
+    yield from differs("psnr_db.p5", row.psnr_db.p5, lower_p5(psnrs))
+    yield from differs("ssim.mean", row.ssim.mean, statistics.fmean(ssims))
+    yield from differs("ssim.p5", row.ssim.p5, lower_p5(ssims))
     follows = drop_of(row.pairs)
     for name in HIGHER_IS_BETTER:
-        yield from _differs(f"drop.{name}", getattr(row.drop, name), getattr(follows, name))
+        yield from differs(f"drop.{name}", getattr(row.drop, name), getattr(follows, name))
     twice = [key for key, count in Counter(one.key for one in row.pairs).items() if count > 1]
     if twice:
         yield f"the pair {' '.join(map(str, twice[0]))} is told more than once"
@@ -92,26 +95,11 @@ def _pair_faults(pair: PairScore) -> Iterator[str]:
         if (getattr(pair.scores, name) is None) != (getattr(pair.reference, name) is None):
             yield f"{what}: {name} has no counterpart"
     if pair.psnr_db == PSNR_CAP_DB:
-        if not _same_scores(pair.scores, pair.reference) or not _same(pair.ssim, 1.0):
+        if not _same_scores(pair.scores, pair.reference) or not same(pair.ssim, 1.0):
             yield f"{what}: equal pictures with other scores"
         return
-    if (
-        min(pair.width_px, pair.height_px) > _SSIM_EDGE_PX
-        and pair.ssim < _least_ssim(pair) - _TOLERANCE
-    ):
+    if pair.ssim < least_ssim(pair):
         yield f"{what}: ssim {pair.ssim:.4g} is impossible at {pair.psnr_db:.4g} dB"
-
-
-def _least_ssim(pair: PairScore) -> float:
-    """How low SSIM can be at this PSNR.
-
-    In a window, 1 - SSIM is at most the mean squared difference over C1 = 0.01²; a pixel lies in at
-    most 49 windows of 49 pixels, so the mean over windows is at most that of the picture, scaled by
-    their number.
-    """
-    inner = (pair.width_px - _SSIM_EDGE_PX) * (pair.height_px - _SSIM_EDGE_PX)
-    mse = math.exp(-pair.psnr_db / 10.0 * math.log(10.0))
-    return 1.0 - mse / _SSIM_C1 * pair.width_px * pair.height_px / inner
 
 
 def pair_faults(verified: VerifyReport) -> Iterator[str]:
@@ -176,16 +164,17 @@ def benchmark_faults(
         report: that holds them.
     """
     samples = row.samples_ms
-    yield from _differs("median_ms", row.median_ms, statistics.median(samples))
-    yield from _differs("p90_ms", row.p90_ms, p90_ms(samples))
+    yield from differs("median_ms", row.median_ms, statistics.median(samples))
+    yield from differs("p90_ms", row.p90_ms, p90_ms(samples))
     if len(samples) % 2:
         yield f"{len(samples)} samples, but every block gives two"
-    elif len(samples) < _LEAST_SAMPLES:
-        yield f"{len(samples)} samples, at least {_LEAST_SAMPLES} are measured"
+    elif len(samples) < LEAST_SAMPLES:
+        yield f"{len(samples)} samples, at least {LEAST_SAMPLES} are measured"
     elif len(set(samples)) == 1:
         yield f"{len(samples)} equal samples, which no clock gives"
     if any(samples == other.samples_ms and key_of(other) != key_of(row) for other in report.rows):
         yield "the samples of another row"
+    yield from four_thirds_faults(row, base, report)
     if row.precision == "fp32" or base is None:
         if row.ratio_to_fp32 is not None:
             yield "a ratio to FP32 with nothing to compare"
@@ -199,17 +188,17 @@ def _ratio_faults(row: BenchmarkRow, base: BenchmarkRow) -> Iterator[str]:
     if len(row.samples_ms) != len(base.samples_ms):
         yield f"{len(row.samples_ms)} samples, FP32 {len(base.samples_ms)}: not measured in turn"
         return
-    if len(row.samples_ms) % 2 or len(row.samples_ms) < _LEAST_SAMPLES:
+    if len(row.samples_ms) % 2 or len(row.samples_ms) < LEAST_SAMPLES:
         return
     found = _interval(base.samples_ms, row.samples_ms)
     if row.ratio_to_fp32 is None:
         yield f"no ratio to FP32, the samples give {found.value:.4g}"
         return
     for name in ("value", "low", "high"):
-        yield from _differs(
+        yield from differs(
             f"ratio_to_fp32.{name}", getattr(row.ratio_to_fp32, name), getattr(found, name)
         )
-    if math.isclose(found.low, found.high, rel_tol=_TOLERANCE):
+    if math.isclose(found.low, found.high, rel_tol=TOLERANCE):
         yield "the same ratio in every block, which no clock gives"
 
 
@@ -224,31 +213,9 @@ def _interval(base_ms: tuple[float, ...], row_ms: tuple[float, ...]) -> Ratio:
 
     Kept, since a bundle and its own baseline hold the same samples.
     """
-    base, row = (
-        Samples((), tuple(zip(found[::2], found[1::2], strict=True))) for found in (base_ms, row_ms)
-    )
-    return speed_ratio(base, row)
-
-
-# --- comparing ---
-
-
-def _differs(name: str, told: float | None, follows: float | None) -> Iterator[str]:
-    if told is None or follows is None:
-        if told is not follows:
-            yield f"{name} is {_number(told)}, the raw values give {_number(follows)}"
-    elif not _same(told, follows):
-        yield f"{name} is {_number(told)}, the raw values give {_number(follows)}"
-
-
-def _number(value: float | None) -> str:
-    return "absent" if value is None else f"{value:.6g}"
-
-
-def _same(one: float, other: float) -> bool:
-    return abs(one - other) <= _TOLERANCE * max(abs(other), 1e-3)
+    return speed_ratio(samples_of(base_ms), samples_of(row_ms))
 
 
 def _same_scores(one: TaskScores, other: TaskScores) -> bool:
     pairs = ((getattr(one, name), getattr(other, name)) for name in HIGHER_IS_BETTER)
-    return all(a is b if a is None or b is None else _same(a, b) for a, b in pairs)
+    return all(a is b if a is None or b is None else same(a, b) for a, b in pairs)

@@ -46,6 +46,13 @@ class VideoRules(Settings):
     max_flicker_rise: Share | None = None
 
 
+class LargeRules(Settings):
+    """Floors for large pictures by tiles, to FP32 of the whole picture; None is not checked."""
+
+    min_psnr_db: Limit | None = None
+    min_ssim: Annotated[float, Field(gt=0, le=1)] | None = None
+
+
 class AccuracyBaselineRules(Settings):
     """How far a row may fall behind the baseline's; None is not checked."""
 
@@ -55,12 +62,16 @@ class AccuracyBaselineRules(Settings):
 
 
 class SpeedRules(Settings):
-    """Limits on the ratio to FP32, and on milliseconds where the machine is the same."""
+    """Limits on the ratio to FP32, and on milliseconds where the machine is the same.
+
+    `max_four_thirds`: how many times as long as in the square a pixel of a 4:3 picture may take.
+    """
 
     min_samples: Annotated[int, Field(ge=2)] = 8
     max_interval_width: Limit = 0.5
     max_ratio_fall: Annotated[float, Field(ge=0, lt=1)] | None = None
     max_median_rise: Share | None = None
+    max_four_thirds: Limit | None = None
     min_ratio: dict[Runtime, dict[Precision, Limit]] = Field(default_factory=dict)
 
 
@@ -117,6 +128,7 @@ class Rules(Settings):
     schema_version: Annotated[int, Field(ge=1, le=1)]
     accuracy: dict[Precision, AccuracyRules] = Field(default_factory=dict)
     own_shape: dict[Precision, AccuracyRules] = Field(default_factory=dict)
+    large: dict[Precision, LargeRules] = Field(default_factory=dict)
     video: dict[Precision, VideoRules] = Field(default_factory=dict)
     require_video: bool = False
     accuracy_baseline: AccuracyBaselineRules = AccuracyBaselineRules()
@@ -154,6 +166,7 @@ def parse_rules(data: bytes, name: str) -> Rules:
 def _check_limits(name: str, rules: Rules) -> None:
     """Refuses tables that limit nothing: a gate without a limit passes whatever it is shown."""
     empty = [f"accuracy.{key}" for key, table in rules.accuracy.items() if not _limits(table)]
+    empty += [f"large.{key}" for key, table in rules.large.items() if not _limits(table)]
     empty += [f"video.{key}" for key, table in rules.video.items() if not _limits(table)]
     empty += [f"speed.min_ratio.{key}" for key, table in rules.speed.min_ratio.items() if not table]
     for part in ("min_ratio", "max_median_ms"):
@@ -170,8 +183,8 @@ def _check_limits(name: str, rules: Rules) -> None:
             f"{name}: {', '.join(empty)} sets no limit", "write one there, or take it out"
         )
     compared = (rules.accuracy_baseline, rules.speed, rules.size)
-    judged = rules.accuracy or rules.video or rules.speed.min_ratio or rules.devices.asks
-    limited = judged or any(_limits(table) for table in compared)
+    judged = rules.accuracy or rules.large or rules.video or rules.devices.asks
+    limited = judged or rules.speed.min_ratio or any(_limits(table) for table in compared)
     if not limited and not rules.comparison.model_fields_set:
         raise RecipeError(
             f"{name} sets no limit", "write at least one, such as min_ssim_mean in [accuracy.int8]"

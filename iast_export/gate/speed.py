@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from iast_export.gate.baseline import MACHINE_FIELDS, MEMORY_FIELDS, RATIO_FIELDS, Baseline, unlike
 from iast_export.gate.common import check_of, cover, key_of, label_of, no_lane, unlike_threads
 from iast_export.gate.rules import Rules
+from iast_export.lanes.four_thirds import PRECISIONS
 from iast_export.reports.benchmark import BenchmarkReport, BenchmarkRow
 from iast_export.reports.manifest import Manifest
 from iast_export.reports.verdict import Check, Outcome
@@ -36,6 +37,8 @@ def check_speed(
         if floor is not None:
             checks.append(_ratio("ratio to FP32", row, floor, f"at least {floor:.3g}", rules))
         then = before.get(key_of(row))
+        if rules.speed.max_four_thirds is not None and row.precision in PRECISIONS:
+            checks.append(_four_thirds(row, rules.speed.max_four_thirds))
         if then is not None and rules.speed.max_ratio_fall is not None and row.precision != "fp32":
             checks.append(_ratio_fall(row, then, other_set, rules))
         if then is not None and rules.speed.max_median_rise is not None:
@@ -116,6 +119,22 @@ def _ratio(what: str, row: BenchmarkRow, floor: float, rule: str, rules: Rules) 
     elif ratio.low < floor and (ratio.value < floor or too_wide):
         outcome = "cannot judge"
     remedy = "find which operators got slower" if outcome == "fail" else _REMEASURE
+    return check_of(name, "speed", outcome, found, rule, remedy)
+
+
+def _four_thirds(row: BenchmarkRow, limit: float) -> Check:
+    """Fails where the whole interval lies above the limit; a value above it alone is not judged."""
+    name = f"4:3 against the square: {label_of(row)}"
+    rule = f"at most {limit:.3g} times as long for a pixel"
+    if row.four_thirds is None:
+        why = "not timed, as of a file that takes squares alone"
+        return check_of(name, "speed", "cannot judge", why, rule, _REMEASURE)
+    ratio = row.four_thirds.per_pixel
+    outcome: Outcome = "pass"
+    if ratio.value > limit:
+        outcome = "fail" if ratio.low > limit else "cannot judge"
+    found = f"{ratio.value:.3g} ({ratio.low:.3g} to {ratio.high:.3g})"
+    remedy = "find which operators are slow at that shape" if outcome == "fail" else _REMEASURE
     return check_of(name, "speed", outcome, found, rule, remedy)
 
 

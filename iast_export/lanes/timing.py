@@ -7,6 +7,7 @@ import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import TypeVar
 
 import numpy as np
@@ -22,6 +23,8 @@ Run = Callable[[], object]
 
 # Reports keep these intervals, and the gate finds them again, maybe with another numpy.
 _BLOCKS = Resampling(4000, kept_stream=True)
+# Chosen: a figure that tells a slow shape from a fast one may cost a few seconds of a build.
+BESIDE_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,11 @@ def clock_of(threads: int) -> tuple[ClockName, Clock]:
     return "wall", time.perf_counter_ns
 
 
-def time_in_turn(runs: Mapping[K, Run], options: TimingOptions) -> dict[K, Samples]:
+def time_in_turn(
+    runs: Mapping[K, Run],
+    options: TimingOptions,
+    beside: Mapping[K, Run] = MappingProxyType({}),
+) -> dict[K, Samples]:
     """Times several things in turn: each block goes through them forward, then backward.
 
     With two that is A B B A, so that a slow drift of the machine weighs on both alike. Garbage
@@ -94,6 +101,8 @@ def time_in_turn(runs: Mapping[K, Run], options: TimingOptions) -> dict[K, Sampl
     Args:
         runs: what to time, by name; each call is one run.
         options: how.
+        beside: what is timed between them in the first blocks alone, as many as `BESIDE_S` pays
+            for, warmed up once.
 
     Raises:
         UsageError: nothing to time, or too few blocks to compare.
@@ -111,11 +120,18 @@ def time_in_turn(runs: Mapping[K, Run], options: TimingOptions) -> dict[K, Sampl
             name: tuple(_time_ms(run, options.clock_ns) for _ in range(options.warmup))
             for name, run in runs.items()
         }
-        timed = [_block(runs, options.clock_ns) for _ in range(_affordable(warm, options))]
+        warm |= {name: (_time_ms(run, options.clock_ns),) for name, run in beside.items()}
+        blocks = _affordable({name: warm[name] for name in runs}, options)
+        first = min(blocks, _affordable_beside([warm[name] for name in beside], options))
+        all_runs = {**runs, **beside}
+        timed = [_block(all_runs if i < first else runs, options.clock_ns) for i in range(blocks)]
     finally:
         if collects:
             gc.enable()
-    return {name: Samples(warm[name], tuple(block[name] for block in timed)) for name in runs}
+    return {
+        name: Samples(warm[name], tuple(block[name] for block in timed if name in block))
+        for name in all_runs
+    }
 
 
 def ratio_interval(base: Samples, other: Samples, seed: int = 0) -> Interval:
@@ -156,6 +172,17 @@ def _affordable(warm: Mapping[K, Sequence[float]], options: TimingOptions) -> in
     block_ms = 2 * sum(min(times) for times in warm.values())
     wanted = min(options.blocks, int(options.budget_s * 1000.0 / block_ms))
     return max(min(options.min_blocks, options.blocks), wanted)
+
+
+def _affordable_beside(warm: Sequence[Sequence[float]], options: TimingOptions) -> int:
+    """Blocks for what is timed beside: two, which an interval needs, or more where they are cheap.
+
+    All of them where no budget is set.
+    """
+    if options.budget_s is None or not warm:
+        return options.blocks
+    block_ms = 2 * sum(min(times) for times in warm)
+    return max(2, min(options.min_blocks, int(BESIDE_S * 1000.0 / block_ms)))
 
 
 def _block(runs: Mapping[K, Run], clock_ns: Clock) -> dict[K, tuple[float, float]]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from iast_export.bundle.belonging import load_own
+from iast_export.lanes.four_thirds import TOLD_SHARE
 from iast_export.pages.format import (
     Row,
     Table,
@@ -21,7 +22,7 @@ from iast_export.pages.format import (
 from iast_export.pages.statistics import statistics_words
 from iast_export.pictures.imagesets import in_words
 from iast_export.reports.base import BENCHMARK_PATH, QUANTIZE_PATH, VERIFY_PATH
-from iast_export.reports.benchmark import BenchmarkReport
+from iast_export.reports.benchmark import BenchmarkReport, BenchmarkRow
 from iast_export.reports.manifest import load_manifest
 from iast_export.reports.quantize import FallbackRow, QuantizeReport
 from iast_export.reports.verify import VerifyReport
@@ -93,6 +94,27 @@ def statistics_lines(folder: Path) -> list[str]:
     tiers = load_manifest(folder).tiers
     told = {tier.id: tier.statistics for tier in tiers if tier.statistics is not None}
     return list(statistics_words(told))
+
+
+def four_thirds_lines(folder: Path) -> list[str]:
+    """A line per lane whose 4:3 pictures take much longer or shorter than squares, by the pixel.
+
+    Raises:
+        InputError: the report is missing or altered.
+    """
+    report = BenchmarkReport.load(folder / BENCHMARK_PATH)
+    return [line for row in report.rows if (line := _four_thirds(row))]
+
+
+def _four_thirds(row: BenchmarkRow) -> str:
+    shaped = row.four_thirds
+    if shaped is None or abs(shaped.per_pixel.value - 1.0) <= TOLD_SHARE:
+        return ""
+    lane = f"{runtime_name(row.runtime)} {precision_name(row.precision)} at {row.tier}"
+    return (
+        f"a pixel of a 4:3 picture ({shaped.width_px}x{shaped.height_px}) takes "
+        f"{ratio(shaped.per_pixel)} the square's in {lane}"
+    )
 
 
 def _fallback(row: FallbackRow) -> str:

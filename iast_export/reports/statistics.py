@@ -2,12 +2,37 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
 from iast_export.reports.base import Count, Model, Positive
 from iast_export.specs import Runtime
+
+# Sides of tiles that large pictures are judged by, chosen: with the halos of the packaged network
+# three in a row are what FP32 draws at once in half a second.
+_TILE_PX, _MOST_TILE_PX, _TILES = 256, 512, 3
+
+
+class LargePlan(NamedTuple):
+    """The longest side of the large picture that a tier is judged on, and of its tiles."""
+
+    long_px: int
+    tile_px: int
+
+
+def large_plan(side_px: int, multiple_px: int, halo_px: int) -> LargePlan | None:
+    """What large picture shows how near a tier's tiles are; None where none does cheaply.
+
+    Args:
+        side_px: of the tier.
+        multiple_px, halo_px: of its tiles; a tile is wider than twice its halo, with as much again
+            inside where the tier has that.
+    """
+    tile_px = min(side_px, max(_TILE_PX, 4 * halo_px + multiple_px)) // multiple_px * multiple_px
+    if not 2 * halo_px < tile_px <= _MOST_TILE_PX:
+        return None
+    return LargePlan(min(_TILES * tile_px, 2 * _MOST_TILE_PX), tile_px)
 
 
 class KeptReduction(Model):

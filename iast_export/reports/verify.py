@@ -117,6 +117,28 @@ class VerifyRow(Figures):
         return tuple({pair.key for pair in part.pairs} for part in self.parts())
 
 
+class LargeRow(Model):
+    """How near a large picture, painted by tiles with its exact statistics, is to FP32's whole one.
+
+    `tile_px`: the most that a tile measured; `tiles`: how many. `sha256` is of the model's file,
+    `reference_sha256` of the ONNX FP32 file that drew the picture in one run.
+    """
+
+    runtime: Runtime
+    precision: Precision
+    tier: str
+    sha256: Sha256
+    reference_sha256: Sha256
+    content: str
+    style: str
+    width_px: Side
+    height_px: Side
+    tile_px: Side
+    tiles: Positive
+    psnr_db: Annotated[float, Field(ge=0, le=PSNR_CAP_DB)]
+    ssim: Similarity
+
+
 class ClipStep(Model):
     """From one frame of a clip to the next, as `metrics.flicker.Step` has it."""
 
@@ -171,8 +193,9 @@ class ClipRow(Model):
 class VerifyReport(Report):
     """reports/verify.json; `styles` are the SHA-256 of the codes that were judged in.
 
-    `video`: of clips, once `verify DIR --video` judged some. `half`: what a GPU's FP16 would
-    not hold, tier by tier; None: of a build that did not tell.
+    `large`: of pictures by tiles, for tiers whose statistics can be lifted; none of a build that
+    judged none. `video`: of clips, once `verify DIR --video` judged some. `half`: what a GPU's
+    FP16 would not hold, tier by tier; None: of a build that did not tell.
     """
 
     made_by = "verify"
@@ -180,5 +203,6 @@ class VerifyReport(Report):
     set: SetFacts
     styles: dict[str, Sha256]
     rows: tuple[VerifyRow, ...] = Field(min_length=1)
+    large: tuple[LargeRow, ...] = ()
     video: tuple[ClipRow, ...] = ()
     half: tuple[HalfRow, ...] | None = None

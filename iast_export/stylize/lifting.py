@@ -89,6 +89,11 @@ def lifted_tier(
     if fault:
         note("lifted", f"statistics of {file.tier.id} can't be taken over tiles: {fault}")
         return None
+    return opened_tier(file, reach)
+
+
+def opened_tier(file: TierFile, reach: Reach) -> Callable[[], Lifted]:
+    """What opens one more engine over a lifted model, which nothing stands against."""
     at = file.lift_at if file.shapes is not None else _same(file.lift_at(*file.tier.shape_px))
     return partial(LiftedTier, at, file.open, reach.levels, reach.multiple_px, reach.halo_px)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.forgeries.case import Case, Json, forged, many, set_row
-from tests.gate_cases import fidelity, times
+from tests.gate_cases import fidelity, shaped, times
 
 # Times.
 
@@ -98,6 +98,34 @@ def a_long_row_with_another_p90(case: Case) -> None:
     base |= {"median_ms": statistics.median(base["samples_ms"]), "p90_ms": 30.26}
     row |= times(base["samples_ms"], [3.0 + 0.01 * i for i in range(15)])
     row["p90_ms"] = min(row["samples_ms"])
+
+
+def _four_thirds(change: Callable[[Json], object]) -> Callable[[Case], None]:
+    """Another 4:3 picture, told by a lane of INT8."""
+    return lambda case: change(case.row("benchmark")["four_thirds"]) and None
+
+
+many(
+    (3,),
+    "a 4:3 picture",
+    {
+        "of another size": _four_thirds(lambda one: one.update(width_px=288, height_px=216)),
+        "of twice the pixels": _four_thirds(lambda one: one.update(width_px=420, height_px=312)),
+        "a square": _four_thirds(lambda one: one.update(width_px=256, height_px=256)),
+        "as fast as told": _four_thirds(
+            lambda one: one.update(per_pixel={"value": 1.0, "low": 1.0, "high": 1.0})
+        ),
+        "one block": _four_thirds(lambda one: one.update(samples_ms=one["samples_ms"][:2])),
+        "the square's own samples": lambda case: case.row("benchmark")["four_thirds"].update(
+            samples_ms=case.row("benchmark")["samples_ms"][:4]
+        ),
+        "FP32's samples": lambda case: case.row("benchmark").update(
+            four_thirds=case.row("benchmark", precision="fp32")["four_thirds"]
+        ),
+        "left out of INT8": lambda case: case.row("benchmark").pop("four_thirds"),
+        "left out of FP32": lambda case: case.row("benchmark", precision="fp32").pop("four_thirds"),
+    },
+)
 
 
 @forged(7)
@@ -273,3 +301,4 @@ def a_picture_worse_than_the_floor_told_truly(case: Case) -> None:
 def a_slow_lane_told_truly(case: Case) -> None:
     row, base = case.row("benchmark"), case.row("benchmark", precision="fp32")
     row.update(times(base["samples_ms"], [0.7, 0.71, 0.72, 0.73, 0.74]))
+    row["four_thirds"] = shaped(row["samples_ms"], "d2-256px")

@@ -105,6 +105,32 @@ def test_ratios_compare_on_another_processor_of_the_same_instructions() -> None:
     assert only(check_speed(report(), report(cpu="B", cores=64), FALL)).outcome == "pass"
 
 
+@pytest.mark.parametrize(
+    ("ratio", "outcome"),
+    [
+        ((1.02, 1.0, 1.04), "pass"),
+        ((1.2, 1.1, 1.3), "pass"),
+        ((1.25, 1.1, 1.4), "cannot judge"),
+        ((1.3, 1.25, 1.4), "fail"),
+    ],
+    ids=["below", "reaches it", "above it by chance", "above it"],
+)
+def test_a_pixel_of_a_4_3_picture_may_take_so_many_times_the_squares(
+    ratio: tuple[float, float, float], outcome: str
+) -> None:
+    per_pixel = dict(zip(("value", "low", "high"), ratio, strict=True))
+    shaped = {"width_px": 296, "height_px": 220, "samples_ms": SAMPLES, "per_pixel": per_pixel}
+    measured = report(row(four_thirds=shaped), row(precision="fp16"))
+    found = only(check_speed(measured, None, rules(max_four_thirds=1.2)))
+    assert (found.name, found.outcome) == ("4:3 against the square: litert int8 d1-256px", outcome)
+    assert check_speed(measured, None, rules(max_ratio_fall=0.1)) == []
+
+
+def test_a_4_3_picture_that_was_not_timed_is_not_judged() -> None:
+    found = only(check_speed(report(), None, rules(max_four_thirds=1.2)))
+    assert (found.outcome, found.exit_code) == ("cannot judge", 7)
+
+
 @pytest.mark.parametrize(("median_ms", "outcome"), [(5.5, "pass"), (5.6, "fail")])
 def test_a_median_may_rise_a_share_on_the_very_same_machine(median_ms: float, outcome: str) -> None:
     found = only(check_speed(report(row(median_ms=median_ms)), report(), RISE))

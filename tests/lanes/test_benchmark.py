@@ -84,6 +84,24 @@ def test_litert_signatures_are_timed_and_their_memory_measured_in_a_process_of_t
     assert set(seen) == {"memory", "benchmark"}
 
 
+def test_a_4_3_picture_is_timed_beside_the_square_where_a_file_takes_one(fp32: Lane) -> None:
+    _, path, _ = converted()
+    squares_alone = Lane("litert", "fp32", TIERS[0], path)
+    dynamic = Lane("onnxruntime", "dynamic_int8", TIER, fp32.path)
+    lanes = [fp32, dynamic, squares_alone, squares_alone.reshaped(4)]
+    options = BenchmarkOptions(warmup=1, blocks=5, memory=False, multiple_px=4)
+    rows = [
+        benchmark([lane], data.chelsea(), tiny_codes("iast"), options).rows[0] for lane in lanes
+    ]
+    shaped = [row.four_thirds for row in rows]
+    assert [one is not None for one in shaped] == [True, False, False, True]
+    for row, one in zip(rows, shaped, strict=True):
+        if one is not None:
+            assert 2 * one.height_px > one.width_px > one.height_px
+            assert 4 <= len(one.samples_ms) <= len(row.samples_ms)
+            assert one.per_pixel.low <= one.per_pixel.value <= one.per_pixel.high
+
+
 def test_a_model_that_can_not_run_names_its_lane(tmp_path: Path) -> None:
     (tmp_path / "bad.onnx").write_bytes(b"no model")
     lane = Lane("onnxruntime", "int8", TIER, tmp_path / "bad.onnx")

@@ -57,6 +57,23 @@ def test_more_than_two_things_go_through_in_a_palindrome() -> None:
     assert "".join(clock.calls) == "ABCDDCBA" * 2
 
 
+def test_what_is_timed_beside_runs_in_the_first_blocks_alone() -> None:
+    clock = FakeClock()
+    runs, beside = {"A": clock.run("A", 1.0)}, {"B": clock.run("B", 200.0)}
+    options = TimingOptions(warmup=2, blocks=6, budget_s=1e9, clock_ns=clock)
+    samples = time_in_turn(runs, options, beside)
+    assert "".join(clock.calls) == "AAB" + "ABBA" * 2 + "AA" * 4
+    assert (len(samples["A"].blocks_ms), len(samples["B"].blocks_ms)) == (6, 2)
+    assert len(samples["B"].warmup_ms) == 1
+
+
+def test_what_is_cheap_beside_runs_in_as_many_blocks_as_are_always_measured() -> None:
+    clock = FakeClock()
+    runs, beside = {"A": clock.run("A", 1.0)}, {"B": clock.run("B", 1.0)}
+    options = TimingOptions(warmup=1, blocks=9, min_blocks=4, clock_ns=clock)
+    assert len(time_in_turn(runs, options, beside)["B"].blocks_ms) == 4
+
+
 def test_a_machine_that_slows_down_steadily_does_not_bend_the_ratio() -> None:
     clock = FakeClock()
     runs = {"fp32": clock.run("A", 30.0, 0.02), "int8": clock.run("B", 10.0, 0.02)}

@@ -21,6 +21,7 @@ def section(parts: ReportParts) -> Section:
         verify=parts.verify,
         table=_table(parts),
         drops=_drops(parts),
+        large=_large(parts),
         half_lines=half_words(half) if half is not None else [],
         half=Table(
             "What a GPU's FP16 would not hold", texts(*names), [Group(rows)] if rows else []
@@ -51,6 +52,30 @@ def _distance(row: VerifyRow) -> list[Cell]:
         str(own.images) if own else "–",
         fmt.decibels(own.psnr_db.mean) if own else "–",
     ]
+
+
+def _large(parts: ReportParts) -> Table:
+    rows = parts.verify.large
+    columns = [Column("lane"), *numbers("picture", "tiles", "of at most", "PSNR", "SSIM")]
+    groups = [
+        Group(
+            [
+                [
+                    fmt.lane_name(row.runtime, row.precision),
+                    f"{row.width_px}x{row.height_px} px",
+                    str(row.tiles),
+                    f"{row.tile_px} px",
+                    fmt.decibels(row.psnr_db),
+                    fmt.score(row.ssim),
+                ]
+                for row in rows
+                if row.tier == tier
+            ],
+            tier,
+        )
+        for tier in dict.fromkeys(row.tier for row in rows)
+    ]
+    return Table("Large pictures by tiles, beside FP32 of the whole picture", columns, groups)
 
 
 def _drops(parts: ReportParts) -> Table:

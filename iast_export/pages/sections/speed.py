@@ -19,7 +19,8 @@ def _table(parts: ReportParts) -> Table:
     rows = parts.benchmark.rows
     columns = [
         Column("lane"),
-        *numbers("threads", "median", "P90", "samples", "ratio to FP32 (95 %)", "peak memory"),
+        *numbers("threads", "median", "P90", "samples", "ratio to FP32 (95 %)"),
+        *numbers("4:3, a pixel / the square's", "peak memory"),
     ]
     groups = [
         Group(
@@ -31,6 +32,7 @@ def _table(parts: ReportParts) -> Table:
                     fmt.milliseconds(row.p90_ms),
                     str(len(row.samples_ms)),
                     fmt.ratio(row.ratio_to_fp32),
+                    fmt.ratio(row.four_thirds.per_pixel if row.four_thirds else None),
                     fmt.size(row.peak_rss_bytes),
                 ]
                 for row in rows
