@@ -119,5 +119,10 @@ def test_a_photograph_of_12_megapixels_is_painted_again_and_again_in_the_heap_of
     probe = "org.iastexport.core.HeapProbe"
     done = tools.java(classpath, f"-Xmx{HEAP_MB}m", data, probe, str(tmp_path))
     assert done.returncode == 0, done.stderr[-2000:]
-    peak = re.fullmatch(r"peak (\d+) MB of (\d+)\n", done.stdout)
-    assert peak and 140 < int(peak[1]) <= HEAP_MB
+    print(done.stdout, end="")
+    told = re.findall(r"(\w+): peak (\d+) MB, alive (\d+) MB of \d+\n", done.stdout)
+    assert [way for way, *_ in told] == ["tiles", "preview", "guided"], done.stdout
+    for _, peak, alive in told:
+        # The photograph and the painting, and from the second way on the painting before.
+        assert 90 < int(alive) <= int(peak) <= HEAP_MB, done.stdout
+    assert int(told[-1][2]) > 140, done.stdout
