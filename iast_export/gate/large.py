@@ -40,7 +40,7 @@ def check_large(manifest: Manifest, verified: VerifyReport, rules: Rules) -> lis
 
 def _faults(manifest: Manifest, verified: VerifyReport) -> Iterator[str]:
     told = Counter((row.runtime, row.precision, row.tier) for row in verified.large)
-    plans = {tier.id: plan for tier in manifest.tiers if (plan := _plan(tier)) is not None}
+    plans = {tier.id: plan for tier in manifest.tiers if (plan := plan_of(tier)) is not None}
     wanted = {
         (runtime, precision, tier.id)
         for tier in manifest.tiers
@@ -61,7 +61,8 @@ def _faults(manifest: Manifest, verified: VerifyReport) -> Iterator[str]:
             yield from _size_faults(row, plans[row.tier], manifest.network.size_multiple_px)
 
 
-def _plan(tier: TierEntry) -> LargePlan | None:
+def plan_of(tier: TierEntry) -> LargePlan | None:
+    """What large picture a tier is judged on; None: none, or the manifest is an older one."""
     found = tier.statistics
     if found is None or found.halo_px is None or found.tile_multiple_px is None:
         return None

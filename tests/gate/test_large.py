@@ -11,7 +11,7 @@ import pytest
 from iast_export.bundle.belonging import strangers
 from iast_export.errors import RecipeError
 from iast_export.files.artifacts import read_json
-from iast_export.gate.large import check_large
+from iast_export.gate.large import check_large, plan_of
 from iast_export.gate.rules import Rules, parse_rules
 from iast_export.reports.base import VERIFY_PATH
 from iast_export.reports.manifest import Manifest, load_manifest
@@ -38,9 +38,11 @@ def judged(
 
 def test_a_build_judges_each_lane_of_a_golden_picture_by_tiles(small_bundle: Path) -> None:
     manifest, report = told(small_bundle, len)
-    assert [(row.runtime, row.precision) for row in report.large] == [
-        key for _ in manifest.tiers for key in GOLDEN_LANES
+    tiers = [tier.id for tier in manifest.tiers if plan_of(tier) is not None]
+    assert [(row.runtime, row.precision, row.tier) for row in report.large] == [
+        (*key, tier) for tier in tiers for key in GOLDEN_LANES
     ]
+    assert 0 < len(tiers) < len(manifest.tiers), "a tier whose tiles are all halo is left out"
     for row in report.large:
         assert row.tiles > 2 and row.psnr_db > (60.0 if row.precision == "fp32" else 25.0), row
     assert strangers(manifest, report) == []

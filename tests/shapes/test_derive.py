@@ -15,6 +15,7 @@ from iast_export.build.convert import convert_fp32
 from iast_export.build.shapes import proof_shapes, prove_shapes
 from iast_export.build.tracing import pseudo_photograph
 from iast_export.errors import InputError
+from iast_export.gate.shape_sides import Graph, side_faults
 from iast_export.runtimes.compiled import open_compiled
 from iast_export.runtimes.litert import open_litert
 from iast_export.runtimes.pytorch import TorchSession
@@ -87,10 +88,12 @@ def test_a_network_with_much_in_it_is_itself_at_every_shape(folder: Path) -> Non
     data, table = path.read_bytes(), derive(path.read_bytes(), 4)
     assert not table.fixed
     reference = TorchSession(network.module, [])
+    own = Graph(table.reshape(data, TIER.signature, *TIER.shape_px))
     for height, width in OTHER_SHAPES:
         fed = {CONTENT: pseudo_photograph(height, width)}
         wanted = reference.run(fed)[STYLIZED]
         shaped = table.reshape(data, TIER.signature, height, width)
+        assert not list(side_faults(own, Graph(shaped), height, width))
         for session in (open_litert(shaped), open_compiled(shaped)):
             assert np.abs(session.run(fed)[STYLIZED] - wanted).max() < 1e-4, (height, width)
 
