@@ -131,8 +131,13 @@ def _whitened(self: Transfer, x: Tensor, mean: Tensor, std: Tensor) -> Tensor:
 
 
 def _graded(self: Transfer, x: Tensor, mean: Tensor, std: Tensor) -> Tensor:
-    rows = torch.linspace(-1, 1, x.shape[2]).view(1, 1, -1, 1)
+    rows = torch.logspace(-1, 0, x.shape[2]).view(1, 1, -1, 1)
     return torch.sigmoid(self.core(x, mean, std) + rows)
+
+
+def _windowed(self: Transfer, x: Tensor, mean: Tensor, std: Tensor) -> Tensor:
+    small = F.avg_pool2d(x, int(x.shape[2] / 4))
+    return torch.sigmoid(self.core(x, mean, std) + small.mean((2, 3), keepdim=True))
 
 
 def _by_root(self: Transfer, x: Tensor, mean: Tensor, std: Tensor) -> Tensor:
@@ -245,7 +250,12 @@ MISTAKES: Mapping[str, tuple[Callable[[], Any], str, str]] = {
     "remembers": (lambda: with_forward(_remembers), "another picture", "nothing to `self`"),
     "trains": (lambda: with_forward(_running), r"own tensor norm\.running_mean", "eval mode"),
     "whitens": (lambda: with_forward(_whitened), "computes linalg_svd", "replace it"),
-    "counts": (lambda: with_forward(_graded), r"by linspace \(network_mistakes\.py", "cumsum(2)"),
+    "counts": (lambda: with_forward(_graded), r"by logspace \(network_mistakes\.py", "cumsum(2)"),
+    "windows": (
+        lambda: with_forward(_windowed),
+        r"avg_pool2d \(network_mistakes\.py:\d+, in _windowed",
+        "a kernel or a step is one for all sizes",
+    ),
     "roots": (
         lambda: with_forward(_by_root),
         r"Python's own numbers: div \(network_mistakes\.py:\d+, in _by_root",

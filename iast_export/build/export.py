@@ -51,6 +51,7 @@ from iast_export.forms.traced_forms import in_forms
 from iast_export.network.adapters import StyleNetwork
 from iast_export.network.behavior import size_numbers
 from iast_export.network.sizes import smallest_side_px
+from iast_export.network.symbolic import sides_of
 from iast_export.network.user_code import last_words, place_of
 from iast_export.network.watching import watched
 from iast_export.pictures.images import center_square, to_tensor
@@ -120,8 +121,10 @@ def export_tier(
     shapes = (axes, *({} for _ in codes))
     traced = fold_batch_norms(network.cut(tier.depth).eval().requires_grad_(False), *example)
     fold_transposed(traced)
+    sides_kept = sides_of(module, example, multiple)
     counts = in_forms(traced)
-    model = _traced(traced, example, (CONTENT, *codes), (STYLIZED,), shapes, rewrites)
+    with sides_kept:
+        model = _traced(traced, example, (CONTENT, *codes), (STYLIZED,), shapes, rewrites)
     note_more(model, counts)
     _annotate_sides(model)
     add_property(model, SIZE_MULTIPLE_KEY, str(multiple))
@@ -142,7 +145,7 @@ def export_tier(
 
     def hint(feed: Mapping[str, Any]) -> str:
         called = _as_forward_takes(traced, shapes)
-        with _quiet(), torch.no_grad():
+        with _quiet(), torch.no_grad(), sides_of(module, example, multiple):
             return first_differing(traced, example, called, lambda part: differs(part, feed))
 
     return _finish(model, path, reference, pictures, f"tier {tier.id}", hint)
@@ -241,6 +244,7 @@ def _traced(
         "opset_version": OPSET,
         "external_data": False,
         "verbose": False,
+        "custom_translation_table": {round: _rounded},
     }
     if any(shapes):
         arguments["dynamic_shapes"] = _as_forward_takes(module, shapes)
@@ -260,6 +264,13 @@ def _traced(
     name_edges(model.graph, {_EDGE + name: name for name in (*inputs, *outputs)})
     _check_edges(model, inputs, outputs)
     return model
+
+
+def _rounded(side: Any, ndigits: None = None) -> Any:
+    """Python's `round` of a fraction of a side: half to even, as ONNX's."""
+    from onnxscript import opset18
+
+    return opset18.Cast(opset18.Round(side), to=onnx.TensorProto.INT64)
 
 
 def _reckoned(module: nn.Module, example: Sequence[Tensor], shapes: tuple[Any, ...]) -> str:

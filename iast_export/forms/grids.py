@@ -11,7 +11,7 @@ from torch import Tensor
 
 def linspace(start: Any, end: Any, steps: Any, **kwargs: Any) -> Tensor | None:
     """What `torch.linspace` gives along a side; None: its length is no side's."""
-    if isinstance(steps, int) or not all(_is_number(one) for one in (start, end)):
+    if isinstance(steps, int) or not all(is_number(one) for one in (start, end)):
         return None
     places = torch.arange(steps, **{"dtype": torch.float32, **kwargs})
     result: Tensor = start + places * ((end - start) / places[-1:])
@@ -51,5 +51,6 @@ def _across(side: Any, theta: Tensor, align_corners: bool | None) -> Tensor:
     return places
 
 
-def _is_number(one: Any) -> bool:
+def is_number(one: Any) -> bool:
+    """Whether something is a number, or one of a side."""
     return isinstance(one, (float, int, torch.SymFloat, torch.SymInt))

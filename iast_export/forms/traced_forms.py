@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from iast_export.forms.grids import affine_grid, in_floats, linspace
+from iast_export.forms.grids import affine_grid, in_floats, is_number, linspace
 from iast_export.forms.layouts import (
     Layout,
     View,
@@ -131,6 +131,10 @@ class TracedForms(TorchFunctionMode):
             return affine_grid(*args, **kwargs)
         if func is F.grid_sample:
             return self._look_up(*args, **kwargs)
+        if func is F.avg_pool2d and _pools_all(*args, **kwargs):
+            mean = args[0], (2, 3), True
+            made = self.formed(Tensor.mean, mean, {})
+            return Tensor.mean(*mean) if made is None else made
         name = str(getattr(func, "__name__", "")) if args else ""
         if not name or not isinstance(args[0], Tensor):
             return self._pair(func, args, kwargs) if name else None
@@ -259,6 +263,19 @@ class TracedForms(TorchFunctionMode):
             return None
         self.counts["positions"] += 1
         return self._in_layout(F.conv2d(picture, weight[:, :, None, None]), layout)
+
+
+def _pools_all(x: Tensor, kernel_size: Any, *steps: Any, padding: Any = 0, **kwargs: Any) -> bool:
+    """Whether an average is taken of a whole picture, of whatever size."""
+    sides = (kernel_size,) * 2 if is_number(kernel_size) else tuple(kernel_size)
+    padded = (*steps[1:2], padding)
+    return (
+        x.dim() == 4
+        and all(are_equal(a, b) for a, b in zip(sides, x.shape[2:], strict=False))
+        and len(sides) == 2
+        and not any(one if is_number(one) else any(one) for one in padded)
+        and kwargs.get("divisor_override") is None
+    )
 
 
 def _changes_in_place(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:

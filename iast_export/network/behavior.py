@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from iast_export.errors import IastExportError, InputError
 from iast_export.network.adapters import StyleNetwork
 from iast_export.network.state import differing, snapshot
-from iast_export.network.symbolic import fixed_fraction
+from iast_export.network.symbolic import fixed_number
 from iast_export.network.user_code import calling
 from iast_export.network.watching import Seen, parting, trail_of
 
@@ -223,10 +223,8 @@ def check_makers(what: str, seen: Seen, larger: Seen) -> None:
             )
 
 
-def check_fractions(
-    what: str, module: nn.Module, inputs: Sequence[Tensor], multiple_px: int
-) -> None:
-    """Holds fractions of the picture's size to be reckoned so that an export can follow.
+def check_numbers(what: str, module: nn.Module, inputs: Sequence[Tensor], multiple_px: int) -> None:
+    """Holds numbers of the picture's size to be reckoned so that an export can follow.
 
     Args:
         what: runs, for messages.
@@ -237,13 +235,20 @@ def check_fractions(
     Raises:
         InputError: one is a plain number, which exported files keep as it was for one size.
     """
-    if place := fixed_fraction(module, inputs, multiple_px):
+    if place := fixed_number(module, inputs, multiple_px):
         raise InputError(
             f"{what} reckons with the picture's size in Python's own numbers: {place} takes one, "
             "which exported files keep as it was for one size",
-            "write `(h * w) ** 0.5` for `math.sqrt(h * w)`, and `+`, `-`, `*`, `/` and `**` of "
-            "`x.shape`'s sides for other functions of `math` and `float`",
+            "write `(h * w) ** 0.5` for `math.sqrt(h * w)`, `h // 2` for a whole number, and `+`, "
+            "`-`, `*`, `/` and `**` of `x.shape`'s sides for other functions of `math`; a kernel "
+            "or a step is one for all sizes (`x.mean((2, 3), keepdim=True)` for a whole picture)",
         )
+
+
+def takes_sides(seen: Seen, larger: Seen) -> bool:
+    """Whether a number of an operator follows the picture's size."""
+    pairs = zip(seen.operators, larger.operators, strict=False)
+    return any(a == b and _numbers(one) != _numbers(two) for (a, one, _), (b, two, _) in pairs)
 
 
 def size_numbers(seen: Seen, larger: Seen) -> str:
@@ -254,6 +259,10 @@ def size_numbers(seen: Seen, larger: Seen) -> str:
         if name == other_name and _fractions(one) != _fractions(other):
             return f"{name} takes a fraction reckoned from the picture's size at {line}"
     return ""
+
+
+def _numbers(arguments: str) -> list[str]:
+    return re.findall(r"(?:^|,)(-?\d+[^,]*)(?=,|$)", arguments)
 
 
 def _fractions(arguments: str) -> list[str]:

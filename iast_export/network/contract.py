@@ -147,8 +147,8 @@ class _Trial:
             _, seen = watched(self.module, self._inputs(larger))
         behavior.check_makers(self.what, self.seen, seen)
         multiple, codes = self.network.size_multiple_px, self.codes[0]
-        if behavior.size_numbers(self.seen, seen):
-            behavior.check_fractions(self.what, self.module, self._inputs(), multiple)
+        if behavior.takes_sides(self.seen, seen):
+            behavior.check_numbers(self.what, self.module, self._inputs(), multiple)
         smallest = smallest_side_px(
             self.module, codes, multiple, max(self.size[0], self.largest_px)
         )

@@ -24,7 +24,8 @@ from iast_export.network.user_code import is_own, line_now
 _READERS = ("numpy", "tolist", "__array__", "__dlpack__", "data_ptr", "storage", "untyped_storage")
 _SCALAR = torch.ops.aten._local_scalar_dense.default
 # Tensors made of numbers alone; a number that follows the picture's side is fixed by an export.
-_MAKERS = ("linspace", "logspace", "eye", "range", "hann_window", "tril_indices", "triu_indices")
+# `torch.linspace` of numbers alone is exported along the picture (`forms.grids`).
+_MAKERS = ("logspace", "eye", "range", "hann_window", "tril_indices", "triu_indices")
 
 Trail: TypeAlias = Sequence[tuple[str, int, int]]
 
@@ -110,7 +111,7 @@ class _Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]
             seen.reads.append(line)
         if func._schema.is_mutable and tensors and self._is_input(tensors[0]):
             seen.writes.append(_at(name, line))
-        if name in _MAKERS:
+        if name in _MAKERS or (name == "linspace" and tensors):
             seen.makers.append((name, numbers, line))
 
     def _number(self, one: Tensor) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from iast_export.build import tracing
@@ -206,6 +207,22 @@ def test_a_network_that_depends_on_its_size_is_a_tool_error(
     with pytest.raises(ToolError, match=reason):
         export_tier(_Wrapped(module), Tier(1, 32), tmp_path / "x.onnx")
     assert not list(tmp_path.iterdir())
+
+
+class _Reckoning(nn.Module):
+    def forward(self, content: Tensor, gain: Tensor) -> Tensor:
+        h, w = content.shape[2:]
+        small = F.interpolate(content, size=(int(h / 2), round(w * 0.5)), mode="bilinear")
+        rows = torch.linspace(0, 1, h).view(1, 1, h, 1)
+        gate = F.avg_pool2d(content, (h, w))
+        result: Tensor = F.interpolate(small, size=(round(h), w)) * rows + gate * gain
+        return result
+
+
+def test_numbers_reckoned_from_the_sides_follow_them(tmp_path: Path) -> None:
+    assert export_tier(_Wrapped(_Reckoning()), Tier(1, 32), tmp_path / "x.onnx") < 1e-5
+    types = [node.op_type for node in onnx.load(str(tmp_path / "x.onnx")).graph.node]
+    assert "AveragePool" not in types and "Round" in types
 
 
 def test_a_network_that_loses_the_size_is_a_tool_error(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -125,3 +126,35 @@ def test_a_module_in_forms_keeps_its_parameters_and_counts_its_last_pass() -> No
 def test_forms_have_names_of_their_own_and_say_what_they_gain() -> None:
     assert len({form.name for form in TRACED}) == len(TRACED)
     assert all(form.reason.endswith(".") for form in TRACED)
+
+
+@pytest.mark.parametrize("side", [lambda x: x.shape[2:], lambda x: (x.shape[2], x.shape[3])])
+def test_an_average_over_the_whole_picture_is_a_mean_of_any_size(
+    side: Callable[[Tensor], Any],
+) -> None:
+    class Pooled(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            with TracedForms():
+                return F.avg_pool2d(x, side(x))
+
+    rows, columns = torch.export.Dim("h", min=2), torch.export.Dim("w", min=2)
+    program = torch.export.export(
+        Pooled(), (torch.rand(1, 3, 4, 6),), dynamic_shapes=({2: rows, 3: columns},)
+    )
+    larger = torch.rand(1, 3, 9, 7)
+    torch.testing.assert_close(program.module()(larger), F.avg_pool2d(larger, (9, 7)))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"kernel_size": 2},
+        {"kernel_size": 4, "padding": 1},
+        {"kernel_size": 4, "divisor_override": 3},
+    ],
+)
+def test_other_averages_stay_pools(settings: dict[str, Any]) -> None:
+    x = torch.rand(1, 3, 4, 4)
+    with TracedForms():
+        found = F.avg_pool2d(x, **settings)
+    assert torch.equal(found, F.avg_pool2d(x, **settings))

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from iast_export.errors import InputError
 from iast_export.network.adapters import StyleNetwork, load_network
@@ -47,6 +48,25 @@ def test_facts_that_no_bundle_follows_from_are_named(name: str) -> None:
 
 def test_a_network_that_keeps_the_contract_passes() -> None:
     _check(good)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        lambda x: torch.linspace(-1, 1, x.shape[2]).view(1, 1, -1, 1),
+        lambda x: F.interpolate(x, size=(int(x.shape[2] / 2), round(x.shape[3] / 2))).mean(
+            (2, 3), True
+        ),
+        lambda x: F.avg_pool2d(x, x.shape[2:]),
+    ],
+)
+def test_what_an_export_follows_along_the_picture_is_taken(
+    rows: Callable[[torch.Tensor], torch.Tensor],
+) -> None:
+    def forward(self: Any, x: torch.Tensor, *codes: torch.Tensor) -> torch.Tensor:
+        return torch.sigmoid(self.core(x, *codes) + rows(x))
+
+    _check(lambda: with_forward(forward))
 
 
 def test_the_packaged_architecture_keeps_the_contract() -> None:
