@@ -202,12 +202,24 @@ class LeakyTransfer(nn.Module):
         widths = (3, 8, 8, 8, 3)
         pairs = zip(widths[:-1], widths[1:], strict=True)
         self.layers = nn.ModuleList(nn.Conv2d(a, b, 3, padding=1) for a, b in pairs)
+        self.rectifier = self.rectifiers()
+
+    def rectifiers(self) -> nn.Module:
+        """What leaks."""
+        return nn.LeakyReLU(0.3)
 
     def forward(self, content: Tensor) -> Tensor:
         x = content + 0.1 * torch.linspace(-1, 1, content.shape[2]).view(1, 1, -1, 1)
         for layer in self.layers[:-1]:
-            x = torch.nn.functional.leaky_relu(layer(x), 0.3)
+            x = self.rectifier(layer(x))
         return torch.sigmoid(self.layers[-1](x))
+
+
+class SlopedTransfer(LeakyTransfer):
+    """`LeakyTransfer` with a slope that was trained."""
+
+    def rectifiers(self) -> nn.Module:
+        return nn.PReLU(init=0.3)
 
 
 class _DepthwiseTransfer(nn.Module):

@@ -28,6 +28,7 @@ from iast_export.bundle.about import describe_tflite
 from iast_export.files.artifacts import Progress, atomic_path, no_progress, sha256_file
 from iast_export.formats import tflite_file, tflite_write
 from iast_export.forms.batch_norms import fold_batch_norms
+from iast_export.forms.slopes import share_slopes
 from iast_export.forms.subpixels import fold_transposed
 from iast_export.quantize.litert.delegation import delegation
 from iast_export.reports.base import CONVERT_PATH
@@ -79,6 +80,7 @@ def convert_fp32(
             network.cut(tier.depth).eval().requires_grad_(False), *inputs.values()
         )
         fold_transposed(folded)
+        share_slopes(folded)
         entries.append(Entry(tier.signature, module, folded, inputs, (STYLIZED,)))
     return _convert(entries, path, progress)
 

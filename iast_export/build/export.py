@@ -46,6 +46,7 @@ from iast_export.formats.onnx_graph import (
 )
 from iast_export.forms import REWRITES, Rewrite, note, note_more, rewrite
 from iast_export.forms.batch_norms import fold_batch_norms
+from iast_export.forms.slopes import share_slopes
 from iast_export.forms.subpixels import fold_transposed
 from iast_export.forms.traced_forms import in_forms
 from iast_export.network.adapters import StyleNetwork
@@ -121,6 +122,7 @@ def export_tier(
     shapes = (axes, *({} for _ in codes))
     traced = fold_batch_norms(network.cut(tier.depth).eval().requires_grad_(False), *example)
     fold_transposed(traced)
+    share_slopes(traced)
     sides_kept = sides_of(module, example, multiple)
     counts = in_forms(traced)
     with sides_kept:

@@ -20,15 +20,15 @@ from iast_export.quantize.quantizer import QUANTIZERS
 from iast_export.runtimes.litert import open_litert
 from iast_export.runtimes.onnx import open_onnx
 from iast_export.specs import CONTENT, STYLIZED, Runtime, Tier
-from tests.tiny_networks import LeakyTransfer, OneTier
+from tests.tiny_networks import LeakyTransfer, OneTier, SlopedTransfer
 
 TIER = Tier(1, 32)
 
 
-def network() -> OneTier:
+def network(transfer: type[LeakyTransfer]) -> OneTier:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        return OneTier(LeakyTransfer())
+        return OneTier(transfer())
 
 
 def in_integers(runtime: Runtime, path: Path) -> int:
@@ -41,18 +41,19 @@ def in_integers(runtime: Runtime, path: Path) -> int:
     return Counter(names)["LEAKY_RELU"]
 
 
+@pytest.mark.parametrize("transfer", [LeakyTransfer, SlopedTransfer])
 @pytest.mark.parametrize(
     ("runtime", "expected"), [("onnxruntime", 3), ("litert", 3)], ids=["onnx", "litert"]
 )
 def test_rectifiers_that_leak_are_integers_between_convolutions(
-    runtime: Runtime, expected: int, tmp_path: Path
+    runtime: Runtime, expected: int, transfer: type[LeakyTransfer], tmp_path: Path
 ) -> None:
     suffix = ".onnx" if runtime == "onnxruntime" else ".tflite"
     fp32, int8 = tmp_path / f"fp32{suffix}", tmp_path / f"int8{suffix}"
     if runtime == "onnxruntime":
-        export_tier(network(), TIER, fp32)
+        export_tier(network(transfer), TIER, fp32)
     else:
-        convert_fp32(network(), [TIER], fp32)
+        convert_fp32(network(transfer), [TIER], fp32)
     feeds = {CONTENT: pseudo_photograph(32, 32)}
     quantizer = QUANTIZERS[runtime]
     ranges = collect(quantizer.observe(fp32, TIER, 1), [feeds])
