@@ -222,6 +222,23 @@ class SlopedTransfer(LeakyTransfer):
         return nn.PReLU(init=0.3)
 
 
+class PoolingTransfer(nn.Module):
+    """forward(content): halved twice by averages, of windows that meet and that overlap."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        pairs = ((3, 8), (8, 8), (8, 8), (8, 3))
+        self.layers = nn.ModuleList(nn.Conv2d(a, b, 3, padding=1) for a, b in pairs)
+        self.pools = nn.ModuleList([nn.AvgPool2d(2), nn.AvgPool2d(3, 2, 1)])
+
+    def forward(self, content: Tensor) -> Tensor:
+        x = content
+        for layer, pool in zip(self.layers[:2], self.pools, strict=True):
+            x = pool(torch.relu(layer(x)))
+        x = nn.functional.interpolate(torch.relu(self.layers[2](x)), scale_factor=4)
+        return torch.sigmoid(self.layers[3](x))
+
+
 class _DepthwiseTransfer(nn.Module):
     """forward(content, mean, std): depthwise layers and a normalization; INT8 has nothing to
     gain."""

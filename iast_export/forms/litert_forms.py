@@ -6,6 +6,7 @@ kernels.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -45,11 +46,20 @@ FORMS: tuple[Form, ...] = (
         "kernel busy.",
     ),
     Form(
+        "average-pools",
+        "As a depthwise convolution an average of few pixels is an integer one between integers, "
+        "where the pool would have to keep its input's scale.",
+    ),
+    Form(
         "filled-pictures",
         "Computed from a picture, one value at all places follows its shape; as a constant it "
         "fixes the shape, and GPUs take no operator without a computed input.",
     ),
 )
+
+
+# Chosen: the windows of networks that halve a picture; larger ones are filters' means, in float.
+_MOST_AVERAGED = 16
 
 
 class LiteRtForms(TracedForms):
@@ -79,6 +89,10 @@ class LiteRtForms(TracedForms):
         if filled is not None:
             self.counts["filled-pictures"] += 1
             return filled
+        averages = _average(*args, **kwargs) if func is F.avg_pool2d else None
+        if averages is not None:
+            self.counts["average-pools"] += 1
+            return averages
         blocks = in_blocks(*args, **kwargs) if func is F.conv2d else None
         if blocks is not None:
             self.counts["large-kernels"] += 1
@@ -121,6 +135,25 @@ def _mean_by_rows(x: Tensor, keepdim: bool) -> Tensor:
     """The spatial mean, first along rows: short sums keep float32's digits in a naive summation."""
     rows = x.mean(3, keepdim=True).mean(2, keepdim=True)
     return rows if keepdim else rows.flatten(1)
+
+
+def _average(
+    x: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> Tensor | None:
+    """An average of few pixels as a depthwise convolution; None: it is another, or of many."""
+    sides = (kernel_size,) * 2 if isinstance(kernel_size, int) else tuple(kernel_size)
+    few = len(sides) == 2 and math.prod(sides) <= _MOST_AVERAGED
+    plain = count_include_pad and not ceil_mode and divisor_override is None
+    if not few or not plain or x.dim() != 4 or not x.is_floating_point():
+        return None
+    weight = x.new_full((x.shape[1], 1, *sides), 1 / math.prod(sides))
+    return F.conv2d(x, weight, None, stride or sides, padding, groups=x.shape[1])
 
 
 _FILLS = (torch.zeros_like, torch.ones_like, torch.full_like)

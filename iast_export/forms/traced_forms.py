@@ -265,17 +265,20 @@ class TracedForms(TorchFunctionMode):
         return self._in_layout(F.conv2d(picture, weight[:, :, None, None]), layout)
 
 
-def _pools_all(x: Tensor, kernel_size: Any, *steps: Any, padding: Any = 0, **kwargs: Any) -> bool:
+def _pools_all(
+    x: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> bool:
     """Whether an average is taken of a whole picture, of whatever size."""
     sides = (kernel_size,) * 2 if is_number(kernel_size) else tuple(kernel_size)
-    padded = (*steps[1:2], padding)
-    return (
-        x.dim() == 4
-        and all(are_equal(a, b) for a, b in zip(sides, x.shape[2:], strict=False))
-        and len(sides) == 2
-        and not any(one if is_number(one) else any(one) for one in padded)
-        and kwargs.get("divisor_override") is None
-    )
+    plain = padding in (0, (0, 0), [0, 0]) and divisor_override is None
+    fits = x.dim() == 4 and len(sides) == 2 and plain
+    return fits and all(are_equal(a, b) for a, b in zip(sides, x.shape[2:], strict=True))
 
 
 def _changes_in_place(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:

@@ -104,6 +104,7 @@ RECOGNIZERS: Mapping[Runtime, Mapping[str, Callable[[Group, Network], bool]]] = 
         "pixel-shuffle": _shuffles_at_once,
         "mean-by-rows": _means_by_rows,
         "large-kernels": _computes_blocks,
+        "average-pools": _no_trace,
         "filled-pictures": _no_trace,
     },
 }

@@ -45,6 +45,12 @@ CASES: dict[str, tuple[str, Callable[[], Tensor]]] = {
     "ones": ("filled-pictures", lambda: torch.ones_like(picture(2))),
     "zeros": ("filled-pictures", lambda: torch.zeros_like(picture(2))),
     "one value": ("filled-pictures", lambda: torch.full_like(picture(2), -0.5)),
+    "average": ("average-pools", lambda: torch.nn.AvgPool2d(2)(picture(3))),
+    "averages that overlap": ("average-pools", lambda: F.avg_pool2d(picture(3), 3, 2, 1)),
+    "averages along a side": (
+        "average-pools",
+        lambda: F.avg_pool2d(picture(3), (1, 4), stride=(1, 2), padding=(0, 1)),
+    ),
     "large kernel to few": ("large-kernels", lambda: F.conv2d(picture(8, 24, 24), kernel(3, 8, 9))),
 }
 
@@ -70,6 +76,11 @@ def test_a_form_is_counted_and_equals_what_it_stands_for(case: str) -> None:
         lambda: picture(2).mean((1, 2)),
         lambda: picture(2).mean(),
         lambda: F.conv2d(picture(3), kernel(8, 3, 3)),
+        lambda: F.avg_pool2d(picture(3), 5),
+        lambda: F.avg_pool2d(picture(3), 3, ceil_mode=True),
+        lambda: F.avg_pool2d(picture(3), 3, 1, 1, False, False),
+        lambda: F.avg_pool2d(picture(3), 2, divisor_override=3),
+        lambda: F.avg_pool2d(picture(3)[0], 2),
         lambda: F.conv2d(picture(8, 24, 24), kernel(3, 8, 9), stride=2),
     ],
 )

@@ -151,10 +151,12 @@ def test_an_average_over_the_whole_picture_is_a_mean_of_any_size(
         {"kernel_size": 2},
         {"kernel_size": 4, "padding": 1},
         {"kernel_size": 4, "divisor_override": 3},
+        {"kernel_size": (1, 4)},
     ],
 )
 def test_other_averages_stay_pools(settings: dict[str, Any]) -> None:
     x = torch.rand(1, 3, 4, 4)
     with TracedForms():
         found = F.avg_pool2d(x, **settings)
-    assert torch.equal(found, F.avg_pool2d(x, **settings))
+        by_module = nn.AvgPool2d(**settings)(x)
+    assert torch.equal(found, F.avg_pool2d(x, **settings)) and torch.equal(by_module, found)

@@ -192,7 +192,15 @@ def test_what_the_plan_has_no_name_for_has_a_time_all_the_same(runtime: Runtime)
     assert all(row.fp32_ms is not None for row in found)
 
 
-SILENT = {"broadcasts", "constants", "filled-pictures", "fold-affine", "positions", "splits"}
+SILENT = {
+    "average-pools",
+    "broadcasts",
+    "constants",
+    "filled-pictures",
+    "fold-affine",
+    "positions",
+    "splits",
+}
 """Forms that leave no group of their own: what they made looks like any other."""
 
 
