@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -89,7 +89,8 @@ class LiteRtForms(TracedForms):
         if filled is not None:
             self.counts["filled-pictures"] += 1
             return filled
-        averages = _average(*args, **kwargs) if func is F.avg_pool2d else None
+        average = _AVERAGES.get(func)
+        averages = average(*args, **kwargs) if average is not None else None
         if averages is not None:
             self.counts["average-pools"] += 1
             return averages
@@ -156,6 +157,20 @@ def _average(
     return F.conv2d(x, weight, None, stride or sides, padding, groups=x.shape[1])
 
 
+def _average_to(x: Tensor, output_size: Any) -> Tensor | None:
+    """An average to sides that divide the picture's; None: they do not."""
+    sides = (output_size,) * 2 if isinstance(output_size, int) else tuple(output_size)
+    if x.dim() != 4 or len(sides) != 2 or None in sides:
+        return None
+    pairs = list(zip(x.shape[2:], sides, strict=True))
+    fits = all(side % result == 0 for side, result in pairs)
+    return _average(x, [side // result for side, result in pairs]) if fits else None
+
+
+_AVERAGES: Mapping[Any, Callable[..., Tensor | None]] = {
+    F.adaptive_avg_pool2d: _average_to,
+    F.avg_pool2d: _average,
+}
 _FILLS = (torch.zeros_like, torch.ones_like, torch.full_like)
 
 

@@ -47,6 +47,7 @@ CASES: dict[str, tuple[str, Callable[[], Tensor]]] = {
     "one value": ("filled-pictures", lambda: torch.full_like(picture(2), -0.5)),
     "average": ("average-pools", lambda: torch.nn.AvgPool2d(2)(picture(3))),
     "averages that overlap": ("average-pools", lambda: F.avg_pool2d(picture(3), 3, 2, 1)),
+    "averages to half": ("average-pools", lambda: torch.nn.AdaptiveAvgPool2d((4, 6))(picture(3))),
     "averages along a side": (
         "average-pools",
         lambda: F.avg_pool2d(picture(3), (1, 4), stride=(1, 2), padding=(0, 1)),
@@ -77,6 +78,9 @@ def test_a_form_is_counted_and_equals_what_it_stands_for(case: str) -> None:
         lambda: picture(2).mean(),
         lambda: F.conv2d(picture(3), kernel(8, 3, 3)),
         lambda: F.avg_pool2d(picture(3), 5),
+        lambda: F.adaptive_avg_pool2d(picture(3), (3, 4)),
+        lambda: F.adaptive_avg_pool2d(picture(3), 1),
+        lambda: F.adaptive_avg_pool2d(picture(3), (None, 6)),
         lambda: F.avg_pool2d(picture(3), 3, ceil_mode=True),
         lambda: F.avg_pool2d(picture(3), 3, 1, 1, False, False),
         lambda: F.avg_pool2d(picture(3), 2, divisor_override=3),
