@@ -18,7 +18,7 @@ TESTS := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadfile
 BUNDLE   := dist/demo
 PICTURES := dist/demo-pictures
 CONTENTS := skimage:astronaut.png skimage:chelsea.png skimage:coffee.png skimage:rocket.jpg
-STYLES   := riviera-boats pointillist-park red-cascade court-robes ink-guardian cafe
+STYLES   := cafe red-cascade pointillist-park court-robes blue-portrait green-room
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:

@@ -50,7 +50,7 @@ class CalibrationRecipe(Settings):
 
     set: Name = "default"
     method: Method = "percentile"
-    percentile: Annotated[float, Field(gt=50, le=100)] = 99.999
+    percentile: Annotated[float, Field(gt=50, le=100)] = 99.99
     max_pairs: Annotated[int, Field(ge=1, le=MOST_PICTURES)] = 24
 
 
@@ -105,7 +105,7 @@ class BundleRecipe(Settings):
     landmarks: Name | None = None
 
 
-_DEFAULT_TIERS = ((4, 256), (3, 384), (2, 512), (1, 1024))
+_DEFAULT_TIERS = ((4, 256), (3, 512), (1, 1024))
 
 
 class Recipe(Settings):

@@ -76,7 +76,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--teacher", type=Path, help="weights.pt of the teacher's run")
     parser.add_argument("--bundle", type=Path, help="a built bundle, for its INT8 lanes")
     parser.add_argument(
-        "--network", action="append", default=[], metavar="NAME=WEIGHTS", help="further runs"
+        "--network",
+        action="append",
+        default=[],
+        metavar="NAME=WEIGHTS",
+        help="further ones, as --student",
     )
     parser.add_argument("--photographs", type=int, default=24)
     parser.add_argument("--faces", type=int, default=24)
@@ -99,18 +103,18 @@ def _networks(args: Any, vgg: DistilledVgg) -> Iterator[Method]:
         net = style_network(load_trainable(args.teacher), vgg)
         yield Network("teacher", net, net.depths[-1], sha256_file(args.teacher))
     if "student" in args.methods:
-        net = _student(args.student, vgg)
+        net = _loaded(args.student, vgg)
         for depth in sorted(net.depths, reverse=True):
             yield Network(f"student-d{depth}", net, depth, sha256_file(args.student))
     for entry in args.network:
         name, _, path = entry.partition("=")
         if not path:
             raise InputError(f"--network {entry}", "give NAME=WEIGHTS")
-        net = style_network(load_trainable(Path(path)), vgg)
+        net = _loaded(Path(path), vgg)
         yield Network(name, net, net.depths[-1], sha256_file(Path(path)))
 
 
-def _student(path: Path, vgg: DistilledVgg) -> Any:
+def _loaded(path: Path, vgg: DistilledVgg) -> Any:
     if path.suffix == ".safetensors":
         return load_checkpoint(path)
     return style_network(load_trainable(path), vgg)

@@ -1,7 +1,7 @@
-r"""The released student, trained on with INT8 in view: quantized as the export will do it.
+r"""A released first network, trained on with INT8 in view: quantized as the export will do it.
 
     python -m models.train --recipe models/recipes/quantization_aware.toml \
-        --init iast_export/data/iast.safetensors --images DIR --vgg 5SE.pt --run runs/qat
+        --init FIRST.safetensors --images DIR --vgg 5SE.pt --run runs/qat
 
 Fake quantization (Jacob et al., "Quantization and Training of Neural Networks for Efficient
 Integer-Arithmetic-Only Inference", CVPR 2018): values are rounded as INT8 would round them and pass

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from iast_export.metrics.fidelity import ssim_content
 from iast_export.metrics.style import style_distance, style_statistics
 from iast_export.network.architectures import Network
 from iast_export.network.checkpoint import PACKAGED_CHECKPOINT, save_checkpoint
+from iast_export.network.iast2 import IAST2
 from iast_export.network.safetensors_file import to_bytes
 from iast_export.pictures.images import Rgb, center_square, load_image, to_levels, to_tensor
 from iast_export.specs import STYLE_ENCODER_SIDE_PX
@@ -66,6 +68,19 @@ def scores(net: Network, contents: list[Rgb], artworks: list[Rgb]) -> dict[str, 
             "style_distance": round(float(np.mean(distances)), 4),
         }
     return found
+
+
+def rescaled(net: Network, percent: int) -> IAST2:
+    """An equal network whose strength 1 lies at `percent` of the scale that was trained.
+
+    Raises:
+        InputError: it has no such setting.
+    """
+    if not isinstance(net, IAST2):
+        raise InputError("only a second network has full_strength_percent", "leave it out")
+    made = IAST2(replace(net.config, full_strength_percent=percent))
+    made.load_state_dict(net.state_dict())
+    return made.eval()
 
 
 def card(net: Network, run: Path, images: Path, recipe: Path, note: str) -> dict[str, Any]:
@@ -145,6 +160,11 @@ def main() -> None:
         "--checkpoint", type=Path, help="write this .safetensors, and leave the package as it is"
     )
     parser.add_argument("--recipe", type=Path, required=True, help="of the run, for the card")
+    parser.add_argument(
+        "--full-strength-percent",
+        type=int,
+        help="where strength 1 lies on the scale that was trained, of a second network",
+    )
     parser.add_argument("--note", default="", help="what the run started from, for the card")
     parser.add_argument("--styles", type=Path, default=Path("models/recipes/styles.toml"))
     args = parser.parse_args()
@@ -153,6 +173,8 @@ def main() -> None:
             "give --csv images.csv for the package's styles, or --checkpoint FILE to leave it alone"
         )
     net = load_weights(args.run / "weights.pt")
+    if args.full_strength_percent:
+        net = rescaled(net, args.full_strength_percent)
     facts = card(net, args.run, args.images, args.recipe, args.note)
     save_checkpoint(net, args.checkpoint or PACKAGED_CHECKPOINT, facts)
     if not args.checkpoint:

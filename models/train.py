@@ -142,7 +142,7 @@ def _trainer(args: Any, device: torch.device) -> tuple[Trainer, bool]:
     if trainer.recipe.kind == "quantization_aware" and not (args.init or resumed):
         raise SystemExit(
             f"{args.recipe} trains a trained network on: give --init "
-            "iast_export/data/iast.safetensors, or the weights.pt of a student's run"
+            "a released checkpoint of the first network, or the weights.pt of a student's run"
         )
     if args.init and not resumed:
         tell(f"{len(trainer.start_from(args.init))} parameters from {args.init}")

@@ -18,8 +18,8 @@ DEFAULT = Recipe().plan
 def test_the_packaged_recipe_states_the_defaults() -> None:
     recipe = load_recipe(None)
     assert recipe == Recipe()
-    assert recipe.plan == (Tier(4, 256), Tier(3, 384), Tier(2, 512), Tier(1, 1024))
-    check_plan(recipe.plan, (1, 2, 3, 4), 4)
+    assert recipe.plan == (Tier(4, 256), Tier(3, 512), Tier(1, 1024))
+    check_plan(recipe.plan, (1, 2, 3, 4), 8)
 
 
 def test_a_recipe_may_state_only_what_differs(tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_a_missing_recipe_is_an_input_error(tmp_path: Path) -> None:
 
 
 def test_the_hash_follows_values_and_not_layout() -> None:
-    plain = parse_recipe(b"[calibration]\npercentile = 99.999", "r")
+    plain = parse_recipe(b"[calibration]\npercentile = 99.99", "r")
     assert plain.sha256 == Recipe().sha256 == parse_recipe(b"# nothing\n", "r").sha256
     assert parse_recipe(b"[verify]\nimages = 9", "r").sha256 != plain.sha256
 

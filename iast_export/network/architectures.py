@@ -33,6 +33,7 @@ _BOUNDS = {
     "strided_kernel": (3, 5),
     "skip_rank": (0, _LARGEST_WIDTH),
     "palette": (0, 1),
+    "full_strength_percent": (1, 100),
 }
 _MOST_ENTRIES = 8  # of a list of widths or blocks
 ONE_NETWORK = "let config and tensors come from one network, saved as `save_checkpoint` saves it"

@@ -50,7 +50,8 @@ class IAST2Config:
 
     Depth d runs `blocks[d - 1]` residual blocks at a quarter and `coarse_blocks[d - 1]` at an
     eighth of the resolution. A `skip_rank` of 0 leaves the half resolution unstyled, `palette` of 0
-    leaves the palette out: both are there to show what they are worth.
+    leaves the palette out: both are there to show what they are worth. Strength 1 lies at
+    `full_strength_percent` of the scale that was trained.
     """
 
     width: int = 80
@@ -61,6 +62,7 @@ class IAST2Config:
     strided_kernel: int = 4
     skip_rank: int = 16
     palette: int = 1
+    full_strength_percent: int = 100
     encoder_widths: tuple[int, ...] = (32, 64, 96, 128)
     encoder_hidden: int = 144
 
@@ -213,6 +215,8 @@ class TransferNet2(nn.Module):
     def parts(self, content: Tensor, style_code: Tensor, strength: Tensor) -> Parts:
         """The picture before it is clamped to [0, 1], and what training looks at on the way."""
         strength = strength.view(-1, 1, 1, 1)
+        if self.config.full_strength_percent != 100:
+            strength = (self.config.full_strength_percent / 100.0) * strength
         half = F.relu(self.stem(content))
         f_c = F.relu(self.down(half))
         gain, offset = affine_of_statistics(f_c, *self._site(style_code, "fusion"))

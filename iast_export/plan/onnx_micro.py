@@ -130,7 +130,24 @@ def fp32_model(planned: Planned, group: Group) -> onnx.ModelProto:
     del graph.node[:]
     graph.node.extend(kept)
     rename(graph, names)
+    _fill_blocks(graph, read)
     return optimized
+
+
+def _fill_blocks(graph: onnx.GraphProto, names: Sequence[str]) -> None:
+    """Gives inputs in blocks of channels as many as ONNX Runtime's own convolution reads of them.
+
+    Where a tensor's channels don't fill its last block, the reordering that a chain spares would
+    have added the missing ones.
+    """
+    weights = {item.name: item.dims for item in graph.initializer}
+    items = {item.name: item for item in graph.input}
+    for node in graph.node:
+        if node.op_type == "Conv" and node.input[0] in names and node.input[1] in weights:
+            groups = next((a.i for a in node.attribute if a.name == "group"), 1)
+            if groups == 1:
+                channels = items[node.input[0]].type.tensor_type.shape.dim[1]
+                channels.dim_value = weights[node.input[1]][1]
 
 
 def _optimized(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -267,7 +267,7 @@ def _inside(seen: Histogram, low: float, high: float) -> Range:
     return Range(low, high) if low <= high else Range(seen.low, seen.high)
 
 
-def method_of(name: str, share: float = 99.999) -> Method:
+def method_of(name: str, share: float = 99.99) -> Method:
     """The estimator of a recipe's `method`.
 
     Raises:

@@ -93,9 +93,15 @@ def lifted_tier(
 
 
 def opened_tier(file: TierFile, reach: Reach) -> Callable[[], Lifted]:
-    """What opens one more engine over a lifted model, which nothing stands against."""
-    at = file.lift_at if file.shapes is not None else _same(file.lift_at(*file.tier.shape_px))
-    return partial(LiftedTier, at, file.open, reach.levels, reach.multiple_px, reach.halo_px)
+    """What opens one more engine over a lifted model, which nothing stands against.
+
+    How many passes it takes the file says: one runtime's normalization reads mean and variance at
+    once, another's the mean first.
+    """
+    own = file.lift_at(*file.tier.shape_px)
+    at = file.lift_at if file.shapes is not None else _same(own)
+    passes = levels(own.sites)
+    return partial(LiftedTier, at, file.open, passes, reach.multiple_px, reach.halo_px)
 
 
 def tier_statistics(

@@ -1,10 +1,13 @@
 r"""What each part of the second network is worth: trainings on the same budget, some seeds a row.
 
     python -m models.evaluation.parts --data DIR --runs runs/parts --out benchmarks/quality
+    python -m models.evaluation.parts --data DIR --network first=A.safetensors --out DIR
 
 DIR holds images/ and weights/. What was trained is not trained again, what was judged is not judged
 again; stopped and started again, it goes on, and the tables hold what is there so far. The rows
-stand in parts.toml beside this file. Judged are Kodak-24 and artworks that trained nothing.
+stand in parts.toml beside this file. With --network nothing is trained: released networks are
+judged by the same measures, into released.md. Judged are Kodak-24 and artworks that trained
+nothing.
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from iast_export.errors import IastExportError, RecipeError
+from iast_export.errors import IastExportError, InputError, RecipeError
 from iast_export.files.artifacts import json_bytes, read_bytes, sha256_file, write_atomic
 from iast_export.files.toml_text import parse_toml
 from iast_export.pictures.images import Rgb
@@ -32,10 +35,10 @@ from models.evaluation import artifacts
 from models.evaluation.judges import Judges
 from models.evaluation.methods import Network
 from models.evaluation.sample import Pair, draw_sample
-from models.networks import load_trainable, style_network
 from models.objective import Helpers
 from models.perceptual import DistilledVgg
 from models.recipe import TrainingRecipe
+from models.sheet import load_weights
 from models.telling import aloud, tell
 from models.train import train
 from models.trainer import Trainer
@@ -45,6 +48,12 @@ _CPU = torch.device("cpu")
 _SIDE_PX = 256
 _STRENGTHS = (0.3, 0.7, 1.0)
 _VERSION = 1  # of the scores that are kept
+_MEASURES = (
+    "{pairs} pairs of 256 px at full strength. Lower is better but for SSIM; gradient is of the "
+    "picture over the photograph's, shift and noise what a movement by pixels and sensor noise "
+    "change, ripple what the spectrum of flat regions rises above its line, 0.7 to 1 how many "
+    "percent nearer the style the end of the strength scale comes."
+)
 
 
 @dataclass(frozen=True)
@@ -102,7 +111,7 @@ def trained(
 
 def judged(weights: Path, pairs: Sequence[Pair], judges: Judges) -> dict[str, Any]:
     """Scores of the shallowest and the deepest depth, means over the pairs."""
-    net = style_network(load_trainable(weights))
+    net = load_weights(weights)
     return {
         f"d{depth}": _of_depth(Network("row", net, depth, sha256_file(weights)), pairs, judges)
         for depth in (net.depths[0], net.depths[-1])
@@ -190,10 +199,7 @@ def _facts(parts: Sequence[Part], pairs: int) -> str:
     recipe = parts[0].recipes[0]
     return (
         f"{recipe.steps} steps of {recipe.batch} crops of {recipe.crop_px} px a run; "
-        f"{pairs} pairs of {_SIDE_PX} px at full strength. Lower is better but for SSIM; "
-        "gradient is of the picture over the photograph's, shift and noise what a movement by "
-        "pixels and sensor noise change, ripple what the spectrum of flat regions rises above its "
-        "line, 0.7 to 1 how many percent nearer the style the end of the strength scale comes. "
+        f"{_MEASURES.format(pairs=pairs)} "
         "Behind ±: the deviation over seeds, which is what chance alone changes."
     )
 
@@ -203,7 +209,10 @@ def _parser() -> argparse.ArgumentParser:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", type=Path, required=True, help="folder with images/ and weights/")
-    parser.add_argument("--runs", type=Path, required=True, help="a run per row")
+    parser.add_argument("--runs", type=Path, default=Path("runs/parts"), help="a run per row")
+    parser.add_argument(
+        "--network", action="append", default=[], metavar="NAME=FILE", help="a released one"
+    )
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--rows", type=Path, default=ROWS)
     parser.add_argument("--photographs", type=int, default=8)
@@ -216,16 +225,35 @@ def main(argv: list[str] | None = None) -> None:
     torch.set_num_threads(1)
     try:
         with aloud():
-            print(_tables(args, read_parts(args.rows)))
+            made = _released(args) if args.network else _tables(args, read_parts(args.rows))
+            print(made)
     except IastExportError as error:
         raise SystemExit(f"{error}") from error
+
+
+def _sample(args: Any) -> tuple[list[Pair], Judges]:
+    pairs = draw_sample(args.data / "images", _SIDE_PX, args.photographs, 0, args.artworks, None)
+    return pairs.pairs(), Judges(args.data / "weights" / "squeezenet1_1_caffe_fp32.pt")
+
+
+def _released(args: Any) -> str:
+    """Judges released networks and writes their table."""
+    pairs, judges = _sample(args)
+    named = [entry.partition("=") for entry in args.network]
+    if not all(path for _, _, path in named):
+        raise InputError(f"--network {args.network}", "give NAME=FILE")
+    found = {name: [judged(Path(path), pairs, judges)] for name, _, path in named}
+    parts = [Part(name, name, ()) for name in found]
+    text = markdown(parts, found, _MEASURES.format(pairs=len(pairs)))
+    write_atomic(args.out / "released.md", text.encode())
+    write_atomic(args.out / "released.json", json_bytes(found))
+    return text
 
 
 def _tables(args: Any, parts: Sequence[Part]) -> str:
     """Trains and judges every run, and writes the tables after each; the last one."""
     images, weights = args.data / "images", args.data / "weights"
-    pairs = draw_sample(images, _SIDE_PX, args.photographs, 0, args.artworks, None).pairs()
-    judges = Judges(weights / "squeezenet1_1_caffe_fp32.pt")
+    pairs, judges = _sample(args)
     draw = _source(images, parts[0].recipes[0])
     vgg = DistilledVgg.load(weights / "vgg19_16x_distilled" / "5SE.pt")
     found: dict[str, list[Any]] = {part.name: [] for part in parts}

@@ -12,7 +12,7 @@ from iast_export.metrics.bootstrap import Interval
 from models.evaluation.fid import frechet_distance
 from models.evaluation.judges import LABELS
 from models.evaluation.run import Judged
-from models.evaluation.statistics import Matched, curve, dominates, matched, relative
+from models.evaluation.statistics import Matched, curve, dominates, gain_at, matched, relative
 
 # Published for IAST (Gatys, AdaIN, WCT beside it); marks, not results of ours.
 PUBLISHED = {"ssim": 0.79, "identity": 0.91}
@@ -20,6 +20,7 @@ PUBLISHED = {"ssim": 0.79, "identity": 0.91}
 # curve won.
 Match = tuple[Interval, list[tuple[Matched, "float | None"]]]
 _COLUMNS = ("style", "ssim", "squeeze", "identity", "deformation")
+_COMPARED_AT = (0.35, 0.5, 0.7)  # strengths of the shallowest depth; about where a slider stands
 
 
 @dataclass(frozen=True)
@@ -153,6 +154,47 @@ def table_of_losses(
     return "\n".join(lines)
 
 
+def table_of_depths(depths: Sequence[Judged], groups: Mapping[str, Sequence[str]]) -> str:
+    """What each depth keeps more than each shallower one, where both are as far from the style.
+
+    Args:
+        depths: of one network, deepest first.
+        groups: the photographs that each score is compared on.
+    """
+    shallowest = depths[-1]
+    targets = [
+        found
+        for strength in _COMPARED_AT
+        if strength in shallowest.strengths
+        and (found := shallowest.mean(strength, "style")) is not None
+    ]
+    lines = [
+        f"Depths at equal style distance, that of {shallowest.name} at strengths "
+        f"{', '.join(f'{s:g}' for s in _COMPARED_AT)}; positive is better (95 % interval over "
+        "photographs):",
+        "",
+        f"| depth | beside | style distance | {' | '.join(LABELS[name] for name in groups)} |",
+        f"| --- | --- | ---: | {' | '.join('---:' for _ in groups)} |",
+    ]
+    for i, deeper in enumerate(depths):
+        for other in depths[i + 1 :]:
+            for target in targets:
+                cells = [_gain(deeper, other, k, names, target) for k, names in groups.items()]
+                row = (deeper.name, other.name, f"{target:.3f}", *cells)
+                lines.append(f"| {' | '.join(row)} |")
+    return "\n".join(lines)
+
+
+def _gain(
+    deeper: Judged, other: Judged, score: str, photographs: Sequence[str], target: float
+) -> str:
+    if len(photographs) < 2:
+        return ""
+    own, beside = curve(deeper, score, photographs), curve(other, score, photographs)
+    found = gain_at(own, beside, score, target)
+    return "" if found is None else f"{found.value:+.3f} ({found.low:+.3f} to {found.high:+.3f})"
+
+
 @dataclass(frozen=True)
 class Findings:
     """A whole run, judged: what is written and printed."""
@@ -215,6 +257,12 @@ class Findings:
         for name, found in self.matches().items():
             title = "On the pictures that the slowest method was judged on. " if "," in name else ""
             parts.append(title + table_of_matches(found, self.reference, name.split(",")[0]))
+        depths = [j for j in self.judged if j.name.startswith("student-d")]
+        if len(depths) > 1:
+            groups = {"ssim": self.everyone, "squeeze": self.everyone, "identity": self.people}
+            any_pair = next(iter(depths[0].scores[depths[0].strengths[0]].values()))
+            known = {k: v for k, v in groups.items() if k in any_pair or k == "identity"}
+            parts.append(table_of_depths(depths, known))
         losses = self.losses()
         return "\n\n".join([*parts, *([losses] if losses.count("\n") > 3 else [])]) + "\n"
 

@@ -128,6 +128,30 @@ def matched(
     return central_interval(targets, target), rows
 
 
+def gain_at(ours: Curve, other: Curve, score: str, target: float) -> Interval | None:
+    """How much better one curve is than another where both come to a style distance.
+
+    Positive is better; over resampled photographs. None: one of them doesn't come to it.
+    """
+    sign = 1.0 if HIGHER_IS_BETTER[score] else -1.0
+
+    def gain(style: Array, own: Array, beside: Array, theirs: Array) -> float:
+        return sign * (at_style(style, own, target) - at_style(beside, theirs, target))
+
+    once = gain(*(x.mean(0) for x in (ours.style, ours.score, other.style, other.score)))
+    draws = RESAMPLING.draws(len(ours.style))
+    many = np.array(
+        [
+            gain(*(x[d].mean(0) for x in (ours.style, ours.score, other.style, other.score)))
+            for d in draws
+        ]
+    )
+    reached = np.isfinite(many)
+    if not np.isfinite(once) or reached.mean() < 0.95:
+        return None
+    return central_interval(many[reached], once)
+
+
 def dominates(ours: Curve, other: Curve, score: str, points: int = 9) -> float | None:
     """Share of the style distances that both reach at which ours keeps more; 1 is dominance."""
     low = max(ours.style.mean(0).min(), other.style.mean(0).min())

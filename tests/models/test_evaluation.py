@@ -286,6 +286,27 @@ def test_a_report_shows_preservation_and_style_side_by_side(tmp_path: Path) -> N
     }
 
 
+def test_depths_are_compared_where_they_are_as_far_from_the_style(tmp_path: Path) -> None:
+    strengths = (0.35, 0.5, 0.7, 1.0)
+
+    def depth(name: str, kept: float) -> Judged:
+        scores = {
+            s: {
+                f"p{i}+a": {"ssim": kept - s / 2 + i / 100, "style": 0.2 - s / 10} for i in range(4)
+            }
+            for s in strengths
+        }
+        return Judged(name, strengths, 1, scores, {})
+
+    made = [depth("student-d3", 1.0), depth("student-d1", 0.9)]
+    facts = dict.fromkeys(
+        ("photographs", "faces", "artworks", "pictures", "side_px", "artworks_for_fid"), 4
+    )
+    text = Findings(facts, made, {}, None, [f"p{i}" for i in range(4)], []).markdown()
+    assert "| student-d3 | student-d1 | 0.150 | +0.100 (+0.100 to +0.100) |  |" in text
+    assert text.count("| student-d3 | student-d1 |") == 3 + 1  # and a row of losses
+
+
 def test_times_are_of_all_methods_in_turn() -> None:
     found = milliseconds([Photograph(), Counting()], pairs(1)[0], rounds=2)
     assert set(found) == {"photograph", "counting"} and all(v >= 0 for v in found.values())

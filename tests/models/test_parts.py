@@ -84,3 +84,16 @@ def test_scores_are_of_the_very_weights(tmp_path: Path) -> None:
     write_atomic(weights, b"two")
     assert parts._kept(tmp_path, weights, lambda: {"a": 2}) == {"a": 2}
     assert json.loads((tmp_path / "scores.json").read_text())["scores"] == {"a": 2}
+
+
+def test_released_networks_are_judged_by_the_same_measures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parts, "_sample", lambda args: ([1, 2], None))
+    scores = {key: 1.0 for key, _, _ in parts._COLUMNS} | {"style_0.7": 1.0, "style_1": 0.9}
+    monkeypatch.setattr(parts, "judged", lambda *_: {"d1": scores})
+    parts.main(["--data", "d", "--out", str(tmp_path), "--network", "mine=a.safetensors"])
+    text = (tmp_path / "released.md").read_text()
+    assert text.startswith("2 pairs of 256 px") and "| mine | d1 | 1 |" in text and "10.0 |" in text
+    with pytest.raises(SystemExit, match="NAME=FILE"):
+        parts.main(["--data", "d", "--out", str(tmp_path), "--network", "mine"])
