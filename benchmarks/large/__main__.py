@@ -137,7 +137,10 @@ def main() -> None:
         for line in decoding(fetch([file])[file.name], KINDS, given.megapixels, given.out):
             print(line, flush=True)
         return
-    engines = [BundleEngine(given.bundle, *lane.split()) for lane in given.lanes]
+    lanes = given.lanes
+    if given.what == "speed":  # beside FP32 of each runtime
+        lanes = list(dict.fromkeys(n for one in lanes for n in (f"{one.split()[0]} fp32", one)))
+    engines = [BundleEngine(given.bundle, *lane.split()) for lane in lanes]
     if given.what == "speed":
         for row in speed(engines, given.blocks):
             print(row, flush=True)
