@@ -19,6 +19,8 @@ from models.batch import Batch
 
 Depths = tuple[int, ...]
 Work = Callable[[], dict[str, Tensor]]
+# Does work, and gives its results, which each repetition overwrites, and what repeats it.
+Record = Callable[[Work], tuple[dict[str, Tensor], Callable[[], None]]]
 _WARM_UPS = 3  # steps before a recording, in which libraries choose their kernels
 
 
@@ -33,12 +35,8 @@ class Recorded:
     again: Callable[[], None]
 
 
-def on_cuda(device: torch.device) -> Callable[[Work], tuple[dict[str, Tensor], Callable[[], None]]]:
-    """Records work on a device; all recordings share their memory, since none runs beside another.
-
-    What the returned function gives: the results, which each repetition overwrites, and what
-    repeats the work.
-    """
+def on_cuda(device: torch.device) -> Record:
+    """Records work on a device; all recordings share their memory: none runs beside another."""
     pool = torch.cuda.graph_pool_handle()
 
     def record(work: Work) -> tuple[dict[str, Tensor], Callable[[], None]]:
@@ -63,13 +61,13 @@ class StepGraphs:
         self,
         gradients: Callable[[Batch, Depths, Tensor], dict[str, Tensor]],
         parameters: list[nn.Parameter],
-        record: Callable[[Work], tuple[dict[str, Tensor], Callable[[], None]]],
+        record: Record,
     ) -> None:
         """What is recorded and how.
 
         Args:
-            gradients: leaves the gradients of all parameters, None where there is none, and gives
-                the terms of the loss.
+            gradients: clears all gradients, leaves those of a step, and gives the terms of its
+                loss.
             parameters: all that get a gradient.
             record: see `on_cuda`.
         """
@@ -92,13 +90,7 @@ class StepGraphs:
     def _recorded(self, batch: Batch, depths: Depths, factor: float) -> Recorded:
         kept = _cloned(batch)
         given = torch.full((), factor, device=batch.content.device)
-
-        def work() -> dict[str, Tensor]:
-            for parameter in self._parameters:
-                parameter.grad = None
-            return self._gradients(kept, depths, given)
-
-        terms, again = self._record(work)
+        terms, again = self._record(lambda: self._gradients(kept, depths, given))
         found = {p: p.grad for p in self._parameters if p.grad is not None}
         return Recorded(kept, given, terms, found, again)
 

@@ -16,7 +16,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from models.batch import Batch
 from models.critic import Critic
-from models.graphs import StepGraphs
+from models.graphs import Record, StepGraphs
 from models.networks import build, code_size, core, learned, saved, take
 from models.objective import Helpers, Objective
 from models.processes import world
@@ -115,7 +115,7 @@ class Trainer:
     def _gradients(
         self, batch: Batch, depths: tuple[int, ...], factor: float | Tensor
     ) -> dict[str, Tensor]:
-        """Leaves the gradients of network and discriminator; loss and terms."""
+        """Clears the gradients of network and discriminator, and leaves a step's; its terms."""
         self.optimizer.zero_grad(set_to_none=True)
         critic = self.critic.frozen() if self.critic else None
         loss, terms, drawn = self.parallel(batch, depths, factor, critic)
@@ -126,7 +126,7 @@ class Trainer:
             terms["critic"] = self.critic.learn(batch, drawn)
         return {"loss": loss.detach(), **terms}
 
-    def record_steps(self, record: Any) -> None:
+    def record_steps(self, record: Record) -> None:
         """Has every further step recorded once per shape and launched whole; see `models.graphs`.
 
         `record`: such as `graphs.on_cuda` gives.

@@ -83,11 +83,11 @@ def _reach(
 ) -> Reach:
     """What tiles of a tier must be, or why LiteRT can draw none."""
     if shapes.find(tier.signature) is None:
-        return Reach(0, 0, 0, f"it takes pictures of {tier.max_side_px} px alone")
+        return Reach(0, 0, f"it takes pictures of {tier.max_side_px} px alone")
     try:
         return reach_of(full, tier, codes, network.size_multiple_px)
     except (InputError, ToolError) as error:
-        return Reach(0, 0, 0, error.message)
+        return Reach(0, 0, error.message)
 
 
 def _fault(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, TypeVar
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -31,6 +31,22 @@ class Group:
 
     rows: Sequence[Sequence[Cell]]
     heading: str = ""
+
+
+class _OfTier(Protocol):
+    @property
+    def tier(self) -> str: ...
+
+
+_Row = TypeVar("_Row", bound=_OfTier)
+
+
+def by_tier(rows: Sequence[_Row], cells: Callable[[_Row], Sequence[Cell]]) -> list[Group]:
+    """A group per tier, in the order of their first rows."""
+    return [
+        Group([cells(row) for row in rows if row.tier == tier], tier)
+        for tier in dict.fromkeys(row.tier for row in rows)
+    ]
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,6 @@ Open = Callable[[bytes], Session]
 class Reach:
     """What tiles of a tier must be (see `lifted.Lifted`); `fault`: why there can be none, or ""."""
 
-    levels: int
     multiple_px: int
     halo_px: int
     fault: str = ""
@@ -38,7 +37,8 @@ class LiftedTier:
     Args:
         lift_at: the lift of the tier's model for tiles of a height and a width.
         open_one: a session over a lifted model's bytes.
-        passes, multiple_px, halo_px: see `Reach`.
+        passes: that exact moments need, by the lift's own sites.
+        multiple_px, halo_px: see `Reach`.
     """
 
     def __init__(
@@ -102,15 +102,14 @@ def find_reach(
     """
     lift = lift_at(*shape_px)
     if lift.kept:
-        return Reach(0, 0, 0, _reduces(lift.kept))
+        return Reach(0, 0, _reduces(lift.kept))
     multiple = math.lcm(multiple_px, lift.step_px)
-    count = levels(lift.sites)
-    tier = LiftedTier(lift_at, open_one, count, multiple, 0)
+    tier = LiftedTier(lift_at, open_one, levels(lift.sites), multiple, 0)
     halo = reach_px(tier, codes, *shape_px)
     if halo is None:
         side = min(shape_px)
-        return Reach(0, 0, 0, f"a pixel of its result depends on all others within {side} px")
-    return Reach(count, multiple, halo)
+        return Reach(0, 0, f"a pixel of its result depends on all others within {side} px")
+    return Reach(multiple, halo)
 
 
 def _reduces(kept: Sequence[Kept]) -> str:

@@ -148,12 +148,12 @@ def reach_of(full: bytes, tier: Tier, codes: Moments, multiple_px: int) -> Reach
     runtime, _ = REFERENCE
     lift = LIFTS[runtime](full, tier)
     file = TierFile(TARGETS[runtime], tier, full, Path(tier.id))
-    found = Reach(0, 0, 0)
+    found = Reach(0, 0)
     for side in _SIDES_PX:
         px = padded_side_px(side, multiple_px)
         if not lift.kept and largest_tensor(full, px, px) > _MOST_VALUES:
             fault = f"a tensor of it is too large to find at {px} px how far it looks"
-            return found if found.fault else Reach(0, 0, 0, fault)
+            return found if found.fault else Reach(0, 0, fault)
         found = find_reach(_same(lift), file.open, codes, multiple_px, (px, px))
         if not found.fault or lift.kept:
             break

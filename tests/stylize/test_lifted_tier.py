@@ -53,12 +53,12 @@ def reach_of(module: nn.Module, path: Path) -> tuple[Reach, OnnxLift]:
 def test_the_reach_is_what_the_layers_add_up_to(tmp_path: Path) -> None:
     found, _ = reach_of(Local(), tmp_path / "model.onnx")
     # Down: 1 px, and 1 px of its step; wide: 3 steps of 2 px; then rounded up, and one to spare.
-    assert found == Reach(levels=1, multiple_px=2, halo_px=10)
+    assert found == Reach(multiple_px=2, halo_px=10)
 
 
 def test_a_tile_with_that_halo_is_a_part_of_the_whole(tmp_path: Path) -> None:
     found, lift = reach_of(Local(), tmp_path / "model.onnx")
-    tier = LiftedTier(lambda *_: lift, open_onnx, found.levels, found.multiple_px, found.halo_px)
+    tier = LiftedTier(lambda *_: lift, open_onnx, 1, found.multiple_px, found.halo_px)
     content = picture(64, 96, 2).numpy()
     moments = whole_moments(tier, content, {})
     whole = tier.render(content, {}, moments)

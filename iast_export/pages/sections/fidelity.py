@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from iast_export.pages import format as fmt
 from iast_export.pages.half import half_table, half_words
 from iast_export.pages.parts import ReportParts
-from iast_export.pages.rendering import Cell, Column, Group, Table, numbers, render, texts
+from iast_export.pages.rendering import Cell, Column, Group, Table, by_tier, numbers, render, texts
 from iast_export.pages.sections.section import Section
-from iast_export.reports.verify import VerifyRow
+from iast_export.reports.verify import LargeRow, VerifyRow
 
 
 def section(parts: ReportParts) -> Section:
@@ -37,7 +35,7 @@ def _table(parts: ReportParts) -> Table:
             "squares", "PSNR mean", "PSNR p5", "SSIM mean", "SSIM p5", "own shapes", "their PSNR"
         ),
     ]
-    return Table("Distance of every lane to FP32", columns, _groups(parts, _distance))
+    return Table("Distance of every lane to FP32", columns, by_tier(parts.verify.rows, _distance))
 
 
 def _distance(row: VerifyRow) -> list[Cell]:
@@ -55,27 +53,20 @@ def _distance(row: VerifyRow) -> list[Cell]:
 
 
 def _large(parts: ReportParts) -> Table:
-    rows = parts.verify.large
     columns = [Column("lane"), *numbers("picture", "tiles", "of at most", "PSNR", "SSIM")]
-    groups = [
-        Group(
-            [
-                [
-                    fmt.lane_name(row.runtime, row.precision),
-                    f"{row.width_px}x{row.height_px} px",
-                    str(row.tiles),
-                    f"{row.tile_px} px",
-                    fmt.decibels(row.psnr_db),
-                    fmt.score(row.ssim),
-                ]
-                for row in rows
-                if row.tier == tier
-            ],
-            tier,
-        )
-        for tier in dict.fromkeys(row.tier for row in rows)
-    ]
+    groups = by_tier(parts.verify.large, _large_cells)
     return Table("Large pictures by tiles, beside FP32 of the whole picture", columns, groups)
+
+
+def _large_cells(row: LargeRow) -> list[Cell]:
+    return [
+        fmt.lane_name(row.runtime, row.precision),
+        f"{row.width_px}x{row.height_px} px",
+        str(row.tiles),
+        f"{row.tile_px} px",
+        fmt.decibels(row.psnr_db),
+        fmt.score(row.ssim),
+    ]
 
 
 def _drops(parts: ReportParts) -> Table:
@@ -83,18 +74,12 @@ def _drops(parts: ReportParts) -> Table:
         Column("lane"),
         *numbers("SSIM to the photograph", "style distance", "perceptual distance", "identity"),
     ]
-    return Table("Loss of every lane in the task scores", columns, _groups(parts, _losses))
+    return Table(
+        "Loss of every lane in the task scores", columns, by_tier(parts.verify.rows, _losses)
+    )
 
 
 def _losses(row: VerifyRow) -> list[Cell]:
     drop = row.drop
     scores = (drop.ssim_content, drop.style_distance, drop.lpips_content, drop.identity)
     return [fmt.lane_name(row.runtime, row.precision), *map(fmt.percent, scores)]
-
-
-def _groups(parts: ReportParts, cells: Callable[[VerifyRow], list[Cell]]) -> list[Group]:
-    rows = parts.verify.rows
-    return [
-        Group([cells(row) for row in rows if row.tier == tier], tier)
-        for tier in dict.fromkeys(row.tier for row in rows)
-    ]

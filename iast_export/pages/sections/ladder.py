@@ -6,7 +6,7 @@ from markupsafe import Markup
 
 from iast_export.pages import format as fmt
 from iast_export.pages.parts import ReportParts
-from iast_export.pages.rendering import Cell, Column, Group, Table, numbers, render, texts
+from iast_export.pages.rendering import Cell, Column, Table, by_tier, numbers, render, texts
 from iast_export.pages.sections.section import Section
 from iast_export.reports.ladder import STEP_NAMES, LadderReport, LadderRow
 
@@ -29,10 +29,7 @@ def _table(ladder: LadderReport) -> Table:
         *numbers("PSNR mean, worst", "largest difference", "pixels that differ"),
         *numbers("PSNR to PyTorch", "largest difference to it"),
     ]
-    groups = [
-        Group([_cells(row) for row in ladder.rows if row.tier == tier], tier)
-        for tier in dict.fromkeys(row.tier for row in ladder.rows)
-    ]
+    groups = by_tier(ladder.rows, _cells)
     return Table("Errors from step to step, and in all", columns, groups)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from iast_export.pages import format as fmt
 from iast_export.pages.lanes import ceiling_lines, comparison_charts, lane_name, remark
 from iast_export.pages.parts import ReportParts
-from iast_export.pages.rendering import Cell, Column, Group, Table, numbers, render, texts
+from iast_export.pages.rendering import Cell, Column, Table, by_tier, numbers, render, texts
 from iast_export.pages.sections.section import Section
 from iast_export.reports.lanes import LaneRow, LanesReport
 
@@ -31,10 +31,7 @@ def _table(report: LanesReport) -> Table:
         *numbers("median", "FP32 / this", "PSNR mean (p5)", "drop SSIM, style", "file"),
         *texts("remark", "convolutions, or why there are no figures"),
     ]
-    groups = [
-        Group([_cells(row) for row in report.rows if row.tier == tier], tier)
-        for tier in dict.fromkeys(row.tier for row in report.rows)
-    ]
+    groups = by_tier(report.rows, _cells)
     return Table("Every precision in both runtimes, shipped or not", columns, groups)
 
 

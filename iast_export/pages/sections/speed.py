@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from iast_export.pages import format as fmt
 from iast_export.pages.parts import ReportParts
-from iast_export.pages.rendering import Column, Group, Table, numbers, render
+from iast_export.pages.rendering import Cell, Column, Table, by_tier, numbers, render
 from iast_export.pages.sections.section import Section
+from iast_export.reports.benchmark import BenchmarkRow
 
 
 def section(parts: ReportParts) -> Section:
@@ -16,30 +17,23 @@ def section(parts: ReportParts) -> Section:
 
 
 def _table(parts: ReportParts) -> Table:
-    rows = parts.benchmark.rows
     columns = [
         Column("lane"),
         *numbers("threads", "median", "P90", "samples", "ratio to FP32 (95 %)"),
         *numbers("4:3, a pixel / the square's", "peak memory"),
     ]
-    groups = [
-        Group(
-            [
-                [
-                    fmt.lane_name(row.runtime, row.precision),
-                    str(row.threads),
-                    fmt.milliseconds(row.median_ms),
-                    fmt.milliseconds(row.p90_ms),
-                    str(len(row.samples_ms)),
-                    fmt.ratio(row.ratio_to_fp32),
-                    fmt.ratio(row.four_thirds.per_pixel if row.four_thirds else None),
-                    fmt.size(row.peak_rss_bytes),
-                ]
-                for row in rows
-                if row.tier == tier
-            ],
-            tier,
-        )
-        for tier in dict.fromkeys(row.tier for row in rows)
-    ]
+    groups = by_tier(parts.benchmark.rows, _cells)
     return Table("Times, samples and memory of every lane", columns, groups)
+
+
+def _cells(row: BenchmarkRow) -> list[Cell]:
+    return [
+        fmt.lane_name(row.runtime, row.precision),
+        str(row.threads),
+        fmt.milliseconds(row.median_ms),
+        fmt.milliseconds(row.p90_ms),
+        str(len(row.samples_ms)),
+        fmt.ratio(row.ratio_to_fp32),
+        fmt.ratio(row.four_thirds.per_pixel if row.four_thirds else None),
+        fmt.size(row.peak_rss_bytes),
+    ]
