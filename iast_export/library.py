@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from iast_export.reports.verdict import Verdict
     from iast_export.reports.verify import VerifyReport
     from iast_export.specs import Accelerator, Precision
-    from iast_export.stylize.stylize import Engines, Oversize
+    from iast_export.stylize.engine import Engines, Oversize
 
 __all__ = [
     "Bundle",
@@ -112,7 +112,7 @@ class Bundle:
 
         Args:
             content: a picture's file, `skimage:coffee.png`, or [H, W, 3] uint8 RGB.
-            style: id of a style of the bundle, or a picture's file.
+            style: id of a style of the bundle, a blend (`cafe:0.7+stage:0.3`), or a picture's file.
             strength: from 0 (the photograph) to 1.
             runtime: as `iast-export stylize --runtime` takes it; None: as that chooses.
             precision: None: the tier's default lane.
@@ -154,7 +154,7 @@ class Bundle:
 
     def _engine(self, runtime: str | None, precision: Precision | None) -> Engines:
         """Each runtime and precision is opened once."""
-        from iast_export.stylize.stylize import BundleEngine, ChosenByShape
+        from iast_export.stylize.engine import BundleEngine, ChosenByShape
 
         lane = runtime, precision
         if lane not in self._engines:

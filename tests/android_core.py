@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from iast_export.pictures.images import Rgb
 from iast_export.specs import CONTENT, STRENGTH, STYLIZED, Tier
-from iast_export.stylize.stylize import BundleEngine
+from iast_export.stylize.engine import BundleEngine
 from tests import android_tools as tools
 
 SOURCES = tools.CORE

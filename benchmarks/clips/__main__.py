@@ -23,9 +23,9 @@ from iast_export.files.artifacts import json_bytes, write_atomic
 from iast_export.metrics.flicker import EXPOSURE_GAIN, NOISE_LEVELS
 from iast_export.metrics.style import style_distance
 from iast_export.pictures.images import Rgb
+from iast_export.stylize.engine import BundleEngine
 from iast_export.stylize.flicker import EXACT, Subject, judge_clip, subjects_of
 from iast_export.stylize.moving import KEEP
-from iast_export.stylize.stylize import BundleEngine
 from iast_export.stylize.video import VideoRun
 
 _LICENCE = "not told; the wheel is BSD, so the clips are fetched and not carried"

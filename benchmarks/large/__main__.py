@@ -29,8 +29,9 @@ from iast_export.metrics.fidelity import psnr_db, ssim
 from iast_export.pictures.images import Rgb, fit_longest_side, load_image
 from iast_export.pictures.imagesets import picture_path
 from iast_export.pictures.resize import resize
+from iast_export.stylize.engine import BundleEngine
 from iast_export.stylize.large import Large, LargeRun
-from iast_export.stylize.stylize import BundleEngine, stylize
+from iast_export.stylize.stylize import stylize
 from iast_export.stylize.together import TogetherRun
 
 PLANES = ("skimage:coffee.png", "skimage:chelsea.png", "skimage:astronaut.png")

@@ -31,8 +31,8 @@ from iast_export.pictures.tiling import run_tiled
 from iast_export.specs import CONTENT, STYLIZED
 from iast_export.stylize.bands import preview_bands
 from iast_export.stylize.cover import Cover
+from iast_export.stylize.engine import BundleEngine
 from iast_export.stylize.large import Large, LargeRun
-from iast_export.stylize.stylize import BundleEngine
 
 MEGAPIXELS = 12.0
 KINDS = ("jpeg", "png", "rgba", "png16")

@@ -23,8 +23,8 @@ from iast_export.runtimes.onnx import open_onnx
 from iast_export.runtimes.session import Array
 from iast_export.specs import CONTENT
 from iast_export.stylize.crew import crew
+from iast_export.stylize.engine import BundleEngine
 from iast_export.stylize.statistics import Covered, exact_moments
-from iast_export.stylize.stylize import BundleEngine
 
 Feeds = Mapping[str, Array]
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from iast_export.lanes.timing import TimingOptions, ratio_interval, time_in_turn
 from iast_export.specs import CONTENT
+from iast_export.stylize.engine import BundleEngine
 from iast_export.stylize.lifted_tier import LiftedTier, whole_moments
-from iast_export.stylize.stylize import BundleEngine
 
 
 def runs_of(engines: list[BundleEngine]) -> dict[str, Callable[[], object]]:

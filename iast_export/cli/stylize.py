@@ -15,8 +15,8 @@ from iast_export.errors import UsageError
 from iast_export.specs import PRECISIONS, USUAL, Accelerator, Precision, Statistics, Way
 
 if TYPE_CHECKING:
+    from iast_export.stylize.engine import Engines
     from iast_export.stylize.large import Large
-    from iast_export.stylize.stylize import Engines
 
 
 @click.command(cls=Verb)
@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     "styles",
     multiple=True,
     metavar="ID|FILE",
-    help="style id or picture; may be repeated; needed where the bundle has more than one",
+    help="style id, blend of ids (cafe:0.7+stage:0.3) or picture; may be repeated; needed where "
+    "the bundle has more than one",
 )
 @click.option(
     "--out", required=True, metavar="PATH", type=PATH, help="folder for the pictures, or OUT.mp4"
@@ -130,7 +131,7 @@ def stylize(
     """
     from iast_export.environment import usable_cores
     from iast_export.pictures.imagesets import picture_path
-    from iast_export.stylize.stylize import BundleEngine, ChosenByShape
+    from iast_export.stylize.engine import BundleEngine, ChosenByShape
     from iast_export.stylize.stylize import stylize as run
     from iast_export.stylize.together import Together
 

@@ -34,7 +34,7 @@ def stylize_video(
     from iast_export.files.artifacts import sha256_file
     from iast_export.files.paths import MANIFEST_NAME, check_not_overwriting
     from iast_export.pictures.clips import open_clip
-    from iast_export.stylize.stylize import engine_for_clips
+    from iast_export.stylize.engine import engine_for_clips
     from iast_export.stylize.video import VideoRun, stylize_clip, tier_of
 
     if len(styles) != 1:

@@ -24,8 +24,8 @@ from iast_export.pictures.images import Rgb
 from iast_export.pictures.motions import FRAMES, HEIGHT_PX, MOTIONS, WIDTH_PX
 from iast_export.reports.base import VERIFY_PATH
 from iast_export.reports.verify import ClipRow, ClipStep, VerifyReport
+from iast_export.stylize.engine import BundleEngine
 from iast_export.stylize.moving import KEEP
-from iast_export.stylize.stylize import BundleEngine
 from iast_export.stylize.video import VideoRun, tier_of
 
 # Of a clip, from its beginning; chosen: enough for the average to settle.

@@ -17,7 +17,7 @@ from iast_export.errors import InputError
 from iast_export.pictures.images import Rgb, center_square, to_levels, to_tensor
 from iast_export.reports.manifest import load_manifest
 from iast_export.specs import STYLE_ENCODER_SIDE_PX, STYLE_IMAGE, Precision, Runtime
-from iast_export.stylize.stylize import BundleEngine
+from iast_export.stylize.engine import BundleEngine
 
 OUR_STRENGTHS = (0.1, 0.2, 0.35, 0.5, 0.7, 1.0)
 FEW_STRENGTHS = (0.2, 0.35, 0.5, 1.0)

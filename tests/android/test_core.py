@@ -16,7 +16,7 @@ from iast_export.pictures.imagesets import picture_path
 from iast_export.pictures.tiling import run_tiled
 from iast_export.reports.manifest import load_manifest
 from iast_export.specs import CONTENT, STRENGTH, STYLIZED, Runtime, Tier, select_tier
-from iast_export.stylize.stylize import BundleEngine
+from iast_export.stylize.engine import BundleEngine
 from tests import android_tools as tools
 from tests.android_core import (
     TESTS,

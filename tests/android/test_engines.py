@@ -25,7 +25,7 @@ from iast_export.pictures.imagesets import picture_path
 from iast_export.reports.device import DeviceResult
 from iast_export.reports.manifest import load_manifest
 from iast_export.runtimes.onnx import open_onnx
-from iast_export.stylize.stylize import BundleEngine
+from iast_export.stylize.engine import BundleEngine
 from tests.android_bridge import bridge
 from tests.android_core import read_ppm, write_ppm
 from tests.bundle.test_bundle import landmark_model

@@ -18,10 +18,10 @@ from iast_export.shapes.lifted import read_lifted
 from iast_export.specs import Statistics, Tier, Way
 from iast_export.stylize.bands import tile_bands
 from iast_export.stylize.crew import crew
+from iast_export.stylize.engine import BundleEngine
 from iast_export.stylize.large import Large, LargeRun
 from iast_export.stylize.moving import MovingMoments
 from iast_export.stylize.statistics import Covered, exact_moments
-from iast_export.stylize.stylize import BundleEngine
 from tests import android_tools as tools
 from tests.android.test_engines import photograph
 from tests.android_bridge import bridge

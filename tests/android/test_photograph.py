@@ -13,7 +13,7 @@ from iast_export.pictures.images import Rgb, load_image
 from iast_export.pictures.imagesets import picture_path
 from iast_export.recipe import parse_recipe
 from iast_export.specs import Runtime
-from iast_export.stylize.stylize import BundleEngine, Oversize
+from iast_export.stylize.engine import BundleEngine, Oversize
 from tests.android_core import core, read_ppm, through_core, tiled_through_core, write_ppm
 
 # One tier of the packaged network, and as little measuring as a build allows: only its models

@@ -20,7 +20,7 @@ from iast_export.files.artifacts import StageRecord, sha256_bytes
 from iast_export.files.paths import STAGES_DIR
 from iast_export.reports.base import MANIFEST_NAME
 from iast_export.reports.manifest import load_manifest
-from iast_export.stylize.stylize import BundleEngine
+from iast_export.stylize.engine import BundleEngine
 from tests.conftest import SMALL_RECIPE
 from tests.formats.test_onnx_wire import elsewhere
 from tests.sealing import reseal

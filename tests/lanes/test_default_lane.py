@@ -39,7 +39,7 @@ from iast_export.reports.verify import (
 from iast_export.runtimes import gpu_operators
 from iast_export.runtimes.gpu_operators import GpuRefusal
 from iast_export.specs import Precision
-from iast_export.stylize.stylize import BundleEngine
+from iast_export.stylize.engine import BundleEngine
 
 RECIPE = """
 name = "flat"

@@ -21,7 +21,8 @@ from iast_export.reports.manifest import load_manifest
 from iast_export.reports.quantize import QuantizeReport
 from iast_export.reports.verify import VerifyReport
 from iast_export.specs import Tier
-from iast_export.stylize.stylize import BundleEngine, stylize
+from iast_export.stylize.engine import BundleEngine
+from iast_export.stylize.stylize import stylize
 from tests.network_mistakes import Transfer, with_forward
 
 RECIPE = b"""

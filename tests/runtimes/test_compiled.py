@@ -19,7 +19,7 @@ from iast_export.reports.manifest import load_manifest
 from iast_export.runtimes.compiled import open_compiled
 from iast_export.runtimes.litert import open_litert
 from iast_export.specs import RUNTIMES
-from iast_export.stylize.stylize import BundleEngine
+from iast_export.stylize.engine import BundleEngine
 from tests.gpu_driver import use_software_gpu
 from tests.litert_cases import TIERS, converted, feeds, foreign, quantized
 

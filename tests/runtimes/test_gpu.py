@@ -35,7 +35,7 @@ from iast_export.runtimes.gpu_process import DRIVER_VARIABLE, gpu_environment
 from iast_export.runtimes.half_floats import open_simulated
 from iast_export.runtimes.litert import open_litert
 from iast_export.specs import Tier
-from iast_export.stylize.stylize import BundleEngine
+from iast_export.stylize.engine import BundleEngine
 from tests import half_cases
 from tests.gpu_driver import use_software_gpu
 from tests.litert_cases import feeds, foreign, measured_ranges

@@ -19,9 +19,9 @@ from iast_export.reports.base import VERIFY_PATH
 from iast_export.reports.manifest import load_manifest
 from iast_export.reports.verify import ClipRow, VerifyReport
 from iast_export.specs import Tier
+from iast_export.stylize.engine import BundleEngine
 from iast_export.stylize.flicker import judge_clip, judge_clips, subjects_of
 from iast_export.stylize.lifted import Lifted, Moments
-from iast_export.stylize.stylize import BundleEngine
 from tests.clip_cases import pan
 
 RULES = b"""

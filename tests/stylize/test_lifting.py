@@ -17,9 +17,10 @@ from iast_export.pictures.imagesets import picture_path
 from iast_export.reports.statistics import TierStatistics
 from iast_export.runtimes.target import TARGETS
 from iast_export.specs import Tier
+from iast_export.stylize.engine import BundleEngine, ChosenByShape
 from iast_export.stylize.large import Large, LargeRun
 from iast_export.stylize.lifting import TierFile, tier_statistics
-from iast_export.stylize.stylize import BundleEngine, ChosenByShape, stylize
+from iast_export.stylize.stylize import stylize
 from tests.stylize.test_lifted_tier import Local, attended
 from tests.tiny_networks import OneTier
 

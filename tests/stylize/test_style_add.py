@@ -21,6 +21,7 @@ from iast_export.pictures.images import load_image, save_png
 from iast_export.reports.base import MANIFEST_NAME
 from iast_export.reports.manifest import load_manifest
 from iast_export.stylize import style_add
+from iast_export.stylize.engine import BundleEngine
 from iast_export.stylize.style_add import (
     Added,
     NewStyle,
@@ -29,7 +30,6 @@ from iast_export.stylize.style_add import (
     read_code,
     remove_style,
 )
-from iast_export.stylize.stylize import BundleEngine
 
 NEW = NewStyle("harbor", "oil", "Harbor at noon", "CC0", "a museum")
 

@@ -16,7 +16,8 @@ from iast_export.reports.base import VERIFY_PATH
 from iast_export.reports.manifest import load_manifest
 from iast_export.reports.verify import VerifyReport
 from iast_export.specs import Tier
-from iast_export.stylize.stylize import BundleEngine, ChosenByShape, Oversize, stylize
+from iast_export.stylize.engine import BundleEngine, ChosenByShape, Oversize
+from iast_export.stylize.stylize import stylize
 
 LANES = [
     (r, p)

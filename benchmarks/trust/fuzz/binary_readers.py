@@ -108,7 +108,7 @@ def _code(data: bytes, folder: Path, name: str) -> None:
 def _packed_code(data: bytes, folder: Path, name: str) -> None:
     """A bundle's style file that readers can't use, though the manifest has its hash."""
     from iast_export.files.artifacts import read_json, sha256_bytes, write_json
-    from iast_export.stylize.stylize import BundleEngine
+    from iast_export.stylize.engine import BundleEngine
 
     bundle = folder / "bundle"
     shutil.copytree(small_bundle() / "bundle", bundle)

@@ -122,7 +122,7 @@ def _recorded(data: bytes, folder: Path, name: str) -> None:
 def _open(bundle: Path, path: str) -> None:
     from iast_export.bundle.inspection import inspect_bundle
     from iast_export.reports.manifest import load_manifest
-    from iast_export.stylize.stylize import BundleEngine
+    from iast_export.stylize.engine import BundleEngine
 
     if path.startswith("golden/"):
         return
