@@ -27,7 +27,7 @@ from iast_export.files.toml_text import parse_toml
 from iast_export.metrics.style import style_statistics
 from iast_export.pictures.images import Rgb, center_square, load_image, to_tensor
 from iast_export.pictures.imagesets import in_words, pictures_in
-from iast_export.pictures.procedural import style_pictures
+from iast_export.pictures.procedural import softened, style_pictures
 from iast_export.reports.manifest import Manifest, StyleEntry
 from iast_export.specs import STRENGTH, STYLE_ENCODER_SIDE_PX
 
@@ -50,6 +50,7 @@ class Style:
         codes: every style input but `strength`, by name, float32.
         statistics: of the artwork, from `metrics.style.style_statistics`, to judge results by.
         held_out: kept from calibration, for evaluation only.
+        captions: what the artwork shows and how it is made, a sentence each.
     """
 
     id: str
@@ -60,6 +61,7 @@ class Style:
     title: str = ""
     licence: str = ""
     source: str = ""
+    captions: tuple[str, ...] = ()
 
 
 def feeds_of(
@@ -117,6 +119,7 @@ def packaged_styles(checkpoint_sha256: str) -> list[Style]:
             title=entry["title"],
             licence=entry["licence"],
             source=entry["source"],
+            captions=tuple(entry["captions"]),
         )
         for entry in listed["styles"]
     ]
@@ -125,12 +128,17 @@ def packaged_styles(checkpoint_sha256: str) -> list[Style]:
 def encoded_styles(network: StyleNetwork, folder: Path | None = None) -> list[Style]:
     """Styles that the network encodes from the pictures of a folder, or from the project's own.
 
+    Of the project's own, those that are kept to judge by are softened to the contrast of artworks.
+
     Raises:
         InputError: fewer than three pictures, an unreadable one, two that get one id, or a code
             that is not finite.
     """
     if folder is None:
-        pictures = [(name, "generated", rgb) for name, rgb in style_pictures()]
+        pictures = [
+            (name, "generated", softened(rgb) if _is_held_out(i) else rgb)
+            for i, (name, rgb) in enumerate(style_pictures())
+        ]
     else:
         pictures = [(name, "own", load_image(path)) for name, path in _style_files(folder).items()]
     return [
@@ -139,10 +147,14 @@ def encoded_styles(network: StyleNetwork, folder: Path | None = None) -> list[St
             category=category,
             codes=encode(network, rgb),
             statistics=style_statistics(center_square(rgb, STYLE_ENCODER_SIDE_PX)),
-            held_out=i % _HELD_OUT_EVERY == _HELD_OUT_EVERY - 1,
+            held_out=_is_held_out(i),
         )
         for i, (name, category, rgb) in enumerate(pictures)
     ]
+
+
+def _is_held_out(place: int) -> bool:
+    return place % _HELD_OUT_EVERY == _HELD_OUT_EVERY - 1
 
 
 def _style_files(folder: Path) -> dict[str, Path]:

@@ -60,8 +60,8 @@ def styles_note(request: Request) -> str | None:
         return None
     return (
         "note    styles are drawn by the project, since --styles names no folder: INT8 is "
-        "calibrated and judged on them, and artworks give codes of another range, so that it "
-        "may be decibels off on yours; give --styles FOLDER with the artworks that you ship"
+        "calibrated on pictures of more contrast than artworks have, and judged on some that are "
+        "like artworks; give --styles FOLDER with those that you ship, for ranges of their own"
     )
 
 

@@ -17,8 +17,10 @@ from iast_export.bundle.styles import (
 )
 from iast_export.errors import InputError
 from iast_export.files.artifacts import sha256_file
+from iast_export.metrics.style import style_statistics
 from iast_export.network.checkpoint import PACKAGED_CHECKPOINT
 from iast_export.pictures.images import save_png
+from iast_export.pictures.procedural import softened, style_pictures
 from tests.tiny_networks import tiny_adain_factory, tiny_iast
 
 SHAPES = {"style_code": (1, 4), "strength": (1, 1)}
@@ -60,6 +62,14 @@ def test_a_network_of_ones_own_gets_styles_from_drawn_pictures() -> None:
     assert len(styles) >= 12
     assert set(styles[0].codes) == {"mean", "std"}
     assert sum(s.held_out for s in styles) == len(styles) // 3
+
+
+def test_of_drawn_pictures_those_that_judge_are_softened() -> None:
+    for style, (name, rgb) in zip(
+        encoded_styles(tiny_adain_factory(None)), style_pictures(), strict=True
+    ):
+        seen = softened(rgb) if style.held_out else rgb
+        np.testing.assert_array_equal(style.statistics, style_statistics(seen), err_msg=name)
 
 
 def test_too_few_or_unreadable_style_pictures_are_refused(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from iast_export.errors import InputError
 from iast_export.files.artifacts import sha256_file
 from iast_export.pictures.imagesets import check_disjoint, load_set, pictures_in, spread
-from iast_export.pictures.procedural import style_pictures
+from iast_export.pictures.procedural import softened, style_pictures
 
 ENTRY = '[[images]]\nid = "a"\nfile = "p0.png"\nsha256 = "0"\nsource = "s"\nlicence = "l"'
 
@@ -217,3 +217,14 @@ def test_drawn_style_pictures_are_the_same_everywhere_and_differ() -> None:
     assert all(np.array_equal(a[1], b[1]) for a, b in zip(first, second, strict=True))
     assert len({rgb.tobytes() for _, rgb in first}) == len(first)
     assert all(rgb.std() > 20 for _, rgb in first)
+
+
+def test_softened_pictures_keep_their_colors_and_lose_most_of_their_fine_contrast() -> None:
+    for name, rgb in style_pictures():
+        soft = softened(rgb)
+        assert soft.shape == rgb.shape and soft.dtype == np.uint8
+        assert abs(soft.mean(dtype=float) - rgb.mean(dtype=float)) < 2, name
+        fine, before = (
+            one - cv2.GaussianBlur(one, (0, 0), 1.5) for one in map(np.float32, (soft, rgb))
+        )
+        assert fine.std() < 0.45 * before.std(), name
