@@ -68,6 +68,7 @@ _OTHERS = (
     ("cryptography", "cryptography", "signatures", "iast-export[sign]"),
     ("distributed", "distributed", "--scheduler", "iast-export[cluster]"),
     ("tensorboard", "tensorboard", "training", "iast-export[train]"),
+    ("wordllama", "wordllama", "style find", "iast-export[find]"),
     ("tqdm", "tqdm", "training", "iast-export[train]"),
 )
 

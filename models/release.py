@@ -132,6 +132,7 @@ def write_styles(net: Network, listing: Path, images: Path, csv_file: Path) -> N
                 "held_out": style.get("held_out", False),
                 "licence": fact["licence"],
                 "source": f"{fact['source_repo']}: {fact['path']}",
+                "captions": style["captions"],
             }
         )
     codes = to_bytes(tensors, {})
@@ -141,7 +142,8 @@ def write_styles(net: Network, listing: Path, images: Path, csv_file: Path) -> N
         f'codes_sha256 = "{sha256_bytes(codes)}"\n',
     ]
     blocks += [
-        "\n[[styles]]\n" + "".join(f"{k} = {json.dumps(v)}\n" for k, v in entry.items())
+        "\n[[styles]]\n"
+        + "".join(f"{k} = {json.dumps(v, ensure_ascii=False)}\n" for k, v in entry.items())
         for entry in entries
     ]
     write_atomic(STYLES_DIR / "styles.toml", "".join(blocks).encode())

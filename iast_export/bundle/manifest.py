@@ -177,6 +177,7 @@ def _style_entry(layout: Layout, style: Style) -> StyleEntry:
         title=style.title,
         licence=style.licence,
         source=style.source,
+        captions=style.captions,
         thumbnail=layout.relative(thumbnail),
         thumbnail_sha256=sha256_file(thumbnail),
     )

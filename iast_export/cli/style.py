@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import click
 
 from iast_export.cli import console, options
-from iast_export.cli.arguments import PATH
+from iast_export.cli.arguments import PATH, Finite
 from iast_export.cli.verbs import VerbGroup
 
 
 @click.group(cls=VerbGroup)
 def style() -> None:
-    """The ready-made styles of a bundle: list, add, remove.
+    """The ready-made styles of a bundle: list, find, add, remove.
 
     \b
     Example:
       iast-export style list dist/demo
+      iast-export style find dist/demo "stormy sea at night"
       iast-export style add dist/demo painting.jpg --name harbor --category oil
     """
 
@@ -45,6 +47,57 @@ def style_list(folder: Path, as_json: bool) -> None:
     console.table(f"{len(found)} styles", ("id", "kind", "title", "license", "source"), rows)
 
 
+@style.command("find")
+@options.folder
+@click.argument("words", metavar="WORDS")
+@click.option("--blend", is_flag=True, help="one style of those found, mixed by similarity")
+@click.option(
+    "--most",
+    metavar="N",
+    type=click.IntRange(1, 100),
+    default=3,
+    show_default=True,
+    help="styles that are named",
+)
+@click.option(
+    "--least",
+    metavar="X",
+    type=Finite(-1, 1),
+    help="similarity that each reaches [default: 0.085]",
+)
+@options.as_json
+def style_find(
+    folder: Path, words: str, blend: bool, most: int, least: float | None, as_json: bool
+) -> None:
+    """Styles of a bundle by words in English: retrieval by titles and captions, no new style.
+
+    Needs the extra `iast-export[find]`, no network. Nothing like the words: exit 3.
+
+    \b
+    Example:
+      iast-export style find dist/demo "stormy sea at night"
+      iast-export style find dist/demo "sad Japanese lady" --blend
+    """
+    from iast_export.stylize.style_add import list_styles
+    from iast_export.stylize.style_find import (
+        LEAST_SIMILARITY,
+        find_styles,
+        shares_of,
+        word_vectors,
+    )
+    from iast_export.stylize.style_words import blend_words
+
+    least = LEAST_SIMILARITY if least is None else least
+    found = find_styles(list_styles(folder), words, word_vectors(), least=least, most=most)
+    chosen = blend_words(shares_of(found)) if blend else found[0].id
+    if as_json:
+        console.emit_json({"style": chosen, "matches": [asdict(match) for match in found]})
+        return
+    rows = [(m.id, m.sentence, f"{m.similarity:.3f}") for m in found]
+    console.table(f"{len(found)} styles found", ("id", "nearest sentence", "similarity"), rows)
+    console.say(f"style      {chosen}")
+
+
 @style.command("add")
 @options.folder
 @click.argument("image", metavar="IMAGE", type=PATH)
@@ -55,6 +108,13 @@ def style_list(folder: Path, as_json: bool) -> None:
 @click.option("--title", default="", help="shown to people")
 @click.option("--license", "--licence", "licence", default="", help="of the artwork")
 @click.option("--source", default="", help="of the artwork, such as its page")
+@click.option(
+    "--caption",
+    "captions",
+    multiple=True,
+    metavar="TEXT",
+    help="a sentence that `style find` searches; may be repeated",
+)
 @click.option(
     "--code",
     metavar="FILE",
@@ -67,6 +127,7 @@ def style_add(
     folder: Path,
     image: Path,
     name: str,
+    captions: tuple[str, ...],
     code: Path | None,
     replace: bool,
     as_json: bool,
@@ -87,7 +148,12 @@ def style_add(
 
     with console.progress_bar() as progress:
         made = add_style(
-            folder, NewStyle(id=name, **words), image, code=code, replace=replace, progress=progress
+            folder,
+            NewStyle(id=name, captions=captions, **words),
+            image,
+            code=code,
+            replace=replace,
+            progress=progress,
         )
     before, after = made.distance_before, made.distance_after
     if made.note:

@@ -181,7 +181,8 @@ class Postprocess(Model):
 class StyleEntry(Model):
     """A ready-made style: its codes but `strength`, concatenated, float32 little endian.
 
-    `licence` and `source` are the artwork's.
+    `licence` and `source` are the artwork's; `captions` say in sentences what it shows and how it
+    is made, for those who search by words.
     """
 
     id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
@@ -191,6 +192,7 @@ class StyleEntry(Model):
     title: str = ""
     licence: str = ""
     source: str = ""
+    captions: tuple[str, ...] = ()
     thumbnail: RelativePath | None = None
     thumbnail_sha256: Sha256 | None = None
 

@@ -46,7 +46,7 @@ from iast_export.specs import (
     THUMBNAIL_SIDE_PX,
     style_codes_of,
 )
-from iast_export.stylize.stylize import BundleEngine
+from iast_export.stylize.engine import BundleEngine
 
 CHECKPOINT_KEY = "checkpoint_sha256"
 _ID = re.compile(r"[a-z0-9][a-z0-9_-]*")
@@ -57,13 +57,14 @@ _REBUILD = "build the bundle again"
 
 @dataclass(frozen=True)
 class NewStyle:
-    """What a person says about a style: its id, the kind of art, and where the artwork is from."""
+    """What a person says about a style: its id, kind of art, what it shows and where it is from."""
 
     id: str
     category: str
     title: str = ""
     licence: str = ""
     source: str = ""
+    captions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -214,6 +215,7 @@ def _check_words(new: NewStyle) -> None:
         ("--title", new.title),
         ("--licence", new.licence),
         ("--source", new.source),
+        *(("--caption", caption) for caption in new.captions),
     ):
         if visible(text) != text or len(text) > _LONGEST_TEXT:
             raise UsageError(
@@ -300,6 +302,7 @@ def _entry(new: NewStyle, files: dict[str, bytes]) -> StyleEntry:
         title=new.title,
         licence=new.licence,
         source=new.source,
+        captions=new.captions,
         thumbnail=thumbnail,
         thumbnail_sha256=sha256_bytes(picture),
     )

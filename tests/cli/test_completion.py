@@ -31,7 +31,7 @@ def test_a_shell_that_is_not_known_is_refused_with_those_that_are(
     ("typed", "at", "wanted"),
     [
         ("iast-export la", 1, ["ladder", "lanes"]),
-        ("iast-export style ", 2, ["list", "add", "remove"]),
+        ("iast-export style ", 2, ["list", "find", "add", "remove"]),
         ("iast-export stylize --prec", 2, ["--precision"]),
         ("iast-export stylize --runtime lite", 3, ["litert", "litert-compiled"]),
         ("iast-export verify --lad", 2, []),
