@@ -51,7 +51,9 @@ class Seen:
 
 
 def _content(seen: Seen) -> Tensor:
-    layers = dict(seen.weights.content_layers) or losses.CONTENT_LAYERS
+    layers: Mapping[str, losses.Weight] = dict(seen.weights.content_layers) or losses.CONTENT_LAYERS
+    if (chosen := seen.weights.content_complexity) > 0.0:
+        layers = losses.layers_by_complexity(layers, seen.batch.content, chosen)
     plain = losses.content_loss(seen.of_image, seen.of_content, layers)
     share = seen.weights.attention
     if share == 0.0:
@@ -92,6 +94,7 @@ TERMS: Mapping[str, Callable[[Seen], Tensor]] = {
     "style_gram": lambda s: losses.style_gram_loss(s.of_image, s.of_style) * s.styled,
     "style_sliced": lambda s: _sliced(s) * s.styled,
     "style_color": lambda s: losses.color_loss(s.image, s.batch.style) * s.styled,
+    "placed_strength": lambda s: losses.placed_strength_loss(s.rendered.alpha, s.batch.content),
     "reconstruction": lambda s: (s.image - s.batch.content).abs().mean((1, 2, 3)) * s.batch.keep,
     "total_variation": lambda s: losses.total_variation_loss(s.image),
     "out_of_range": lambda s: losses.out_of_range_loss(s.image),

@@ -43,6 +43,8 @@ class LossWeights:
         0.0  # extra factor on content and detail at strength 0, falling to 0 at strength 1
     )
     attention: float = 0.0  # share of the content distance that the attention A weighs
+    content_complexity: float = 0.0  # share of content layers chosen by the photograph's gradients
+    placed_strength: float = 0.0  # alpha higher in detail, lower in smooth places, as published
     style_moments: float = 0.0
     style_gram: float = 0.0
     style_sliced: float = 0.0  # flat regions drawn as the artwork draws its flat regions

@@ -12,6 +12,7 @@ from models.losses.content import (
     CONTENT_LAYERS,
     DETAIL_LAYERS,
     PUBLISHED_LAYER,
+    Weight,
     attended_content_loss,
     content_loss,
     detail_loss,
@@ -22,6 +23,7 @@ from models.losses.content import (
 from models.losses.faces import geometric_loss, identity_loss, rigid_fit, semantic_loss
 from models.losses.features import Features, channel_normalized, gram, l2_normalized, moments
 from models.losses.image import out_of_range_loss, rolled, steady_loss, total_variation_loss
+from models.losses.places import complexity, layers_by_complexity, placed_strength_loss
 from models.losses.schedule import style_factor
 from models.losses.style import (
     GRAM_LAYERS,
@@ -40,9 +42,11 @@ __all__ = [
     "MOMENT_LAYERS",
     "PUBLISHED_LAYER",
     "Features",
+    "Weight",
     "attended_content_loss",
     "channel_normalized",
     "color_loss",
+    "complexity",
     "content_loss",
     "detail_loss",
     "discriminator_loss",
@@ -51,10 +55,12 @@ __all__ = [
     "gram",
     "identity_loss",
     "l2_normalized",
+    "layers_by_complexity",
     "moments",
     "multi_scale_loss",
     "out_of_range_loss",
     "pixel_loss",
+    "placed_strength_loss",
     "rigid_fit",
     "rolled",
     "roughness",

@@ -7,6 +7,7 @@ which stands in for conv5_2.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import TypeAlias
 
 import torch
 import torch.nn.functional as F
@@ -17,6 +18,7 @@ from models.losses.features import Features, channel_normalized, l2_normalized
 CONTENT_LAYERS = {"3_2": 0.2, "4_2": 0.5, "5_1": 0.3}
 DETAIL_LAYERS = {"1_1": 0.5, "2_1": 0.5}
 PUBLISHED_LAYER = "4_2"
+Weight: TypeAlias = float | Tensor
 
 
 def pixel_loss(result: Tensor, photograph: Tensor) -> Tensor:
@@ -41,10 +43,13 @@ def single_layer_loss(
 def multi_scale_loss(
     result: Features,
     photograph: Features,
-    layers: Mapping[str, float],
+    layers: Mapping[str, Weight],
     normalize: Callable[[Tensor], Tensor] = channel_normalized,
 ) -> Tensor:
-    """Sum over layers of weight * mean (F - P)^2 [N], on features normalized by `normalize`."""
+    """Sum over layers of weight * mean (F - P)^2 [N], on features normalized by `normalize`.
+
+    A weight is one number, or one for each sample [N].
+    """
     total = torch.zeros((), device=next(iter(result.values())).device)
     for layer, weight in layers.items():
         difference = normalize(result[layer]) - normalize(photograph[layer])
@@ -53,7 +58,7 @@ def multi_scale_loss(
 
 
 def content_loss(
-    result: Features, photograph: Features, layers: Mapping[str, float] = CONTENT_LAYERS
+    result: Features, photograph: Features, layers: Mapping[str, Weight] = CONTENT_LAYERS
 ) -> Tensor:
     """Multi-scale content distance [N]: layers 3_2, 4_2 and 5_1 at the published 0.2 : 0.5 : 0.3.
 
@@ -72,7 +77,7 @@ def attended_content_loss(
     result: Features,
     photograph: Features,
     attention: Tensor,
-    layers: Mapping[str, float] = CONTENT_LAYERS,
+    layers: Mapping[str, Weight] = CONTENT_LAYERS,
 ) -> Tensor:
     """Sum over layers of weight * mean A_ij (F_ij - P_ij)^2 [N]: what matters counts for more.
 

@@ -300,3 +300,51 @@ def test_colors_are_compared_wherever_they_lie_and_grey_is_no_two_hues() -> None
     assert losses.color_loss(blend, halves).item() > 0.5
     plain = torch.full((1, 3, 32, 32), 0.5)
     assert losses.color_loss(plain + 0.01, plain).item() == pytest.approx(0.01, rel=0.1)
+
+
+def halves(flat: float = 0.5) -> Tensor:
+    """A photograph [1, 3, 24, 24]: the left third rough, the rest of one gray."""
+    picture = torch.full((1, 3, 24, 24), flat)
+    picture[..., ::2, :8] = 1.0
+    return picture
+
+
+def test_alpha_placed_as_published_costs_nothing() -> None:
+    alpha = torch.full((1, 1, 24, 24), 0.6)
+    alpha[..., :8], alpha[..., 16:] = 0.9, 0.3
+    assert losses.placed_strength_loss(alpha, halves()).item() == 0.0
+
+
+def test_alpha_that_is_the_same_everywhere_misses_both_published_shares() -> None:
+    even = losses.placed_strength_loss(torch.full((1, 1, 24, 24), 0.6), halves())
+    assert even.item() == pytest.approx(0.37 + 0.22, abs=1e-5)
+
+
+def test_the_placing_of_alpha_can_be_learned() -> None:
+    alpha = torch.full((1, 1, 24, 24), 0.6, requires_grad=True)
+    losses.placed_strength_loss(alpha, halves()).sum().backward()
+    assert alpha.grad is not None
+    assert alpha.grad[..., :7].mean() < 0 < alpha.grad[..., 17:].mean()
+
+
+def test_complexity_is_a_share() -> None:
+    plain, rough = torch.full((1, 3, 24, 24), 0.5), halves(0.0)
+    assert losses.complexity(plain).item() == 0.0
+    assert losses.complexity(rough.repeat(2, 1, 1, 1)).tolist() == [1.0, 1.0]
+    assert 0.0 < losses.complexity(0.5 + 0.12 * (rough - 0.5)).item() < 1.0
+
+
+def test_complex_photographs_weigh_finer_layers_and_plain_ones_coarser() -> None:
+    both = torch.cat([torch.full((1, 3, 24, 24), 0.5), halves(0.0)])
+    found = losses.layers_by_complexity(losses.CONTENT_LAYERS, both, 1.0)
+    assert found["3_2"].tolist() == pytest.approx([0.05, 0.35])
+    assert found["5_1"].tolist() == pytest.approx([0.45, 0.15])
+    total = sum(torch.as_tensor(weight) for weight in found.values())
+    assert torch.allclose(torch.as_tensor(total), torch.ones(2))
+
+
+def test_no_share_of_the_rule_leaves_the_content_distance_as_it_is() -> None:
+    layers = losses.layers_by_complexity(losses.CONTENT_LAYERS, torch.rand(2, 3, 24, 24), 0.0)
+    ours, theirs = features(1), features(2)
+    chosen = losses.content_loss(ours, theirs, layers)
+    torch.testing.assert_close(chosen, losses.content_loss(ours, theirs))
