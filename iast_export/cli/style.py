@@ -121,6 +121,14 @@ def style_find(
     type=PATH,
     help="a refined code of this picture, from `python -m models.styles refine`",
 )
+@click.option(
+    "--strokes",
+    metavar="N",
+    type=Finite(1, 4),
+    default=1.0,
+    show_default=True,
+    help="strokes so many times larger: a smaller middle of the picture is encoded",
+)
 @click.option("--replace", is_flag=True, help="take the place of a style of the same id")
 @options.as_json
 def style_add(
@@ -129,6 +137,7 @@ def style_add(
     name: str,
     captions: tuple[str, ...],
     code: Path | None,
+    strokes: float,
     replace: bool,
     as_json: bool,
     **words: str,
@@ -142,6 +151,7 @@ def style_add(
     \b
     Example:
       iast-export style add dist/demo painting.jpg --name harbor --category oil
+      iast-export style add dist/demo painting.jpg --name harbor-2 --category oil --strokes 2
       iast-export style add dist/demo painting.jpg --name harbor --category oil --code c.safetensors
     """
     from iast_export.stylize.style_add import NewStyle, add_style
@@ -152,6 +162,7 @@ def style_add(
             NewStyle(id=name, captions=captions, **words),
             image,
             code=code,
+            strokes=strokes,
             replace=replace,
             progress=progress,
         )

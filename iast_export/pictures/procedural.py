@@ -45,8 +45,8 @@ def style_pictures() -> list[tuple[str, Rgb]]:
 def softened(rgb: Rgb) -> Rgb:
     """The mean of a picture [H, W, 3] and of it blurred by 2, 6 and 18 px, in integers."""
     layers = [rgb, *(cv2.GaussianBlur(rgb, (0, 0), sigma_px) for sigma_px in _BLURS_PX)]
-    total = np.sum(layers, axis=0, dtype=np.uint16)
-    return (total // len(layers)).astype(np.uint8)
+    total = np.sum(np.stack(layers).astype(np.uint16), axis=0)
+    return np.asarray(total // len(layers), np.uint8)
 
 
 def drawn(mark: str, rng: np.random.Generator, palette: list[tuple[int, ...]]) -> Rgb:

@@ -455,9 +455,10 @@ def _unpadded() -> Target:
 
 def _blended(parts: Sequence[tuple[Codes, float]]) -> Codes:
     """Codes by shares of sum 1, mixed in float64."""
+    shares = [share for _, share in parts]
     return {
-        name: sum(
-            np.multiply(codes[name], share, dtype=np.float64) for codes, share in parts
-        ).astype(np.float32)
+        name: np.average([codes[name] for codes, _ in parts], axis=0, weights=shares).astype(
+            np.float32
+        )
         for name in parts[0][0]
     }

@@ -52,6 +52,8 @@ CHECKPOINT_KEY = "checkpoint_sha256"
 _ID = re.compile(r"[a-z0-9][a-z0-9_-]*")
 # Letters; chosen: a file name and a line of a page have room for them.
 _LONGEST_ID, _LONGEST_TEXT = 64, 1000
+# Chosen: beyond it a middle is hardly the artwork any more. Below 64 px a square is a blur.
+MOST_STROKES, _LEAST_SIDE_PX = 4.0, 64
 _REBUILD = "build the bundle again"
 
 
@@ -87,6 +89,7 @@ def add_style(
     picture: Path,
     *,
     code: Path | None = None,
+    strokes: float = 1.0,
     replace: bool = False,
     progress: Progress = no_progress,
 ) -> Added:
@@ -95,20 +98,34 @@ def add_style(
     Args:
         picture: the artwork; its middle square is encoded and compared with.
         code: a refined code of the bundle's checkpoint, instead of the encoder's (see `read_code`).
+        strokes: from 1 to 4, how many times larger than in the whole picture: as much smaller a
+            middle of it is encoded.
         replace: take the place of a style of the same id.
 
     Raises:
-        UsageError: an id or a kind that can't be one, or an id that is taken.
+        UsageError: an id or a kind that can't be one, an id that is taken, strokes outside [1, 4]
+            or beside a code.
         InputError: the folder is no bundle or is altered, has no style encoder, the picture is
             unreadable, or the code is not finite. The bundle stays as it was.
     """
     _check_words(new)
+    if code is not None and strokes != 1.0:
+        raise UsageError(
+            "--strokes beside --code: a code has the strokes that it was made with",
+            "leave one out",
+        )
     with working(folder):
-        return _add(folder, new, picture, code, replace, progress)
+        return _add(folder, new, picture, code, strokes, replace, progress)
 
 
 def _add(
-    folder: Path, new: NewStyle, picture: Path, code: Path | None, replace: bool, progress: Progress
+    folder: Path,
+    new: NewStyle,
+    picture: Path,
+    code: Path | None,
+    strokes: float,
+    replace: bool,
+    progress: Progress,
 ) -> Added:
     progress("style", 0, 3)
     manifest = load_manifest(folder)
@@ -121,7 +138,7 @@ def _add(
     old = next((s for s in manifest.styles if s.id == new.id), None)
     _check_free(manifest, old, new.id, replace)
     engine = BundleEngine(folder, *REFERENCE)
-    artwork = center_square(load_image(picture), STYLE_ENCODER_SIDE_PX)
+    artwork = center_square(middle(load_image(picture), strokes, picture), STYLE_ENCODER_SIDE_PX)
     codes, checked = (
         (_encoded(engine, artwork), True) if code is None else read_code(code, manifest)
     )
@@ -267,6 +284,30 @@ def _check_unaltered(folder: Path, manifest: Manifest) -> None:
     seals = Seals.of_bundle(folder, manifest)
     for path in seals.sha256:
         seals.check(folder / path)
+
+
+def middle(rgb: Rgb, strokes: float, picture: Path) -> Rgb:
+    """The square in the middle whose strokes are so many times larger when it fills the encoder.
+
+    Raises:
+        UsageError: strokes outside [1, 4].
+        InputError: too few pixels are left to show any.
+    """
+    if not 1.0 <= strokes <= MOST_STROKES:
+        raise UsageError(
+            f"--strokes {strokes} is outside 1..{MOST_STROKES:g}", "1 keeps those of the picture"
+        )
+    if strokes == 1.0:
+        return rgb
+    height, width = rgb.shape[:2]
+    side = round(min(height, width) / strokes)
+    if side < _LEAST_SIDE_PX:
+        raise InputError(
+            f"{picture} is {width}x{height} px: strokes {strokes:g} times larger leave {side} px",
+            f"give a larger picture, or smaller strokes: {_LEAST_SIDE_PX} px are needed",
+        )
+    top, left = (height - side) // 2, (width - side) // 2
+    return rgb[top : top + side, left : left + side]
 
 
 def _encoded(engine: BundleEngine, artwork: Rgb) -> Codes:

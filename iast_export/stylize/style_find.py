@@ -144,6 +144,6 @@ def word_vectors() -> Vectors:
     def embed(sentences: Sequence[str]) -> NDArray[np.float32]:
         found = np.asarray(model.embed(list(sentences)), np.float32)
         norms = np.linalg.norm(found, axis=1, keepdims=True)
-        return np.divide(found, norms, out=np.zeros_like(found), where=norms > 0)
+        return np.asarray(np.divide(found, norms, out=np.zeros_like(found), where=norms > 0))
 
     return embed

@@ -115,6 +115,41 @@ def test_an_id_is_taken_once_and_replaced_only_on_request(bundle_copy: Path, art
     assert_whole(bundle_copy)
 
 
+def test_larger_strokes_are_those_of_the_middle(bundle_copy: Path, tmp_path: Path) -> None:
+    picture = np.random.default_rng(3).integers(0, 255, (160, 200, 3), np.uint8)
+    save_png(tmp_path / "whole.png", picture)
+    save_png(tmp_path / "middle.png", picture[40:120, 60:140].copy())
+    larger = added(bundle_copy, tmp_path / "whole.png", strokes=2.0)
+    middle = added(bundle_copy, tmp_path / "middle.png", replace=True)
+    assert larger.entry.sha256 == middle.entry.sha256
+    assert added(bundle_copy, tmp_path / "whole.png", replace=True).entry.sha256 != (
+        middle.entry.sha256
+    )
+
+
+@pytest.mark.parametrize("strokes", [0.5, 4.1])
+def test_strokes_beyond_what_is_kept_of_an_artwork_are_refused(
+    bundle_copy: Path, artwork: Path, strokes: float
+) -> None:
+    with pytest.raises(UsageError, match=r"outside 1\.\.4"):
+        added(bundle_copy, artwork, strokes=strokes)
+
+
+def test_too_few_pixels_for_larger_strokes_are_refused(bundle_copy: Path, tmp_path: Path) -> None:
+    save_png(tmp_path / "small.png", np.zeros((100, 120, 3), np.uint8))
+    with pytest.raises(InputError, match=r"120x100 px: strokes 2 times larger leave 50 px"):
+        added(bundle_copy, tmp_path / "small.png", strokes=2.0)
+    with pytest.raises(UsageError, match="beside --code"):
+        added(bundle_copy, tmp_path / "small.png", strokes=2.0, code=tmp_path / "c.safetensors")
+
+
+def test_captions_are_listed_and_must_be_lines(bundle_copy: Path, artwork: Path) -> None:
+    told = NewStyle("harbor", "oil", captions=("boats at noon", "calm water"))
+    assert added(bundle_copy, artwork, told).entry.captions == ("boats at noon", "calm water")
+    with pytest.raises(UsageError, match="--caption"):
+        added(bundle_copy, artwork, NewStyle("other", "oil", captions=("two\nlines",)))
+
+
 def test_the_style_of_the_goldens_stays(bundle_copy: Path, artwork: Path) -> None:
     golden = load_manifest(bundle_copy).golden[0].style
     with pytest.raises(UsageError, match="golden pictures"):
