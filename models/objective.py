@@ -36,6 +36,7 @@ class Seen:
     of_content: Features
     of_style: Features
     weights: LossWeights
+    helpers: Helpers
 
     @property
     def kept(self) -> Tensor:
@@ -64,6 +65,13 @@ def _content(seen: Seen) -> Tensor:
     return (1.0 - share) * plain + share * attended
 
 
+def _unlabelled(seen: Seen) -> Tensor:
+    look = seen.helpers.unlabelled
+    with torch.no_grad():
+        wanted = look(seen.batch.content)
+    return losses.content_loss(look(seen.image), wanted)
+
+
 def _to_target(seen: Seen) -> Tensor:
     target = seen.rendered.target
     if target is None:
@@ -88,6 +96,7 @@ class Drawn(NamedTuple):
 # Every term: a value per sample [N], or one value.
 TERMS: Mapping[str, Callable[[Seen], Tensor]] = {
     "content": lambda s: _content(s) * s.kept,
+    "content_unlabelled": lambda s: _unlabelled(s) * s.kept,
     "detail": lambda s: losses.detail_loss(s.of_image, s.of_content) * s.kept,
     "pixel": lambda s: losses.pixel_loss(s.image, s.batch.content) * s.kept,
     "style_moments": lambda s: losses.style_moment_loss(s.of_image, s.of_style) * s.styled,
@@ -111,6 +120,7 @@ class Helpers:
     vgg: Any
     teacher: Any = None  # a `Trainable`, for a recipe that distils
     landmarks: Any = None  # `models.faces.LandmarkNetwork`, for a recipe with a face term
+    unlabelled: Any = None  # `models.unlabelled.ContentEncoder`, for a recipe with its term
 
     def on(self, device: torch.device) -> Helpers:
         """The same on a device, in eval mode, without gradients."""
@@ -140,6 +150,10 @@ class Objective(nn.Module):
         if recipe.loss.faces != (helpers.landmarks is not None):
             raise ValueError(
                 "give --landmarks NPZ to a recipe with a face term, and only to such a one"
+            )
+        if (recipe.loss.content_unlabelled > 0) != (helpers.unlabelled is not None):
+            raise ValueError(
+                "give --content-encoder FILE to a recipe with content_unlabelled, and only to such"
             )
         if recipe.loss.steady > 0 and recipe.kind in ("teacher", "grown"):
             raise ValueError("set steady = 0: a teacher would need the moved features too")
@@ -219,7 +233,8 @@ class Objective(nn.Module):
         total = torch.zeros((), device=content.device)
         terms: dict[str, Tensor] = {}
         for rendered, image, of_image in zip(made, images, features, strict=True):
-            seen = Seen(batch, rendered, image, of_image, of_content, of_style, self.recipe.loss)
+            looked = of_image, of_content, of_style
+            seen = Seen(batch, rendered, image, *looked, self.recipe.loss, self.helpers)
             part, named = self._judged(seen, factor)
             total, terms = total + part, terms or named
         for image in images[1:]:

@@ -44,6 +44,7 @@ class LossWeights:
     )
     attention: float = 0.0  # share of the content distance that the attention A weighs
     content_complexity: float = 0.0  # share of content layers chosen by the photograph's gradients
+    content_unlabelled: float = 0.0  # distance by an encoder that saw no label (models.unlabelled)
     placed_strength: float = 0.0  # alpha higher in detail, lower in smooth places, as published
     style_moments: float = 0.0
     style_gram: float = 0.0

@@ -37,6 +37,7 @@ from models.processes import any_process, join, leave, world
 from models.recipe import TrainingRecipe
 from models.telling import aloud, tell
 from models.trainer import Trainer
+from models.unlabelled import ContentEncoder
 
 
 def train(
@@ -113,6 +114,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--landmarks", type=Path, help="face_landmark68_faceapi.npz, for face terms"
     )
+    parser.add_argument(
+        "--content-encoder",
+        type=Path,
+        metavar="FILE",
+        help="of models.unlabelled, for a recipe with content_unlabelled",
+    )
     parser.add_argument("--faces", type=Path, help="listing of models.faces.crops, for face terms")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument(
@@ -136,6 +143,7 @@ def _trainer(args: Any, device: torch.device) -> tuple[Trainer, bool]:
         DistilledVgg.load(args.vgg),
         load_trainable(args.teacher, backbones) if args.teacher else None,
         LandmarkNetwork.load(args.landmarks) if args.landmarks else None,
+        ContentEncoder.load(args.content_encoder) if args.content_encoder else None,
     )
     trainer = Trainer(TrainingRecipe.read(args.recipe), helpers, device, backbones)
     resumed = trainer.resume(args.run)

@@ -42,6 +42,7 @@ from models.sheet import load_weights
 from models.telling import aloud, tell
 from models.train import train
 from models.trainer import Trainer
+from models.unlabelled import trained_on
 
 ROWS = Path(__file__).with_name("parts.toml")
 _CPU = torch.device("cpu")
@@ -98,10 +99,10 @@ def _recipe(
 
 
 def trained(
-    recipe: TrainingRecipe, run: Path, draw: Callable[..., Batch], vgg: DistilledVgg
+    recipe: TrainingRecipe, run: Path, draw: Callable[..., Batch], helpers: Helpers
 ) -> Path:
     """The weights of a run, trained to the end of its budget."""
-    trainer = Trainer(recipe, Helpers(vgg), _CPU)
+    trainer = Trainer(recipe, helpers, _CPU)
     trainer.resume(run)
     if trainer.position < recipe.steps:
         for row in train(trainer, lambda rng: draw(rng, recipe), run, float("inf")):
@@ -261,12 +262,20 @@ def _tables(args: Any, parts: Sequence[Part]) -> str:
     for number, part in product(range(len(parts[0].recipes)), parts):
         recipe = part.recipes[number]
         run = args.runs / part.name / str(recipe.seed)
-        path = trained(recipe, run, draw, vgg)
+        path = trained(recipe, run, draw, _helpers(vgg, recipe, args))
         found[part.name].append(_kept(run, path, partial(judged, path, pairs, judges)))
         text = markdown(parts, found, _facts(parts, len(pairs)))
         write_atomic(args.out / "parts.md", text.encode())
         write_atomic(args.out / "parts.json", json_bytes(found))
     return text
+
+
+def _helpers(vgg: DistilledVgg, recipe: TrainingRecipe, args: Any) -> Helpers:
+    """What a row looks through; an encoder without labels is trained before its first."""
+    if recipe.loss.content_unlabelled == 0.0:
+        return Helpers(vgg)
+    encoder = trained_on(args.data / "images", args.runs / "encoder.pt")
+    return Helpers(vgg, unlabelled=encoder)
 
 
 def _source(images: Path, recipe: TrainingRecipe) -> Callable[..., Batch]:

@@ -17,6 +17,7 @@ from models.evaluation import parts
 from models.evaluation.judges import Judges
 from models.evaluation.parts import Part, markdown, read_parts, trained
 from models.evaluation.sample import Pair, Picture
+from models.objective import Helpers
 from tests.training_cases import draw_pictures, stores, tiny, vgg
 
 
@@ -56,9 +57,9 @@ def test_a_row_is_trained_once_judged_once_and_shown(rows: dict[str, Part], tmp_
     def draw(rng: np.random.Generator, own: Any) -> Batch:
         return Batch.draw(contents, styles, own, rng)
 
-    path = trained(recipe, tmp_path / "run", draw, vgg())
+    path = trained(recipe, tmp_path / "run", draw, Helpers(vgg()))
     before = path.stat().st_mtime_ns
-    assert trained(recipe, tmp_path / "run", draw, vgg()).stat().st_mtime_ns == before
+    assert trained(recipe, tmp_path / "run", draw, Helpers(vgg())).stat().st_mtime_ns == before
     rng = np.random.default_rng(0)
     content, style = (
         Picture(name, rng.integers(0, 256, (64, 64, 3), dtype=np.uint8)) for name in "ab"

@@ -432,7 +432,7 @@ def test_the_end_of_the_scale_weighs_more_where_the_recipe_says_so(
         source(images, recipe)(np.random.default_rng(0)), strength=torch.tensor([[0.7], [1.0]])
     )
     seen = [
-        Seen(batch, None, batch.content, {}, {}, {}, LossWeights(full_style=f))  # type: ignore[arg-type]
+        Seen(batch, None, batch.content, {}, {}, {}, LossWeights(full_style=f), None)  # type: ignore[arg-type]
         for f in (0.0, 1.0)
     ]
     torch.testing.assert_close(seen[0].styled, torch.tensor([0.49, 1.0]))
