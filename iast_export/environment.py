@@ -67,6 +67,8 @@ _OTHERS = (
     ("simplejpeg", "simplejpeg", "pictures", _RUN),
     ("cryptography", "cryptography", "signatures", "iast-export[sign]"),
     ("distributed", "distributed", "--scheduler", "iast-export[cluster]"),
+    ("starlette", "starlette", "the studio", "iast-export[studio]"),
+    ("uvicorn", "uvicorn", "the studio", "iast-export[studio]"),
     ("tensorboard", "tensorboard", "training", "iast-export[train]"),
     ("wordllama", "wordllama", "style find", "iast-export[find]"),
     ("tqdm", "tqdm", "training", "iast-export[train]"),

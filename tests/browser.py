@@ -54,10 +54,21 @@ class Browser:
                 return dict(answer["result"])
             self._note(answer)
 
-    def open(self, path: Path, width_px: int, *, dark: bool = False, media: str = "") -> None:
-        """Loads a file in a window of that width, with its scripts run."""
+    def open(
+        self, place: Path | str, width_px: int, *, dark: bool = False, media: str = ""
+    ) -> None:
+        """Loads a file or an address in a window of that width, with its scripts run."""
         self.requests.clear()
         self.complaints.clear()
+        self.resize(width_px, dark=dark, media=media)
+        loaded = self._loaded
+        address = place if isinstance(place, str) else place.absolute().as_uri()
+        self.call("Page.navigate", url=address)
+        while self._loaded == loaded:
+            self._note(self._read())
+
+    def resize(self, width_px: int, *, dark: bool = False, media: str = "") -> None:
+        """The window at another width, or the page in dark or on paper."""
         narrow = width_px < 600
         self.call(
             "Emulation.setDeviceMetricsOverride",
@@ -65,10 +76,6 @@ class Browser:
         )
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", media=media, features=[scheme])
-        loaded = self._loaded
-        self.call("Page.navigate", url=path.absolute().as_uri())
-        while self._loaded == loaded:
-            self._note(self._read())
 
     def run(self, script: str) -> Any:
         """The value of an expression in the page; a promise is awaited."""
@@ -77,6 +84,11 @@ class Browser:
         )
         assert "exceptionDetails" not in found, found
         return found["result"].get("value")
+
+    def choose(self, selector: str, path: Path) -> None:
+        """A file for an input, as its dialog would give it."""
+        found = self.call("Runtime.evaluate", expression=f"document.querySelector({selector!r})")
+        self.call("DOM.setFileInputFiles", files=[str(path)], objectId=found["result"]["objectId"])
 
     def press(self, key: str, code: int) -> None:
         """A key, down and up."""
@@ -132,6 +144,15 @@ def need(name: str) -> Path:
             f"{path} is missing: run `python3 android_demo/tools/install_browser.py`"
         )
     return path
+
+
+def serious(chromium: Browser) -> list[list[str]]:
+    """What axe finds in the page that keeps people from it: the rule, and up to three places."""
+    chromium.run(need("axe.min.js").read_text() + ";0")
+    script = """axe.run(document, {resultTypes: ['violations']}).then((all) => all.violations
+      .filter((one) => ['serious', 'critical'].includes(one.impact))
+      .map((one) => [one.id, ...one.nodes.slice(0, 3).map((node) => node.html)]))"""
+    return list(chromium.run(script))
 
 
 @contextmanager

@@ -24,7 +24,7 @@ SECTIONS = {
     "The pipeline": ("build", *STAGES),
     "A closer look": ("ladder", "golden", "lanes", "search"),
     "Judge": ("gate", "compare", "evaluate", "merge", "report", "sign"),
-    "Use": ("inspect", "stylize", "style", "device"),
+    "Use": ("inspect", "stylize", "studio", "style", "device"),
     "The shell": ("completion",),
 }
 

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from pathlib import Path
 
 from markupsafe import Markup
 
 from iast_export.files.artifacts import write_atomic
 from iast_export.pages.parts import ReportParts, load_parts
+from iast_export.pages.policy import policy
 from iast_export.pages.rendering import render, source
 from iast_export.pages.sections import SECTIONS
 from iast_export.reports.base import HTML_PATH
 from iast_export.reports.verdict import Verdict
 
-_CSS, _SCRIPT = "page.css", "page.js"
+_CSS, _SCRIPTS = "page.css", ("slider.js", "page.js")
 
 
 def write_html(
@@ -45,30 +44,13 @@ def write_html(
 
 def html_report(parts: ReportParts) -> str:
     """The page. The same parts give the same bytes."""
-    css, script = source(_CSS), source(_SCRIPT)
+    css, script = source(_CSS), "".join(map(source, _SCRIPTS))
     return render(
         "page.html.j2",
         parts=parts,
-        policy=_policy(css, script),
+        policy=policy(css, script),
         css=Markup(css),
         script=Markup(script),
         sections=[found for make in SECTIONS if (found := make(parts)) is not None],
         total_bytes=sum(entry.bytes for entry in parts.manifest.files),
     )
-
-
-def _policy(css: str, script: str) -> str:
-    """Allows the page's own style and script by their hashes, pictures inside it, nothing else."""
-    rules = {
-        "default-src": "'none'",
-        "img-src": "data:",
-        "style-src": f"'sha256-{_sha256(css)}'",
-        "script-src": f"'sha256-{_sha256(script)}'",
-        "base-uri": "'none'",
-        "form-action": "'none'",
-    }
-    return "; ".join(f"{name} {value}" for name, value in rules.items())
-
-
-def _sha256(text: str) -> str:
-    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")

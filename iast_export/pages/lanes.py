@@ -37,6 +37,34 @@ def bundle_charts(
     return lane_charts([*own, *searched_figures(searches, benchmark)], defaults)
 
 
+def plan_charts(benchmark: BenchmarkReport, verified: VerifyReport) -> list[Plot]:
+    """One plot per runtime: its lanes at every tier, a dashed line along each tier's front.
+
+    None for a bundle of one tier, whose lanes `bundle_charts` shows.
+    """
+    own = bundle_figures(benchmark, verified)
+    if len({one.tier for one in own}) < 2:
+        return []
+    defaults = {(runtime, one, tier) for (runtime, tier), one in default_lanes(own).items()}
+    charts = []
+    for runtime in dict.fromkeys(one.runtime for one in own if place_of(one)):
+        here = [one for one in own if one.runtime == runtime]
+        points = [point for one in here if (point := _at_tier(one, defaults))]
+        fronts = [
+            [point for one in front(here) if one.tier == tier and (point := _at_tier(one))]
+            for tier in dict.fromkeys(one.tier for one in here)
+        ]
+        name = fmt.runtime_name(runtime)
+        chart = scatter_chart(name, points, fronts, f"{_X} (logarithmic)", _Y, log_x=True)
+        charts += [chart] if chart else []
+    return charts
+
+
+def _at_tier(one: LaneFigures, defaults: Collection[LaneKey] = ()) -> Point | None:
+    """For example `d4-256px INT8, 10.8 ms, 42.3 dB`."""
+    return _point(one, defaults, f"{one.tier} {fmt.precision_name(one.precision)}")
+
+
 def comparison_charts(report: LanesReport) -> list[Plot]:
     """The lanes of `iast-export lanes`."""
     defaults = {(row.runtime, row.lane, row.tier) for row in report.rows if row.is_default}
@@ -53,18 +81,18 @@ def lane_charts(figures: Sequence[LaneFigures], defaults: Collection[LaneKey]) -
         here = [one for one in figures if one.tier == tier]
         points = [point for one in here if (point := _point(one, defaults))]
         along = [point for one in front(here) if (point := _point(one, defaults))]
-        chart = scatter_chart(tier, points, along, _X, _Y, _marks(here))
+        chart = scatter_chart(tier, points, [along], _X, _Y, _marks(here))
         charts += [chart] if chart else []
     return charts
 
 
-def _point(one: LaneFigures, defaults: Collection[LaneKey]) -> Point | None:
+def _point(one: LaneFigures, defaults: Collection[LaneKey], name: str = "") -> Point | None:
     """For example `LiteRT INT8, 10.8 ms, 42.3 dB`."""
     place = place_of(one)
     if place is None:
         return None
     figures = f"{fmt.milliseconds(place[0])}, {fmt.decibels(place[1])}"
-    name = fmt.lane_name(one.runtime, one.precision)
+    name = name or fmt.lane_name(one.runtime, one.precision)
     is_default = (one.runtime, one.precision, one.tier) in defaults
     return Point(f"{name}, {figures}", *place, one.precision, is_default)
 

@@ -81,42 +81,54 @@ class Plot:
 
 @dataclass(frozen=True)
 class _Axis:
-    """A range of values a little wider than the data, and where a value lies in the frame."""
+    """A range of values a little wider than the data, and where a value lies in the frame.
+
+    `low` and `high` are logarithms where `log` is.
+    """
 
     low: float
     high: float
     length: float
+    log: bool = False
 
     def at(self, value: float) -> float:
-        return (value - self.low) / (self.high - self.low) * self.length
+        place = math.log10(value) if self.log else value
+        return (place - self.low) / (self.high - self.low) * self.length
 
     def ticks(self) -> list[float]:
-        """Round values, about five."""
-        step = _step(self.high - self.low)
-        first, last = math.ceil(self.low / step), math.floor(self.high / step)
+        """Round values, about five; on a wide logarithmic axis 1, 2 and 5 times powers of ten."""
+        low, high = (10.0**self.low, 10.0**self.high) if self.log else (self.low, self.high)
+        if self.log and high > 5 * low:
+            powers = range(math.floor(self.low), math.ceil(self.high))
+            values = [nice * 10.0**power for power in powers for nice in (1, 2, 5)]
+            return [one for one in values if low <= one <= high]
+        step = _step(high - low)
+        first, last = math.ceil(low / step), math.floor(high / step)
         return [i * step for i in range(first, last + 1)]
 
 
 def scatter_chart(
     title: str,
     points: Sequence[Point],
-    front: Sequence[Point],
+    fronts: Sequence[Sequence[Point]],
     x_unit: str,
     y_unit: str,
     marks: Sequence[Mark] = (),
+    log_x: bool = False,
 ) -> Plot | None:
-    """Numbered points and a dashed line through `front`, on axes as wide as the data; None: no
-    points.
+    """Numbered points and a dashed line through each of `fronts`, on axes as wide as the data;
+    None: no points.
 
     Points beyond `_FAR` times the median are drawn at the right edge, so that one of them does not
-    press all others together; their labels have the true figures.
+    press all others together; their labels have the true figures. With `log_x` all have their place
+    on a logarithmic axis.
     """
     if not points:
         return None
     true_x = sorted(p.x for p in points)
-    near = [x for x in true_x if x <= _FAR * true_x[len(true_x) // 2]]
+    near = [x for x in true_x if log_x or x <= _FAR * true_x[len(true_x) // 2]]
     edge = near[-1] * (1.0 if len(near) == len(true_x) else 1.1)
-    x_axis = _axis([*near, edge, *(mark.x for mark in marks if mark.x <= edge)], _WIDTH)
+    x_axis = _axis([*near, edge, *(mark.x for mark in marks if mark.x <= edge)], _WIDTH, log_x)
     y_axis = _axis([p.y for p in points], _HEIGHT)
 
     def at(point: Point) -> tuple[float, float]:
@@ -125,8 +137,9 @@ def scatter_chart(
 
     ordered = sorted(points, key=lambda point: (point.x, -point.y))
     parts = [*_frame(x_axis, y_axis, x_unit, y_unit), *_vertical_marks(marks, x_axis)]
-    line = [at(one) for one in front]
-    parts += [_line(*one, *two, "mark") for one, two in zip(line[:-1], line[1:], strict=True)]
+    for front in fronts:
+        line = [at(one) for one in front]
+        parts += [_line(*one, *two, "mark") for one, two in zip(line[:-1], line[1:], strict=True)]
     parts += _markers([(one, *at(one)) for one in ordered])
     width, height = _LEFT + _WIDTH + _RIGHT, _TOP + _HEIGHT + _BOTTOM
     said = f"{title}: {y_unit} against {x_unit}. " + "; ".join(one.label for one in ordered)
@@ -137,11 +150,12 @@ def scatter_chart(
     return Plot(title, "\n".join([head, *parts, "</svg>"]), ordered)
 
 
-def _axis(values: Sequence[float], length: float) -> _Axis:
+def _axis(values: Sequence[float], length: float, log: bool = False) -> _Axis:
     """From a little below the least to a little above the largest."""
-    least, most = min(values), max(values)
+    places = [math.log10(one) for one in values] if log else values
+    least, most = min(places), max(places)
     span = most - least or abs(most) * 0.2 or 1.0
-    return _Axis(least - _PAD * span, most + _PAD * span, length)
+    return _Axis(least - _PAD * span, most + _PAD * span, length, log)
 
 
 def _step(span: float) -> float:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from iast_export.build.page import write_page
-from tests.browser import Browser, browser, need
+from tests.browser import Browser, browser, need, serious
 from tests.gallery_cases import add_gallery
 from tests.gate_cases import make_bundle
 
@@ -138,15 +138,6 @@ def test_axe_would_find_a_picture_without_words(chromium: Browser, page: Path) -
     chromium.open(page, PHONE_PX)
     chromium.run("document.querySelector('.viewer img').removeAttribute('alt')")
     assert [found[0] for found in serious(chromium)] == ["image-alt"]
-
-
-def serious(chromium: Browser) -> list[list[str]]:
-    """What axe finds in the page that keeps people from it: the rule, and up to three places."""
-    chromium.run(need("axe.min.js").read_text() + ";0")
-    script = """axe.run(document, {resultTypes: ['violations']}).then((all) => all.violations
-      .filter((one) => ['serious', 'critical'].includes(one.impact))
-      .map((one) => [one.id, ...one.nodes.slice(0, 3).map((node) => node.html)]))"""
-    return list(chromium.run(script))
 
 
 def test_a_browser_that_is_missing_is_said_with_the_command(

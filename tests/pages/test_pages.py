@@ -20,7 +20,7 @@ from iast_export.lanes.figures import bundle_figures
 from iast_export.lanes.front import front
 from iast_export.pages import format as fmt
 from iast_export.pages import junit_xml, markdown_text, write_html
-from iast_export.pages.lanes import bundle_charts
+from iast_export.pages.lanes import bundle_charts, plan_charts
 from iast_export.reports.benchmark import BenchmarkReport, BenchmarkRow, Ratio
 from iast_export.reports.convert import ConvertReport
 from iast_export.reports.ladder import LADDER_PATH
@@ -404,6 +404,25 @@ def test_the_default_lane_is_the_fastest_proven_one_that_keeps_its_scores(
     (plot,) = bundle_charts(benchmark, verified)
     ElementTree.fromstring(plot.svg)
     assert [point.is_default for point in plot.points].count(True) == 1 and len(plot.points) == 3
+    assert plan_charts(benchmark, verified) == []
+
+
+def test_the_page_shows_the_plan_of_each_runtime(bundle: Path) -> None:
+    benchmark = BenchmarkReport.load(bundle / "reports" / "benchmark.json")
+    verified = VerifyReport.load(bundle / "reports" / "verify.json")
+    charts = plan_charts(benchmark, verified)
+    assert [chart.title for chart in charts] == ["ONNX Runtime", "LiteRT"]
+    defaults = default_lanes(bundle_figures(benchmark, verified))
+    for chart, runtime in zip(charts, ("onnxruntime", "litert"), strict=True):
+        own = [label for label, _ in LANES if label == runtime]
+        assert len(chart.points) == len(TIERS) * len(own)
+        ringed = [point.label.split(",")[0] for point in chart.points if point.is_default]
+        wanted = [f"{tier} {fmt.precision_name(defaults[runtime, tier])}" for tier in TIERS]
+        assert sorted(ringed) == sorted(wanted)
+        label = ElementTree.fromstring(chart.svg).get("aria-label") or ""
+        assert all(point.label in label for point in chart.points)
+    page = write_html(bundle).read_text()
+    assert all(chart.svg in page for chart in charts)
 
 
 def test_the_page_shows_the_lanes_and_the_rule_of_the_default(bundle: Path) -> None:

@@ -25,7 +25,7 @@ def points(*places: tuple[float, float]) -> list[Point]:
 def drawn(
     found: list[Point], front: list[Point] | None = None, marks: list[Mark] | None = None
 ) -> Plot:
-    plot = scatter_chart("t", found, front or [], "ms", "dB", marks or [])
+    plot = scatter_chart("t", found, [front] if front else [], "ms", "dB", marks or [])
     assert plot is not None
     return plot
 
@@ -120,3 +120,30 @@ def test_a_bar_is_as_long_as_its_value_with_its_interval_over_it() -> None:
 def test_a_bar_stays_in_its_cell(value: float) -> None:
     (found,) = rects(bar(value, 4.0, "int8"))
     assert 0.0 <= float(found["width"]) <= 100.0
+
+
+@pytest.mark.parametrize(
+    ("least", "most", "ticks"),
+    [
+        (7.0, 260.0, ["10", "20", "50", "100", "200"]),
+        (7.0, 12.0, ["7", "8", "9", "10", "11", "12"]),
+    ],
+)
+def test_a_logarithmic_axis_gives_every_point_its_place(
+    least: float, most: float, ticks: list[str]
+) -> None:
+    middle = (least * most) ** 0.5
+    found = points((least, 40.0), (middle, 42.0), (most, 45.0))
+    plot = scatter_chart("t", found, [], "ms", "dB", log_x=True)
+    assert plot is not None
+    assert [tick for tick in texts(plot, "tick middle") if tick != "ms"] == ticks
+    left, half, right = (x for x, _ in markers(plot))
+    assert half - left == pytest.approx(right - half, abs=0.2)
+
+
+def test_each_front_is_a_line_of_its_own() -> None:
+    fronts = [points((1.0, 30.0), (2.0, 35.0)), points((3.0, 36.0), (4.0, 37.0), (5.0, 38.0))]
+    plot = scatter_chart("t", [*fronts[0], *fronts[1]], fronts, "ms", "dB")
+    assert plot is not None
+    lines = ElementTree.fromstring(plot.svg).iter(f"{NAMESPACE}line")
+    assert len([one for one in lines if one.get("class") == "mark"]) == 1 + 2

@@ -7,7 +7,7 @@ from markupsafe import Markup, escape
 from iast_export.lanes.default_lane import DEFAULT_RULE, default_lanes, lane_warnings
 from iast_export.lanes.figures import bundle_figures
 from iast_export.pages import format as fmt
-from iast_export.pages.lanes import bundle_charts
+from iast_export.pages.lanes import bundle_charts, plan_charts
 from iast_export.pages.parts import ReportParts
 from iast_export.pages.plots import bar
 from iast_export.pages.rendering import Cell, Column, Group, Table, numbers, render
@@ -26,6 +26,7 @@ def section(parts: ReportParts) -> Section:
         warnings=lane_warnings(parts.benchmark, parts.verify),
         rule=DEFAULT_RULE,
         set=parts.verify.set,
+        plans=plan_charts(parts.benchmark, parts.verify),
         charts=bundle_charts(parts.benchmark, parts.verify, parts.searches),
     )
     return Section("lanes", "Lanes", body)
