@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import platform
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -36,6 +37,7 @@ _TOOLS = (
     "scikit-image",
     "torch",
 )
+_PINS = Path(__file__).resolve().parents[1] / "constraints.txt"
 _BASE, _RUN, _BUILD = "iast-export", "iast-export[run]", "iast-export[build]"
 # Where litert-converter, which litert-torch needs, is published as a wheel: system, machine.
 _CONVERTER_WHEELS = {("Linux", "x86_64"), ("Darwin", "arm64")}
@@ -192,7 +194,16 @@ def require_build() -> None:
 def _install(what: str) -> str:
     if what == _BUILD and not _has_converter():
         return f"{_platform()} has no wheel of the converter: {_BUILD_ELSEWHERE}"
-    return f"pip install -c constraints.txt '{what}'"
+    return f"pip install {_pins()}'{what}'"
+
+
+def _pins() -> str:
+    """The option that pins versions, where the program runs from a clone, which has the file."""
+    if not _PINS.is_file():
+        return ""
+    here = Path(_PINS.name)
+    is_near = here.is_file() and here.samefile(_PINS)
+    return f"-c {shlex.quote(str(here if is_near else _PINS))} "
 
 
 def _has_converter() -> bool:

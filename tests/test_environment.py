@@ -86,6 +86,22 @@ def test_the_doctor_says_how_to_get_what_is_missing(monkeypatch: pytest.MonkeyPa
     assert "VNNI" in checks["processor"].remedy
 
 
+def test_pins_are_named_where_there_are_any(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def remedy() -> str:
+        return (environment.missing_package("cv2") or ("", "", ""))[2]
+
+    monkeypatch.chdir(tmp_path)
+    clone = Path(environment.__file__).resolve().parents[1]
+    assert remedy() == f"pip install -c {clone / 'constraints.txt'} 'iast-export[run]'"
+    monkeypatch.setattr(environment, "_PINS", tmp_path / "a b" / "constraints.txt")
+    assert remedy() == "pip install 'iast-export[run]'"
+    (tmp_path / "a b").mkdir()
+    (tmp_path / "a b" / "constraints.txt").touch()
+    assert remedy() == f"pip install -c '{tmp_path}/a b/constraints.txt' 'iast-export[run]'"
+
+
 LIGHT = (
     "bundle.inspection",
     "environment",
