@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -37,7 +38,6 @@ def studio(folder: Path, port: int | None, threads: int, open_it: bool) -> None:
         if open_it:
             click.launch(address)
 
-    try:
+    with suppress(KeyboardInterrupt):
         serve(folder, ready, port, threads)
-    except KeyboardInterrupt:
-        console.remark("the studio has ended; nothing was written")
+    console.remark("the studio has ended; nothing was written")

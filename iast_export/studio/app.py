@@ -164,7 +164,6 @@ def _painting(made: Painting, name: str, threads: int) -> Markup:
         "studio/painting.html.j2",
         made=made,
         name=name,
-        file=f"{Path(name).stem}--{made.style}.png",
         gain=GAIN,
         threads=threads,
         photograph=_png(made.photograph),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,13 +11,15 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from iast_export.bundle.styles import Codes
+from iast_export.bundle.styles import Codes, style_id
 from iast_export.errors import UsageError
 from iast_export.files.notes import NOTES
+from iast_export.lanes.timing import clock_of
 from iast_export.metrics.fidelity import psnr_db
 from iast_export.pages.format import precision_name
 from iast_export.pictures.images import Rgb, center_square, fit_longest_side
 from iast_export.pictures.picture_reader import read_picture
+from iast_export.reports.benchmark import ClockName
 from iast_export.runtimes.target import TARGETS
 from iast_export.specs import (
     PRECISIONS,
@@ -64,8 +65,10 @@ class Painting:
         reference: what FP32 drew of it; None where the lane is that itself.
         size_px: width and height of the photograph as it came.
         style: title of the style.
+        file: what to save the picture as, named as `stylize` names it.
         lane: runtime and precision, in words.
         milliseconds: from pixels to pixels, once everything is open.
+        clock: what told them.
         psnr_db: of the picture to the reference.
         notes: what a visitor may not expect.
     """
@@ -75,9 +78,11 @@ class Painting:
     reference: Rgb | None
     size_px: tuple[int, int]
     style: str
+    file: str
     tier: Tier
     lane: str
     milliseconds: float
+    clock: ClockName
     psnr_db: float | None
     notes: list[str]
 
@@ -132,6 +137,7 @@ class Desk:
         self._added = 0
         # The shape that each engine drew last at a tier: another one is opened anew.
         self._drawn: dict[tuple[BundleEngine, str], tuple[int, ...]] = {}
+        self._clock_name, self._clock = clock_of(threads)
         self._one_at_a_time = Lock()
         self.manifest = self._usual.manifest
 
@@ -204,7 +210,7 @@ class Desk:
             fits = max(rgb.shape[:2]) <= tier.max_side_px
             seen = rgb if fits else fit_longest_side(rgb, tier.max_side_px)
             engine = self._engine(wish.lane, seen)
-            title, codes = self._codes(wish.style, engine)
+            title, style, codes = self._codes(wish.style, engine)
             picture, took_ms = self._timed(engine, seen, engine.feeds(codes, wish.strength), tier)
             precision = engine.precision(tier)
             is_reference = (engine.target.name, precision) == REFERENCE
@@ -216,9 +222,11 @@ class Desk:
                 reference=reference,
                 size_px=(rgb.shape[1], rgb.shape[0]),
                 style=title,
+                file=f"{Path(name).stem}--{style}.png",
                 tier=tier,
                 lane=f"{engine.target.label} {precision_name(precision)}",
                 milliseconds=took_ms,
+                clock=self._clock_name,
                 psnr_db=None if reference is None else psnr_db(reference, picture),
                 notes=notes,
             )
@@ -238,18 +246,18 @@ class Desk:
             )
         return self._engines[lane]
 
-    def _codes(self, style: str, engine: BundleEngine) -> tuple[str, Codes]:
-        """Title and codes of a style; never of a file, whatever a visitor names."""
+    def _codes(self, style: str, engine: BundleEngine) -> tuple[str, str, Codes]:
+        """Title, id and codes of a style; never of a file, whatever a visitor names."""
         if style in self._artworks:
             artwork = self._artworks[style]
-            return artwork.title, engine.encode(artwork.square)
+            return artwork.title, style_id(Path(f"{artwork.title}.png")), engine.encode(artwork.square)
         entry = next((one for one in self.manifest.styles if one.id == style), None)
         if entry is None:
             raise UsageError(
                 f"{style!r} is no style of the bundle and no artwork that is kept",
                 f"choose a style, or add the artwork again: the last {MOST_ARTWORKS} are kept",
             )
-        return entry.title or entry.id, engine.style_codes(style)[1]
+        return entry.title or entry.id, *engine.style_codes(style)
 
     def _timed(
         self, engine: BundleEngine, seen: Rgb, feeds: dict[str, Any], tier: Tier
@@ -259,9 +267,9 @@ class Desk:
         if self._drawn.get(key) != seen.shape:
             engine.draw(seen, feeds, tier)
             self._drawn[key] = seen.shape
-        start_s = time.perf_counter()
+        start_ns = self._clock()
         picture = engine.draw(seen, feeds, tier)
-        return picture, 1e3 * (time.perf_counter() - start_s)
+        return picture, 1e-6 * (self._clock() - start_ns)
 
 
 def _known(precision: str) -> Precision:

@@ -126,7 +126,7 @@ def test_a_bar_stays_in_its_cell(value: float) -> None:
     ("least", "most", "ticks"),
     [
         (7.0, 260.0, ["10", "20", "50", "100", "200"]),
-        (7.0, 12.0, ["7", "8", "9", "10", "11", "12"]),
+        (7.0, 12.0, ["8", "10", "12"]),
     ],
 )
 def test_a_logarithmic_axis_gives_every_point_its_place(

@@ -35,7 +35,8 @@ def test_it_draws_what_stylize_draws(desk: Desk, style: str, small_bundle: Path)
     drawn, tier = engine.engine_for(PHOTOGRAPH, "refuse")[0].stylize(PHOTOGRAPH, codes, 0.5)
     assert np.array_equal(made.picture, drawn) and made.tier == tier
     assert np.array_equal(made.photograph, PHOTOGRAPH)
-    assert made.size_px == (30, 24) and made.milliseconds > 0
+    assert made.size_px == (30, 24) and made.milliseconds > 0 and made.clock == "processor"
+    assert made.file == f"me--{style}.png"
 
 
 def test_every_lane_is_drawn_and_held_to_fp32(desk: Desk, style: str, small_bundle: Path) -> None:
@@ -70,7 +71,7 @@ def test_an_artwork_becomes_a_style_as_for_stylize(desk: Desk, small_bundle: Pat
     made = desk.paint(encode_png(PHOTOGRAPH), "me.png", Wish(added.id, lane="litert fp32"))
     engine = BundleEngine(small_bundle, "litert", "fp32")
     assert np.array_equal(made.picture, engine.stylize(PHOTOGRAPH, engine.encode(ART))[0])
-    assert made.style == added.title == "my art"
+    assert made.style == added.title == "my art" and made.file == "me--my-art.png"
 
 
 def test_the_oldest_artworks_go_first(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
