@@ -31,17 +31,15 @@ DONE = """new Promise((ready) => { const look = () =>
 def studio(small_bundle: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """The verb in a process of its own, and the address that it told."""
     command = [sys.executable, "-m", "iast_export", "studio", str(small_bundle)]
-    process = subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    try:
-        word, address = process.stdout.readline().split()
-        assert word == "studio"
-        yield process, address
-    finally:
-        process.kill()
-        process.wait()
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, cwd=ROOT, stdout=pipe, stderr=pipe, text=True) as process:
+        assert process.stdout is not None
+        try:
+            word, address = process.stdout.readline().split()
+            assert word == "studio"
+            yield process, address
+        finally:
+            process.kill()
 
 
 @pytest.fixture(scope="module")
