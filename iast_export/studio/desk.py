@@ -31,7 +31,8 @@ from iast_export.specs import (
     find_tiers,
     style_codes_of,
 )
-from iast_export.stylize.stylize import BundleEngine, ChosenByShape
+from iast_export.stylize.engine import BundleEngine, ChosenByShape
+from iast_export.stylize.style_words import blend_of
 
 # Artworks of a visitor's own that are kept, 0.2 MB each; the oldest goes first. Chosen.
 MOST_ARTWORKS = 32
@@ -250,14 +251,22 @@ class Desk:
         """Title, id and codes of a style; never of a file, whatever a visitor names."""
         if style in self._artworks:
             artwork = self._artworks[style]
-            return artwork.title, style_id(Path(f"{artwork.title}.png")), engine.encode(artwork.square)
-        entry = next((one for one in self.manifest.styles if one.id == style), None)
-        if entry is None:
+            return (
+                artwork.title,
+                style_id(Path(f"{artwork.title}.png")),
+                engine.encode(artwork.square),
+            )
+        titles = {one.id: one.title or one.id for one in self.manifest.styles}
+        if style not in titles and (shares := blend_of(style)) is not None:
+            name, codes = engine.style_codes(style)
+            parts = [f"{share:.0%} {titles[one]}" for one, share in shares.items()]
+            return " + ".join(parts), name, codes
+        if style not in titles:
             raise UsageError(
                 f"{style!r} is no style of the bundle and no artwork that is kept",
                 f"choose a style, or add the artwork again: the last {MOST_ARTWORKS} are kept",
             )
-        return entry.title or entry.id, *engine.style_codes(style)
+        return titles[style], *engine.style_codes(style)
 
     def _timed(
         self, engine: BundleEngine, seen: Rgb, feeds: dict[str, Any], tier: Tier

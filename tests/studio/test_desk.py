@@ -74,6 +74,20 @@ def test_an_artwork_becomes_a_style_as_for_stylize(desk: Desk, small_bundle: Pat
     assert made.style == added.title == "my art" and made.file == "me--my-art.png"
 
 
+def test_styles_are_mixed_as_by_stylize(desk: Desk, small_bundle: Path) -> None:
+    first, second = desk.manifest.styles[:2]
+    one, two = first.id, second.id
+    made = desk.paint(
+        encode_png(PHOTOGRAPH), "me.png", Wish(f"{one}:1+{two}:1", lane="litert fp32")
+    )
+    engine = BundleEngine(small_bundle, "litert", "fp32")
+    name, codes = engine.style_codes(f"{one}:0.5+{two}:0.5")
+    assert np.array_equal(made.picture, engine.stylize(PHOTOGRAPH, codes)[0])
+    titles = [style.title or style.id for style in (first, second)]
+    assert made.style == f"50% {titles[0]} + 50% {titles[1]}"
+    assert made.file == f"me--{name}.png"
+
+
 def test_the_oldest_artworks_go_first(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST_ARTWORKS", 2)
     first, _, last = (desk.add_artwork(encode_png(ART), "art.png") for _ in range(3))
