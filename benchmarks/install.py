@@ -64,14 +64,14 @@ _USUAL = [extra for extra in _VERBS if extra != "build"]
 
 @dataclass(frozen=True)
 class Row:
-    """What one environment took."""
+    """What one environment took, and what the verbs that failed in it said."""
 
     python: str
     what: str
     seconds: float
     packages: int
     megabytes: float
-    failed: list[str]
+    failed: dict[str, str]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -93,6 +93,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for row in _tried(out, bundle, given.python or [sys.executable], given.extra, given.keep):
         rows.append(row)
         print(markdown(row), flush=True)
+        for line, said in row.failed.items():
+            print(f"{line}: {said}", file=sys.stderr)
     return 4 if any(row.failed for row in rows) else 0
 
 
@@ -140,7 +142,7 @@ def _row(out: Path, python: str, what: str, wanted: str, verbs: Sequence[str], k
     work.mkdir()
     (work / "rules.toml").write_text(_RULES)
     (work / "recipe.toml").write_text(_RECIPE)
-    failed = [line for line in verbs if not _runs(line, bin_folder, work)]
+    failed = {line: said for line in verbs if (said := _fault(line, bin_folder, work))}
     if not keep:
         shutil.rmtree(folder)
     return Row(version.strip(), what, seconds, len(packages), count, failed)
@@ -167,15 +169,14 @@ def _lines(bundle: Path, extra: str) -> list[str]:
     return [line.format(**given) for line in _VERBS[extra]]
 
 
-def _runs(line: str, bin_folder: Path, work: Path) -> bool:
+def _fault(line: str, bin_folder: Path, work: Path) -> str:
+    """How a verb ended and what it said; empty where it ran."""
     path = f"{bin_folder}{os.pathsep}{os.environ['PATH']}"
     hidden = {name: text for name, text in os.environ.items() if name != "PYTHONPATH"}
     done = subprocess.run(
         ["bash", "-c", line], cwd=work, env={**hidden, "PATH": path}, capture_output=True, text=True
     )
-    if done.returncode:
-        print(f"{line}: exit {done.returncode}\n{done.stdout}{done.stderr}", file=sys.stderr)
-    return done.returncode == 0
+    return f"exit {done.returncode}\n{done.stdout}{done.stderr}" if done.returncode else ""
 
 
 def _pip(bin_folder: Path, *wanted: str) -> None:

@@ -27,7 +27,7 @@ def test_the_recipe_and_the_rules_of_the_trial_can_be_used(tmp_path: Path) -> No
 
 
 def test_a_verb_that_failed_stands_in_its_line() -> None:
-    row = Row("3.12.1", "base", 9.7, 12, 141.2, ["iast-export doctor"])
+    row = Row("3.12.1", "base", 9.7, 12, 141.2, {"iast-export doctor": "exit 1"})
     assert markdown(row) == "| 3.12.1 | base | 10 | 12 | 141 | iast-export doctor |"
 
 
