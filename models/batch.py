@@ -12,6 +12,7 @@ from torch import Tensor
 from models import losses
 from models.crops import to_device
 from models.data import CropStore
+from models.faces import KnownFaces
 from models.faces.crops import FaceStore
 from models.recipe import TrainingRecipe
 
@@ -42,7 +43,7 @@ class Moved:
 class Batch:
     """Photographs, artworks, strengths [N, 1] and how far each sample must come back as it was [N].
 
-    `boxes` [K, 4] in pixels: the faces of the last K photographs. Artworks may be of another size
+    `faces`: what is known of those of the last K photographs. Artworks may be of another size
     than photographs. `moved`: the last photographs once more, where a recipe asks for steadiness.
     """
 
@@ -50,7 +51,7 @@ class Batch:
     style: Tensor
     strength: Tensor
     keep: Tensor
-    boxes: Tensor | None = None
+    faces: KnownFaces | None = None
     moved: Moved | None = None
 
     @classmethod
@@ -79,13 +80,13 @@ class Batch:
         keep = (1.0 - strength) ** 2
         keep[0] = 1.0
         strengths, kept = (to_device(v, content.device) for v in (strength, keep))
-        boxes = None
+        known = None
         if faces is not None:
-            content[-recipe.face_samples :], boxes = faces.batch(
+            content[-recipe.face_samples :], known = faces.batch(
                 recipe.face_samples, rng, recipe.crop_px
             )
         moved = Moved.draw(content, rng) if recipe.loss.steady > 0 else None
-        return cls(content, style, strengths[:, None], kept, boxes, moved)
+        return cls(content, style, strengths[:, None], kept, known, moved)
 
 
 def _artworks(styles: CropStore, recipe: TrainingRecipe, rng: np.random.Generator) -> Tensor:

@@ -26,7 +26,7 @@ from iast_export.pictures.images import center_square, load_image
 from models.data import test_artworks
 from models.evaluation.fast_style import FastStyle
 from models.evaluation.gatys import Gatys
-from models.evaluation.judges import Judges
+from models.evaluation.judges import DlibJury, Judges, Jury
 from models.evaluation.methods import (
     FEW_STRENGTHS,
     BundleLane,
@@ -87,6 +87,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--artworks", type=int, default=12)
     parser.add_argument(
         "--gatys-photographs", type=int, default=12, help="the slow one is judged on fewer"
+    )
+    parser.add_argument(
+        "--dlib",
+        type=Path,
+        metavar="DIR",
+        help="files of python -m benchmarks.face_parts: faces are judged by Dlib's parts as well",
     )
     parser.add_argument("--side-px", type=int, default=256)
     parser.add_argument("--name", default="quality", help="of the files written")
@@ -211,7 +217,10 @@ def main(argv: list[str] | None = None) -> None:
         judges = _judges(args.data / "weights", bool(sample.faces))
         pairs = sample.pairs()
         few = sample.few_pairs(args.gatys_photographs)
-        judged = [judge(m, _of(m, pairs, few), judges, args.cache) for m in made]
+        juries: list[Jury] = [judges]
+        if args.dlib is not None:
+            juries.append(DlibJury.load(args.dlib))
+        judged = [judge(m, _of(m, pairs, few), juries, args.cache) for m in made]
         artworks = _artwork_features(args, judges)
         facts = {
             "photographs": len(sample.photographs),

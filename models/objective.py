@@ -267,13 +267,13 @@ class Objective(nn.Module):
         """The face terms of the photographs that show one."""
         if self.helpers.landmarks is None:
             return {}
-        if batch.boxes is None:
+        if batch.faces is None:
             raise ValueError(
                 "a recipe with a face term needs photographs of faces: give --faces LISTING"
             )
-        count = len(batch.boxes)
+        count = len(batch.faces.boxes)
         terms = FaceTerms(self.helpers.landmarks)(
-            image[-count:], batch.content[-count:], batch.boxes
+            image[-count:], batch.content[-count:], batch.faces
         )
         return {k: v.mean() for k, v in terms.items() if getattr(self.recipe.loss, k) > 0}
 

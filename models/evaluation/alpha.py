@@ -32,7 +32,7 @@ from iast_export.pictures.imagesets import picture_path
 from models.evaluation.sample import Pair, draw_sample
 from models.evaluation.statistics import RESAMPLING
 from models.faces import LandmarkNetwork
-from models.faces.measuring import FaceDetector, landmarks
+from models.faces.measuring import FaceDetector, NetworkLandmarks
 
 Mask = NDArray[np.bool_]
 Map = NDArray[np.float64]
@@ -208,11 +208,11 @@ def main(argv: list[str] | None = None) -> None:
     detector = FaceDetector(faces / "retinaface_mnet025_FaceDetector.onnx")
     sample = draw_sample(args.data / "images", 256, 24, 24, 12, detector)
     finder = HairFinder(faces / "hair_segmentation_mobile.tflite")
-    net68 = LandmarkNetwork.load(faces / "face_landmark68_faceapi.npz")
+    net68 = NetworkLandmarks(LandmarkNetwork.load(faces / "face_landmark68_faceapi.npz"))
     regions = {p.name: detail_regions(p.rgb) for p in sample.photographs}
     for person in sample.faces:
         assert person.face is not None
-        points = landmarks(net68, person.rgb, person.face.box)
+        points = net68.points(person.rgb, person.face)
         skin = skin_region(points, person.rgb.shape[:2])
         regions[person.name] = {"hair": finder.region(person.rgb) & ~skin, "skin": skin}
     net, pairs = load_checkpoint(args.student), sample.pairs()

@@ -1,7 +1,8 @@
 """Scores of one picture, and where they are kept: judged once per method, strength and pair.
 
 The networks here train nothing, but for the 68-landmark network, which a recipe with face terms
-trains through: deformation is not independent of those.
+trains through: its deformation is not independent of those. Dlib's is, of recipes that take no
+landmarks of Dlib's.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import json
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -23,7 +24,15 @@ from models.evaluation.fid import Inception
 from models.evaluation.methods import fingerprint_of
 from models.evaluation.sample import Pair, Picture
 from models.faces import LandmarkNetwork
-from models.faces.measuring import FaceEmbedder, deformation, landmarks
+from models.faces.measuring import (
+    Face,
+    FaceEmbedder,
+    IdentityJudge,
+    LandmarkFinder,
+    NetworkLandmarks,
+    deformation,
+)
+from models.faces.published import SAME_PERSON, DlibIdentity, DlibLandmarks
 
 HIGHER_IS_BETTER = {
     "ssim": True,
@@ -31,6 +40,9 @@ HIGHER_IS_BETTER = {
     "squeeze": False,
     "style": False,
     "deformation": False,
+    "dlib_identity": False,
+    "dlib_same": True,
+    "dlib_deformation": False,
 }
 LABELS = {
     "ssim": "SSIM",
@@ -38,11 +50,33 @@ LABELS = {
     "squeeze": "SqueezeNet distance",
     "style": "style distance",
     "deformation": "landmark deformation",
+    "dlib_identity": "identity distance by Dlib",
+    "dlib_same": "same person by Dlib",
+    "dlib_deformation": "deformation by Dlib",
 }
+OF_FACES = ("identity", "deformation", "dlib_identity", "dlib_same", "dlib_deformation")
+
+
+class Jury(Protocol):
+    """Who scores pictures; `fingerprint` changes with the weights and arithmetic of the scores."""
+
+    fingerprint: str
+
+    def sees(self, pair: Pair) -> bool:
+        """Whether it has a score for the pair."""
+        ...
+
+    def scores(self, pair: Pair, result: Rgb, *, styled: bool = True) -> dict[str, float]:
+        """Of one result; `styled` is False where the artwork is not what was aimed at."""
+        ...
+
+    def features(self, result: Rgb) -> np.ndarray | None:
+        """Inception features [768], of the jury that has them."""
+        ...
 
 
 class Judges:
-    """Scores by name: always `ssim` and `style`; the others where their weights are given."""
+    """A `Jury`: always `ssim` and `style`; the other scores where their weights are given."""
 
     def __init__(
         self,
@@ -56,11 +90,17 @@ class Judges:
         self._squeeze = open_perceptual(squeezenet, "caffe") if squeezenet else None
         self._inception = Inception.load(inception) if inception else None
         self._embedder = FaceEmbedder(embedder) if embedder else None
-        self._landmarks = LandmarkNetwork.load(landmark_weights) if landmark_weights else None
+        self._landmarks = (
+            NetworkLandmarks(LandmarkNetwork.load(landmark_weights)) if landmark_weights else None
+        )
         self._statistics = cache(lambda picture: style_statistics(picture.rgb))
 
+    def sees(self, pair: Pair) -> bool:
+        """Every pair."""
+        return True
+
     def scores(self, pair: Pair, result: Rgb, *, styled: bool = True) -> dict[str, float]:
-        """Of one result; `styled` is False where the artwork is not what was aimed at."""
+        """See `Jury`."""
         photograph = pair.content
         found = {"ssim": ssim_content(result, photograph.rgb)}
         if styled:
@@ -68,14 +108,11 @@ class Judges:
         if self._squeeze:
             found["squeeze"] = self._squeeze(photograph.rgb, result)
         if photograph.face is not None and self._embedder:
-            found["identity"] = self._embedder.similarity(
-                photograph.rgb, result, photograph.face.points
-            )
+            found["identity"] = self._embedder.compare(photograph.rgb, result, photograph.face)
         if photograph.face is not None and self._landmarks:
-            before, after = (
-                landmarks(self._landmarks, x, photograph.face.box) for x in (photograph.rgb, result)
+            found["deformation"] = _deformed(
+                self._landmarks, photograph.rgb, result, photograph.face
             )
-            found["deformation"] = deformation(before, after)
         return found
 
     def _style(self, artwork: Picture) -> Any:
@@ -84,6 +121,45 @@ class Judges:
     def features(self, result: Rgb) -> np.ndarray | None:
         """Inception features [768], where its weights are given."""
         return self._inception.features(result) if self._inception else None
+
+
+class DlibJury:
+    """A `Jury` of faces by Dlib's parts alone: what its landmarks and its identity network say."""
+
+    def __init__(self, finder: LandmarkFinder, identity: IdentityJudge, fingerprint: str) -> None:
+        self._finder, self._identity, self.fingerprint = finder, identity, fingerprint
+
+    @classmethod
+    def load(cls, folder: Path) -> DlibJury:
+        """From the folder of both files."""
+        finder, identity = DlibLandmarks(folder), DlibIdentity(folder)
+        files = [sha256_file(part.file) for part in (finder, identity)]
+        return cls(finder, identity, fingerprint_of("dlib-1", *files))
+
+    def sees(self, pair: Pair) -> bool:
+        """Pairs whose photograph shows a face."""
+        return pair.content.face is not None
+
+    def scores(self, pair: Pair, result: Rgb, *, styled: bool = True) -> dict[str, float]:
+        """See `Jury`; `dlib_same` is 1 or 0, so that its mean is a share."""
+        photograph, face = pair.content.rgb, pair.content.face
+        if face is None:
+            return {}
+        distance = self._identity.compare(photograph, result, face)
+        return {
+            "dlib_identity": distance,
+            "dlib_same": float(distance < SAME_PERSON),
+            "dlib_deformation": _deformed(self._finder, photograph, result, face),
+        }
+
+    def features(self, result: Rgb) -> None:
+        """None."""
+
+
+def _deformed(finder: LandmarkFinder, photograph: Rgb, result: Rgb, face: Face) -> float:
+    """Deformation by landmarks that are looked for on each picture anew."""
+    before, after = (finder.points(picture, face) for picture in (photograph, result))
+    return deformation(before, after)
 
 
 class _Hashable:

@@ -10,7 +10,7 @@ import numpy as np
 
 from iast_export.metrics.bootstrap import Interval
 from models.evaluation.fid import frechet_distance
-from models.evaluation.judges import LABELS
+from models.evaluation.judges import LABELS, OF_FACES
 from models.evaluation.run import Judged
 from models.evaluation.statistics import Matched, curve, dominates, gain_at, matched, relative
 
@@ -19,7 +19,15 @@ PUBLISHED = {"ssim": 0.79, "identity": 0.91}
 # The style distance that all are compared at, and per method the score there and the share of the
 # curve won.
 Match = tuple[Interval, list[tuple[Matched, "float | None"]]]
-_COLUMNS = ("style", "ssim", "squeeze", "identity", "deformation")
+# Always shown, whoever judged, by the short names of the long table.
+_COLUMNS = {
+    "style": "style distance",
+    "ssim": "SSIM",
+    "squeeze": "SqueezeNet",
+    "identity": "identity",
+    "deformation": "deformation",
+}
+_OF_DEPTHS = ("identity", "dlib_identity")  # what a depth keeps of a face
 _COMPARED_AT = (0.35, 0.5, 0.7)  # strengths of the shallowest depth; about where a slider stands
 
 
@@ -34,10 +42,16 @@ class Row:
     fid768: float | None
 
 
+def columns_of(judged: Sequence[Judged]) -> list[str]:
+    """The scores that a table shows: the usual ones, and those that only some juries give."""
+    given = {n for j in judged for found in j.scores.values() for s in found.values() for n in s}
+    return [*_COLUMNS, *(n for n in LABELS if n in given and n not in _COLUMNS)]
+
+
 def rows_of(judged: Sequence[Judged], artworks: np.ndarray | None) -> list[Row]:
     """Means of every method and strength; FID-768 over as many pictures as most methods have."""
     most = max((len(f) for j in judged for f in j.features.values()), default=0)
-    rows = []
+    rows, columns = [], columns_of(judged)
     for method in judged:
         for strength in method.strengths:
             features = list(method.features.get(strength, {}).values())
@@ -47,7 +61,7 @@ def rows_of(judged: Sequence[Judged], artworks: np.ndarray | None) -> list[Row]:
                 if whole and artworks is not None
                 else None
             )
-            means = {name: method.mean(strength, name) for name in _COLUMNS}
+            means = {name: method.mean(strength, name) for name in columns}
             rows.append(Row(method.name, strength, len(method.scores[strength]), means, fid))
     return rows
 
@@ -63,7 +77,7 @@ def compare(
     for method in judged:
         found = [key.split("+")[0] for key in method.scores[method.strengths[0]]]
         scored = all(score in s for s in method.scores[method.strengths[0]].values() if s)
-        if set(photographs) <= set(found) and (scored or score in ("identity", "deformation")):
+        if set(photographs) <= set(found) and (scored or score in OF_FACES):
             first = next(iter(method.scores[method.strengths[0]].values()))
             if "style" in first:
                 curves.append(curve(method, score, photographs))
@@ -81,14 +95,15 @@ def table_of_rows(
     rows: Sequence[Row], times: Mapping[str, float], parameters: Mapping[str, int]
 ) -> str:
     """Preservation and style side by side, a line per method and strength."""
+    columns = list(rows[0].scores)
+    names = " | ".join(_COLUMNS.get(name, LABELS[name]) for name in columns)
     lines = [
-        "| method | strength | style distance | SSIM | SqueezeNet | identity | deformation "
-        "| FID-768 | ms | parameters |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+        f"| method | strength | {names} | FID-768 | ms | parameters |",
+        f"| --- |{' ---: |' * (len(columns) + 4)}",
     ]
     seen: set[str] = set()
     for row in rows:
-        cells = [_number(row.scores[name]) for name in _COLUMNS]
+        cells = [_number(row.scores[name]) for name in columns]
         fid = "" if row.fid768 is None else f"{row.fid768:.2f}"
         first = row.method not in seen
         seen.add(row.method)
@@ -135,18 +150,18 @@ def table_of_losses(
     judged: Sequence[Judged], pairs: Sequence[tuple[str, str]], strength: float
 ) -> str:
     """How much worse the second network of each pair is, per score; positive is worse."""
-    by_name = {j.name: j for j in judged}
+    by_name, columns = {j.name: j for j in judged}, columns_of(judged)
     lines = [
         f"Relative loss at strength {strength:g}, positive is worse (95 % interval over "
         "photographs):",
         "",
-        f"| from | to | {' | '.join(LABELS[name] for name in _COLUMNS)} |",
-        f"| --- | --- | {' | '.join('---:' for _ in _COLUMNS)} |",
+        f"| from | to | {' | '.join(LABELS[name] for name in columns)} |",
+        f"| --- | --- | {' | '.join('---:' for _ in columns)} |",
     ]
     for first, second in pairs:
         if first not in by_name or second not in by_name:
             continue
-        found = [relative(by_name[first], by_name[second], name, strength) for name in _COLUMNS]
+        found = [relative(by_name[first], by_name[second], name, strength) for name in columns]
         cells = [
             "" if f is None else f"{f.value:+.1%} ({f.low:+.1%} to {f.high:+.1%})" for f in found
         ]
@@ -221,7 +236,7 @@ class Findings:
     def matches(self) -> dict[str, Match]:
         """Per score everything at the reference's style distance; the slowest's pictures apart."""
         groups = {"ssim": self.everyone, "squeeze": self.everyone}
-        groups |= {"identity": self.people, "deformation": self.people}
+        groups |= {k: self.people for k in columns_of(self.judged) if k in OF_FACES}
         found = {
             k: compare(self.judged, self.ours, self.reference, k, v) for k, v in groups.items()
         }
@@ -259,9 +274,10 @@ class Findings:
             parts.append(title + table_of_matches(found, self.reference, name.split(",")[0]))
         depths = [j for j in self.judged if j.name.startswith("student-d")]
         if len(depths) > 1:
-            groups = {"ssim": self.everyone, "squeeze": self.everyone, "identity": self.people}
+            groups = {"ssim": self.everyone, "squeeze": self.everyone}
             any_pair = next(iter(depths[0].scores[depths[0].strengths[0]].values()))
-            known = {k: v for k, v in groups.items() if k in any_pair or k == "identity"}
+            known = {k: v for k, v in groups.items() if k in any_pair}
+            known |= {k: self.people for k in columns_of(depths) if k in _OF_DEPTHS}
             parts.append(table_of_depths(depths, known))
         losses = self.losses()
         return "\n\n".join([*parts, *([losses] if losses.count("\n") > 3 else [])]) + "\n"

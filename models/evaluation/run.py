@@ -14,7 +14,7 @@ import numpy as np
 from tqdm import tqdm
 
 from iast_export.pictures.images import Rgb
-from models.evaluation.judges import Judges, Store
+from models.evaluation.judges import Jury, Store
 from models.evaluation.methods import Method, fingerprint_of, targets_of
 from models.evaluation.sample import Pair
 
@@ -40,22 +40,29 @@ class Judged:
 def judge(
     method: Method,
     pairs: Sequence[Pair],
-    judges: Judges,
+    juries: Sequence[Jury],
     cache: Path,
     kept: Callable[[float, Pair, Rgb], None] | None = None,
 ) -> Judged:
-    """Scores of every strength on every pair.
+    """Scores of every strength on every pair, by all juries together.
 
-    `kept` is shown every picture that is made anew.
+    A picture is made anew where one of them has not seen it, and judged by those alone. `kept` is
+    shown every picture that is made anew.
     """
-    side_px = pairs[0].content.rgb.shape[0]
-    store = Store(
-        cache, method.name, fingerprint_of(method.fingerprint, judges.fingerprint, str(side_px))
-    )
+    side_px = str(pairs[0].content.rgb.shape[0])
+    stores = [
+        Store(cache, method.name, fingerprint_of(method.fingerprint, jury.fingerprint, side_px))
+        for jury in juries
+    ]
     targets = targets_of(method)
     bar = tqdm(pairs, desc=method.name, disable=bool(os.environ.get("CI")), mininterval=5)
     for pair in bar:
-        missing = [s for s in method.strengths if store.get(s, pair.key) is None]
+        asked = [
+            (jury, store, [s for s in method.strengths if store.get(s, pair.key) is None])
+            for jury, store in zip(juries, stores, strict=True)
+            if jury.sees(pair)
+        ]
+        missing = {strength for _, _, lacking in asked for strength in lacking}
         if not missing:
             continue
         # All strengths again: one of a sequence can rest on the ones before.
@@ -65,14 +72,25 @@ def judge(
             if strength not in missing:
                 continue
             styled = targets is None or pair.style.name in targets
-            seen = judges.features(picture) if strength in fid_strengths(method) else None
-            store.put(strength, pair.key, judges.scores(pair, picture, styled=styled), seen)
+            for jury, store, lacking in asked:
+                if strength in lacking:
+                    seen = jury.features(picture) if strength in fid_strengths(method) else None
+                    store.put(strength, pair.key, jury.scores(pair, picture, styled=styled), seen)
             if kept:
                 kept(strength, pair, picture)
-    found = {s: {p.key: store.get(s, p.key) or {} for p in pairs} for s in method.strengths}
-    keys = {p.key for p in pairs}
+    return _gathered(method, pairs, stores)
+
+
+def _gathered(method: Method, pairs: Sequence[Pair], stores: Sequence[Store]) -> Judged:
+    """Every jury's scores of a picture in one."""
+    keys = [p.key for p in pairs]
+    found = {
+        s: {k: {n: v for store in stores for n, v in (store.get(s, k) or {}).items()} for k in keys}
+        for s in method.strengths
+    }
     features = {
-        s: {k: v for k, v in store.features(s).items() if k in keys} for s in method.strengths
+        s: {k: v for store in stores for k, v in store.features(s).items() if k in found[s]}
+        for s in method.strengths
     }
     return Judged(method.name, method.strengths, method.parameters, found, features)
 

@@ -168,9 +168,10 @@ def dominates(ours: Curve, other: Curve, score: str, points: int = 9) -> float |
 
 
 def relative(first: Judged, second: Judged, score: str, strength: float) -> Interval | None:
-    """How much worse the second is, as a share of the first, at a strength; None: not judged.
+    """How much worse the second is, as a share of the first, at a strength.
 
-    Positive is worse. Resampled over photographs, on the pairs that both have.
+    None: not judged, or the first may be zero. Positive is worse. Resampled over photographs, on
+    the pairs that both have.
     """
     if strength not in first.scores or strength not in second.scores:
         return None
@@ -188,5 +189,7 @@ def relative(first: Judged, second: Judged, score: str, strength: float) -> Inte
     def loss(rows: Array) -> Array:
         return np.asarray(sign * (rows[..., 0] - rows[..., 1]) / np.abs(rows[..., 0]))
 
-    many = loss(means[RESAMPLING.draws(len(names))].mean(1))
-    return central_interval(many, float(loss(means.mean(0))))
+    drawn = means[RESAMPLING.draws(len(names))].mean(1)
+    if not np.all(drawn[:, 0]):
+        return None
+    return central_interval(loss(drawn), float(loss(means.mean(0))))

@@ -1,4 +1,4 @@
-"""Crops of faces from boxes and masks of their parts from landmarks, all differentiable."""
+"""Crops of faces from boxes and masks of their parts from outlines, all differentiable."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from models.faces.landmarks import SIDE_PX
+from models.faces.outlines import LANDMARK_OUTLINES, PARTS, Outlines
 
 
 def square_boxes(boxes: Tensor, margin: float = 1.1) -> Tensor:
@@ -36,29 +37,21 @@ def crop_faces(images: Tensor, boxes: Tensor, side_px: int = SIDE_PX) -> Tensor:
     return F.grid_sample(images.float(), grid, mode="bilinear", align_corners=False)
 
 
-# Facial parts as outlines of landmarks; a brow is a line and is drawn as a band.
-PARTS: dict[str, tuple[int, ...]] = {
-    "face": (*range(17), *range(26, 16, -1)),
-    "nose": (27, 31, 32, 33, 34, 35),
-    "left_eye": tuple(range(36, 42)),
-    "right_eye": tuple(range(42, 48)),
-    "mouth": tuple(range(48, 60)),
-    "left_brow": (17, 18, 19, 20, 21),
-    "right_brow": (22, 23, 24, 25, 26),
-}
-_BANDS = ("left_brow", "right_brow")
-
-
 def part_masks(
-    points: Tensor, side_px: int = 56, softness: float = 0.01, band: float = 0.025
+    points: Tensor,
+    outlines: Outlines = LANDMARK_OUTLINES,
+    side_px: int = 56,
+    softness: float = 0.01,
+    band: float = 0.025,
 ) -> Tensor:
-    """Soft masks [N, 7, side, side] of `PARTS` from landmarks, in place of face parsing.
+    """Soft masks [N, 7, side, side] of `PARTS`, in place of face parsing.
 
     A mask is sigmoid(d / softness), d the signed distance to the outline (inside positive), or half
-    a band's width less the distance to a line. Differentiable in the landmarks.
+    a band's width less the distance to a line. Differentiable in the points.
 
     Args:
-        points: landmarks [N, 68, 2] as shares of the crop.
+        points: those that the outlines number [N, P, 2], as shares of the crop.
+        outlines: of landmarks, or of a mesh's rings.
         side_px: side of the masks.
         softness: width of the edge, as a share of the crop.
         band: half the width of a brow, as a share of the crop.
@@ -66,9 +59,10 @@ def part_masks(
     axis = (torch.arange(side_px, device=points.device, dtype=torch.float32) + 0.5) / side_px
     pixels = torch.stack(torch.meshgrid(axis, axis, indexing="xy"), -1).flatten(0, 1)
     masks = []
-    for name, indices in PARTS.items():
-        outline = points.float().index_select(1, _points_of(indices, points.device))
-        if name in _BANDS:
+    for name in PARTS:
+        chosen = _points_of(outlines.parts[name], points.device)
+        outline = points.float().index_select(1, chosen)
+        if name in outlines.lines:
             distance = band - _distance(pixels, outline[:, :-1], outline[:, 1:])
         else:
             ends = outline.roll(-1, 1)

@@ -1,14 +1,16 @@
-"""Faces while measuring: detection, alignment and identity, by networks that train nothing.
+"""Faces while measuring: detection, landmarks, identity and what is made of them.
 
-Both networks are ONNX files that the user brings: RetinaFace (MobileNet x0.25, 640x640) and a face
-embedder for aligned crops of 112x112. Pictures are uint8 RGB [H, W, 3].
+Two parts read a face, each by a protocol: `LandmarkFinder` and `IdentityJudge`. Those here need no
+package of their own and stand in for the published ones (`models.faces.published`). The detector
+(RetinaFace, MobileNet x0.25, 640x640) and the embedder (aligned crops of 112x112) are ONNX files
+that the user brings, and train nothing. Pictures are uint8 RGB [H, W, 3].
 """
 
 from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import cv2
 import numpy as np
@@ -39,6 +41,22 @@ class Face(NamedTuple):
     box: NDArray[np.float32]  # [4] left, top, right, bottom
     points: Points  # [5, 2] left eye, right eye, nose, left and right mouth corner, as seen
     score: float
+
+
+class LandmarkFinder(Protocol):
+    """Who finds the 68 landmarks of a face, in Dlib's order."""
+
+    def points(self, picture: Rgb, face: Face) -> Points:
+        """Landmarks [68, 2] in pixels of the picture, looked for where `face` was detected."""
+        ...
+
+
+class IdentityJudge(Protocol):
+    """Who says how alike two pictures of a face are; the unit and its sign are the judge's own."""
+
+    def compare(self, photograph: Rgb, result: Rgb, face: Face) -> float:
+        """Of a face and its stylized self, both aligned by what was seen on the photograph."""
+        ...
 
 
 class FaceDetector:
@@ -74,7 +92,7 @@ class FaceDetector:
 
 
 class FaceEmbedder:
-    """Identity of aligned faces: embeddings whose cosine says whether it is the same person.
+    """An `IdentityJudge`: embeddings whose cosine in [-1, 1] says whether it is the same person.
 
     Raises:
         InputError: the file is missing.
@@ -102,9 +120,9 @@ class FaceEmbedder:
             )
         return np.asarray(found / norm, np.float32)
 
-    def similarity(self, photograph: Rgb, result: Rgb, points: Points) -> float:
-        """Cosine in [-1, 1] of a face and its stylised self, aligned by the photograph's points."""
-        return float(self.embed(photograph, points) @ self.embed(result, points))
+    def compare(self, photograph: Rgb, result: Rgb, face: Face) -> float:
+        """The cosine of a face and its stylized self: higher is more alike."""
+        return float(self.embed(photograph, face.points) @ self.embed(result, face.points))
 
 
 def align(picture: Rgb, points: Points) -> Rgb:
@@ -129,14 +147,20 @@ def align(picture: Rgb, points: Points) -> Rgb:
     return np.asarray(cv2.warpAffine(picture, matrix, (112, 112), flags=cv2.INTER_LINEAR), np.uint8)
 
 
-@torch.no_grad()
-def landmarks(net: LandmarkNetwork, picture: Rgb, box: NDArray[np.float32]) -> Points:
-    """68 landmarks [68, 2] in pixels of the picture, of the face in `box`."""
-    squares = square_boxes(torch.from_numpy(np.asarray(box, np.float32))[None])
-    image = torch.from_numpy(picture).permute(2, 0, 1)[None].float() / 255.0
-    points = net.points(crop_faces(image, squares))
-    side = squares[:, 2:] - squares[:, :2]
-    return np.asarray((points * side[:, None] + squares[:, None, :2])[0].numpy(), np.float32)
+class NetworkLandmarks:
+    """A `LandmarkFinder`: the differentiable network, which recipes with face terms train by."""
+
+    def __init__(self, net: LandmarkNetwork) -> None:
+        self._net = net
+
+    @torch.no_grad()
+    def points(self, picture: Rgb, face: Face) -> Points:
+        """See `LandmarkFinder`."""
+        squares = square_boxes(torch.from_numpy(np.asarray(face.box, np.float32))[None])
+        image = torch.from_numpy(picture).permute(2, 0, 1)[None].float() / 255.0
+        points = self._net.points(crop_faces(image, squares))
+        side = squares[:, 2:] - squares[:, :2]
+        return np.asarray((points * side[:, None] + squares[:, None, :2])[0].numpy(), np.float32)
 
 
 def deformation(photograph: Points, result: Points) -> float:

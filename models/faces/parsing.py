@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from iast_export.errors import InputError
-from models.faces.masks import PARTS
+from models.faces.outlines import PARTS
 
 CLASSES = 19
 # Classes of CelebAMask-HQ per part.

@@ -28,7 +28,8 @@ from torch import Tensor
 from iast_export.errors import IastExportError, InputError, UsageError
 from iast_export.files.artifacts import json_bytes, read_bytes, sha256_bytes, write_atomic
 from models.data import SHORT_SIDE_PX, training_files
-from models.faces.crops import find_faces, listed_faces
+from models.faces.crops import find_faces
+from models.faces.listing import listed_faces, listing_bytes
 from models.gpu.packed import FACTS, SCHEMA_VERSION
 from models.gpu.pictures import KINDS, Picture, artworks, encoded, joined, photographs, shrunk
 from models.gpu.record import STATE
@@ -128,13 +129,13 @@ def faces(args: Any, chosen: Sequence[Path]) -> Files:
         )
     except (OSError, ValueError) as error:
         raise InputError(
-            str(error), "give --faces a listing of models.face_crops, or leave it out"
+            str(error), "give --faces a listing of models.faces.crops, or leave it out"
         ) from error
     names = {path.relative_to(images).as_posix() for path in chosen}
-    kept = {name: box for name, box in sorted(found.items()) if name in names}
+    kept = {name: face for name, face in sorted(found.items()) if name in names}
     if not kept:
         raise InputError("no face in the photographs of the pack", "take more with --photographs N")
-    return {"faces.json": (json.dumps(kept, indent=0) + "\n").encode()}
+    return {"faces.json": listing_bytes(kept)}
 
 
 def chosen_files(images: Path, count: int | None) -> tuple[list[Path], list[Path]]:

@@ -15,7 +15,8 @@ from iast_export.errors import InputError
 from iast_export.files.artifacts import read_json, sha256_file
 from models.data import CropStore
 from models.faces import LandmarkNetwork
-from models.faces.crops import FaceStore, listed_faces
+from models.faces.crops import FaceStore
+from models.faces.listing import listed_faces
 from models.gpu.pictures import read_all
 from models.networks import load_trainable
 from models.objective import Helpers
@@ -87,12 +88,12 @@ class Pack:
         listing = self.folder / "faces.json"
         if not listing.is_file():
             return contents, styles, None
-        boxes = listed_faces(listing)
-        shown = [self.pictures["photographs"][name] for name in boxes]
+        faces = listed_faces(listing)
+        shown = [self.pictures["photographs"][name] for name in faces]
         return (
             contents,
             styles,
-            FaceStore.holding(shown, list(boxes.values()), self.recipe.crop_px, device),
+            FaceStore.holding(shown, list(faces.values()), self.recipe.crop_px, device),
         )
 
     @property

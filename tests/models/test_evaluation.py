@@ -176,14 +176,14 @@ class Counting:
 
 def test_what_was_judged_is_read_and_another_version_is_judged_anew(tmp_path: Path) -> None:
     first, again, changed = Counting(), Counting(), Counting("two")
-    one = judge(first, pairs(), Judges(), tmp_path)
+    one = judge(first, pairs(), [Judges()], tmp_path)
     kept = tmp_path / "counting.jsonl"
     kept.write_text(kept.read_text() + '{"cut')
-    two = judge(again, pairs(), Judges(), tmp_path)
+    two = judge(again, pairs(), [Judges()], tmp_path)
     assert (first.made, again.made) == (4, 0) and one.scores == two.scores
-    more = judge(again, pairs(3), Judges(), tmp_path)
+    more = judge(again, pairs(3), [Judges()], tmp_path)
     assert again.made == 2 and set(more.scores[1.0]) == {"p0+a0", "p1+a1", "p2+a2"}
-    judge(changed, pairs(), Judges(), tmp_path)
+    judge(changed, pairs(), [Judges()], tmp_path)
     assert changed.made == 4
 
 
@@ -193,7 +193,7 @@ def test_a_score_that_is_not_finite_is_refused(tmp_path: Path) -> None:
 
 
 def test_an_untouched_photograph_scores_one(tmp_path: Path) -> None:
-    found = judge(Photograph(), pairs(), Judges(), tmp_path)
+    found = judge(Photograph(), pairs(), [Judges()], tmp_path)
     assert found.mean(0.0, "ssim") == 1.0 and (found.mean(0.0, "style") or 0) > 0
     assert found.mean(0.0, "identity") is None
 
@@ -262,7 +262,7 @@ def test_all_artworks_take_part_and_few_pairs_are_some_of_all() -> None:
 
 
 def test_a_report_shows_preservation_and_style_side_by_side(tmp_path: Path) -> None:
-    made = [judge(m, pairs(3), Judges(), tmp_path) for m in (Photograph(), Counting())]
+    made = [judge(m, pairs(3), [Judges()], tmp_path) for m in (Photograph(), Counting())]
     slow = Judged("adain", (1.0,), 3, {1.0: made[1].scores[1.0]}, {})
     own = Judged("student-d4", made[1].strengths, 5, made[1].scores, {})
     facts = {

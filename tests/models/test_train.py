@@ -291,7 +291,8 @@ def test_a_malformed_recipe_is_told_what_is_wrong(
 
 def test_a_face_crop_holds_its_face(images: Path) -> None:
     store = FaceStore(list_faces(images), images, 32, CPU)
-    crops, boxes = store.batch(6, np.random.default_rng(0))
+    crops, faces = store.batch(6, np.random.default_rng(0))
+    boxes = faces.boxes
     assert crops.shape == (6, 3, 32, 32) and crops.min() >= 0 and crops.max() <= 1
     assert (boxes >= -1e-3).all() and (boxes <= 32 + 1e-3).all()
     sides = torch.maximum(boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1])

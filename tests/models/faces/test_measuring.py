@@ -14,12 +14,13 @@ from iast_export.errors import InputError, ToolError
 from models.faces import LandmarkNetwork
 from models.faces.measuring import (
     _TEMPLATE,
+    Face,
     FaceDetector,
     FaceEmbedder,
+    NetworkLandmarks,
     _priors,
     align,
     deformation,
-    landmarks,
 )
 
 
@@ -98,8 +99,9 @@ def test_identity_is_a_cosine(tmp_path: Path) -> None:
     subject = embedder(tmp_path / "e.onnx")
     red, blue = (np.full((112, 112, 3), 127, np.uint8) for _ in range(2))
     red[..., 0], blue[..., 2] = 255, 255
-    assert subject.similarity(red, red, _TEMPLATE) == pytest.approx(1.0, abs=1e-5)
-    assert subject.similarity(red, blue, _TEMPLATE) == pytest.approx(0.0, abs=0.02)
+    face = Face(np.zeros(4, np.float32), _TEMPLATE, 0.9)
+    assert subject.compare(red, red, face) == pytest.approx(1.0, abs=1e-5)
+    assert subject.compare(red, blue, face) == pytest.approx(0.0, abs=0.02)
     assert np.linalg.norm(subject.embed(red, _TEMPLATE)) == pytest.approx(1.0, abs=1e-5)
 
 
@@ -117,9 +119,8 @@ def test_landmarks_come_in_pixels_of_the_picture() -> None:
     with torch.no_grad():
         net.dense.weight.zero_()
         net.dense.bias.fill_(0.5)
-    made = landmarks(
-        net, np.zeros((100, 200, 3), np.uint8), np.array([40.0, 20.0, 80.0, 60.0], np.float32)
-    )
+    face = Face(np.array([40.0, 20.0, 80.0, 60.0], np.float32), _TEMPLATE, 0.9)
+    made = NetworkLandmarks(net).points(np.zeros((100, 200, 3), np.uint8), face)
     np.testing.assert_allclose(made, np.full((68, 2), (60.0, 40.0)), atol=1e-3)
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from iast_export.errors import InputError
-from models.faces import PARTS, FaceTerms, LandmarkNetwork
+from models.faces import PARTS, FaceTerms, KnownFaces, LandmarkNetwork
 from models.faces.parsing import FaceParser
 
 
@@ -61,6 +61,7 @@ def test_it_takes_the_place_of_drawn_masks(
 ) -> None:
     monkeypatch.setattr(parser, "side_px", 64, raising=False)
     terms = FaceTerms(LandmarkNetwork().eval(), parser)
-    photograph, boxes = torch.rand(1, 3, 64, 64), torch.tensor([[8.0, 8.0, 56.0, 56.0]])
+    photograph = torch.rand(1, 3, 64, 64)
+    boxes = KnownFaces(torch.tensor([[8.0, 8.0, 56.0, 56.0]]))
     assert terms(photograph, photograph, boxes)["face_parts"].item() == pytest.approx(0.0, abs=5e-6)
     assert terms(1.0 - photograph, photograph, boxes)["face_parts"].item() > 1e-5
