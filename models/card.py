@@ -26,7 +26,8 @@ def card_of(
             "held_out": "Kodak-24, all faces, all cartoon scenes, every eighth other artwork",
             "perceptual_network": "VGG-19 distilled by Collaborative-Distillation (CVPR 2020, MIT)",
             "face_network": "68 landmarks of face-api.js (MIT), in the training of recipes with "
-            "face terms",
+            "face terms; where its listing of faces says so, moved from Dlib's (learned from iBUG "
+            "300-W: research) and the outlines of MediaPipe's face mesh (Apache-2.0)",
         },
         "training": dict(training),
         "metrics": dict(metrics),

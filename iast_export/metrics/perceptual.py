@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from iast_export.errors import InputError, ToolError
 from iast_export.metrics._checks import Picture, finite, pair_as_unit
@@ -73,6 +74,28 @@ def open_perceptual(
         return finite(sum(parts), "the perceptual distance")
 
     return distance
+
+
+def open_moments(
+    weights: Path, preprocessing: Preprocessing = "torchvision"
+) -> Callable[[Picture], NDArray[np.float64]]:
+    """What SqueezeNet sees in a picture [H, W, 3], wherever in it: means and deviations [4480].
+
+    Of every channel of the taps of `open_perceptual`, whose arguments and errors it shares.
+    """
+    state = _load(weights)
+
+    def moments(picture: Picture) -> NDArray[np.float64]:
+        import torch
+
+        one, _ = pair_as_unit(picture, picture)
+        with torch.inference_mode():
+            batch = torch.from_numpy(one.transpose(2, 0, 1)[np.newaxis].astype(np.float32))
+            features = _features(_prepare(batch, preprocessing), state)
+            found = [x.double().std_mean((0, 2, 3), correction=0) for x in features]
+        return np.concatenate([part.numpy() for pair in found for part in pair])
+
+    return moments
 
 
 def expected_shapes() -> dict[str, tuple[int, ...]]:

@@ -17,7 +17,7 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from iast_export.errors import InputError
 from iast_export.metrics.fidelity import psnr_db, ssim, ssim_content
 from iast_export.metrics.identity import FaceIdentity
-from iast_export.metrics.perceptual import expected_shapes, open_perceptual
+from iast_export.metrics.perceptual import expected_shapes, open_moments, open_perceptual
 from iast_export.metrics.style import (
     GROUPS,
     LENGTH,
@@ -207,6 +207,15 @@ def test_perceptual_distance_is_zero_for_equal_pictures_and_grows_with_damage(
     values = [distance(a, b) for b in (a, _near(a, 5), _near(a, 60))]
     assert values[0] == 0.0
     assert 0.0 < values[1] < values[2]
+
+
+def test_moments_are_of_features_wherever_they_lie(squeezenet: Path) -> None:
+    moments = open_moments(squeezenet, "caffe")
+    a = np.full((64, 64, 3), 90, np.uint8)
+    a[16:48, :32] = 200
+    one, mirrored, other = moments(a), moments(a[:, ::-1].copy()), moments(_noise(1, 64, 64))
+    assert one.shape == (2 * (64 + 128 + 256 + 384 + 384 + 512 + 512),)
+    assert np.isfinite(one).all() and np.linalg.norm(one - mirrored) < np.linalg.norm(one - other)
 
 
 def test_squeezenet_has_the_published_number_of_parameters() -> None:
