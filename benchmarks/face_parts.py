@@ -82,10 +82,7 @@ def both_seen(paths: Sequence[Path], detector: Path) -> Iterator[Seen]:
 
 
 def fitted(seen: Sequence[Seen]) -> tuple[float, float]:
-    """Side and center below the eyes, in lengths of the way from the eyes' middle to the mouth's.
-
-    Least squares of the box's sides and of its center's way along, weighed alike by face.
-    """
+    """Mean side and center below the eyes, in lengths of the way from eyes' middle to mouth's."""
     sides, below = [], []
     for _, face, box in seen:
         eyes, mouth = face.points[:2].mean(0), face.points[3:].mean(0)
@@ -108,7 +105,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True)
     for name in ("--images", "--faces", "--detector"):
         parser.add_argument(name, type=Path)
-    parser.add_argument("--every", type=int, default=1, help="of the listing, for a quick look")
+    parser.add_argument("--every", type=int, default=1, help="photograph of the listing is taken")
     args: Any = parser.parse_args(argv)
     for name, path in fetch(PARTS, args.out).items():
         print(f"{name}: {path}")

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from iast_export.errors import IastExportError, InputError
-from iast_export.files.artifacts import sha256_file
+from iast_export.files.artifacts import read_json, sha256_file
 from iast_export.network.checkpoint import PACKAGED_CHECKPOINT, load_checkpoint
 from iast_export.pictures.images import center_square, load_image
 from models.data import test_artworks
@@ -93,6 +93,12 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="DIR",
         help="files of python -m benchmarks.face_parts: faces are judged by Dlib's parts as well",
+    )
+    parser.add_argument(
+        "--times",
+        type=Path,
+        metavar="JSON",
+        help="a report of an idle machine, whose milliseconds are kept and not measured here",
     )
     parser.add_argument("--side-px", type=int, default=256)
     parser.add_argument("--name", default="quality", help="of the files written")
@@ -196,6 +202,14 @@ def _artwork_features(args: Any, judges: Judges) -> np.ndarray | None:
     return np.stack(rows)
 
 
+def _kept_times(report: Path) -> dict[str, float]:
+    """Milliseconds by method, of a report that was written before."""
+    times = read_json(report).get("milliseconds")
+    if not isinstance(times, dict):
+        raise InputError(f"{report} has no milliseconds", "give the JSON file of models.evaluate")
+    return {name: float(value) for name, value in times.items()}
+
+
 def _write(out: Path, name: str, findings: Findings) -> None:
     out.mkdir(parents=True, exist_ok=True)
     (out / f"{name}.md").write_text(findings.markdown())
@@ -232,7 +246,7 @@ def main(argv: list[str] | None = None) -> None:
         }
         people = [p.name for p in sample.faces]
         everyone = [*(p.name for p in sample.photographs), *people]
-        times = milliseconds(made, pairs[0])
+        times = _kept_times(args.times) if args.times else milliseconds(made, pairs[0])
         findings = Findings(facts, judged, times, artworks, everyone, people)
         _write(args.out, args.name, findings)
         print(findings.markdown())

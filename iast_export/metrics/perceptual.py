@@ -92,7 +92,7 @@ def open_moments(
         with torch.inference_mode():
             batch = torch.from_numpy(one.transpose(2, 0, 1)[np.newaxis].astype(np.float32))
             features = _features(_prepare(batch, preprocessing), state)
-            found = [x.double().std_mean((0, 2, 3), correction=0) for x in features]
+            found = [torch.std_mean(x.double(), (0, 2, 3), correction=0) for x in features]
         return np.concatenate([part.numpy() for pair in found for part in pair])
 
     return moments

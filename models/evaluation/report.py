@@ -42,10 +42,15 @@ class Row:
     fid768: float | None
 
 
+def given(judged: Sequence[Judged]) -> set[str]:
+    """The scores that some jury gave."""
+    return {n for j in judged for found in j.scores.values() for s in found.values() for n in s}
+
+
 def columns_of(judged: Sequence[Judged]) -> list[str]:
     """The scores that a table shows: the usual ones, and those that only some juries give."""
-    given = {n for j in judged for found in j.scores.values() for s in found.values() for n in s}
-    return [*_COLUMNS, *(n for n in LABELS if n in given and n not in _COLUMNS)]
+    found = given(judged)
+    return [*_COLUMNS, *(n for n in LABELS if n in found and n not in _COLUMNS)]
 
 
 def rows_of(judged: Sequence[Judged], artworks: np.ndarray | None) -> list[Row]:
@@ -236,7 +241,7 @@ class Findings:
     def matches(self) -> dict[str, Match]:
         """Per score everything at the reference's style distance; the slowest's pictures apart."""
         groups = {"ssim": self.everyone, "squeeze": self.everyone}
-        groups |= {k: self.people for k in columns_of(self.judged) if k in OF_FACES}
+        groups |= {k: self.people for k in OF_FACES if k in given(self.judged)}
         found = {
             k: compare(self.judged, self.ours, self.reference, k, v) for k, v in groups.items()
         }
@@ -277,7 +282,11 @@ class Findings:
             groups = {"ssim": self.everyone, "squeeze": self.everyone}
             any_pair = next(iter(depths[0].scores[depths[0].strengths[0]].values()))
             known = {k: v for k, v in groups.items() if k in any_pair}
-            known |= {k: self.people for k in columns_of(depths) if k in _OF_DEPTHS}
+            known |= {
+                k: self.people if k in given(depths) else ()
+                for k in columns_of(depths)
+                if k in _OF_DEPTHS
+            }
             parts.append(table_of_depths(depths, known))
         losses = self.losses()
         return "\n\n".join([*parts, *([losses] if losses.count("\n") > 3 else [])]) + "\n"
