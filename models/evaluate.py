@@ -73,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
         default=PACKAGED_CHECKPOINT,
         help="safetensors or a run's weights.pt",
     )
+    parser.add_argument("--depths", type=int, nargs="+", help="of the student; all by default")
     parser.add_argument("--teacher", type=Path, help="weights.pt of the teacher's run")
     parser.add_argument("--bundle", type=Path, help="a built bundle, for its INT8 lanes")
     parser.add_argument(
@@ -116,7 +117,7 @@ def _networks(args: Any, vgg: DistilledVgg) -> Iterator[Method]:
         yield Network("teacher", net, net.depths[-1], sha256_file(args.teacher))
     if "student" in args.methods:
         net = _loaded(args.student, vgg)
-        for depth in sorted(net.depths, reverse=True):
+        for depth in sorted(_depths(net, args.depths), reverse=True):
             yield Network(f"student-d{depth}", net, depth, sha256_file(args.student))
     for entry in args.network:
         name, _, path = entry.partition("=")
@@ -124,6 +125,18 @@ def _networks(args: Any, vgg: DistilledVgg) -> Iterator[Method]:
             raise InputError(f"--network {entry}", "give NAME=WEIGHTS")
         net = _loaded(Path(path), vgg)
         yield Network(name, net, net.depths[-1], sha256_file(Path(path)))
+
+
+def _depths(net: Any, asked: list[int] | None) -> list[int]:
+    """The depths to judge: those that were asked for, or all.
+
+    Raises:
+        InputError: the network has not one of them.
+    """
+    missing = sorted(set(asked or ()) - set(net.depths))
+    if missing:
+        raise InputError(f"--depths {missing[0]}", f"the student's depths are {list(net.depths)}")
+    return asked or list(net.depths)
 
 
 def _loaded(path: Path, vgg: DistilledVgg) -> Any:

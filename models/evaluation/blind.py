@@ -36,32 +36,35 @@ Array = NDArray[np.float64]
 # Of the ridge, as a share of the mean square that is fitted: with some hundred pairs of thousands
 # of values nothing smaller holds the rule down. Chosen, before any answer was counted.
 _RIDGE = 1.0
-_TURNS = 200  # of the pairs at random: the share of right answers by chance is known to 0.01
+_TURNS = 2000  # of the pairs at random: as many as a bootstrap draws elsewhere here
 _SEED = 20261126
 
 
-def answers(differences: Array, photographs: Sequence[str], signs: Array | None = None) -> Array:
-    """Whether the rule of all other photographs is right on each pair [N]: 1, or 0.
+def rule(differences: Array, photographs: Sequence[str]) -> Array:
+    """What each pair is told by the others [N, N]: the rule's value is this, times their signs.
 
-    The rule is a ridge without intercept from differences [N, D] to 1: a pair the other way round
-    says the same. In its dual form everything is a product of pairs [N, N].
+    A ridge without intercept from differences [N, D] to 1: a pair the other way round says the
+    same. In its dual form everything is a product of pairs. A photograph's own pairs weigh 0.
 
     Args:
         differences: features of the one less those of the other.
         photographs: of each pair; those of one photograph are judged by the others together.
-        signs: 1, or -1 where the two are to be taken for each other [N].
     """
-    signs = np.ones(len(differences)) if signs is None else signs
-    names = np.asarray(photographs)
-    products = (differences @ differences.T) * np.outer(signs, signs)
-    right = np.zeros(len(differences))
+    names, products = np.asarray(photographs), differences @ differences.T
+    weights = np.zeros_like(products)
     for name in np.unique(names):
         own, others = names == name, names != name
         gram = products[np.ix_(others, others)]
         ridge = _RIDGE * np.trace(gram) / len(gram) * np.eye(len(gram))
-        weights = np.linalg.solve(gram + ridge, np.ones(len(gram)))
-        right[own] = products[np.ix_(own, others)] @ weights > 0
-    return right
+        weights[np.ix_(own, others)] = np.linalg.solve(
+            gram + ridge, products[np.ix_(others, own)]
+        ).T
+    return weights
+
+
+def answers(weights: Array, signs: Array) -> Array:
+    """Whether a `rule` is right on each pair [N]: 1, or 0; a sign of -1 turns a pair around."""
+    return np.asarray(signs * (weights @ signs) > 0, np.float64)
 
 
 def over_photographs(values: Array, photographs: Sequence[str]) -> Interval:
@@ -99,16 +102,13 @@ def told(
     """Of features [N, D] of both depths on the same pairs, and of each pair's artwork."""
     scale = np.concatenate(features).std(0) + 1e-9
     one, other, aim = ((x / scale) for x in (*features, artworks))
-    rng = np.random.default_rng(_SEED)
-    chance = [
-        answers(one - other, photographs, rng.choice([-1.0, 1.0], len(one))).mean()
-        for _ in range(_TURNS)
-    ]
+    rng, weights = np.random.default_rng(_SEED), rule(one - other, photographs)
+    chance = [answers(weights, rng.choice([-1.0, 1.0], len(one))).mean() for _ in range(_TURNS)]
     nearer = np.linalg.norm(one - aim, axis=1) < np.linalg.norm(other - aim, axis=1)
     return Told(
         *depths,
         strengths,
-        over_photographs(answers(one - other, photographs), photographs),
+        over_photographs(answers(weights, np.ones(len(one))), photographs),
         (float(np.mean(chance)), float(np.quantile(chance, 0.95))),
         over_photographs(nearer.astype(np.float64), photographs),
     )

@@ -6,9 +6,18 @@ import numpy as np
 import pytest
 
 from iast_export.errors import InputError
-from models.evaluation.blind import answers, over_photographs, strength_at, style_at, table, told
+from models.evaluation.blind import (
+    answers,
+    over_photographs,
+    rule,
+    strength_at,
+    style_at,
+    table,
+    told,
+)
 
 NAMES = [f"p{i // 3}" for i in range(60)]
+ALIKE = np.ones(60)
 
 
 def pictures(shift: float) -> tuple[np.ndarray, np.ndarray]:
@@ -21,16 +30,16 @@ def pictures(shift: float) -> tuple[np.ndarray, np.ndarray]:
 
 def test_two_that_differ_are_told_apart_and_two_that_do_not_are_not() -> None:
     one, other = pictures(4.0)
-    assert answers(one - other, NAMES).mean() > 0.9
+    assert answers(rule(one - other, NAMES), ALIKE).mean() > 0.9
     one, other = pictures(0.0)
-    assert 0.25 < answers(one - other, NAMES).mean() < 0.75
+    assert 0.25 < answers(rule(one - other, NAMES), ALIKE).mean() < 0.75
 
 
 def test_a_pair_taken_the_other_way_round_is_answered_the_other_way_round() -> None:
     one, other = pictures(1.0)
     signs = np.where(np.arange(60) % 2, 1.0, -1.0)
-    turned = answers((one - other) * signs[:, None], NAMES)
-    assert turned.tolist() == answers(one - other, NAMES, signs).tolist()
+    turned = answers(rule((one - other) * signs[:, None], NAMES), ALIKE)
+    assert turned.tolist() == answers(rule(one - other, NAMES), signs).tolist()
 
 
 def test_a_photograph_is_judged_by_the_others_alone() -> None:
@@ -38,7 +47,7 @@ def test_a_photograph_is_judged_by_the_others_alone() -> None:
     differences = np.zeros((6, 3))
     differences[:2, 0] = 1.0
     differences[2:4, 1], differences[4:, 1] = 1.0, 1.0
-    found = answers(differences, ["a", "a", "b", "b", "c", "c"])
+    found = answers(rule(differences, ["a", "a", "b", "b", "c", "c"]), np.ones(6))
     assert found.tolist() == [0.0, 0.0, 1.0, 1.0, 1.0, 1.0]
 
 

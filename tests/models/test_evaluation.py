@@ -341,3 +341,18 @@ def test_the_command_says_what_is_missing(tmp_path: Path) -> None:
         evaluate.main(["--data", str(tmp_path), "--out", str(tmp_path), "--faces", "0"])
     with pytest.raises(SystemExit, match="is missing"):
         evaluate.main(["--data", str(tmp_path), "--out", str(tmp_path)])
+
+
+def test_depths_that_the_student_has_not_and_reports_without_times_are_refused(
+    tmp_path: Path,
+) -> None:
+    net = IAST(NetworkConfig(width=8, stem_width=8))
+    assert evaluate._depths(net, None) == list(net.depths) and evaluate._depths(net, [1]) == [1]
+    with pytest.raises(InputError, match=r"--depths 9\n.*depths are"):
+        evaluate._depths(net, [1, 9])
+    report = tmp_path / "quality.json"
+    report.write_text('{"milliseconds": {"adain": 99}}')
+    assert evaluate._kept_times(report) == {"adain": 99.0}
+    report.write_text("{}")
+    with pytest.raises(InputError, match="no milliseconds"):
+        evaluate._kept_times(report)
