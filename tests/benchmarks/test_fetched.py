@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from benchmarks import fetched
-from benchmarks.face_parts import PARTS
 from benchmarks.fetched import Fetched, fetch
 from iast_export.errors import InputError
 from iast_export.files.artifacts import sha256_bytes
@@ -64,12 +63,3 @@ def test_another_file_than_was_measured_is_refused(asked: list[list[str]], tmp_p
     with pytest.raises(InputError, match="another than the one that was measured"):
         fetch([other], tmp_path / "out")
     assert not (tmp_path / "out" / "m.dat").exists()
-
-
-def test_the_parts_of_faces_are_held_to_versions_and_hashes() -> None:
-    assert {one.name for one in PARTS} == {
-        "shape_predictor_68_face_landmarks.dat",
-        "dlib_face_recognition_resnet_model_v1.dat",
-        "face_landmark.tflite",
-    }
-    assert all("==" in one.package and len(one.sha256) == 64 for one in PARTS)
