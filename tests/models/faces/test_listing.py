@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from models.faces import FaceTerms, LandmarkNetwork
 from models.faces.crops import FaceStore
 from models.faces.listing import ListedFace, listed_faces, listing_bytes
 from models.faces.outlines import MIRRORED_LANDMARKS, RING_POINTS
@@ -80,3 +81,15 @@ def test_what_was_found_lies_on_the_same_pixels_in_every_crop() -> None:
         flipped += mirrored
         np.testing.assert_allclose(found, other if mirrored else own, atol=1.5)
     assert 0 < flipped < 8
+
+
+def test_everything_that_a_listing_knows_reaches_the_face_terms() -> None:
+    torch.manual_seed(0)
+    picture = np.random.default_rng(0).integers(0, 255, (90, 120, 3), dtype=np.uint8)
+    store = FaceStore.holding([picture], [full()], 64, torch.device("cpu"))
+    crops, known = store.batch(3, np.random.default_rng(1))
+    assert known.rings is not None and known.rings.shape == (3, len(RING_POINTS), 2)
+    terms = FaceTerms(LandmarkNetwork().eval())
+    for value in terms(crops, crops, known).values():
+        torch.testing.assert_close(value, torch.zeros(3), atol=1e-5, rtol=0)
+    assert terms(1.0 - crops, crops, known)["face_parts"].min() > 0.0
