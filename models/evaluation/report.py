@@ -27,6 +27,7 @@ _COLUMNS = {
     "identity": "identity",
     "deformation": "deformation",
 }
+_SHARES = {"dlib_same"}  # of 1 for most: nothing to compare where curves meet
 _OF_DEPTHS = ("identity", "dlib_identity")  # what a depth keeps of a face
 _COMPARED_AT = (0.35, 0.5, 0.7)  # strengths of the shallowest depth; about where a slider stands
 
@@ -241,7 +242,7 @@ class Findings:
     def matches(self) -> dict[str, Match]:
         """Per score everything at the reference's style distance; the slowest's pictures apart."""
         groups = {"ssim": self.everyone, "squeeze": self.everyone}
-        groups |= {k: self.people for k in OF_FACES if k in given(self.judged)}
+        groups |= {k: self.people for k in OF_FACES if k in given(self.judged) - _SHARES}
         found = {
             k: compare(self.judged, self.ours, self.reference, k, v) for k, v in groups.items()
         }
