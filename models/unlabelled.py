@@ -23,9 +23,7 @@ from torch import Tensor, nn
 
 from iast_export.errors import InputError
 from iast_export.files.artifacts import atomic_path
-from iast_export.pictures.images import to_tensor
 from models.data import CropStore, training_files
-from models.evaluation.sample import draw_sample
 from models.losses import CONTENT_LAYERS, Features
 from models.perceptual import DistilledVgg
 from models.telling import aloud, tell
@@ -198,6 +196,10 @@ def main(argv: list[str] | None = None) -> None:
     with aloud():
         net = trained_on(args.images, args.out, args.steps)
         if args.judge:
+            # Here, as what trains runs in boxes without a package that opens pictures.
+            from iast_export.pictures.images import to_tensor
+            from models.evaluation.sample import draw_sample
+
             photographs = draw_sample(args.images, 256, 8, 0, 1, None).photographs
             pictures = [torch.from_numpy(to_tensor(one.rgb)) for one in photographs]
             nets = {"unlabelled": net, "distilled VGG": DistilledVgg.load(args.judge)}
