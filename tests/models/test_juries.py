@@ -10,10 +10,11 @@ import pytest
 
 from iast_export.pictures.images import Rgb
 from models.evaluation.judges import HIGHER_IS_BETTER, LABELS, OF_FACES, Judges
-from models.evaluation.report import Findings, columns_of
+from models.evaluation.report import Findings
 from models.evaluation.run import Judged, judge
 from models.evaluation.sample import Pair, Picture
 from models.evaluation.statistics import relative
+from models.evaluation.tables import columns_of
 from models.faces.measuring import Face
 
 FACE = Face(np.zeros(4, np.float32), np.zeros((5, 2), np.float32), 0.9)
