@@ -19,6 +19,7 @@ from iast_export.forms.edit import Rewritten
 from iast_export.forms.hard_swish import fuse_hard_swish
 from iast_export.forms.large_kernels import block_large_kernels
 from iast_export.forms.narrow_heads import split_narrow_heads
+from iast_export.forms.normalizations import fuse_normalization
 from iast_export.forms.splits import slice_splits
 from iast_export.forms.upsampling import fold_upsampling
 
@@ -93,6 +94,12 @@ REWRITES: tuple[Rewrite, ...] = (
         "InstanceNormalization is one kernel, where the written-out form reads the picture seven "
         "times.",
         fuse_adaptive_normalization,
+    ),
+    Rewrite(
+        "normalization",
+        "InstanceNormalization is one kernel, gain and offset included, and integers before it may "
+        "be scaled freely.",
+        fuse_normalization,
     ),
     Rewrite(
         "narrow-heads",

@@ -95,6 +95,7 @@ RECOGNIZERS: Mapping[Runtime, Mapping[str, Callable[[Group, Network], bool]]] = 
         "edge-pads": _edge_pads,
         "upsampling": _upsampling,
         "adaptive-normalization": _adaptive_normalization,
+        "normalization": _no_trace,
         "narrow-heads": lambda group, _: group.kind == "narrow head" and _has(group, "MatMul"),
         "large-kernels": _computes_blocks,
     },

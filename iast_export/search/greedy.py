@@ -3,7 +3,8 @@
 What is no faster in integers goes to float at once. What then costs the least time per decibel goes
 to float until every budget holds, as many at once as halving the rest finds, one by one where a
 cost stands against it; what that made superfluous goes back, or a cheaper group takes its place.
-All measured files compete at the end.
+All measured files compete at the end. Where there is no time to measure every group alone, those
+that were are searched over.
 """
 
 from __future__ import annotations
@@ -104,6 +105,11 @@ def sensitivity_of(base: Candidate, alone: Candidate) -> Sensitivity:
     )
 
 
+def _power(psnr_db: float) -> float:
+    """The mean squared error of a PSNR, or the share that is left of one after a gain."""
+    return float(10.0 ** (-psnr_db / 10.0))
+
+
 @dataclass
 class Search:
     """One search; `run` makes it.
@@ -119,6 +125,7 @@ class Search:
         unwritable: groups that the runtime does not leave in float alone.
         verdicts: budgets of each candidate judged so far.
         by_value: whether measured values decide, not their bounds.
+        enough: whether no more groups are to be measured alone.
     """
 
     groups: Sequence[str]
@@ -131,6 +138,7 @@ class Search:
     unwritable: dict[str, str] = field(default_factory=dict)
     verdicts: dict[tuple[str, ...], tuple[JudgedBudget, ...]] = field(default_factory=dict)
     by_value: bool = False
+    enough: Callable[[], bool] = lambda: False
 
     def run(self) -> SearchOutcome:
         """Searches until the budgets hold, nothing is left to try, or the time is out.
@@ -145,7 +153,7 @@ class Search:
         self._measured(self.groups)
         complete = True
         try:
-            self._sense(base)
+            complete = self._sense(base)
             self._improve()
         except OutOfTimeError:
             complete = False
@@ -164,14 +172,23 @@ class Search:
             self.seen.append(found)
         return found
 
-    def _sense(self, base: Candidate) -> None:
-        for i, name in enumerate(self.groups):
+    def _sense(self, base: Candidate) -> bool:
+        """Measures groups alone, every other one first, so that all parts of a graph are reached.
+
+        Returns:
+            Whether every group was.
+        """
+        known = {one.in_float for one in self.seen}
+        for i, name in enumerate([*self.groups[::2], *self.groups[1::2]]):
+            if (name,) not in known and self.enough():
+                return False
             self.progress("sensitivity", i, len(self.groups))
             try:
                 self.alone[name] = sensitivity_of(base, self._measured((name,)))
             except ToolError as error:
                 self.unwritable[name] = " ".join(error.message.split())
         self.progress("sensitivity", len(self.groups), len(self.groups))
+        return True
 
     def _improve(self) -> None:
         current = self._start()
@@ -185,11 +202,12 @@ class Search:
     def _halved(self, current: Candidate, queue: Sequence[str]) -> Candidate | None:
         """The file with the fewest first groups of the queue in float that holds every budget.
 
-        Twice as many each time until it holds, then by halves. None: costs stand against it.
+        As many as their squared errors foretell, twice as many each time until it holds, then by
+        halves. None: costs stand against it.
         """
         if self._holds(current):
             return current
-        best, low, high, count = None, 1, len(queue), 1
+        best, low, high, count = None, 1, len(queue), self._foretold(current, queue)
         while low <= high:
             self.progress("search", low - 1, len(queue))
             trial = self._tried((*current.in_float, *queue[:count]))
@@ -203,6 +221,17 @@ class Search:
                 high = count - 1
             count = (low + high) // 2 if best or high < len(queue) else min(2 * count, high)
         return best
+
+    def _foretold(self, current: Candidate, queue: Sequence[str]) -> int:
+        """How many groups reach the PSNR budget if squared errors of groups add up; at least 1."""
+        floor = next((one.limit for one in self.budgets if one.name == "psnr_db"), -np.inf)
+        base = _power(mean_psnr_db(self.measure(())))
+        left = _power(mean_psnr_db(current))
+        for count, name in enumerate(queue):
+            if left <= _power(floor):
+                return max(count, 1)
+            left -= base - base * _power(self.alone[name].gain_db)
+        return max(len(queue), 1) if left <= _power(floor) else 1
 
     def _walked(self, current: Candidate, queue: Sequence[str]) -> Candidate:
         """One group of the queue after the other, where it helps, as far as costs allow."""

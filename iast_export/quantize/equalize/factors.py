@@ -175,7 +175,7 @@ def see_channels(
     """
     graph = load_model(fp32_path).graph
     seen = Seen(_followed(graph, channels))
-    normalized = {one.tensor for one in find_normalized(graph)}
+    normalized = {name for one in find_normalized(graph) for name in (one.tensor, one.read)}
     names = sorted(normalized.union(seen.tensors))
     observe = observe_onnx(fp32_path, names, threads)
     spreads: dict[str, ChannelSpread] = {}

@@ -37,15 +37,19 @@ class Normalized:
 
     Attributes:
         conv: its result.
-        tensor: what the normalization reads: that, or its ReLU.
+        tensor: that, or its ReLU.
         moves: no ReLU lies between, so that a channel may be moved.
         epsilon: the largest of the normalizations.
+        read: what the normalization reads: `tensor`, or what moves or averages its pixels.
+        parts: how many channels, side by side, a pixel shuffle makes one of.
     """
 
     conv: str
     tensor: str
     moves: bool
     epsilon: float
+    read: str
+    parts: int = 1
 
 
 @dataclass(frozen=True)
@@ -97,11 +101,14 @@ class NormFactors:
 
 
 NormTier = tuple[onnx.GraphProto, Mapping[str, ChannelSpread]]
-"""A graph, and the values of its `Normalized.tensor`s."""
+"""A graph, and the values of the `tensor` and `read` of each `Normalized`."""
 
 
 def find_normalized(graph: onnx.GraphProto) -> list[Normalized]:
-    """Every convolution that only instance normalizations read, at most through a ReLU."""
+    """Every convolution that only instance normalizations read.
+
+    Through a ReLU at most, and through what moves pixels or averages them.
+    """
     index = index_graph(graph)
     found = []
     for node in graph.node:
@@ -112,16 +119,47 @@ def find_normalized(graph: onnx.GraphProto) -> list[Normalized]:
         moves = not (len(readers) == 1 and readers[0].op_type == "Relu")
         if not moves:
             tensor = readers[0].output[0]
-            readers = _readers(index, tensor)
+        read, parts = _last_moved(index, tensor)
+        readers = _readers(index, read)
         norms = [
             one
             for one in readers
-            if one.op_type == "InstanceNormalization" and one.input[0] == tensor
+            if one.op_type == "InstanceNormalization" and one.input[0] == read
         ]
         if norms and len(norms) == len(readers):
             epsilon = max(float(attribute(one, "epsilon", 1e-5)) for one in norms)
-            found.append(Normalized(node.output[0], tensor, moves, epsilon))
+            found.append(Normalized(node.output[0], tensor, moves, epsilon, read, parts))
     return found
+
+
+def _last_moved(index: GraphIndex, name: str) -> tuple[str, int]:
+    """The last tensor of a chain that moves or averages pixels, and `Normalized.parts` on it."""
+    parts = 1
+    while len(readers := _readers(index, name)) == 1:
+        block = _moved_block(index, readers[0], name)
+        if not block or (block > 1 and parts > 1):
+            break
+        name, parts = readers[0].output[0], parts * block * block
+    return name, parts
+
+
+def _moved_block(index: GraphIndex, node: onnx.NodeProto, name: str) -> int:
+    """Side of the blocks that a pixel shuffle makes, 1 of what keeps channels and their means.
+
+    0 of anything else: zeros around a picture would not move with its channels.
+    """
+    if node.input[0] != name:
+        return 0
+    if node.op_type == "DepthToSpace" and attribute(node, "mode", "DCR") == "CRD":
+        return int(attribute(node, "blocksize", 0))
+    if node.op_type == "AveragePool":
+        counts_pads = any(attribute(node, "pads", [])) and attribute(node, "count_include_pad", 0)
+        return int(not counts_pads)
+    if node.op_type == "Pad":
+        return int(attribute(node, "mode", "constant") in ("edge", "reflect"))
+    axes = index.constant(node, 3) if node.op_type == "Slice" else None
+    spatial = axes is not None and all(int(axis) in (2, 3) for axis in axes.ravel())
+    return int(spatial or node.op_type == "MaxPool")
 
 
 def fingerprints(weight: Array) -> Values:
@@ -184,15 +222,26 @@ def _pooled(
                 continue
             key, one = weight.tobytes(), before.get(node.output[0])
             weights[key] = weight
-            if one is None:
+            if one is None or (key in found and found[key][1].parts != one.parts):
                 elsewhere.add(key)
                 continue
-            spread, other = found.get(key, (seen[one.tensor], one))
+            own = _seen_of(one, seen)
+            spread, other = found.get(key, (own, one))
             both = replace(
                 one, moves=one.moves and other.moves, epsilon=max(one.epsilon, other.epsilon)
             )
-            found[key] = spread.joined(seen[one.tensor]), both
+            found[key] = spread.joined(own), both
     return weights, {key: values for key, values in found.items() if key not in elsewhere}
+
+
+def _seen_of(one: Normalized, seen: Mapping[str, ChannelSpread]) -> ChannelSpread:
+    """What a convolution's channels take; those that become one are seen together."""
+    own, read = seen[one.tensor], seen[one.read]
+    return ChannelSpread(
+        own.low.reshape(-1, one.parts).min(1).repeat(one.parts),
+        own.high.reshape(-1, one.parts).max(1).repeat(one.parts),
+        read.deviation.repeat(one.parts),
+    )
 
 
 def _factors(
@@ -201,6 +250,7 @@ def _factors(
     middle = (spread.low + spread.high) / 2 if where.moves else np.zeros_like(spread.low)
     half = np.maximum(spread.high - middle, middle - spread.low)
     bears = unique & (spread.deviation**2 >= _VARIANCE_TO_EPSILON * where.epsilon) & (half > 0)
+    bears = bears.reshape(-1, where.parts).all(1).repeat(where.parts)
     factors = np.maximum(half[bears] / half[bears].max(initial=0.0), 1.0 / _LARGEST_GAIN)
     filters = tuple((float(a), float(b), float(c)) for a, b, c in prints[bears])
     return NormFactors(filters, tuple(factors.tolist()), tuple(middle[bears].tolist()))

@@ -75,7 +75,9 @@ def spread(made: np.ndarray) -> ChannelSpread:
 def test_the_network_stays_the_same_and_its_channels_fill_one_range(relu: bool) -> None:
     model, x = chain(relu), picture(3, 12, 12)
     tensor = "r" if relu else "a"
-    assert find_normalized(model.graph) == [Normalized("a", tensor, not relu, pytest.approx(1e-5))]
+    assert find_normalized(model.graph) == [
+        Normalized("a", tensor, not relu, pytest.approx(1e-5), tensor)
+    ]
     wanted, before = run(model, {"x": x}), values(model, x)
     found = learn_norm_factors([(model.graph, {tensor: spread(before)})])
     equalize_onnx(model.graph, Equalization(norms=found))
@@ -85,6 +87,61 @@ def test_the_network_stays_the_same_and_its_channels_fill_one_range(relu: bool) 
     assert np.ptp(before.max((0, 2, 3))) > 0.9 * before.max()
     assert np.allclose(high, high.max(), rtol=1e-3)
     assert np.allclose(low, 0.0 if relu else -high, rtol=1e-3)
+
+
+MOVES: dict[str, tuple[onnx.NodeProto, int]] = {
+    "averages": (helper.make_node("AveragePool", ["a"], ["m"], kernel_shape=[2, 2]), CHANNELS),
+    "largest": (helper.make_node("MaxPool", ["a"], ["m"], kernel_shape=[2, 2]), CHANNELS),
+    "reflections": (helper.make_node("Pad", ["a", "pads"], ["m"], mode="reflect"), CHANNELS),
+    "parts": (helper.make_node("Slice", ["a", "one", "nine", "sides"], ["m"]), CHANNELS),
+    "shuffled": (
+        helper.make_node("DepthToSpace", ["a"], ["m"], blocksize=2, mode="CRD"),
+        CHANNELS // 4,
+    ),
+    "shuffled otherwise": (
+        helper.make_node("DepthToSpace", ["a"], ["m"], blocksize=2, mode="DCR"),
+        CHANNELS // 4,
+    ),
+    "zeros": (helper.make_node("Pad", ["a", "pads"], ["m"]), CHANNELS),
+    "averages with zeros": (
+        helper.make_node(
+            "AveragePool", ["a"], ["m"], kernel_shape=[2, 2], pads=[1] * 4, count_include_pad=1
+        ),
+        CHANNELS,
+    ),
+}
+_STAYING = ("shuffled otherwise", "zeros", "averages with zeros")
+
+
+def moved_chain(kind: str) -> onnx.ModelProto:
+    """conv, what moves or averages its pixels, normalization, conv."""
+    model, (node, channels) = chain(), MOVES[kind]
+    held = {item.name: onnx.numpy_helper.to_array(item) for item in model.graph.initializer}
+    nodes = list(model.graph.node)
+    norm = helper.make_node("InstanceNormalization", ["m", "scale", "shift"], ["n"])
+    held |= {"scale": held["scale"][:channels], "shift": held["shift"][:channels]}
+    held["w"] = np.ascontiguousarray(held["w"][:, :channels])
+    held |= {"pads": np.array([0, 0, 1, 1, 0, 0, 1, 1]), "sides": np.array([2, 3])}
+    held |= {"one": np.array([1, 1]), "nine": np.array([9, 9])}
+    return model_of([nodes[0], node, norm, nodes[-1]], held, {"x": 3})
+
+
+@pytest.mark.parametrize("kind", [one for one in MOVES if one not in _STAYING])
+def test_what_moves_or_averages_pixels_may_lie_between(kind: str) -> None:
+    model, x, parts = moved_chain(kind), picture(3, 12, 12), 4 if "shuffled" in kind else 1
+    (one,) = find_normalized(model.graph)
+    assert (one.tensor, one.read, one.parts) == ("a", "m", parts)
+    wanted, read = run(model, {"x": x}), spread(values(model, x))
+    seen = {"a": spread(values(chain(), x)), "m": read}
+    (found,) = learn_norm_factors([(model.graph, seen)])
+    assert len(found.filters) == CHANNELS and len(set(found.factors)) == CHANNELS // parts
+    equalize_onnx(model.graph, Equalization(norms=(found,)))
+    assert np.abs(run(model, {"x": x}) - wanted).max() <= 1e-3 * np.abs(wanted).max()
+
+
+@pytest.mark.parametrize("kind", _STAYING)
+def test_zeros_and_other_orders_of_channels_keep_a_convolution_as_it_is(kind: str) -> None:
+    assert not find_normalized(moved_chain(kind).graph)
 
 
 def test_what_is_read_elsewhere_too_is_left_alone() -> None:
