@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from iast_export.build import fallback
+from iast_export.build import fallback, searching
 from iast_export.build.pipeline import Build, Request, run_stages
+from iast_export.bundle.sealed import Seals
 from iast_export.decide.groups import litert_groups, onnx_groups
 from iast_export.formats import tflite_file as tf
 from iast_export.formats.onnx_graph import load_model
@@ -19,6 +20,7 @@ from iast_export.reports.base import QUANTIZE_PATH, VERIFY_PATH
 from iast_export.reports.quantize import FallbackRow, QuantizeReport
 from iast_export.reports.search import GroupRow, JudgedBudget, SearchedLane
 from iast_export.reports.verify import VerifyReport
+from iast_export.search import Options, Subject
 from iast_export.specs import Runtime, Tier
 
 
@@ -135,6 +137,24 @@ def test_what_verify_found_decides(small_request: Request, bundle_copy: Path) ->
         wanted |= {(one.runtime, one.tier)} if low else set()
     report.model_copy(update={"rows": tuple(rows)}).save(path)
     assert {(runtime, tier.id) for runtime, tier in fallback._missed(build)} == wanted
+
+
+def test_files_are_judged_on_squares_as_default_lanes_are(
+    small_request: Request, bundle_copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build, seen, keys = asking(small_request, bundle_copy), list[int | None](), set[str]()
+
+    def told(subject: Subject, budgets: object, facts: object, key: str, *rest: object) -> None:
+        seen.append(subject.multiple_px)
+        keys.add(key)
+
+    monkeypatch.setattr(searching, "search", told)
+    given = (build, build.tiers[0], (), None)
+    for by_value in (True, False):
+        options, seals = Options(by_value=by_value), Seals.of_build(bundle_copy)
+        searching.search_tier(*given, options, "onnxruntime", seals)
+    assert seen == [None, build.network.size_multiple_px]
+    assert len(keys) == 2, "neither goes on from the other's figures"
 
 
 class Found:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import pytest
 
 from iast_export.errors import ToolError
+from iast_export.reports.search import Candidate
 from iast_export.search.budgets import parse_budgets
 from iast_export.search.greedy import Search, sensitivity_of, speed
 from tests.search_cases import COSTS_MS, GAINS, REFERENCE, found_with, made
@@ -81,6 +84,57 @@ def test_out_of_time_is_said_with_the_best_so_far() -> None:
     assert (outcome.verdict, outcome.complete, len(order)) == ("met", False, 4)
     stopped, _ = found_with("psnr_db>=43", "latency_ms<=11", limit=4)
     assert stopped.verdict == "out of time" and set(stopped.sensitivity) == {"a", "b"}
+
+
+def test_without_time_for_every_group_those_that_were_measured_are_searched_over() -> None:
+    order: list[tuple[str, ...]] = []
+
+    def measure(in_float: Collection[str]) -> Candidate:
+        candidate = made(in_float)
+        order.append(candidate.in_float)
+        return candidate
+
+    budgets = parse_budgets(["psnr_db>=40.5"])
+    search = Search(list(GAINS), measure, budgets, REFERENCE, by_value=True)
+    search.enough = lambda: len(search.alone) == 2
+    outcome = search.run()
+    assert set(outcome.sensitivity) == {"a", "b"} and not outcome.complete
+    assert outcome.verdict == "met" and outcome.best.in_float == ("b",)
+
+
+def test_a_group_that_was_not_measured_alone_goes_to_float_after_those_that_were() -> None:
+    budgets = parse_budgets(["psnr_db>=40.5"])
+    given = {"by_value": True, "enough": lambda: True}
+    outcome = Search(list(GAINS), made, budgets, REFERENCE, seen=[made(("a",))], **given).run()
+    assert set(outcome.sensitivity) == {"a"} and outcome.verdict == "met"
+    assert outcome.best.in_float == ("b",) and not outcome.complete
+
+
+def test_of_many_groups_those_of_the_part_that_most_is_lost_in_are_measured_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for i in range(8):
+        monkeypatch.setitem(GAINS, f"g{i}", 2.0 if i in (2, 4) else 0.01)
+        monkeypatch.setitem(COSTS_MS, f"g{i}", 1.0)
+    monkeypatch.setitem(GAINS, "b", 0.1)
+    monkeypatch.setitem(GAINS, "c", 0.1)
+    search = Search(list(GAINS), made, parse_budgets(["psnr_db>=36"]), REFERENCE, by_value=True)
+    search.enough = lambda: len(search.alone) == 3
+    outcome = search.run()
+    assert list(outcome.sensitivity) == ["g2", "g3", "g4"], "the third quarter"
+    assert outcome.verdict == "met" and set(outcome.best.in_float) <= {"g2", "g4"}
+
+
+def test_squared_errors_foretell_how_many_groups_are_needed() -> None:
+    search = Search(list(GAINS), made, parse_budgets(["psnr_db>=40.5"]), REFERENCE)
+    base = made(())
+    search._sense(base)
+    assert search._foretold(base, search._order()) == 1, "6 dB are three quarters of the error"
+    floor = parse_budgets(["psnr_db>=41.3"])
+    more = Search(list(GAINS), made, floor, REFERENCE, alone=search.alone)
+    assert more._foretold(base, search._order()) == 2
+    none = Search(list(GAINS), made, parse_budgets(["ssim>=0.5"]), REFERENCE, alone=search.alone)
+    assert none._foretold(base, search._order()) == 1
 
 
 @pytest.mark.parametrize("limit", [2, 4])
