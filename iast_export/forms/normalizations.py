@@ -77,7 +77,8 @@ class _Matcher:
         """What a product or quotient normalizes; None: nothing."""
         for centered, factor in _ways(node):
             x = self._centered(centered)
-            if not x or not self._fits(factor, centered):
+            is_picture = len(self.shapes.get(centered, ())) == 4
+            if not x or not is_picture or not self._fits(factor, centered):
                 continue
             divides = node.op_type == "Div"
             biased, scale = (self._root(factor), "") if divides else self._inverse(factor)
