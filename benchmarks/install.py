@@ -52,6 +52,7 @@ _VERBS = {
     "run": _RUN,
     "studio": (*_RUN, "python -c 'import iast_export.studio.server'"),
     "sign": (*_BASE, "python -c 'import iast_export.bundle.signing'"),
+    "find": (*_BASE, "python -c 'import wordllama'"),
     "cluster": (*_RUN, "python -c 'import distributed'"),
     "build": (
         "iast-export plan --recipe recipe.toml",

@@ -43,7 +43,8 @@ class Wish:
     """What to draw, and by what.
 
     Attributes:
-        style: id of a style of the bundle, or of an artwork that was added.
+        style: id of a style of the bundle, a blend of some (`style_words`), or the id of an artwork
+            that was added.
         strength: from 0 (the photograph) to 1.
         lane: "RUNTIME" (each tier's default precision), "RUNTIME PRECISION", or "": as `stylize`
             chooses.

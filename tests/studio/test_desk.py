@@ -12,7 +12,7 @@ from iast_export.metrics.fidelity import psnr_db
 from iast_export.pictures.images import encode_png, fit_longest_side
 from iast_export.studio import desk as module
 from iast_export.studio.desk import Desk, Wish
-from iast_export.stylize.stylize import BundleEngine, ChosenByShape
+from iast_export.stylize.engine import BundleEngine, ChosenByShape
 
 PHOTOGRAPH = np.random.default_rng(3).integers(0, 256, (24, 30, 3), np.uint8)
 ART = np.random.default_rng(4).integers(0, 256, (40, 40, 3), np.uint8)
@@ -106,6 +106,8 @@ def test_the_oldest_artworks_go_first(desk: Desk, monkeypatch: pytest.MonkeyPatc
         ({"lane": "litert int3"}, "there is no precision 'int3'"),
         ({"lane": "onnxruntime fp16"}, "has no onnxruntime model in fp16"),
         ({"style": "/etc/passwd"}, "is no style of the bundle"),
+        ({"style": "own/1:1+sea:1"}, "is no style of the bundle"),
+        ({"style": "sea:1"}, "'sea' of 'sea:1' is no style of the bundle"),
     ],
 )
 def test_what_can_not_be_drawn_is_said(

@@ -5,7 +5,7 @@ const results = document.querySelector("#results");
 const status = document.querySelector("#status");
 const button = form.querySelector("button");
 const preview = form.querySelector(".preview");
-const {photograph, artwork, strength, lane, tier, shown} = form.elements;
+const {photograph, artwork, strength, lane, tier, shown, mix} = form.elements;
 
 function put(place, markup) {
   const holder = document.createElement("div");
@@ -57,13 +57,14 @@ artwork?.addEventListener("change", async () => {
 
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
-  const styles = [...form.querySelectorAll("[name=style]:checked")];
+  const chosen = [...form.querySelectorAll("[name=style]:checked")].map((one) => one.value);
+  const styles = mix?.checked && chosen.length ? [chosen.map((one) => one + ":1").join("+")] : chosen;
   results.replaceChildren();
   if (!styles.length) complain("No style is chosen.", "Choose one or more.");
   button.disabled = true;
   for (const [place, style] of styles.entries()) {
     status.textContent = "Painting " + (place + 1) + " of " + styles.length + " …";
-    const query = {style: style.value, strength: strength ? strength.value : "1", lane: lane.value, tier: tier.value};
+    const query = {style, strength: strength ? strength.value : "1", lane: lane.value, tier: tier.value};
     await send("paint", query, photograph.files[0], results);
   }
   button.disabled = false;
