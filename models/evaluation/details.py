@@ -4,8 +4,8 @@
         --first FIRST.safetensors --out docs/details.jpg
 
 Sky, the edge of hair and a face, of photographs that come with scikit-image and may be shown
-anywhere, in oils (CC0) that trained nothing. Every network is at the strength at which its mean
-style distance, of the judged run, is that of the first network at full strength.
+anywhere, in oils that trained nothing and are not shown. Every network is at the strength at which
+its mean style distance, of the judged run, is that of the first network at full strength.
 """
 
 from __future__ import annotations
@@ -52,14 +52,13 @@ def rows_of(
     for name, (photograph, corner) in DETAILS.items():
         rgb = center_square(load_image(picture_path(photograph)), SIDE_PX)
         for artwork in artworks:
-            shown = cv2.resize(artwork, (CROP_PX * TIMES,) * 2, interpolation=cv2.INTER_AREA)
-            row = [enlarged(rgb, corner), np.asarray(shown, np.uint8)]
+            row = [enlarged(rgb, corner)]
             for method, strength in methods.values():
                 made = dict(method.pictures(rgb, artwork, [strength]))[strength]
                 row.append(enlarged(made, corner))
             rows.append(row)
             captions = (f"{label}, strength {s:.2f}" for label, (_, s) in methods.items())
-            labels.append([name, "artwork", *captions])
+            labels.append([name, *captions])
     return rows, labels
 
 

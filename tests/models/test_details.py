@@ -33,8 +33,7 @@ def test_a_detail_is_its_own_pixels_three_times_as_large() -> None:
 def test_every_detail_has_a_row_per_artwork_and_a_column_per_method_at_its_strength() -> None:
     artworks = [np.full((512, 512, 3), level, np.uint8) for level in (10, 20)]
     rows, labels = rows_of({"old": (Blank(), 1.0), "new": (Blank(), 0.55)}, artworks)
-    assert len(rows) == len(DETAILS) * 2 and {len(row) for row in rows} == {4}
-    assert [int(row[1][0, 0, 0]) for row in rows[:2]] == [10, 20]
-    assert (rows[0][2] == 100).all() and (rows[0][3] == 55).all()
-    assert labels[0] == ["sky", "artwork", "old, strength 1.00", "new, strength 0.55"]
+    assert len(rows) == len(DETAILS) * 2 and {len(row) for row in rows} == {3}
+    assert (rows[0][1] == 100).all() and (rows[0][2] == 55).all()
+    assert labels[0] == ["sky", "old, strength 1.00", "new, strength 0.55"]
     assert [label[0] for label in labels[::2]] == list(DETAILS)
