@@ -26,13 +26,14 @@ from numpy.typing import NDArray
 
 from iast_export.errors import InputError
 from iast_export.metrics.bootstrap import Interval, central_interval
-from iast_export.network.checkpoint import PACKAGED_CHECKPOINT, load_checkpoint
+from iast_export.network.checkpoint import PACKAGED_CHECKPOINT
 from iast_export.pictures.images import Rgb, center_square, load_image, to_levels, to_tensor
 from iast_export.pictures.imagesets import picture_path
 from models.evaluation.sample import Pair, draw_sample
 from models.evaluation.statistics import RESAMPLING
 from models.faces import LandmarkNetwork
 from models.faces.measuring import FaceDetector, NetworkLandmarks
+from models.sheet import load_weights
 
 Mask = NDArray[np.bool_]
 Map = NDArray[np.float64]
@@ -215,7 +216,7 @@ def main(argv: list[str] | None = None) -> None:
         points = net68.points(person.rgb, person.face)
         skin = skin_region(points, person.rgb.shape[:2])
         regions[person.name] = {"hair": finder.region(person.rgb) & ~skin, "skin": skin}
-    net, pairs = load_checkpoint(args.student), sample.pairs()
+    net, pairs = load_weights(args.student), sample.pairs()
     found = measure(net, pairs, regions)
     counts = {r: sum(m[r].mean() >= 0.01 for m in regions.values() if r in m) for r in found}
     args.out.mkdir(parents=True, exist_ok=True)
