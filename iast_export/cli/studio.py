@@ -23,7 +23,8 @@ def studio(folder: Path, port: int | None, threads: int, open_it: bool) -> None:
 
     Shows the picture beside the photograph and beside FP32's, with its time and PSNR. Answers on
     127.0.0.1 alone, to who knows the address that is printed; photographs go nowhere else and are
-    not written to the disk. Pictures beyond the tier are scaled down. Ctrl-C ends it.
+    not written to the disk. Pictures beyond the tier are scaled down. Ctrl-C ends it. Needs the
+    extra `iast-export[studio]`.
 
     \b
     Example:
