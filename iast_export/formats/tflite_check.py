@@ -90,13 +90,16 @@ _ITEM_BITS: Mapping[str, int] = {
 _SLACK_BYTES = 1 << 16
 
 
-def check_layout(data: bytes) -> None:
+def check_layout(data: bytes, times: int = 1) -> None:
     """Follows every offset of a .tflite file.
+
+    Args:
+        times: how often its parts may be shared: more than once only in what we wrote ourselves.
 
     Raises:
         DamagedError: one leads out of the file, a name is not UTF-8, or parts overlap.
     """
-    walk = _Walk(data)
+    walk = _Walk(data, times)
     try:
         walk.follow(0, "Model")
     except struct.error as error:
@@ -106,9 +109,9 @@ def check_layout(data: bytes) -> None:
 class _Walk:
     """Visits tables, which together may hold no more than the file: else it unfolds when parsed."""
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, times: int) -> None:
         self._data = data
-        self._left = 2 * len(data) + _SLACK_BYTES
+        self._left = times * (2 * len(data) + _SLACK_BYTES)
 
     def _spend(self, size: int) -> None:
         self._left -= size

@@ -119,8 +119,13 @@ def _captured_output() -> Iterator[IO[bytes]]:
                 os.close(original)
 
 
-def parse(data: bytes, where: object = "the model") -> Model:
+def parse(data: bytes, where: object = "the model", times: int = 1) -> Model:
     """The mutable object form of a model's bytes, which are validated first.
+
+    Args:
+        data: of a file.
+        where: it is, for messages.
+        times: see `check_layout`.
 
     Raises:
         InputError: they are no model, or a damaged one; `where` is for the message.
@@ -132,7 +137,7 @@ def parse(data: bytes, where: object = "the model") -> Model:
             f"{where} is not a TFLite model", "give a .tflite file that the build wrote"
         )
     try:
-        check_layout(data)
+        check_layout(data, times)
         model = flatbuffer_utils.read_model_from_bytearray(bytearray(data))
     except (
         ValueError,
@@ -146,7 +151,7 @@ def parse(data: bytes, where: object = "the model") -> Model:
             where, error
         ) from error  # what the flatbuffers package raises has no common base
     try:
-        check_model(model, len(data))
+        check_model(model, times * len(data))
     except DamagedError as error:
         raise refusal(where, error) from error
     return deepcopy(model)

@@ -60,7 +60,8 @@ def derive_lifted(data: bytes, multiple_px: int, tiles: Mapping[str, TileFacts])
     if not programs:
         return LiftedTable(sha256_bytes(data), b"", b"", (), left, None)
     before, behind = in_front(data, programs)
-    shapes = derive(before + data + behind, multiple_px, summed)
+    # Each program is a subgraph of its own that shares the tensors of the file's.
+    shapes = derive(before + data + behind, multiple_px, summed, times=1 + len(programs))
     for key, one in list(made.items()):
         why = [shapes.fixed[p.key] for p in (one.render, *one.measure) if p.key in shapes.fixed]
         if why:

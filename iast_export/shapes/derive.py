@@ -31,7 +31,10 @@ _OPTIONS: Mapping[str, tuple[str, ...]] = {
 
 
 def derive(
-    data: bytes, multiple_px: int, summed: Mapping[str, Mapping[str, Dim]] = MappingProxyType({})
+    data: bytes,
+    multiple_px: int,
+    summed: Mapping[str, Mapping[str, Dim]] = MappingProxyType({}),
+    times: int = 1,
 ) -> ShapeTable:
     """The table of a file; proof is the caller's.
 
@@ -39,11 +42,12 @@ def derive(
         data: the file.
         multiple_px: the network's size multiple.
         summed: by signature, see `trace`.
+        times: how often its parts are shared, see `check_layout`.
 
     Raises:
         InputError: it is no TFLite file.
     """
-    model = tf.parse(data)
+    model = tf.parse(data, times=times)
     found, fixed = [], {}
     for signature in tf.signatures(model):
         try:

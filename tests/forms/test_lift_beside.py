@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from itertools import chain
+from typing import Any
 
 import numpy as np
 import pytest
 
+from iast_export.errors import InputError
+from iast_export.formats import tflite_check
 from iast_export.formats import tflite_file as tf
+from iast_export.forms import lift_beside
 from iast_export.forms.lift_beside import TileFacts, derive_lifted
 from iast_export.forms.lift_litert import LiteRtLift
 from iast_export.runtimes.litert import open_litert
 from iast_export.runtimes.session import Array
 from iast_export.shapes.derive import derive
 from iast_export.shapes.lifted import LiftedTable, read_lifted, write_lifted
+from iast_export.shapes.table import ShapeTable
 from iast_export.specs import CONTENT, PIXEL_WEIGHT
 from tests.forms.test_lift import FORMS, TIER, made
 
@@ -65,6 +70,24 @@ def test_weights_are_stored_once_and_the_file_stands_as_it_was() -> None:
     (tier,) = table.tiers
     keys = [one.key for one in chain([tier.render], tier.measure)]
     assert [one.key for one in tf.signatures(after)] == keys
+
+
+def test_parts_that_many_programs_share_are_no_damage(monkeypatch: pytest.MonkeyPatch) -> None:
+    data, allowed = made("litert", "instance normalization"), []
+
+    def derived(*given: Any, times: int) -> ShapeTable:
+        allowed.append(times)
+        return derive(*given, times=times)
+
+    monkeypatch.setattr(lift_beside, "derive", derived)
+    table = table_of(data)
+    longer, programs = table.before + data + table.behind, 1 + len(table.tiers[0].measure)
+    assert allowed == [1 + programs]
+    # As of a file that is large beside the slack, whose tables more programs visit than it holds.
+    monkeypatch.setattr(tflite_check, "_SLACK_BYTES", -len(longer))
+    with pytest.raises(InputError, match="its parts overlap"):
+        derive(longer, 4)
+    assert len(derive(longer, 4, times=1 + programs).signatures) == programs
 
 
 def test_what_was_not_asked_for_is_left_out() -> None:
