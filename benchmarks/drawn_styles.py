@@ -5,7 +5,8 @@
 Statistics of the luminance of 256 px squares, in 8-bit levels: standard deviation, mean step from
 pixel to pixel, fall of the spectrum (power over frequency, log to log, from 0.01-0.02 to 0.2-0.4
 cycles a pixel) and the deviation of what lies above an eighth of a cycle. With `--bundle`, INT8 to
-FP32 of the same runtime, on six photographs in every style of each set.
+FP32 of the same runtime, on six photographs in every style of each set. With `--save`, the softened
+ones as a folder for `build --styles`, to see what calibrating on them alone costs.
 """
 
 from __future__ import annotations
@@ -15,14 +16,16 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from iast_export.metrics.fidelity import psnr_db
-from iast_export.pictures.images import Rgb, center_square, load_image
+from iast_export.pictures.images import Rgb, center_square, load_image, save_png
 from iast_export.pictures.imagesets import load_set, pictures_in
 from iast_export.pictures.procedural import SIDE_PX, softened, style_pictures
 from iast_export.specs import RUNTIMES
 from iast_export.stylize.engine import BundleEngine
 
+Array = NDArray[np.float64]
 _LUMINANCE = np.array([0.299, 0.587, 0.114])
 _COARSE, _HIGH, _FINE_FROM = (0.01, 0.02), (0.2, 0.4), 0.125  # cycles a pixel
 _PHOTOGRAPHS = 6
@@ -32,8 +35,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--artworks", type=Path, required=True)
     parser.add_argument("--bundle", type=Path)
+    parser.add_argument("--save", type=Path, metavar="FOLDER")
     given = parser.parse_args()
     marks = [rgb for _, rgb in style_pictures()]
+    if given.save:
+        given.save.mkdir(parents=True, exist_ok=True)
+        for name, rgb in style_pictures():
+            save_png(given.save / f"{name}.png", softened(rgb))
     artworks = [load_image(path) for path in pictures_in(given.artworks)[0]]
     squares = {
         "drawn": marks,
@@ -45,12 +53,20 @@ def main() -> None:
         print("\n".join(_fidelity(squares, given.bundle)))
 
 
-def statistics(rgb: Rgb) -> tuple[float, float, float, float]:
-    """Deviation, step, fall and fine deviation of a square [S, S, 3]."""
+def luminance_power(rgb: Rgb) -> tuple[Array, Array, Array]:
+    """Luminance of a square [S, S, 3]; its power by frequency, of sum its variance; cycles a pixel.
+
+    All [S, S], in 8-bit levels.
+    """
     y = rgb @ _LUMINANCE
-    power = np.abs(np.fft.fft2(y - y.mean())) ** 2
     frequency = np.fft.fftfreq(len(y))
     radius = np.hypot(frequency[:, None], frequency[None, :])
+    return y, np.abs(np.fft.fft2(y - y.mean())) ** 2 / y.size**2, radius
+
+
+def statistics(rgb: Rgb) -> tuple[float, float, float, float]:
+    """Deviation, step, fall and fine deviation of a square [S, S, 3]."""
+    y, power, radius = luminance_power(rgb)
 
     def level(band: tuple[float, float]) -> float:
         return float(np.log10(power[(radius >= band[0]) & (radius < band[1])].mean()))
@@ -58,7 +74,7 @@ def statistics(rgb: Rgb) -> tuple[float, float, float, float]:
     middle = [np.sqrt(low * high) for low, high in (_COARSE, _HIGH)]
     fall = (level(_HIGH) - level(_COARSE)) / np.log10(middle[1] / middle[0])
     step = (np.abs(np.diff(y, axis=0)).mean() + np.abs(np.diff(y, axis=1)).mean()) / 2
-    fine = np.sqrt(power[radius >= _FINE_FROM].sum()) / y.size
+    fine = np.sqrt(power[radius >= _FINE_FROM].sum())
     return float(y.std()), float(step), float(fall), float(fine)
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.drawn_styles import luminance_power
 from iast_export.pictures.images import Rgb, center_square, load_image
 from iast_export.pictures.imagesets import load_set, pictures_in
 from iast_export.specs import REFERENCE, STYLE_ENCODER_SIDE_PX
@@ -24,7 +25,6 @@ from iast_export.stylize.style_add import middle
 
 _STROKES = (1.0, 1.5, 2.0, 3.0)
 _OCTAVES_PX = (64, 32, 16, 8, 4, 2)
-_LUMINANCE = np.array([0.299, 0.587, 0.114])
 _SIDE_PX = 256
 
 
@@ -58,10 +58,7 @@ def _bands() -> list[tuple[int, int]]:
 
 def octaves(rgb: Rgb) -> NDArray[np.float64]:
     """Deviation of the luminance of a square [S, S, 3] in each octave, in levels."""
-    y = rgb @ _LUMINANCE
-    power = np.abs(np.fft.fft2(y - y.mean())) ** 2 / y.size**2
-    frequency = np.fft.fftfreq(len(y))
-    radius = np.hypot(frequency[:, None], frequency[None, :])
+    _, power, radius = luminance_power(rgb)
     found = [power[(radius >= 1 / a) & (radius < 1 / b)].sum() for a, b in _bands()]
     return np.sqrt(np.array(found))
 

@@ -44,10 +44,12 @@ def _table(styles: Sequence[Style], queries: Mapping[str, list[str]]) -> Iterato
     held_out: Mapping[str, list[str]] = queries["held_out"]  # type: ignore[assignment]
     asked = {style: _places(styles, style, words) for style, words in held_out.items()}
     near = {style: _places(styles, style, words, nearest) for style, words in held_out.items()}
-    left_out = {style.id: _left_out(styles, style) for style in styles}
     yield _row("held out", "mean", asked)
     yield _row("held out", "nearest", near, refused="")
-    yield _row("a caption among the others", "mean", left_out)
+    for name, rank in (("mean", mean), ("nearest", nearest)):
+        left_out = {style.id: _left_out(styles, style, rank) for style in styles}
+        refused = None if rank is mean else ""
+        yield _row("a caption among the others", name, left_out, refused)
     for kind in ("nothing", "unlike", "chosen_by"):
         refused = [mean(styles, words)[1] < LEAST_SIMILARITY for words in queries[kind]]
         yield f"| {kind.replace('_', ' ')} | mean | | | {sum(refused)} of {len(refused)} |"
@@ -77,13 +79,13 @@ def _places(
     return [(ids.index(own), similarity) for ids, similarity in found]
 
 
-def _left_out(styles: Sequence[Style], own: Style) -> list[tuple[int, float]]:
+def _left_out(styles: Sequence[Style], own: Style, rank: Rank) -> list[tuple[int, float]]:
     """Each caption of a style searched where the style lacks it."""
     places = []
     for caption in own.captions:
         others = tuple(one for one in own.captions if one != caption)
         among = [replace(style, captions=others) if style is own else style for style in styles]
-        places += _places(among, own.id, [caption])
+        places += _places(among, own.id, [caption], rank)
     return places
 
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -13,7 +10,7 @@ from typing import Any
 
 from iast_export.bundle.styles import Codes, style_id
 from iast_export.errors import UsageError
-from iast_export.files.notes import NOTES
+from iast_export.files.notes import heard
 from iast_export.lanes.timing import clock_of
 from iast_export.metrics.fidelity import psnr_db
 from iast_export.pages.format import precision_name
@@ -96,29 +93,6 @@ class Artwork:
     id: str
     title: str
     square: Rgb
-
-
-class _Notes(logging.Handler):
-    """What `notes.note` said while it listened."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.texts: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Keeps a note once."""
-        if (text := record.getMessage()) not in self.texts:
-            self.texts.append(text)
-
-
-@contextmanager
-def _heard() -> Iterator[list[str]]:
-    listener = _Notes()
-    NOTES.addHandler(listener)
-    try:
-        yield listener.texts
-    finally:
-        NOTES.removeHandler(listener)
 
 
 class Desk:
@@ -206,7 +180,7 @@ class Desk:
             raise UsageError(
                 f"a strength of {wish.strength} is outside 0..1", "0 keeps the photograph"
             )
-        with self._one_at_a_time, _heard() as notes:
+        with self._one_at_a_time, heard() as notes:
             rgb = read_picture(data, name)
             tier = self._tier(rgb, wish.tier)
             fits = max(rgb.shape[:2]) <= tier.max_side_px

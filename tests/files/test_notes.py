@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from iast_export.cli import console
-from iast_export.files.notes import NOTES, note
+from iast_export.files.notes import NOTES, heard, note
 
 
 def test_the_first_of_a_kind_is_printed_and_the_others_are_counted(
@@ -30,3 +30,11 @@ def test_who_listens_leaves_the_channel_as_it_was(caplog: pytest.LogCaptureFixtu
     assert (NOTES.handlers, NOTES.propagate) == (handlers, propagates)
     note("alpha", "heard by a program")
     assert "heard by a program" in caplog.text
+
+
+def test_who_listens_hears_each_note_once_and_nothing_after() -> None:
+    with heard() as texts:
+        for text in ("alpha", "beta", "alpha"):
+            note("kind", text)
+    note("kind", "later")
+    assert texts == ["alpha", "beta"]

@@ -10,10 +10,13 @@ import pytest
 from numpy.typing import NDArray
 
 from iast_export.bundle.styles import packaged_styles
+from iast_export.cli.main import run
 from iast_export.errors import InputError, UsageError
 from iast_export.files.artifacts import sha256_file
 from iast_export.network.checkpoint import PACKAGED_CHECKPOINT
 from iast_export.stylize.style_find import (
+    LEAST_SIMILARITY,
+    MOST,
     Match,
     find_styles,
     ranked_styles,
@@ -108,3 +111,9 @@ def test_words_that_no_vector_knows_are_like_nothing() -> None:
     assert np.isfinite(nearest.similarity)
     with pytest.raises(InputError, match="no style is like"):
         find_styles(styles, "mortgage interest rate", word_vectors())
+
+
+def test_help_tells_the_defaults_that_are_used(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["style", "find", "--help"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"[default: {LEAST_SIMILARITY}]" in said and f"[default: {MOST};" in said
