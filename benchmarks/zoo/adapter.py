@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from copy import deepcopy
+from pathlib import Path
+from typing import Self
 
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 
@@ -41,6 +44,29 @@ class Adapter:
         """The codes of an artwork; none for a network of one style."""
         encoded: tuple[Tensor, ...] = self.style_encoder(style) if self.code_shapes else ()
         return encoded
+
+    def parts(self) -> dict[str, nn.Module]:
+        """What has weights, by name."""
+        encoder = {"style_encoder": self.style_encoder} if self.code_shapes else {}
+        return {"transfer": self.transfer, **encoder}
+
+    def state(self) -> dict[str, Tensor]:
+        """Every weight by part and name, each a copy: parts may share some."""
+        return {
+            f"{name}.{key}": value.detach().clone().contiguous()
+            for name, part in self.parts().items()
+            for key, value in part.state_dict().items()
+        }
+
+    def taught(self, checkpoint: Path | None) -> Self:
+        """Itself with weights that `benchmarks.zoo.teach` wrote; as it is where there are none."""
+        if checkpoint is not None:
+            state = load_file(checkpoint)
+            for name, part in self.parts().items():
+                prefix = f"{name}."
+                own = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
+                part.load_state_dict(own)
+        return self
 
 
 class Ranged(nn.Module):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 Width = Literal["tiny", "real"]
 
@@ -17,11 +18,13 @@ class Entry:
         name: of its module.
         title: as people call it.
         weights: file of trained weights below the data folder; None for a seed's.
+        learns: `benchmarks.zoo.teach` has something to teach it: not every weight is its authors'.
     """
 
     name: str
     title: str
     weights: str | None = None
+    learns: bool = True
 
     def target(self, width: Width) -> str:
         """What `--network` takes."""
@@ -35,12 +38,16 @@ class Entry:
         file = data / "weights" / self.weights
         return file if file.is_file() else None
 
+    def made(self, checkpoint: Path | None) -> Any:
+        """The network at real width, to be trained: nothing in it is frozen or checked."""
+        return import_module(f"benchmarks.zoo.networks.{self.name}").factory(checkpoint)
+
 
 ENTRIES = (
-    Entry("johnson", "fast neural style", "fast_neural_style/candy.npz"),
+    Entry("johnson", "fast neural style", "fast_neural_style/candy.npz", learns=False),
     Entry("animegan", "AnimeGANv2"),
     Entry("whitebox", "White-box cartoon, guided filter"),
-    Entry("adain", "AdaIN with VGG", "vgg19_16x_distilled/4SE.pt"),
+    Entry("adain", "AdaIN with VGG", "vgg19_16x_distilled/4SE.pt", learns=False),
     Entry("sanet", "SANet", "vgg19_16x_distilled/5SE.pt"),
     Entry("linear", "linear style transfer", "vgg19_16x_distilled/3SE.pt"),
     Entry("msgnet", "MSG-Net"),

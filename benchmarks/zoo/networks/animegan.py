@@ -88,7 +88,7 @@ def network(width: int) -> Adapter:
 
 
 def factory(checkpoint: Path | None) -> Adapter:
-    return network(WIDTH)
+    return network(WIDTH).taught(checkpoint)
 
 
 def tiny(checkpoint: Path | None) -> Adapter:

@@ -137,7 +137,7 @@ class _Styled(nn.Module):
 
 
 def factory(checkpoint: Path | None) -> Adapter:
-    return network(WIDTH, 4, 2, 128)
+    return network(WIDTH, 4, 2, 128).taught(checkpoint)
 
 
 def tiny(checkpoint: Path | None) -> Adapter:

@@ -127,7 +127,7 @@ def network(width: int, low_px: int) -> Adapter:
 
 
 def factory(checkpoint: Path | None) -> Adapter:
-    return network(WIDTH, LOW_PX)
+    return network(WIDTH, LOW_PX).taught(checkpoint)
 
 
 def tiny(checkpoint: Path | None) -> Adapter:

@@ -144,7 +144,7 @@ class _Styled(nn.Module):
 
 
 def factory(checkpoint: Path | None) -> Adapter:
-    return network(WIDTH, BLOCKS, BOTTLENECK)
+    return network(WIDTH, BLOCKS, BOTTLENECK).taught(checkpoint)
 
 
 def tiny(checkpoint: Path | None) -> Adapter:

@@ -108,7 +108,7 @@ class _Plain(nn.Module):
 
 
 def factory(checkpoint: Path | None) -> Adapter:
-    return network(WIDTH, 3)
+    return network(WIDTH, 3).taught(checkpoint)
 
 
 def tiny(checkpoint: Path | None) -> Adapter:

@@ -125,6 +125,8 @@ class _Styled(nn.Module):
 
 def factory(checkpoint: Path | None) -> Adapter:
     """Distilled VGG weights where 3SE.pt is given (3SD.pt beside it); the matrices from a seed."""
+    if checkpoint is not None and checkpoint.suffix == ".safetensors":
+        return network(DISTILLED_WIDTH, MATRIX).taught(checkpoint)
     return network(DISTILLED_WIDTH, MATRIX, checkpoint)
 
 

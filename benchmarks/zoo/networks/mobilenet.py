@@ -144,7 +144,7 @@ class _Styled(nn.Module):
 
 
 def factory(checkpoint: Path | None) -> Adapter:
-    return network(WIDTH)
+    return network(WIDTH).taught(checkpoint)
 
 
 def tiny(checkpoint: Path | None) -> Adapter:

@@ -145,7 +145,7 @@ class _Styled(nn.Module):
 
 
 def factory(checkpoint: Path | None) -> Adapter:
-    return network(WIDTH, BLOCKS)
+    return network(WIDTH, BLOCKS).taught(checkpoint)
 
 
 def tiny(checkpoint: Path | None) -> Adapter:

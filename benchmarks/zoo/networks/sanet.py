@@ -120,6 +120,8 @@ class _Styled(nn.Module):
 
 def factory(checkpoint: Path | None) -> Adapter:
     """Distilled VGG weights where 5SE.pt is given (4SD.pt beside it); attention from a seed."""
+    if checkpoint is not None and checkpoint.suffix == ".safetensors":
+        return network(DISTILLED_WIDTH, 128).taught(checkpoint)
     return network(DISTILLED_WIDTH, 128, checkpoint)
 
 

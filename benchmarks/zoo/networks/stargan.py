@@ -158,7 +158,7 @@ class _Styled(nn.Module):
 
 
 def factory(checkpoint: Path | None) -> Adapter:
-    return network(WIDTH, STYLE)
+    return network(WIDTH, STYLE).taught(checkpoint)
 
 
 def tiny(checkpoint: Path | None) -> Adapter:

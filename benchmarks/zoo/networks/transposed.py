@@ -75,7 +75,7 @@ def network(width: int, blocks: int) -> Adapter:
 
 
 def factory(checkpoint: Path | None) -> Adapter:
-    return network(WIDTH, BLOCKS)
+    return network(WIDTH, BLOCKS).taught(checkpoint)
 
 
 def tiny(checkpoint: Path | None) -> Adapter:
