@@ -31,8 +31,12 @@ class Entry:
         made = "tiny" if width == "tiny" else "factory"
         return f"benchmarks.zoo.networks.{self.name}:{made}"
 
+    def taught(self, folder: Path) -> Path:
+        """Where `benchmarks.zoo.teach` keeps what it learned."""
+        return folder / f"{self.name}.safetensors"
+
     def checkpoint(self, width: Width, data: Path) -> Path | None:
-        """Its trained weights at real width, where they are there."""
+        """Its authors' weights at real width, where they are there."""
         if self.weights is None or width == "tiny":
             return None
         file = data / "weights" / self.weights

@@ -29,6 +29,7 @@ class Asked:
         width: of the networks.
         sizes_px: sides of the tiers; the first is timed.
         data: folder with trained weights, if there is one.
+        taught: folder with weights that `benchmarks.zoo.teach` wrote; None: others.
         work: for bundles and what other tools make.
         limit_s: for each process.
     """
@@ -36,24 +37,30 @@ class Asked:
     width: Width
     sizes_px: list[int]
     data: Path
+    taught: Path | None
     work: Path
     limit_s: float
 
 
 def row_of(entry: Entry, asked: Asked) -> dict[str, Any]:
     """The network's row; whatever fails is said in it."""
-    folder = asked.work.resolve() / f"{entry.name}-{asked.width}-{asked.sizes_px[0]}"
+    kind = "taught" if asked.taught else asked.width
+    folder = asked.work.resolve() / f"{entry.name}-{kind}-{asked.sizes_px[0]}"
     folder.mkdir(parents=True, exist_ok=True)
     recipe, bundle = folder / "recipe.toml", folder / "bundle"
     write_atomic(recipe, recipe_text(asked).encode())
-    checkpoint = entry.checkpoint(asked.width, asked.data)
+    if asked.taught:
+        weights, checkpoint = "taught", entry.taught(asked.taught.resolve())
+    else:
+        checkpoint = entry.checkpoint(asked.width, asked.data)
+        weights = "trained" if checkpoint else "seed"
     network = [*([str(checkpoint)] if checkpoint else []), "--network", entry.target(asked.width)]
     common = [*network, "--recipe", str(recipe), "--quiet"]
     planned = run(["-m", "iast_export", "plan", *common, "--no-measure"], asked.limit_s)
     built = run(["-m", "iast_export", "build", *common, "--out", str(bundle)], asked.limit_s)
     row = {
         **facts(entry, asked),
-        "weights": "trained" if checkpoint else "seed",
+        "weights": weights,
         "plan": asdict(planned),
         "build": asdict(built),
         "measured": None,

@@ -19,7 +19,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from safetensors.torch import save
 from torch import Tensor
 
@@ -141,8 +140,8 @@ def main() -> int:
     options = parse()
     torch.set_num_threads(1)
     for entry in ENTRIES:
-        file = options.out / f"{entry.name}.safetensors"
-        if not entry.learns or options.only and entry.name not in options.only or file.exists():
+        file = entry.taught(options.out)
+        if not entry.learns or (options.only and entry.name not in options.only) or file.exists():
             continue
         started = time.monotonic()
         write_atomic(file, taught(entry, options.data, options.steps))

@@ -60,7 +60,7 @@ def test_a_traceback_is_told_by_its_last_line() -> None:
 
 @pytest.mark.parametrize("width", ["tiny", "real"])
 def test_the_recipe_of_a_run_can_be_loaded(width: Any, tmp_path: Path) -> None:
-    asked = Asked(width, [64, 128], tmp_path, tmp_path, 1.0)
+    asked = Asked(width, [64, 128], tmp_path, None, tmp_path, 1.0)
     (tmp_path / "r.toml").write_text(recipe_text(asked))
     tiers = load_recipe(tmp_path / "r.toml").tiers
     assert [tier.max_side_px for tier in tiers] == [64, 128]
