@@ -16,6 +16,7 @@ from iast_export.errors import CannotJudgeError
 from iast_export.files.artifacts import is_fresh, record, stage_key
 from iast_export.files.notes import note
 from iast_export.lanes.default_lane import FLOOR_DB, MAX_DROP, holds_floors
+from iast_export.lanes.figures import fidelity_of
 from iast_export.reports.base import VERIFY_PATH
 from iast_export.reports.quantize import FallbackReport, FallbackRow
 from iast_export.reports.verify import VerifyReport
@@ -80,11 +81,11 @@ def _key(build: Build) -> str:
 
 def _missed(build: Build) -> list[tuple[Runtime, Tier]]:
     tiers = {tier.id: tier for tier in build.tiers}
-    rows = VerifyReport.load(build.root / VERIFY_PATH).rows
+    verified = VerifyReport.load(build.root / VERIFY_PATH)
     return [
         (row.runtime, tiers[row.tier])
-        for row in rows
-        if row.precision == "int8" and not holds_floors(row.psnr_db.mean, row.drop)
+        for row in verified.rows
+        if row.precision == "int8" and not holds_floors(fidelity_of(row, verified))
     ]
 
 

@@ -54,18 +54,14 @@ def search_tier(
     runtime: Runtime,
     seals: Seals,
 ) -> SearchReport:
-    """As `search_build`, for who works in the folder already; files are held to `seals`.
-
-    Where values decide, they are of squares, as those that default lanes are chosen by.
-    """
-    multiple_px = None if options.by_value else build.network.size_multiple_px
-    subject, inputs = _subject(build, tier, runtime, evaluation_pairs(build), seals, multiple_px)
+    """As `search_build`, for who works in the folder already; files are held to `seals`."""
+    subject, inputs = _subject(build, tier, runtime, evaluation_pairs(build), seals)
     weights = build.recipe.verify.perceptual_weights
     params = {
         "quantize": build.recipe.quantize.model_dump(mode="json", exclude={"fallback"}),
         "verify": build.recipe.verify.model_dump(mode="json"),
         "set_sha256": build.evaluation_set.sha256,
-        "shapes": "squares" if options.by_value else "squares, and a third as they are",
+        "shapes": "squares, and a third as they are",
         "styles": build.styles_sha256,
         "timing": [options.timing.threads, options.timing.warmup, options.timing.blocks],
         "versions": versions(),
@@ -89,7 +85,6 @@ def _subject(
     runtime: Runtime,
     pairs: Sequence[EvaluationPair],
     seals: Seals,
-    multiple_px: int | None,
 ) -> tuple[Subject, list[Path]]:
     """What is searched, and the files that decide its figures."""
     layout = build.layout
@@ -101,6 +96,7 @@ def _subject(
     learned, edges = load_learned(build, runtime)[tier], build.recipe.quantize.edges
     judges = pairs, open_scorers(build)
     files = fp32, prepared, reference
+    multiple_px = build.network.size_multiple_px
     subject = Subject(runtime, tier, *files, learned, *judges, edges, multiple_px)
     return subject, inputs
 

@@ -188,8 +188,7 @@ def padding_fault(
 
 def shape_warning(verified: VerifyReport) -> str | None:
     """A line where a runtime of fixed shapes loses by padding, with the precisions that do."""
-    padded = [row for row in verified.rows if FAMILIES[row.runtime].fixed_shape]
-    rows = [row for row in padded if is_padded(row, verified)]
+    rows = [row for row in verified.rows if is_padded(row, verified)]
     means = [row.own_shape.psnr_db.mean for row in rows if row.own_shape]
     if not means:
         return None
@@ -236,9 +235,9 @@ def _slowness(precision: AnyPrecision, speed: Speed) -> list[str]:
     return [] if same else [f"is not proven faster, {ratio.value:.2f}x the speed of FP32"]
 
 
-def holds_floors(psnr_db: float, drop: Drop) -> bool:
+def holds_floors(found: Fidelity) -> bool:
     """Whether a lane's pictures are good enough for a default, whatever its speed."""
-    return not _losses(Fidelity(psnr_db, drop))
+    return not _losses(found)
 
 
 def _damage(found: Fidelity) -> list[str]:

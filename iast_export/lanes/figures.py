@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from iast_export.families import FAMILIES
 from iast_export.reports.base import PSNR_CAP_DB
 from iast_export.reports.benchmark import BenchmarkReport, Ratio
 from iast_export.reports.lanes import LaneRow, LanesReport
@@ -64,7 +65,7 @@ def bundle_figures(benchmark: BenchmarkReport, verified: VerifyReport) -> list[L
     found = []
     for row in benchmark.rows:
         scored = judged.get((row.runtime, row.precision, row.tier))
-        fidelity = _fidelity(scored, verified) if scored else None
+        fidelity = fidelity_of(scored, verified) if scored else None
         if (row.runtime, row.precision) == REFERENCE:
             fidelity = Fidelity(PSNR_CAP_DB)
         speed = Speed(row.median_ms, row.ratio_to_fp32)
@@ -72,8 +73,9 @@ def bundle_figures(benchmark: BenchmarkReport, verified: VerifyReport) -> list[L
     return found
 
 
-def _fidelity(row: VerifyRow, verified: VerifyReport) -> Fidelity:
-    """Over squares and pictures in their own shape alike, where nothing pads those (`SHAPE_RULE`).
+def fidelity_of(row: VerifyRow, verified: VerifyReport) -> Fidelity:
+    """What default lanes are chosen by: squares and pictures in their own shape alike, where
+    nothing pads those (`SHAPE_RULE`).
 
     A runtime that pads loses them in every precision, FP32 too, and does not draw them unasked.
     """
@@ -87,8 +89,11 @@ def _fidelity(row: VerifyRow, verified: VerifyReport) -> Fidelity:
 def is_padded(row: VerifyRow, verified: VerifyReport) -> bool:
     """Whether a lane loses by padding: pictures in their own shape are further from FP32.
 
-    Not where FP32 of the same runtime and tier kept them: then it is the lane's own loss.
+    Not where nothing pads to a tier's square, nor where FP32 of the same runtime and tier kept
+    them: then it is the lane's own loss.
     """
+    if not FAMILIES[row.runtime].fixed_shape:
+        return False
     own, lane = row.own_shape, (row.runtime, "fp32", row.tier)
     for one in verified.rows:
         kept = one.own_shape if (one.runtime, one.precision, one.tier) == lane else None

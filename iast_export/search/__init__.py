@@ -51,8 +51,8 @@ class Options:
         minutes: time box of this run; what a run measured, the next one reads.
         timing: of every candidate, in turn with the file that has everything in integers; less of
             it where the box would not hold every group alone.
-        by_value: whether budgets hold by the measured values, as default lanes are chosen, not by
-            their bounds.
+        by_value: whether budgets hold as default lanes are chosen: by the measured values, not by
+            their bounds, drops of task scores by squares alone.
         start_s: when the box began, by `time.monotonic`: now, so that what a verb does before it
             searches counts too.
     """
@@ -115,6 +115,7 @@ def search(
         progress,
         known,
         by_value=used.by_value,
+        squares=len(subject.pairs) if used.by_value else None,
         enough=lambda: deadline.spent > _ALONE * deadline.seconds,
     ).run()
     with atomic_path(out / name) as temporary:

@@ -129,6 +129,7 @@ def judge(
     base: Candidate,
     reference: Sequence[Mapping[str, float | None]],
     by_value: bool = False,
+    squares: int | None = None,
 ) -> JudgedBudget:
     """One budget of one candidate: the measured value, and its bound, which decides.
 
@@ -141,6 +142,7 @@ def judge(
         base: the all-INT8 file.
         reference: the task scores of FP32's pictures, in the order of the candidate's.
         by_value: whether the value decides instead.
+        squares: drops of task scores are of the first so many pictures; None: of all.
 
     Raises:
         CannotJudgeError: fewer than `MIN_IMAGES` images.
@@ -151,10 +153,13 @@ def judge(
     elif budget.name == "latency_ms":
         value, bound = latency_ms(candidate, base)
     else:
-        _check_images(len(candidate.psnr_db))
+        count = len(candidate.psnr_db)
+        if budget.name.startswith("drop."):
+            count = squares or count
+        _check_images(count)
         statistic = _statistic(budget, candidate, reference)
         higher = budget.metric.higher_is_better
-        value, bound = _RESAMPLING.bound(len(candidate.psnr_db), statistic, higher=higher)
+        value, bound = _RESAMPLING.bound(count, statistic, higher=higher)
     return JudgedBudget(
         name=budget.name,
         operator=budget.operator,

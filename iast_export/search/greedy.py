@@ -130,6 +130,7 @@ class Search:
         unwritable: groups that the runtime does not leave in float alone.
         verdicts: budgets of each candidate judged so far.
         by_value: whether measured values decide, not their bounds.
+        squares: see `judge`.
         enough: whether no more groups are to be measured alone.
     """
 
@@ -144,6 +145,7 @@ class Search:
     unwritable: dict[str, str] = field(default_factory=dict)
     verdicts: dict[tuple[str, ...], tuple[JudgedBudget, ...]] = field(default_factory=dict)
     by_value: bool = False
+    squares: int | None = None
     enough: Callable[[], bool] = lambda: False
 
     def run(self) -> SearchOutcome:
@@ -346,8 +348,9 @@ class Search:
 
     def _judged(self, candidate: Candidate) -> tuple[JudgedBudget, ...]:
         if candidate.in_float not in self.verdicts:
+            base = self.measure(())
             self.verdicts[candidate.in_float] = tuple(
-                judge(budget, candidate, self.measure(()), self.reference, self.by_value)
+                judge(budget, candidate, base, self.reference, self.by_value, self.squares)
                 for budget in self.budgets
             )
         return self.verdicts[candidate.in_float]

@@ -133,13 +133,35 @@ def test_what_verify_found_decides(small_request: Request, bundle_copy: Path) ->
         mean = 30.0 if low else 40.0
         drop = one.drop.model_copy(update={"ssim_content": 0.0, "style_distance": 0.0})
         psnr = one.psnr_db.model_copy(update={"mean": mean})
-        rows.append(one.model_copy(update={"psnr_db": psnr, "drop": drop}))
+        rows.append(one.model_copy(update={"psnr_db": psnr, "drop": drop, "own_shape": None}))
         wanted |= {(one.runtime, one.tier)} if low else set()
     report.model_copy(update={"rows": tuple(rows)}).save(path)
     assert {(runtime, tier.id) for runtime, tier in fallback._missed(build)} == wanted
 
 
-def test_files_are_judged_on_squares_as_default_lanes_are(
+def test_a_lane_that_loses_pictures_in_their_own_shape_alone_is_missed_too(
+    small_request: Request, bundle_copy: Path
+) -> None:
+    path = bundle_copy / VERIFY_PATH
+    report, build = VerifyReport.load(path), asking(small_request, bundle_copy)
+    row = next(r for r in report.rows if (r.runtime, r.precision) == ("onnxruntime", "int8"))
+    assert row.own_shape is not None
+    rows = []
+    for one in report.rows:
+        drop = one.drop.model_copy(update={"ssim_content": 0.0, "style_distance": 0.0})
+        psnr = one.psnr_db.model_copy(update={"mean": 33.5})
+        made = one.model_copy(update={"psnr_db": psnr, "drop": drop, "own_shape": None})
+        if one is row:
+            low = row.own_shape.psnr_db.model_copy(update={"mean": 30.0})
+            shaped = row.own_shape.model_copy(update={"psnr_db": low})
+            made = made.model_copy(update={"own_shape": shaped})
+        rows.append(made)
+    report.model_copy(update={"rows": tuple(rows)}).save(path)
+    found = [(runtime, tier.id) for runtime, tier in fallback._missed(build)]
+    assert found == [("onnxruntime", row.tier)]
+
+
+def test_a_fallback_judges_the_pictures_that_choose_default_lanes(
     small_request: Request, bundle_copy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     build, seen, keys = asking(small_request, bundle_copy), list[int | None](), set[str]()
@@ -153,8 +175,8 @@ def test_files_are_judged_on_squares_as_default_lanes_are(
     for by_value in (True, False):
         options, seals = Options(by_value=by_value), Seals.of_build(bundle_copy)
         searching.search_tier(*given, options, "onnxruntime", seals)
-    assert seen == [None, build.network.size_multiple_px]
-    assert len(keys) == 2, "neither goes on from the other's figures"
+    assert seen == [build.network.size_multiple_px] * 2
+    assert len(keys) == 1, "either goes on from the other's figures"
 
 
 class Found:

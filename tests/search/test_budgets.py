@@ -56,6 +56,19 @@ def test_the_bound_decides_and_not_the_mean() -> None:
     assert slow.value == pytest.approx(10.0) and slow.bound > 10.0 and not slow.holds
 
 
+def test_drops_are_of_the_squares_alone_where_asked_and_decibels_of_all_pictures() -> None:
+    scores = ({"style_distance": 0.2},) * 4 + ({"style_distance": 0.4},) * 2
+    psnr_db, reference = (34.0,) * 4 + (31.0,) * 2, [{"style_distance": 0.2}] * 6
+    one = made(()).model_copy(update={"scores": scores, "psnr_db": psnr_db})
+    budget, floor = parse_budgets(["drop.style_distance<=0.02", "psnr_db>=30"])
+    of_all, of_squares = (
+        judge(budget, one, one, reference, by_value=True, squares=n) for n in (None, 4)
+    )
+    assert of_all.value == pytest.approx(1 / 3) and not of_all.holds
+    assert of_squares.value == pytest.approx(0.0) and of_squares.holds
+    assert judge(floor, one, one, reference, squares=4).value == pytest.approx(33.0)
+
+
 def test_too_few_pictures_and_unjudged_scores_are_no_verdict() -> None:
     few = made(()).model_copy(update={"psnr_db": (40.0,) * 3})
     with pytest.raises(CannotJudgeError, match="judge on at least 4"):
