@@ -9,9 +9,14 @@ from iast_export.build.samples import calibration_feeds, calibration_params
 from iast_export.build.stage import Stage
 from iast_export.build.together import together
 from iast_export.quantize.calibrate import calibrate_tier, pairs_at, pictures_at, save_ranges
+from iast_export.quantize.litert.calibration import held_bytes
 from iast_export.quantize.quantizer import QUANTIZERS
 from iast_export.quantize.ranges import method_of
 from iast_export.specs import RUNTIMES, Runtime, Tier
+
+# Of activations in two pieces at once, chosen: beside what the process holds anyway and each
+# runtime's own buffers a build then stays within 3 GB.
+_MOST_HELD_BYTES = 1 << 29
 
 
 def _inputs(build: Build) -> list[Path]:
@@ -24,7 +29,16 @@ def _outputs(build: Build) -> list[Path]:
 
 def _run(build: Build) -> None:
     largest_first = [(runtime, tier) for tier in reversed(build.tiers) for runtime in RUNTIMES]
-    together(lambda one, threads: _calibrate(build, *one, threads), largest_first)
+    together(
+        lambda one, threads: _calibrate(build, *one, threads),
+        largest_first,
+        lambda one: holds_much(build, one[1]),
+    )
+
+
+def holds_much(build: Build, tier: Tier) -> bool:
+    """Whether a pass that keeps a tier's activations leaves no memory for another beside it."""
+    return held_bytes(build.layout.prepared("litert", tier), tier.signature) > _MOST_HELD_BYTES
 
 
 def _calibrate(build: Build, runtime: Runtime, tier: Tier, threads: int) -> None:

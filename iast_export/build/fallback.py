@@ -1,6 +1,7 @@
 """Where INT8 loses too much: a search leaves the worst groups in float, within a stated time.
 
-What `verify` found decides, so a network that holds the rule spends nothing. A search's own state
+What `verify` found decides, so a network that holds the rule spends nothing. What a tier was given
+is the first that the next one of its depth tries, and all where it holds. A search's own state
 lies in the bundle's `search` folder, so that a build whose time was out goes on when run again. The
 groups rest in `calibration/fallback.json`, which `quantize` reads.
 """
@@ -58,13 +59,29 @@ def fall_back(build: Build) -> bool:
     for runtime, tier in _missed(build):
         known = before.get((runtime, tier.id))
         if known is None or not known.complete:
-            row = _search(build, runtime, tier)
+            row = _search(build, runtime, tier, _held_elsewhere(build, found, runtime, tier))
             found |= {(runtime, tier.id): row} if row is not None else {}
     if found == before:
         return False
     FallbackReport(rows=tuple(found.values())).save(build.layout.fallback)
     record(build.root, _NAME, _key(build), [build.layout.fallback])
     return True
+
+
+def _held_elsewhere(
+    build: Build, found: Mapping[tuple[Runtime, str], FallbackRow], runtime: Runtime, tier: Tier
+) -> tuple[tuple[str, ...], ...]:
+    """What was left in float in other tiers of the same depth, by the names of this tier."""
+    alike = {one.id: one for one in build.tiers if one.depth == tier.depth and one != tier}
+    mixes = [
+        (alike[at].signature, row.in_float)
+        for (of, at), row in found.items()
+        if of == runtime and at in alike and row.in_float
+    ]
+    return tuple(
+        tuple(name.replace(f"{signature}/", f"{tier.signature}/", 1) for name in names)
+        for signature, names in reversed(mixes)
+    )
 
 
 def _key(build: Build) -> str:
@@ -89,7 +106,9 @@ def _missed(build: Build) -> list[tuple[Runtime, Tier]]:
     ]
 
 
-def _search(build: Build, runtime: Runtime, tier: Tier) -> FallbackRow | None:
+def _search(
+    build: Build, runtime: Runtime, tier: Tier, first: tuple[tuple[str, ...], ...]
+) -> FallbackRow | None:
     """What a search found in its time; None: there is nothing to search or to judge by."""
     from iast_export.build.searching import search_tier
     from iast_export.search import Budget, Options, TimingOptions
@@ -102,7 +121,7 @@ def _search(build: Build, runtime: Runtime, tier: Tier) -> FallbackRow | None:
     ]
     minutes = build.recipe.quantize.fallback
     threads = build.recipe.benchmark.threads
-    options = Options(minutes, TimingOptions(threads=threads), by_value=True)
+    options = Options(minutes, TimingOptions(threads=threads), by_value=True, first=first)
     try:
         seals = Seals.of_build(build.root)
         report = search_tier(build, tier, tuple(budgets), None, options, runtime, seals)

@@ -6,6 +6,7 @@ What a tile draws rests on statistics that it is given, which no picture within 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache, partial
 
 import numpy as np
 
@@ -32,6 +33,7 @@ def judge_large(
     pair: EvaluationPair,
     multiple_px: int,
     progress: Progress = no_progress,
+    known: Sequence[LargeRow] = (),
 ) -> tuple[LargeRow, ...]:
     """A row for every lane that a golden picture is promised for, of each tier that can be lifted.
 
@@ -42,6 +44,7 @@ def judge_large(
         lanes: as of `verify`; the others are left out.
         pair: the photograph and style to judge on.
         multiple_px: of the network.
+        known: rows of the same pair; a lane of the same files is not judged again.
 
     Raises:
         InputError: a file is missing, a result holds NaN.
@@ -53,13 +56,17 @@ def judge_large(
         progress("judge large pictures", i, len(tiers))
         own = {(one.runtime, one.precision): one for one in lanes if one.tier == tier}
         judged = [own[key] for key in GOLDEN_LANES if key in own]
-        rows += _judge_tier(own[REFERENCE], judged, pair, multiple_px)
+        rows += _judge_tier(own[REFERENCE], judged, pair, multiple_px, known)
     progress("judge large pictures", len(tiers), len(tiers))
     return tuple(rows)
 
 
 def _judge_tier(
-    reference: Lane, lanes: Sequence[Lane], pair: EvaluationPair, multiple_px: int
+    reference: Lane,
+    lanes: Sequence[Lane],
+    pair: EvaluationPair,
+    multiple_px: int,
+    known: Sequence[LargeRow],
 ) -> list[LargeRow]:
     full = reference.read()
     reach = reach_of(full, reference.tier, pair.feeds, multiple_px)
@@ -68,10 +75,15 @@ def _judge_tier(
     if plan is None:
         return []
     picture = _in_own_shape(pair.rgb, plan.long_px, reach.multiple_px)
-    whole = _whole(reference, picture, pair)
+    whole = cache(partial(_whole, reference, picture, pair))
     rows = []
     for lane in lanes:
         data = lane.read()
+        of = lane.runtime, lane.precision, lane.tier.id, sha256_bytes(data), sha256_bytes(full)
+        before = next((row for row in known if row.of == of), None)
+        if before is not None:
+            rows.append(before)
+            continue
         file = TierFile(TARGETS[lane.runtime], lane.tier, data, lane.path, lane.shapes)
         if not file.fault():
             made, tiles = _by_tiles(file, reach, picture, pair, plan.tile_px)
@@ -87,8 +99,8 @@ def _judge_tier(
                 "height_px": picture.shape[0],
                 "tile_px": plan.tile_px,
                 "tiles": tiles,
-                "psnr_db": psnr_db(made, whole),
-                "ssim": ssim(made, whole),
+                "psnr_db": psnr_db(made, whole()),
+                "ssim": ssim(made, whole()),
             }
             rows.append(LargeRow.model_validate(facts))
     return rows

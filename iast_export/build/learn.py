@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from iast_export.build.calibrate import holds_much
 from iast_export.build.request import Build
 from iast_export.build.samples import calibration_feeds, calibration_params
 from iast_export.build.stage import Stage
@@ -68,7 +69,11 @@ def _learn(build: Build) -> Adjustments:
     chosen = build.recipe.quantize
     learned, corrected = chosen.rounding == "learned", chosen.bias_correction
     largest_first = build.tiers[::-1]
-    seen = together(lambda tier, threads: _see(build, tier, threads), largest_first)[::-1]
+    seen = together(
+        lambda tier, threads: _see(build, tier, threads),
+        largest_first,
+        lambda tier: holds_much(build, tier),
+    )[::-1]
     filters = learn_filters(seen, corrected) if learned else {}
     alone = learn_filters(seen, False) if learned and corrected else filters
     shifts = {

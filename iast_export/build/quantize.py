@@ -122,13 +122,14 @@ def _rewrites(made: LiteRtQuantizeSummary) -> dict[str, int]:
 
 def _write_shapes(build: Build) -> None:
     models = [build.layout.tflite(precision) for precision in PRECISIONS]
-    tables = prove_shapes(build.network, build.tiers, models, build.progress)
+    tables = prove_shapes(build.network, build.tiers, models, build.progress, build.once)
     lifted = prove_statistics(
         build.network,
         build.tiers,
         {tier: build.layout.onnx(tier, "fp32") for tier in build.tiers},
         list(zip(models, tables, strict=True)),
         build.progress,
+        build.once,
     )
     for model, table, statistics in zip(models, tables, lifted, strict=True):
         write_atomic(build.layout.shapes(model), write_table(table))

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from iast_export.build.once import Once
 from iast_export.build.styles import styles_of
 from iast_export.bundle.facts import BundleFacts
 from iast_export.bundle.layout import Layout
@@ -34,6 +35,7 @@ from iast_export.quantize.calibrate import check_enough
 from iast_export.recipe import Recipe, load_recipe
 from iast_export.reports.base import MANIFEST_NAME
 from iast_export.reports.manifest import NetworkFacts, SourceFacts, ToolFacts, load_manifest
+from iast_export.reports.verify import VerifyReport
 from iast_export.specs import Tier, check_plan, style_codes_of
 
 if TYPE_CHECKING:
@@ -129,10 +131,17 @@ def _program(network: str | None, checkpoint: Path | None) -> tuple[str | None, 
 
 @dataclass
 class Build:
-    """A request and what is loaded for it, each thing once and only when a stage needs it."""
+    """A request and what is loaded for it, each thing once and only when a stage needs it.
+
+    Attributes:
+        once: what was proved of files, for a second time that a stage meets the same ones.
+        verified: what this run verified last.
+    """
 
     request: Request
     progress: Progress = field(default=no_progress)
+    once: Once = field(default_factory=Once)
+    verified: VerifyReport | None = None
 
     @property
     def root(self) -> Path:

@@ -8,12 +8,14 @@ that what a picture is padded to does not hang on the precision; the tables say 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from iast_export.build.once import Once
 from iast_export.build.tracing import example_codes, pseudo_photograph
 from iast_export.errors import InputError, ToolError
 from iast_export.files.artifacts import Progress, no_progress, read_bytes
@@ -63,6 +65,7 @@ def prove_shapes(
     tiers: Sequence[Tier],
     models: Sequence[Path],
     progress: Progress = no_progress,
+    once: Once | None = None,
 ) -> list[ShapeTable]:
     """The tables of a bundle's TFLite files; a tier is re-shaped in all of them or in none.
 
@@ -71,7 +74,9 @@ def prove_shapes(
         tiers: the files' signatures.
         models: the FP32 file, and those that were made of it.
         progress: told of every signature.
+        once: keeps what was proved of these files.
     """
+    once = once or Once()
     codes = {name: value.numpy() for name, value in example_codes(network).items()}
     files = [read_bytes(model) for model in models]
     tables = [derive(data, network.size_multiple_px) for data in files]
@@ -80,11 +85,13 @@ def prove_shapes(
     for i, tier in enumerate(tiers):
         progress("prove other shapes", i, len(tiers))
         for model, one in zip(models, both, strict=True):
-            why = one[0].fixed.get(tier.signature)
-            if why is None and one is both[0]:
-                why = _fault_to_pytorch(network, tier, one, codes)
-            elif why is None:
-                why = _fault_to_fp32(tier, both[0], one, codes)
+            proof = (
+                partial(_fault_to_pytorch, network, tier, one, codes)
+                if one is both[0]
+                else partial(_fault_to_fp32, tier, both[0], one, codes)
+            )
+            key = "shapes", tier.signature, both[0][0].model_sha256, one[0].model_sha256
+            why = one[0].fixed.get(tier.signature) or once(key, proof)
             if why is not None:
                 fixed[tier.signature] = f"{model.name}: {why}"
                 break

@@ -6,11 +6,13 @@ is held to that edit, in every tier and program, at a shape that no converter sa
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from iast_export.build.once import Once
 from iast_export.build.tracing import example_codes, pseudo_photograph
 from iast_export.errors import InputError, ToolError
 from iast_export.files.artifacts import Progress, no_progress, read_bytes
@@ -37,6 +39,7 @@ def prove_statistics(
     references: Mapping[Tier, Path],
     models: Sequence[tuple[Path, ShapeTable]],
     progress: Progress = no_progress,
+    once: Once | None = None,
 ) -> list[LiftedTable]:
     """The tables of a bundle's TFLite files; a tier is in all of them or in none.
 
@@ -46,7 +49,9 @@ def prove_statistics(
         references: each tier's ONNX model in FP32, that tells how far the network looks.
         models: the files with their tables of shapes.
         progress: told of every file.
+        once: keeps what was proved of these files.
     """
+    once, multiple = once or Once(), network.size_multiple_px
     codes = {name: value.numpy() for name, value in example_codes(network).items()}
     left: dict[str, str] = {}
     tiles: dict[str, TileFacts] = {}
@@ -60,16 +65,26 @@ def prove_statistics(
     tables = []
     for i, (data, shapes) in enumerate(files):
         progress("prove statistics", i, len(files))
-        tables.append(derive_lifted(data, network.size_multiple_px, tiles))
-        left |= tables[-1].left_out
-        for one in (one for one in tables[-1].tiers if one.signature not in left):
-            fault = _fault(data, shapes, tables[-1], one, codes, network.size_multiple_px)
+        table = once(_key(shapes, tiles), partial(derive_lifted, data, multiple, tiles))
+        tables.append(table)
+        left |= table.left_out
+        for one in (one for one in table.tiers if one.signature not in left):
+            proof = partial(_fault, data, shapes, table, one, codes, multiple)
+            fault = once((*_key(shapes, tiles), one.signature), proof)
             left |= {one.signature: f"{models[i][0].name}: {fault}"} if fault else {}
     progress("prove statistics", len(files), len(files))
     if not any(one.signature in left for table in tables for one in table.tiers):
         return [_with(table, left) for table in tables]
     kept = {key: facts for key, facts in tiles.items() if key not in left}
-    return [_with(derive_lifted(data, network.size_multiple_px, kept), left) for data, _ in files]
+    return [
+        _with(once(_key(shapes, kept), partial(derive_lifted, data, multiple, kept)), left)
+        for data, shapes in files
+    ]
+
+
+def _key(shapes: ShapeTable, tiles: Mapping[str, TileFacts]) -> tuple[Hashable, ...]:
+    """What decides the table of a file."""
+    return "statistics", shapes.model_sha256, *shapes.fixed, *tiles.items()
 
 
 def _with(table: LiftedTable, left: Mapping[str, str]) -> LiftedTable:

@@ -45,7 +45,7 @@ def _ranges(build: Build) -> dict[Tier, Path]:
 
 def _run(build: Build) -> None:
     half = foretold(build)
-    pairs = evaluation_pairs(build)
+    pairs, before = evaluation_pairs(build), build.verified
     verified = verify(
         build.lanes,
         pairs,
@@ -54,9 +54,17 @@ def _run(build: Build) -> None:
         scorers=open_scorers(build),
         threads=usable_cores(),
         progress=build.progress,
+        known=before.rows if before else (),
     )
-    large = judge_large(build.lanes, pairs[0], build.network.size_multiple_px, build.progress)
-    verified.model_copy(update={"half": half, "large": large}).save(build.root / VERIFY_PATH)
+    large = judge_large(
+        build.lanes,
+        pairs[0],
+        build.network.size_multiple_px,
+        build.progress,
+        before.large if before else (),
+    )
+    build.verified = verified.model_copy(update={"half": half, "large": large})
+    build.verified.save(build.root / VERIFY_PATH)
 
 
 def foretold(build: Build) -> tuple[HalfRow, ...]:

@@ -19,7 +19,7 @@ import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from copy import deepcopy
+from copy import copy, deepcopy
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -130,6 +130,15 @@ def parse(data: bytes, where: object = "the model", times: int = 1) -> Model:
     Raises:
         InputError: they are no model, or a damaged one; `where` is for the message.
     """
+    return deepcopy(parse_to_read(data, where, times))
+
+
+def parse_to_read(data: bytes, where: object = "the model", times: int = 1) -> Model:
+    """As `parse`, for who changes nothing, in half the time: equal vectors may be one array.
+
+    Raises:
+        InputError: see `parse`.
+    """
     from ai_edge_litert.tools import flatbuffer_utils
 
     if data[4:8] != b"TFL3":
@@ -154,7 +163,7 @@ def parse(data: bytes, where: object = "the model", times: int = 1) -> Model:
         check_model(model, times * len(data))
     except DamagedError as error:
         raise refusal(where, error) from error
-    return deepcopy(model)
+    return model
 
 
 def read_model(path: Path) -> Model:
@@ -247,11 +256,11 @@ def find_signature(model: Model, key: str) -> Signature:
 
 
 def extract_signature(model: Model, key: str) -> Model:
-    """A model of its own that holds one signature and only the buffers it reads."""
-    alone = deepcopy(model)
-    keep = find_signature(model, key)
-    alone.subgraphs = [alone.subgraphs[keep.subgraph]]
-    alone.signatureDefs = [s for s in alone.signatureDefs if text(s.signatureKey) == key]
+    """A model of its own that holds one signature."""
+    keep, alone = find_signature(model, key), copy(model)
+    alone.subgraphs = [model.subgraphs[keep.subgraph]]
+    alone.signatureDefs = [s for s in model.signatureDefs if text(s.signatureKey) == key]
+    alone = deepcopy(alone)
     alone.signatureDefs[0].subgraphIndex = 0
     return alone
 

@@ -62,7 +62,7 @@ class _Front:
     """A flatbuffer that grows toward its beginning, begun with a whole file at its end."""
 
     def __init__(self, tail: bytes) -> None:
-        tf.parse(tail)
+        tf.parse_to_read(tail)
         self._size = len(tail)
         self._model = tf.schema().Model.GetRootAsModel(tail, 0)
         self._builder = sharing_builder()

@@ -37,7 +37,7 @@ def derive_lifted(data: bytes, multiple_px: int, tiles: Mapping[str, TileFacts])
     Raises:
         InputError: it is no TFLite file.
     """
-    model, left = tf.parse(data), dict[str, str]()
+    model, left = tf.parse_to_read(data), dict[str, str]()
     made: dict[str, LiftedSignature] = {}
     programs: list[Program] = []
     summed: dict[str, Mapping[str, Dim]] = {}

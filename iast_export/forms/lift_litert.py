@@ -63,7 +63,7 @@ class LiteRtLift:
     """
 
     def __init__(self, data: bytes, signature: str) -> None:
-        self._model = tf.extract_signature(tf.parse(data), signature)
+        self._model = tf.extract_signature(tf.parse_to_read(data), signature)
         graph = self._model.subgraphs[0]
         found = tf.find_signature(self._model, signature)
         self._content = found.inputs[CONTENT]
@@ -78,12 +78,12 @@ class LiteRtLift:
         return math.lcm(*(content // self._shape(t)[1] for t in self._axes if self._is_map(t)))
 
     def render(self) -> bytes:
-        made = _Edit(deepcopy(self._model))
+        made = _Edit(self._model)
         self._give_all(made)
         return made.finished(None)
 
     def measure(self, level: int) -> bytes:
-        made = _Edit(deepcopy(self._model))
+        made = _Edit(self._model)
         return made.finished(self._measuring(made, level))
 
     def program(self, level: int | None, key: str, base: int) -> Program:
@@ -93,7 +93,7 @@ class LiteRtLift:
             key: of the new signature.
             base: the signature's subgraph in the file.
         """
-        made = _Edit(deepcopy(self._model))
+        made = _Edit(self._model)
         if level is None:
             self._give_all(made)
             return made.program(None, key, base)
@@ -312,10 +312,19 @@ def _steps(shape: Sequence[int]) -> list[tuple[int, int]]:
 
 
 class _Edit:
-    """A model of one signature, edited: what is added is put where its inputs are ready."""
+    """A model of one signature, edited: what is added is put where its inputs are ready.
+
+    The edited model has tables of its own over the same vectors and constants.
+    """
 
     def __init__(self, model: tf.Model) -> None:
-        self._model, self._graph = model, model.subgraphs[0]
+        self._model, self._graph = copy(model), copy(model.subgraphs[0])
+        self._model.subgraphs = [self._graph]
+        self._model.signatureDefs = deepcopy(model.signatureDefs)
+        self._model.buffers = list(model.buffers)
+        self._model.operatorCodes = list(model.operatorCodes)
+        self._graph.tensors = [copy(tensor) for tensor in self._graph.tensors]
+        self._graph.operators = [copy(op) for op in self._graph.operators]
         self._old = list(self._graph.operators)
         self._ops: list[Any] = list(self._graph.operators)
         self._tensors, self._buffers = len(self._graph.tensors), len(model.buffers)

@@ -15,6 +15,7 @@ from iast_export.errors import CannotJudgeError, InputError
 from iast_export.files.artifacts import Progress, no_progress, sha256_bytes, sha256_file
 from iast_export.lanes.judge import (
     Judging,
+    Reference,
     Scorers,
     figures_of,
     judge,
@@ -36,6 +37,7 @@ def verify(
     scorers: Scorers | None = None,
     threads: int = 1,
     progress: Progress = no_progress,
+    known: Sequence[VerifyRow] = (),
 ) -> VerifyReport:
     """Fidelity and score drops of every lane but the reference itself, tier by tier.
 
@@ -50,6 +52,7 @@ def verify(
         scorers: judges with weights of the user's.
         threads: of each session.
         progress: told after every picture.
+        known: rows by the same pictures and judges; a lane of the same files is not judged again.
 
     Raises:
         CannotJudgeError: no pair, or no lane beside the references.
@@ -67,14 +70,28 @@ def verify(
     judging = Judging(scorers or Scorers(), threads, multiple_px, step.one)
     rows = []
     for tier in dict.fromkeys(lane.tier for lane in lanes):
-        views = views_of(pairs, shaped, tier)
-        references = make_references(_reference_lane(tier, lanes), views, judging)
+        views, reference = views_of(pairs, shaped, tier), _reference_lane(tier, lanes)
+        references: list[Reference] = []
         for lane in (one for one in lanes if one.tier == tier and not _is_reference(one)):
-            scored = judge(lane, references, judging)
-            own = scored[len(pairs) :]
-            rows.append(_row(lane, scored[: len(pairs)], own, references[0].sha256, judging))
+            row = _known(lane, sha256_file(reference.path), known)
+            if row is None:
+                references = references or make_references(reference, views, judging)
+                scored = judge(lane, references, judging)
+                own = scored[len(pairs) :]
+                row = _row(lane, scored[: len(pairs)], own, references[0].sha256, judging)
+            else:
+                step.skip(len(views))
+            rows.append(row)
+        if not references:
+            step.skip(len(views))
     styles = {pair.style: _style_sha256(pair.feeds) for pair in pairs}
     return VerifyReport(set=set_facts, styles=styles, rows=tuple(rows))
+
+
+def _known(lane: Lane, reference_sha256: str, rows: Sequence[VerifyRow]) -> VerifyRow | None:
+    """The row of the same lane, made of the same files."""
+    wanted = lane.runtime, lane.precision, lane.tier.id, sha256_file(lane.path), reference_sha256
+    return next((row for row in rows if row.of == wanted), None)
 
 
 def _row(
@@ -105,7 +122,10 @@ class _Steps:
     done: int = 0
 
     def one(self) -> None:
-        self.done += 1
+        self.skip(1)
+
+    def skip(self, count: int) -> None:
+        self.done += count
         self.progress("verify", self.done, self.total)
 
 

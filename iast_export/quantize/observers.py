@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from iast_export.errors import InputError
 from iast_export.quantize.litert.calibration import calibration_model
-from iast_export.runtimes.litert import open_litert
+from iast_export.runtimes.litert import open_to_read
 from iast_export.runtimes.onnx import open_onnx
 
 Feeds = Mapping[str, NDArray[Any]]
@@ -43,7 +43,7 @@ def observe_onnx(fp32_path: Path, tensors: Sequence[str], threads: int = 1) -> O
     def observe(feed: Feeds) -> Iterator[tuple[str, NDArray[Any]]]:
         yield from ((name, feed[name]) for name in tensors if name in inputs)
         if session is not None:
-            yield from session.run(feed).items()
+            yield from session.run_each(feed)
 
     return observe
 
@@ -57,12 +57,11 @@ def observe_litert(fp32_path: Path, signature: str, threads: int = 1) -> Observe
     if not fp32_path.is_file():
         raise InputError(f"{fp32_path} is not there", "convert the model first, or check the path")
     data, names = calibration_model(fp32_path, signature)
-    session = open_litert(data, signature, threads) if names else None
+    run = open_to_read(data, signature, threads) if names else None
 
     def observe(feed: Feeds) -> Iterator[tuple[str, NDArray[Any]]]:
         yield from ((f"{signature}/{name}", values) for name, values in feed.items())
-        if session is not None:
-            found = session.invoke(session.prepared(feed))
-            yield from ((names[key], values) for key, values in found.items())
+        if run is not None:
+            yield from ((names[key], values) for key, values in run(feed))
 
     return observe

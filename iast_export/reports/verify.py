@@ -108,6 +108,11 @@ class VerifyRow(Figures):
     reference_sha256: Sha256
     own_shape: Figures | None = None
 
+    @property
+    def of(self) -> tuple[Runtime, Precision, str, str, str]:
+        """The lane, and the files that it was judged by."""
+        return self.runtime, self.precision, self.tier, self.sha256, self.reference_sha256
+
     def parts(self) -> tuple[Figures, ...]:
         """The figures for squares, then those for own shapes where there are any."""
         return (self, self.own_shape) if self.own_shape else (self,)
@@ -137,6 +142,11 @@ class LargeRow(Model):
     tiles: Positive
     psnr_db: Annotated[float, Field(ge=0, le=PSNR_CAP_DB)]
     ssim: Similarity
+
+    @property
+    def of(self) -> tuple[Runtime, Precision, str, str, str]:
+        """The lane, and the files that it was judged by."""
+        return self.runtime, self.precision, self.tier, self.sha256, self.reference_sha256
 
 
 class ClipStep(Model):

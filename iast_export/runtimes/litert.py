@@ -156,6 +156,36 @@ def open_litert(
     return LiteRtSession(interpreter, chosen)
 
 
+def open_to_read(
+    data: bytes, signature: str, threads: int
+) -> Callable[[Mapping[str, Array]], Iterator[tuple[str, Array]]]:
+    """What runs a model of one signature and gives its results in their own layout and type.
+
+    Each is copied when its turn comes, so that a model with hundreds of results holds none twice.
+
+    Raises:
+        ToolError: LiteRT refuses the model.
+    """
+    interpreter = litert_interpreter(data, num_threads=threads)
+    runner = interpreter.get_signature_runner(signature)
+    inputs, outputs = runner.get_input_details(), runner.get_output_details()
+    del runner  # beside it the interpreter can't be used by itself
+    interpreter.allocate_tensors()
+
+    def run(feeds: Mapping[str, Array]) -> Iterator[tuple[str, Array]]:
+        for name, value in prepared(feeds, inputs).items():
+            interpreter.set_tensor(inputs[name]["index"], value)
+        try:
+            with _without_information():
+                interpreter.invoke()
+        except (RuntimeError, ValueError) as error:
+            raise ToolError(f"LiteRT failed: {error}", "convert the model again") from error
+        for name, about in outputs.items():
+            yield name, interpreter.get_tensor(about["index"])
+
+    return run
+
+
 def litert_interpreter(data: bytes, where: object = "the model", **options: Any) -> Any:
     """LiteRT's own interpreter of a model, over bytes that it keeps.
 

@@ -53,6 +53,8 @@ class Options:
             it where the box would not hold every group alone.
         by_value: whether budgets hold as default lanes are chosen: by the measured values, not by
             their bounds, drops of task scores by squares alone.
+        first: groups in float that held for the like of this tier: where they hold here too,
+            nothing else is measured.
         start_s: when the box began, by `time.monotonic`: now, so that what a verb does before it
             searches counts too.
     """
@@ -60,6 +62,7 @@ class Options:
     minutes: float = 10.0
     timing: TimingOptions = field(default_factory=TimingOptions)
     by_value: bool = False
+    first: tuple[tuple[str, ...], ...] = ()
     start_s: float = field(default_factory=time.monotonic)
 
     def timing_of(self, groups: int) -> TimingOptions:
@@ -117,6 +120,7 @@ def search(
         by_value=used.by_value,
         squares=len(subject.pairs) if used.by_value else None,
         enough=lambda: deadline.spent > _ALONE * deadline.seconds,
+        first=[one for one in used.first if set(one) <= set(names)],
     ).run()
     with atomic_path(out / name) as temporary:
         subject.write(outcome.best.in_float, temporary)

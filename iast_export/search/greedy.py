@@ -132,6 +132,7 @@ class Search:
         by_value: whether measured values decide, not their bounds.
         squares: see `judge`.
         enough: whether no more groups are to be measured alone.
+        first: candidates that are tried before any group is measured; one that holds is enough.
     """
 
     groups: Sequence[str]
@@ -147,6 +148,7 @@ class Search:
     by_value: bool = False
     squares: int | None = None
     enough: Callable[[], bool] = lambda: False
+    first: Sequence[Collection[str]] = ()
 
     def run(self) -> SearchOutcome:
         """Searches until the budgets hold, nothing is left to try, or the time is out.
@@ -161,8 +163,11 @@ class Search:
         self._measured(self.groups)
         complete = True
         try:
-            complete = self._sense(base)
-            self._improve()
+            if self._is_confirmed():
+                complete = False
+            else:
+                complete = self._sense(base)
+                self._improve()
         except OutOfTimeError:
             complete = False
         best = self._choose()
@@ -179,6 +184,14 @@ class Search:
         if found not in self.seen:
             self.seen.append(found)
         return found
+
+    def _is_confirmed(self) -> bool:
+        """Whether one of the first candidates holds the budgets and is faster than FP32."""
+        for in_float in self.first:
+            trial = self._tried(in_float)
+            if trial is not None and self._is_better(trial, self._measured(self.groups)):
+                return True
+        return False
 
     def _sense(self, base: Candidate) -> bool:
         """Measures groups alone, those of the part that most is lost in first.

@@ -47,7 +47,7 @@ def derive(
     Raises:
         InputError: it is no TFLite file.
     """
-    model = tf.parse(data, times=times)
+    model = tf.parse_to_read(data, times=times)
     found, fixed = [], {}
     for signature in tf.signatures(model):
         try:

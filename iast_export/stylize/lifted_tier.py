@@ -18,6 +18,10 @@ from iast_export.stylize.lifted import Moments, Plane
 _SEED = 20261126
 
 
+# Sessions that a worker keeps, chosen: networks of eight normalizations and fewer open each once.
+# Each has weights and activations of its own, and a network of 30 passes held 2 GB in two workers.
+_MOST_SESSIONS = 8
+
 LiftAt = Callable[[int, int], Lift]
 Open = Callable[[bytes], Session]
 
@@ -33,6 +37,8 @@ class Reach:
 
 class LiftedTier:
     """See above; sessions are opened when first needed, per shape of a tile where that is fixed.
+
+    Beyond `_MOST_SESSIONS` the oldest makes room.
 
     Args:
         lift_at: the lift of the tier's model for tiles of a height and a width.
@@ -80,6 +86,8 @@ class LiftedTier:
             self._lift, self._shape = lift, (height, width)
         if what not in self._sessions:
             data = self._lift.render() if what is None else self._lift.measure(what)
+            if len(self._sessions) == _MOST_SESSIONS:
+                del self._sessions[next(iter(self._sessions))]
             self._sessions[what] = self._open_one(data)
         return self._sessions[what]
 

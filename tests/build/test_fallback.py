@@ -50,7 +50,7 @@ def missing(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[tuple[Runtime
         of = {(one.runtime, one.tier): one for one in rows}
         places = [(one.runtime, tier) for one in rows for tier in tiers if tier.id == one.tier]
 
-        def search(build: Build, runtime: Runtime, tier: Tier) -> FallbackRow:
+        def search(build: Build, runtime: Runtime, tier: Tier, first: object) -> FallbackRow:
             searched.append((runtime, tier.id))
             return of[runtime, tier.id]
 
@@ -100,6 +100,27 @@ def test_groups_that_a_search_chose_are_in_float_from_then_on(
     again = run_stages(asking(small_request, bundle_copy))
     assert not any(one.ran for one in again) and len(searched) == 2
     assert made_of(files) == after
+
+
+def test_a_tier_tries_first_what_another_of_its_depth_was_given(
+    small_request: Request, bundle_copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build, tried = asking(small_request, bundle_copy), list[tuple[str, object]]()
+    one, other = build.tiers[0], replace(build.tiers[0], max_side_px=64)
+    deeper = replace(other, depth=one.depth + 1)
+    monkeypatch.setattr(Build, "tiers", (one, other, deeper))
+
+    def search(build: Build, runtime: Runtime, tier: Tier, first: object) -> FallbackRow:
+        tried.append((tier.id, first))
+        return row(runtime, tier, (f"{tier.signature}/003_CONV_2D",))
+
+    places = [("litert", tier) for tier in (one, other, deeper)] + [("onnxruntime", other)]
+    monkeypatch.setattr(fallback, "_missed", lambda build: places)
+    monkeypatch.setattr(fallback, "_search", search)
+    monkeypatch.setattr(fallback, "_key", lambda build: "0" * 64)
+    fallback.fall_back(build)
+    same = ((f"{other.signature}/003_CONV_2D",),)
+    assert tried == [(one.id, ()), (other.id, same), (deeper.id, ()), (other.id, ())]
 
 
 def test_a_search_that_ran_out_of_time_goes_on_and_one_at_its_end_does_not(

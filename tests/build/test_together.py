@@ -30,6 +30,19 @@ def test_fewer_pieces_than_cores_get_several_threads_each(monkeypatch: pytest.Mo
     assert together(lambda piece, threads: threads, []) == []
 
 
+def test_large_pieces_have_all_cores_one_after_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "usable_cores", lambda: 4)
+    order: list[int] = []
+
+    def work(piece: int, threads: int) -> tuple[int, int]:
+        order.append(piece)
+        return piece, threads
+
+    found = together(work, [1, 9, 2, 8], lambda piece: piece > 5)
+    assert found == [(1, 2), (9, 4), (2, 2), (8, 4)]
+    assert order[:2] == [9, 8] and set(order[2:]) == {1, 2}
+
+
 def test_an_error_of_a_piece_is_the_error_of_all() -> None:
     def work(piece: int, threads: int) -> int:
         if piece == 1:

@@ -156,6 +156,24 @@ def test_progress_ends_at_its_total(fp32: Lane, pairs: list[EvaluationPair]) -> 
     assert seen == [(i, 6) for i in range(1, 7)]
 
 
+def test_a_lane_of_files_that_were_judged_before_is_not_judged_again(
+    fp32: Lane, pairs: list[EvaluationPair], tmp_path: Path
+) -> None:
+    coarse = _lane(_coarse(8, tmp_path / "a.onnx"))
+    (row,) = verify([fp32, coarse], pairs, FACTS).rows
+    marked = row.model_copy(update={"images": 2})
+    seen: list[tuple[int, int]] = []
+
+    def told(what: str, done: int, total: int) -> None:
+        seen.append((done, total))
+
+    assert verify([fp32, coarse], pairs, FACTS, known=[marked], progress=told).rows == (marked,)
+    assert seen[-1] == (6, 6)
+    other = _lane(_coarse(16, tmp_path / "b.onnx"))
+    (fresh,) = verify([fp32, other], pairs, FACTS, known=[marked]).rows
+    assert fresh.images == 3 and fresh.sha256 != marked.sha256
+
+
 def test_nothing_to_judge_can_not_pass(fp32: Lane, pairs: list[EvaluationPair]) -> None:
     with pytest.raises(CannotJudgeError, match="0 pictures"):
         verify([fp32, _lane(fp32.path)], [], FACTS)

@@ -79,6 +79,23 @@ def test_a_cheaper_group_takes_the_place_of_a_costly_one(monkeypatch: pytest.Mon
     assert outcome.best.in_float == ("c", "d") and outcome.verdict == "met"
 
 
+def test_a_candidate_that_held_elsewhere_is_confirmed_without_measuring_groups() -> None:
+    budgets, order = parse_budgets(["psnr_db>=40"]), list[tuple[str, ...]]()
+
+    def measure(in_float: Collection[str]) -> Candidate:
+        candidate = made(in_float)
+        order.append(candidate.in_float)
+        return candidate
+
+    given = {"by_value": True, "first": [("a",), ("b",)]}
+    outcome = Search(list(GAINS), measure, budgets, REFERENCE, **given).run()
+    assert outcome.verdict == "met" and outcome.best.in_float == ("b",) and not outcome.complete
+    assert set(order) == {(), tuple(GAINS), ("a",), ("b",)} and not outcome.sensitivity
+    given["first"] = [("a",)]
+    other = Search(list(GAINS), made, budgets, REFERENCE, **given).run()
+    assert other.complete and set(other.best.in_float) == {"b", "d"}, "it did not hold"
+
+
 def test_out_of_time_is_said_with_the_best_so_far() -> None:
     outcome, order = found_with("psnr_db>=40", "latency_ms<=20", limit=4)
     assert (outcome.verdict, outcome.complete, len(order)) == ("met", False, 4)

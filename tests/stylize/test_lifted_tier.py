@@ -68,6 +68,18 @@ def test_a_tile_with_that_halo_is_a_part_of_the_whole(tmp_path: Path) -> None:
     assert not np.array_equal(whole[:, :, :, 16 : 16 + halo], part[:, :, :, :halo])
 
 
+def test_of_many_passes_no_more_sessions_are_kept_than_a_few(tmp_path: Path) -> None:
+    found, lift = reach_of(Local(), tmp_path / "model.onnx")
+    tier = LiftedTier(lambda *_: lift, open_onnx, 1, found.multiple_px, found.halo_px)
+    first = tier.session(0, 64, 96)
+    lift.measure = lambda level: OnnxLift.measure(lift, 0)  # type: ignore[method-assign]
+    opened = [tier.session(level, 64, 96) for level in range(1, 8)]
+    assert tier.session(0, 64, 96) is first, "as many as most networks need"
+    tier.session(8, 64, 96)
+    assert tier.session(7, 64, 96) is opened[-1]
+    assert tier.session(0, 64, 96) is not first, "the oldest made room"
+
+
 def test_attention_looks_everywhere_and_is_said_to(tmp_path: Path) -> None:
     found, _ = reach_of(Local(attended), tmp_path / "model.onnx")
     assert found.fault == "a pixel of its result depends on all others within 64 px"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 from iast_export.decide.decide import decide_litert
@@ -22,6 +23,18 @@ def range_tensors(path: Path, signature: str) -> list[str]:
     decisions = decide_litert(model, tf.find_signature(model, signature))
     needed = sorted(decisions.scales.own, key=tensor_index)
     return [decisions.network.file_name(name) for name in needed]
+
+
+def held_bytes(path: Path, signature: str) -> int:
+    """What a calibration holds of a picture's activations at once; either runtime about as much.
+
+    Raises:
+        InputError: see `range_tensors`.
+    """
+    model, wanted = tf.read_model(path), set(range_tensors(path, signature))
+    graph = model.subgraphs[tf.find_signature(model, signature).subgraph]
+    shapes = [tf.tensor_shape(t) for t in graph.tensors if tf.text(t.name) in wanted]
+    return sum(4 * math.prod(shape) for shape in shapes)
 
 
 def calibration_model(path: Path, signature: str) -> tuple[bytes, dict[str, str]]:
