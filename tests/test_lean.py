@@ -53,6 +53,7 @@ def test_the_base_judges_and_reads(line: str, folder: Path) -> None:
         ("evaluate bundle --contents photos --out rows", "run"),
         ("report bundle", "run"),
         ("lanes bundle", "build"),
+        ("depths bundle", "build"),
         ("style list bundle", "run"),
         ("device import result.json --bundle bundle", "run"),
         ("build --out made", "build"),

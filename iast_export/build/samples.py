@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from iast_export.families import FAMILIES
 from iast_export.lanes.judge import Scorers
 from iast_export.lanes.views import EvaluationPair
 from iast_export.metrics.perceptual import open_perceptual
+from iast_export.pictures.images import Rgb
 from iast_export.quantize.calibrate import tier_feeds
 from iast_export.quantize.observers import Feeds
 from iast_export.reports.base import SetFacts
@@ -45,8 +46,15 @@ def evaluation_facts(build: Build) -> SetFacts:
     return SetFacts(name=found.name, sha256=found.sha256, images=len(build.evaluation_pictures()))
 
 
-def evaluation_pairs(build: Build) -> list[EvaluationPair]:
-    """The pictures that fidelity is judged on, each with a style that calibrated nothing."""
+def evaluation_pairs(
+    build: Build, pictures: Sequence[tuple[str, Rgb]] | None = None
+) -> list[EvaluationPair]:
+    """Pictures to judge on, each with a style that calibrated nothing.
+
+    Args:
+        build: whose styles.
+        pictures: id and RGB; None: those that fidelity is judged on.
+    """
     judging = build.evaluation_styles
     return [
         EvaluationPair(
@@ -56,7 +64,7 @@ def evaluation_pairs(build: Build) -> list[EvaluationPair]:
             feeds=feeds_of(judging[i % len(judging)], build.network.code_shapes),
             statistics=judging[i % len(judging)].statistics,
         )
-        for i, (name, rgb) in enumerate(build.evaluation_pictures())
+        for i, (name, rgb) in enumerate(pictures or build.evaluation_pictures())
     ]
 
 

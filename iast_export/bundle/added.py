@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from iast_export.bundle.belonging import other_files, other_styles
 from iast_export.errors import InputError
 from iast_export.files.artifacts import sha256_file
 from iast_export.reports.base import MANIFEST_NAME
+from iast_export.reports.depths import DepthsReport
 from iast_export.reports.device import DeviceResult
 from iast_export.reports.gallery import GalleryReport
 from iast_export.reports.ladder import LadderReport
@@ -16,7 +17,7 @@ from iast_export.reports.lanes import LanesReport
 from iast_export.reports.manifest import Manifest
 from iast_export.reports.search import SearchReport
 
-Added = GalleryReport | LadderReport | LanesReport | SearchReport
+Added = DepthsReport | GalleryReport | LadderReport | LanesReport | SearchReport
 
 
 def added_strangers(manifest: Manifest, report: Added) -> list[str]:
@@ -25,7 +26,8 @@ def added_strangers(manifest: Manifest, report: Added) -> list[str]:
         return [*other_files(manifest, report.files), *other_styles(manifest, report.styles)]
     if isinstance(report, LanesReport):
         return list(_lanes(report, manifest))
-    return list(_search(report, manifest))
+    of_fp32 = report.fp32_sha256 if isinstance(report, DepthsReport) else (report.fp32_sha256,)
+    return list(_other_fp32(of_fp32, manifest))
 
 
 def check_result_belongs(folder: Path, result: DeviceResult) -> None:
@@ -44,15 +46,13 @@ def check_result_belongs(folder: Path, result: DeviceResult) -> None:
 
 
 def _lanes(report: LanesReport, manifest: Manifest) -> Iterator[str]:
-    held = {entry.sha256 for entry in manifest.files}
-    yield from (f"an FP32 file {one[:12]}" for one in report.fp32_sha256 if one not in held)
+    yield from _other_fp32(report.fp32_sha256, manifest)
     shipped = {
         row.path: row.sha256 for row in report.rows if row.shipped and row.path and row.sha256
     }
     yield from other_files(manifest, shipped)
 
 
-def _search(report: SearchReport, manifest: Manifest) -> Iterator[str]:
+def _other_fp32(files: Iterable[str], manifest: Manifest) -> Iterator[str]:
     held = {entry.sha256 for entry in manifest.files}
-    if report.fp32_sha256 not in held:
-        yield f"an FP32 file {report.fp32_sha256[:12]}"
+    yield from (f"an FP32 file {one[:12]}" for one in files if one not in held)

@@ -22,7 +22,7 @@ larger than the rule, 7 cannot judge."""
 SECTIONS = {
     "Before a build": ("doctor", "check", "plan"),
     "The pipeline": ("build", *STAGES),
-    "A closer look": ("ladder", "golden", "lanes", "search"),
+    "A closer look": ("ladder", "golden", "lanes", "depths", "search"),
     "Judge": ("gate", "compare", "evaluate", "merge", "report", "sign"),
     "Use": ("inspect", "stylize", "studio", "style", "device"),
     "The shell": ("completion",),

@@ -19,6 +19,7 @@ from iast_export.reports.base import (
 )
 from iast_export.reports.benchmark import BenchmarkReport
 from iast_export.reports.convert import ConvertReport
+from iast_export.reports.depths import DEPTHS_PATH, DepthsReport
 from iast_export.reports.device import DEVICE_FOLDER, DeviceResult
 from iast_export.reports.gallery import GALLERY_PATH, GalleryReport
 from iast_export.reports.ladder import LADDER_PATH, LadderReport
@@ -31,7 +32,7 @@ from iast_export.reports.verify import VerifyReport
 from iast_export.specs import RUNTIMES
 
 R = TypeVar("R", bound=Report)
-A = TypeVar("A", GalleryReport, LadderReport, LanesReport, SearchReport)
+A = TypeVar("A", DepthsReport, GalleryReport, LadderReport, LanesReport, SearchReport)
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,7 @@ class ReportParts:
     ladder: LadderReport | None = None
     searches: Sequence[SearchReport] = ()
     lanes: LanesReport | None = None
+    depths: DepthsReport | None = None
     left_out: Sequence[str] = ()
     against: ReportParts | None = None
 
@@ -92,6 +94,7 @@ def load_parts(
             if (found := extras.one(SearchReport, path.relative_to(folder).as_posix()))
         ],
         lanes=extras.one(LanesReport, LANES_PATH),
+        depths=extras.one(DepthsReport, DEPTHS_PATH),
         left_out=extras.left_out,
         against=load_parts(against) if against is not None else None,
     )

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from iast_export.errors import InputError
 from iast_export.metrics.bootstrap import Interval, Resampling, central_interval
+from iast_export.metrics.equal_style import at_style
 from models.evaluation.judges import HIGHER_IS_BETTER
 from models.evaluation.run import Judged
 
@@ -52,23 +53,6 @@ def curve(judged: Judged, score: str, photographs: Sequence[str]) -> Curve:
         rows.append(row)
     values = np.asarray(rows, np.float64)
     return Curve(judged.name, judged.strengths, values[:, :, 0], values[:, :, 1])
-
-
-def at_style(style: Array, score: Array, target: float) -> float:
-    """The score where a curve [strengths], weak to strong, comes to a style distance.
-
-    Linear between neighboring strengths. A curve that is below the distance from the start gives
-    its weakest setting's score, which has more of the style than asked for; one that never comes
-    down to it gives NaN.
-    """
-    target *= 1.0 + 1e-9  # a curve's own end is reached whatever the rounding
-    if style[0] <= target:
-        return float(score[0])
-    for i in range(1, len(style)):
-        if style[i] <= target:
-            share = (style[i - 1] - target) / (style[i - 1] - style[i])
-            return float(score[i - 1] + share * (score[i] - score[i - 1]))
-    return float("nan")
 
 
 @dataclass(frozen=True)

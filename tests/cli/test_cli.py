@@ -195,7 +195,7 @@ def test_no_markup_of_a_folders_name_changes_the_gates_exit_code(
     capsys.readouterr()
 
 
-@pytest.mark.parametrize("verb", ["plan", "lanes", "search", "ladder", "golden"])
+@pytest.mark.parametrize("verb", ["plan", "lanes", "depths", "search", "ladder", "golden"])
 def test_every_verb_says_2_to_a_tier_that_is_not_there(
     verb: str,
     small_bundle: Path,
@@ -208,6 +208,7 @@ def test_every_verb_says_2_to_a_tier_that_is_not_there(
     words = {
         "plan": [checkpoint, *of_build, "--no-measure"],
         "lanes": [str(small_bundle), *of_build, "--checkpoint", checkpoint],
+        "depths": [str(small_bundle), *of_build, "--checkpoint", checkpoint],
         "search": [str(small_bundle), *of_build, "--checkpoint", checkpoint],
         "ladder": [str(small_bundle)],
         "golden": [str(small_bundle)],

@@ -1,8 +1,6 @@
-"""Curves read at equal style: linear between strengths, what is not reached is no number."""
+"""Methods compared at equal style, over resampled photographs; losses at one strength."""
 
 from __future__ import annotations
-
-import math
 
 import numpy as np
 import pytest
@@ -12,7 +10,6 @@ from models.evaluation.run import Judged
 from models.evaluation.statistics import (
     RESAMPLING,
     Curve,
-    at_style,
     curve,
     dominates,
     matched,
@@ -40,24 +37,6 @@ def judged(name: str, keeps: float, photographs: int = 6) -> Judged:
 
 def curve_of(name: str, keeps: float) -> Curve:
     return curve(judged(name, keeps), "ssim", [f"p{i}" for i in range(6)])
-
-
-@pytest.mark.parametrize(
-    ("target", "score"),
-    [(2.0, 1.0), (1.0, 1.0), (0.9, 0.9), (0.8, 0.8), (0.6, 0.7), (0.4, 0.6)],
-)
-def test_a_score_is_read_between_the_neighboring_strengths(target: float, score: float) -> None:
-    style, scores = np.array([1.0, 0.8, 0.4]), np.array([1.0, 0.8, 0.6])
-    assert at_style(style, scores, target) == pytest.approx(score, abs=1e-6)
-
-
-def test_a_style_distance_that_is_never_reached_is_no_number() -> None:
-    assert math.isnan(at_style(np.array([1.0, 0.5]), np.array([1.0, 0.9]), 0.49))
-
-
-def test_the_first_crossing_counts_on_a_curve_that_turns_back() -> None:
-    style, scores = np.array([1.0, 0.4, 0.7, 0.3]), np.array([1.0, 0.8, 0.7, 0.2])
-    assert at_style(style, scores, 0.4) == pytest.approx(0.8)
 
 
 def test_a_curve_is_the_mean_over_artworks_of_each_photograph() -> None:

@@ -80,6 +80,7 @@ def report_kinds() -> dict[str, Any]:
     """Every report that has a file of its own, by a file name."""
     from iast_export.reports.benchmark import BenchmarkReport
     from iast_export.reports.convert import ConvertReport
+    from iast_export.reports.depths import DepthsReport
     from iast_export.reports.device import DeviceResult
     from iast_export.reports.ladder import LadderReport
     from iast_export.reports.lanes import LanesReport
@@ -90,7 +91,7 @@ def report_kinds() -> dict[str, Any]:
 
     kinds = (
         *(VerifyReport, BenchmarkReport, QuantizeReport, ConvertReport, DeviceResult),
-        *(LadderReport, LanesReport, SearchReport, SearchState, PlanReport),
+        *(DepthsReport, LadderReport, LanesReport, SearchReport, SearchState, PlanReport),
     )
     return {f"{kind.__name__}.json": kind for kind in kinds}
 

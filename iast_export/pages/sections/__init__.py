@@ -12,6 +12,7 @@ from iast_export.pages.parts import ReportParts
 from iast_export.pages.sections import (
     against,
     clips,
+    depths,
     devices,
     fidelity,
     files,
@@ -39,6 +40,7 @@ SECTIONS: tuple[Callable[[ReportParts], Section | None], ...] = (
     verdict.section,
     against.section,
     lanes.section,
+    depths.section,
     speed.section,
     fidelity.section,
     clips.section,

@@ -26,6 +26,8 @@ def section(parts: ReportParts) -> Section:
         warnings=lane_warnings(parts.benchmark, parts.verify),
         rule=DEFAULT_RULE,
         set=parts.verify.set,
+        hint_at_depths=parts.depths is None
+        and len({one.depth for one in parts.manifest.tiers}) > 1,
         plans=plan_charts(parts.benchmark, parts.verify),
         charts=bundle_charts(parts.benchmark, parts.verify, parts.searches),
     )
