@@ -85,18 +85,24 @@ class CropStore:
     Crops are 60 to 100 % of the short side, resized to `crop_px` and mirrored at random.
     """
 
-    def __init__(self, files: Sequence[Path], crop_px: int, device: torch.device) -> None:
+    def __init__(
+        self,
+        files: Sequence[Path],
+        crop_px: int,
+        device: torch.device,
+        drawn: Sequence[np.ndarray] = (),
+    ) -> None:
+        """`drawn`: pictures [H, W, 3] that are in no file."""
         self.crop_px = crop_px
         self.images = [as_stored(read_rgb(f, SHORT_SIDE_PX), device) for f in files]
+        self.images += [as_stored(scaled(one, SHORT_SIDE_PX), device) for one in drawn]
 
     @classmethod
     def holding(
         cls, pictures: Sequence[np.ndarray], crop_px: int, device: torch.device
     ) -> CropStore:
         """A store of pictures [H, W, 3] that were read already."""
-        store = cls((), crop_px, device)
-        store.images = [as_stored(scaled(picture, SHORT_SIDE_PX), device) for picture in pictures]
-        return store
+        return cls((), crop_px, device, pictures)
 
     def batch(
         self,

@@ -52,6 +52,7 @@ class LossWeights:
     style_color: float = 0.0  # colors of areas, wherever they lie
     full_style: float = 0.0  # extra factor on the style terms at strength 1, from 0 at 0.7
     steady: float = 0.0  # the same picture after a small movement and sensor noise
+    noise: float = 0.0  # how much louder sensor noise gets, squared: what videos are judged by
     reconstruction: float = 0.0
     total_variation: float = 0.0
     out_of_range: float = 0.0
@@ -120,6 +121,7 @@ class TrainingRecipe:
     # Smallest and largest part of an artwork's short side in a crop: with crop_px it says at which
     # scale strokes are seen. Empty: smallest_crop to all of it.
     artwork_crop: tuple[float, ...] = ()
+    drawn_artworks: int = 0  # of each scene of models.ink, beside the artworks in files
     sheet_every: int = 0  # steps between sample sheets; 0 draws none
     observe_batches: int = 12  # for the ranges of fake quantization, before the first step
     recalibrate_batches: int = 20  # at the end, for the statistics of batch normalization

@@ -29,6 +29,7 @@ from models.batch import Batch
 from models.data import CropStore, training_files
 from models.faces import LandmarkNetwork
 from models.faces.crops import FaceStore
+from models.ink import paintings
 from models.journal import Journal, Sampler
 from models.networks import load_trainable
 from models.objective import Helpers
@@ -161,13 +162,15 @@ def _source(args: Any, trainer: Trainer) -> Callable[[np.random.Generator], Batc
     """Draws batches from the training pictures, which are read here."""
     recipe, device = trainer.recipe, trainer.device
     files = training_files(args.images)
-    contents, styles = (CropStore(f, recipe.crop_px, device) for f in files)
+    drawn = list(paintings(recipe.drawn_artworks).values())
+    contents = CropStore(files[0], recipe.crop_px, device)
+    styles = CropStore(files[1], recipe.crop_px, device, drawn)
     faces = FaceStore(args.faces, args.images, recipe.crop_px, device) if args.faces else None
     if world()[0] == 0:
         tell(
             f"{len(files[0])} photographs, {len(faces.images) if faces else 0} of them again for "
-            f"faces, {len(files[1])} artworks, {device}, {world()[1]} process(es), from step "
-            f"{trainer.step}"
+            f"faces, {len(styles.images)} artworks ({len(drawn)} drawn), {device}, "
+            f"{world()[1]} process(es), from step {trainer.step}"
         )
     return lambda rng: Batch.draw(contents, styles, trainer.current(), rng, faces)
 

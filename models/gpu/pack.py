@@ -31,8 +31,18 @@ from models.data import SHORT_SIDE_PX, training_files
 from models.faces.crops import find_faces
 from models.faces.listing import listed_faces, listing_bytes
 from models.gpu.packed import FACTS, SCHEMA_VERSION
-from models.gpu.pictures import KINDS, Picture, artworks, encoded, joined, photographs, shrunk
+from models.gpu.pictures import (
+    KINDS,
+    Picture,
+    artworks,
+    drawn_artworks,
+    encoded,
+    joined,
+    photographs,
+    shrunk,
+)
 from models.gpu.record import STATE
+from models.ink import DRAWN
 from models.journal import SHEET_PX, sheet_files
 from models.perceptual import DistilledVgg
 from models.recipe import TrainingRecipe
@@ -181,7 +191,8 @@ def assembled(args: Any) -> Files:
         files |= faces(args, contents)
     samples = [shrunk(path, 192) for path in contents[:: max(1, len(contents) // 3)][:3]]
     files["vgg.safetensors"] = vgg_file(args.data / "weights" / _VGG, samples)
-    fixed = [*artworks(images, styles, args.short_side_px), *shown]
+    drawn = drawn_artworks(recipe.drawn_artworks, args.short_side_px)
+    fixed = [*artworks(images, styles, args.short_side_px), *drawn, *shown]
     taken = sum(map(len, files.values())) + sum(len(p.data) for p in fixed)
     listed_bytes = 160 * (len(contents) + len(fixed) + len(files))  # a row of a listing each
     budget = int(args.limit_mib * 2**20) - taken - listed_bytes
@@ -205,6 +216,7 @@ def assembled(args: Any) -> Files:
 def _listed(files: Files, recipe: Path) -> bytes:
     rows = json.loads(files["listing.json"])["pictures"]
     counts = {kind: sum(row["kind"] == kind for row in rows) for kind in KINDS}
+    counts["drawn_artworks"] = sum(row["name"].startswith(DRAWN) for row in rows)
     counts["faces"] = len(json.loads(files["faces.json"])) if "faces.json" in files else 0
     known = {
         name: {"bytes": len(data), "sha256": sha256_bytes(data)} for name, data in files.items()

@@ -19,6 +19,7 @@ import numpy as np
 from iast_export.errors import InputError, UsageError
 from iast_export.files.artifacts import read_bytes, read_json
 from models.data import read_rgb, scaled
+from models.ink import paintings
 
 KINDS = ("photographs", "artworks", "sheet_photographs", "sheet_artworks")
 QUALITIES = (94, 92, 90, 88, 86, 84, 82, 79, 76)  # 42 to 35 dB
@@ -68,6 +69,14 @@ def artworks(root: Path, files: Sequence[Path], short_side_px: int) -> list[Pict
     return [
         Picture(_name(root, f), "artworks", encoded(shrunk(f, short_side_px), _ARTWORKS))
         for f in files
+    ]
+
+
+def drawn_artworks(count: int, short_side_px: int) -> list[Picture]:
+    """Those of `models.ink`, which are in no file, as hardly compressed."""
+    return [
+        Picture(name, "artworks", encoded(scaled(rgb, short_side_px), _ARTWORKS))
+        for name, rgb in paintings(count).items()
     ]
 
 

@@ -16,6 +16,7 @@ import torch
 
 from iast_export.errors import CannotJudgeError, InputError, UsageError
 from models.batch import Batch
+from models.card import COUNTED
 from models.gpu.box import TimeBox
 from models.gpu.leaving import leave, leave_sheet
 from models.gpu.packed import Pack
@@ -123,7 +124,7 @@ class Session:
         if not resumed and self.pack.init is not None:
             tell(f"{len(trainer.start_from(self.pack.init))} parameters from {self.pack.init.name}")
         trainer.facts = {
-            "data": {kind: self.pack.counts()[kind] for kind in ("photographs", "artworks")},
+            "data": {kind: self.pack.counts().get(kind, 0) for kind in COUNTED},
             "training": {"device": _device_name(self.device), "pack": self.pack.sha256},
         }
         return resumed

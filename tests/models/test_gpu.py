@@ -141,6 +141,7 @@ def test_a_pack_holds_what_trains_and_the_held_out_pictures_apart(packed: Path) 
     subject = Pack(packed)
     assert subject.counts() == {
         "photographs": 3, "artworks": 3, "sheet_photographs": 1, "sheet_artworks": 3, "faces": 0,
+        "drawn_artworks": 0,
     }  # fmt: skip
     assert set(subject.pictures["photographs"]) == {
         f"content/bsds500/x_{i:04d}.jpg" for i in (1, 2, 3)
@@ -150,6 +151,16 @@ def test_a_pack_holds_what_trains_and_the_held_out_pictures_apart(packed: Path) 
     for name, value in exact.items():
         torch.testing.assert_close(half[name], value, rtol=1e-3, atol=1e-6)
     assert read_json(packed / "listing.json")["licences"]["file"] == "images.csv"
+
+
+def test_a_pack_holds_the_artworks_that_its_recipe_has_drawn(data: Path, tmp_path: Path) -> None:
+    recipe = tmp_path / "drawn.toml"
+    recipe.write_text("drawn_artworks = 1\n" + TINY_RECIPE)
+    subject = Pack(made_pack(data, tmp_path / "pack", "--recipe", str(recipe)))
+    names = [name for name in subject.pictures["artworks"] if name.startswith("drawn/ink-")]
+    assert subject.counts()["drawn_artworks"] == len(names) == 3
+    assert subject.counts()["artworks"] == 6
+    assert min(subject.pictures["artworks"][names[0]].shape[:2]) == 288
 
 
 @pytest.mark.parametrize("name", ["pictures.bin", "models/trainer.py", "vgg.safetensors"])

@@ -94,7 +94,9 @@ def test_a_card_says_its_depths_and_keeps_what_it_is_given(
 
     net = Net()
     net.depths = depths  # type: ignore[attr-defined]
-    counts = {"photographs": 5, "artworks": 7}
+    counts = {"photographs": 5, "artworks": 7, "drawn_artworks": 3}
     card = card_of(net, counts, {"steps": 9}, {"ssim": 0.5})
     assert words in card["name"] and card["training"] == {"steps": 9}
     assert {**counts, **card["data"]} == card["data"] and card["metrics"] == {"ssim": 0.5}
+    assert "ink wash drawn by this project" in card["data"]["sources"]
+    assert "ink" not in card_of(net, {"artworks": 7}, {}, {})["data"]["sources"]
