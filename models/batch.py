@@ -18,6 +18,7 @@ from models.recipe import TrainingRecipe
 
 LARGEST_SHIFT_PX = 3  # less than the 4 px after which a quarter of the resolution repeats itself
 _LARGEST_NOISE = 6.0 / 255.0  # deviation; a phone's sensor indoors has 2 to 5 levels
+_JUDGED_NOISE = 2.0 / 255.0  # as `iast_export.metrics.flicker.NOISE_LEVELS`
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,8 @@ class Batch:
     """Photographs, artworks, strengths [N, 1] and how far each sample must come back as it was [N].
 
     `faces`: what is known of those of the last K photographs. Artworks may be of another size
-    than photographs. `moved`: the last photographs once more, where a recipe asks for steadiness.
+    than photographs. `moved`: the last photographs once more, where a recipe asks for steadiness;
+    `noisy`: likewise, where they were, with a sensor's noise alone.
     """
 
     content: Tensor
@@ -53,6 +55,7 @@ class Batch:
     keep: Tensor
     faces: KnownFaces | None = None
     moved: Moved | None = None
+    noisy: Tensor | None = None
 
     @classmethod
     def draw(
@@ -86,7 +89,16 @@ class Batch:
                 recipe.face_samples, rng, recipe.crop_px
             )
         moved = Moved.draw(content, rng) if recipe.loss.steady > 0 else None
-        return cls(content, style, strengths[:, None], kept, known, moved)
+        noisy = _noisy(content, rng) if recipe.loss.noise > 0 else None
+        return cls(content, style, strengths[:, None], kept, known, moved, noisy)
+
+
+def _noisy(content: Tensor, rng: np.random.Generator) -> Tensor:
+    """Half of the photographs with noise of 2 levels, which `verify --video` judges by."""
+    part = content[-max(1, len(content) // 2) :]
+    generator = torch.Generator(content.device).manual_seed(int(rng.integers(2**62)))
+    noise = torch.randn(part.shape, generator=generator, device=content.device)
+    return (part + _JUDGED_NOISE * noise).clamp(0.0, 1.0)
 
 
 def _artworks(styles: CropStore, recipe: TrainingRecipe, rng: np.random.Generator) -> Tensor:

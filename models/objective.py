@@ -155,8 +155,11 @@ class Objective(nn.Module):
             raise ValueError(
                 "give --content-encoder FILE to a recipe with content_unlabelled, and only to such"
             )
-        if recipe.loss.steady > 0 and recipe.kind in ("teacher", "grown"):
-            raise ValueError("set steady = 0: a teacher would need the moved features too")
+        still = recipe.loss.steady > 0 or recipe.loss.noise > 0
+        if still and recipe.kind in ("teacher", "grown"):
+            raise ValueError(
+                "set steady = 0 and noise = 0: a teacher would need the moved features too"
+            )
         self.recipe, self.module, self.helpers = recipe, module, helpers
         self.adapters = nn.ModuleDict()
         self._adapt()
@@ -242,6 +245,7 @@ class Objective(nn.Module):
         drawn = Drawn(images[0].detach(), code.detach())
         with bf16:
             steady = self._steadied(batch, images[0], of_content, code, depths[0])
+            steady |= self._quieted(batch, images[0], of_content, code, depths[0])
         more = {
             **steady,
             **self._on_faces(batch, images[0]),
@@ -290,6 +294,19 @@ class Objective(nn.Module):
         )
         values = losses.steady_loss(image[-count:], again.image, moved.shift_px, _STEADY_MARGIN_PX)
         return {"steady": values.mean()}
+
+    def _quieted(
+        self, batch: Batch, image: Tensor, of_content: Features, code: Tensor, depth: int
+    ) -> dict[str, Tensor]:
+        """How much louder a sensor's noise gets in the last pictures, as far as they are styled."""
+        if batch.noisy is None:
+            return {}
+        count = len(batch.noisy)
+        strength = batch.strength[-count:]
+        again = self.trained.render(batch.noisy, of_content, code[-count:], strength, depth)
+        photograph = batch.content[-count:]
+        values = losses.noise_loss(image[-count:], again.image, photograph, batch.noisy)
+        return {"noise": (strength[:, 0] * values).mean()}
 
     def _criticised(
         self, batch: Batch, image: Tensor, code: Tensor, critic: nn.Module | None

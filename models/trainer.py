@@ -141,7 +141,8 @@ class Trainer:
         moved = batch.moved
         if moved is not None:
             moved = replace(moved, content=moved.content.to(memory_format=_LAYOUT))
-        return replace(batch, content=content, style=style, moved=moved)
+        noisy = None if batch.noisy is None else batch.noisy.to(memory_format=_LAYOUT)
+        return replace(batch, content=content, style=style, moved=moved, noisy=noisy)
 
     def choices(self) -> list[tuple[int, ...]]:
         """All that a step may draw: the deepest and a shallower depth, or one alone."""

@@ -22,7 +22,13 @@ from models.losses.content import (
 )
 from models.losses.faces import geometric_loss, identity_loss, rigid_fit, semantic_loss
 from models.losses.features import Features, channel_normalized, gram, l2_normalized, moments
-from models.losses.image import out_of_range_loss, rolled, steady_loss, total_variation_loss
+from models.losses.image import (
+    noise_loss,
+    out_of_range_loss,
+    rolled,
+    steady_loss,
+    total_variation_loss,
+)
 from models.losses.places import complexity, layers_by_complexity, placed_strength_loss
 from models.losses.schedule import style_factor
 from models.losses.style import (
@@ -58,6 +64,7 @@ __all__ = [
     "layers_by_complexity",
     "moments",
     "multi_scale_loss",
+    "noise_loss",
     "out_of_range_loss",
     "pixel_loss",
     "placed_strength_loss",

@@ -1,4 +1,4 @@
-"""Losses on the picture itself: smoothness, staying in range, staying still."""
+"""Losses on the picture itself: smoothness, staying in range, staying still, staying quiet."""
 
 from __future__ import annotations
 
@@ -43,3 +43,17 @@ def steady_loss(before: Tensor, after: Tensor, shift_px: Tensor, margin_px: int)
     difference = after.float() - rolled(before.float(), shift_px)
     inner = difference[..., margin_px:-margin_px, margin_px:-margin_px]
     return (inner - inner.mean((2, 3), keepdim=True)).abs().mean((1, 2, 3))
+
+
+def noise_loss(before: Tensor, after: Tensor, photograph: Tensor, noisy: Tensor) -> Tensor:
+    """How much louder noise gets [N]: energy of the result's change over the photograph's.
+
+    1 where it is passed on as it is; the square of `iast_export.metrics.flicker.noise_gain`, so
+    that the pictures in which it is loudest, those of little contrast, weigh most.
+
+    Args:
+        before, after: pictures [N, 3, H, W] of `photograph` and of `noisy`.
+    """
+    change = (after.float() - before.float()).square().mean((1, 2, 3))
+    given = (noisy.float() - photograph.float()).square().mean((1, 2, 3))
+    return change / given.clamp_min(1e-6)

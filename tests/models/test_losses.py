@@ -285,6 +285,16 @@ def test_a_picture_that_moves_along_and_changes_its_tone_is_steady() -> None:
     )
 
 
+def test_noise_that_is_passed_on_costs_1_and_noise_that_is_doubled_4() -> None:
+    photograph, before = torch.rand(2, 3, 16, 16), torch.rand(2, 3, 16, 16)
+    noise = 0.01 * torch.randn(2, 3, 16, 16)
+    gains = torch.tensor([1.0, 2.0])
+    after = before + gains[:, None, None, None] * noise
+    found = losses.noise_loss(before, after, photograph, photograph + noise)
+    torch.testing.assert_close(found, gains.square(), atol=1e-3, rtol=0)
+    assert losses.noise_loss(before, before, photograph, photograph).max() == 0.0
+
+
 def test_pictures_roll_as_tensors_do() -> None:
     x = torch.rand(2, 3, 7, 9)
     for shift in ((2, -1), (0, 0), (-3, 3)):

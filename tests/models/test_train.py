@@ -414,6 +414,22 @@ def test_photographs_move_by_whole_pixels_and_the_term_is_computed_where_it_weig
         trainer(with_terms(tiny(TrainingRecipe.read(RECIPES / "grown.toml")), steady=1.0))
 
 
+def test_noise_is_added_where_the_recipe_asks_and_only_styled_pictures_pay(
+    images: Path, recipe: TrainingRecipe
+) -> None:
+    quiet = with_terms(recipe, noise=1.0)
+    batch = source(images, quiet)(np.random.default_rng(0))
+    assert source(images, recipe)(np.random.default_rng(0)).noisy is None
+    assert batch.noisy is not None
+    added = (batch.noisy - batch.content[-1:]).std()
+    assert 1.0 / 255.0 < added < 2.1 / 255.0
+    assert trainer(quiet).train_step(batch)["noise"] > 0.0
+    kept = replace(batch, strength=torch.zeros_like(batch.strength))
+    assert trainer(quiet).train_step(kept)["noise"] == 0.0
+    with pytest.raises(ValueError, match="noise = 0"):
+        trainer(with_terms(tiny(TrainingRecipe.read(RECIPES / "grown.toml")), noise=1.0))
+
+
 def test_a_depth_of_its_own_does_not_follow_the_teacher(
     images: Path, recipe: TrainingRecipe
 ) -> None:

@@ -1,0 +1,123 @@
+"""How loud a sensor's noise gets in networks' pictures, on a clip and on photographs.
+
+    python -m models.evaluation.noise --data DIR --clip bikes.mp4 \
+        --network packaged=iast_export/data/iast.safetensors --network quiet=runs/quiet/weights.pt
+
+Noise gain as `iast-export verify --video` takes it (2 levels): RMS change of the result over that
+of the photograph. Style distance and SSIM stand beside it, as whoever draws less is quieter too.
+The clip comes from `python -m benchmarks.clips`; no picture of it is kept.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from iast_export.errors import InputError
+from iast_export.metrics.fidelity import ssim_content
+from iast_export.metrics.flicker import noise_gain
+from iast_export.metrics.style import style_distance, style_statistics
+from iast_export.pictures.clips import open_clip
+from iast_export.pictures.images import Rgb, center_square, load_image, to_levels, to_tensor
+from models.data import test_artworks
+from models.sheet import load_weights
+
+_SIDE_PX, _FRAMES, _PHOTOGRAPHS, _ARTWORKS = 256, 2, 4, 4
+# The frames lie so far apart; chosen, half a second.
+_APART = 12
+COLUMNS = ("network", "depth", "gain on the clip", "on photographs", "style distance", "SSIM")
+
+Draw = Callable[[Rgb], Rgb]
+
+
+def clip_frames(path: Path, count: int = _FRAMES) -> list[Rgb]:
+    """Frames of a clip, cut to squares of 256 px.
+
+    Raises:
+        InputError: it can't be read, or is too short.
+    """
+    found = []
+    for i, frame in enumerate(open_clip(path).read()):
+        if i % _APART == 0:
+            found.append(center_square(frame, _SIDE_PX))
+        if len(found) == count:
+            return found
+    raise InputError(
+        f"{path} has fewer than {(count - 1) * _APART + 1} frames", "give a longer clip"
+    )
+
+
+@torch.no_grad()
+def scores(
+    net: Any,
+    depth: int,
+    frames: Sequence[Rgb],
+    photographs: Sequence[Rgb],
+    artworks: Sequence[Rgb],
+) -> tuple[float, float, float, float]:
+    """Means of a depth at full strength: gain on frames, on photographs, style distance, SSIM."""
+    module, found = net.cut(depth), []
+    for artwork in artworks:
+        draw, wanted = _drawing(net, module, artwork), style_statistics(artwork)
+        results = [draw(one) for one in photographs]
+        found.append(
+            (
+                np.mean([noise_gain(draw, one) for one in frames]),
+                np.mean([noise_gain(draw, one) for one in photographs]),
+                np.mean([style_distance(one, wanted) for one in results]),
+                np.mean([ssim_content(a, b) for a, b in zip(results, photographs, strict=True)]),
+            )
+        )
+    clip, still, style, ssim = np.mean(found, axis=0)
+    return float(clip), float(still), float(style), float(ssim)
+
+
+def _drawing(net: Any, module: Any, artwork: Rgb) -> Draw:
+    (code, *_), full = net.encode_style(torch.from_numpy(to_tensor(artwork))), torch.ones(1, 1)
+    return lambda rgb: to_levels(module(torch.from_numpy(to_tensor(rgb)), code, full).numpy())
+
+
+def table(rows: Sequence[tuple[str, int, tuple[float, float, float, float]]]) -> str:
+    """A line per network and depth, in Markdown."""
+    lines = [f"| {' | '.join(COLUMNS)} |", f"| --- |{' ---: |' * (len(COLUMNS) - 1)}"]
+    for name, depth, (clip, still, style, ssim) in rows:
+        lines.append(f"| {name} | {depth} | {clip:.2f} | {still:.2f} | {style:.3f} | {ssim:.3f} |")
+    return "\n".join(lines)
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", type=Path, required=True, help="folder with images/")
+    parser.add_argument("--clip", type=Path, required=True)
+    parser.add_argument(
+        "--network", action="append", required=True, metavar="NAME=WEIGHTS", help="may be repeated"
+    )
+    args = parser.parse_args(argv)
+    torch.set_num_threads(1)
+    images, rows = args.data / "images", []
+    kodak = sorted((images / "content" / "kodak24").glob("*.jpg"))
+    photographs, artworks = (
+        [
+            center_square(load_image(path), _SIDE_PX)
+            for path in paths[:: max(1, len(paths) // n)][:n]
+        ]
+        for paths, n in ((kodak, _PHOTOGRAPHS), (test_artworks(images), _ARTWORKS))
+    )
+    frames = clip_frames(args.clip)
+    for entry in args.network:
+        name, _, path = entry.partition("=")
+        net = load_weights(Path(path))
+        for depth in (net.depths[-1], net.depths[0]):
+            rows.append((name, depth, scores(net, depth, frames, photographs, artworks)))
+    print(table(rows))
+
+
+if __name__ == "__main__":
+    main()
