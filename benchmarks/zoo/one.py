@@ -105,12 +105,14 @@ def facts(entry: Entry, asked: Asked) -> dict[str, Any]:
 
 
 def commit() -> str:
-    """Of the code, `+` behind it where files differ from it."""
-    told = subprocess.run(
-        ["git", "describe", "--always", "--dirty=+", "--exclude=*"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return told.stdout.strip() or "unknown"
+    """Of the code, `+` behind it where tracked files differ from it, the rows aside."""
+    rows = [f":(exclude)benchmarks/zoo/*.{suffix}" for suffix in ("json", "md")]
+    changed = _git("status", "--porcelain", "--untracked-files=no", "--", ".", *rows)
+    return (_git("rev-parse", "--short", "HEAD") or "unknown") + ("+" if changed else "")
+
+
+def _git(*words: str) -> str:
+    """What git says in the project's folder; nothing where that is no clone."""
+    command = ["git", *words]
+    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    return told.stdout.strip()
