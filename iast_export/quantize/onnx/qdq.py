@@ -18,6 +18,7 @@ from iast_export.decide.decide import Decisions, decide_onnx
 from iast_export.decide.groups import describe_islands
 from iast_export.errors import ToolError
 from iast_export.formats.onnx_graph import load_model, prune, save_model, size_multiple_px
+from iast_export.forms.bilinear import Folded, fold_bilinear
 from iast_export.forms.edit import Rewritten, copy_model
 from iast_export.forms.grouped import dense_groups
 from iast_export.forms.large_kernels import unfold_shallow_kernels
@@ -57,9 +58,12 @@ def tensors_to_calibrate(fp32_path: Path) -> list[str]:
     Raises:
         InputError: the file can't be read.
     """
-    decisions = decide_onnx(load_model(fp32_path))
-    needed = {root.range_name for root in decisions.roots.values() if not root.exact}
-    return sorted(needed) or [decisions.network.inputs[0]]
+    model = load_model(fp32_path)
+    folded = _with_fast_forms(model, ())
+    decisions = decide_onnx(model), decide_onnx(folded.model, file_names=folded.names)
+    roots = [root for one in decisions for root in one.roots.values()]
+    needed = {root.range_name for root in roots if not root.exact}
+    return sorted(needed) or [decisions[0].network.inputs[0]]
 
 
 def quantize_onnx(
@@ -74,7 +78,7 @@ def quantize_onnx(
     Args:
         prepared: that the ranges are of.
         learned: ranges at least of `tensors_to_calibrate`; what is left in float, asked or
-            unasked, keeps its own weights and biases.
+            unasked, keeps its own weights and biases, as does what is folded with a resizing.
         out_path: written in one step.
         in_float: names of `onnx_groups` to leave in float; the others compute in integers.
         kernels: `UINT16` for 65,536 levels, which ONNX Runtime stores but computes in float.
@@ -90,14 +94,17 @@ def quantize_onnx(
         ToolError: ONNX Runtime does not run what was planned in integers.
     """
     model = load_model(prepared)
-    model = _with_opset(model, kernels.opset)
+    model, names = _with_opset(model, kernels.opset), dict[str, str]()
     if learned.filters or learned.shifts:
-        adjust_onnx(model.graph, learned, _float_convolutions(model, in_float))
+        replaced = _with_fast_forms(model, in_float).places if kernels.compute else ()
+        kept = _float_convolutions(model, in_float) | {*replaced}
+        adjust_onnx(model.graph, learned, kept)
         prune(model.graph)
-    if kernels.compute:  # in float, groups are the faster form
-        model = dense_groups(model, in_float).model
+    if kernels.compute:
+        folded = _with_fast_forms(model, in_float)
+        model, names = folded.model, dict(folded.names)
     unfolded = unfold_shallow_kernels(model, size_multiple_px(model), in_float)
-    model, names = unfolded.model, file_names(unfolded)
+    model, names = unfolded.model, names | file_names(unfolded)
     decisions = decide_onnx(model, in_float, names)
     planned = Counter(op.type for op in decisions.network.ops if decisions.is_integer(op))
     if not planned["Conv"]:
@@ -114,6 +121,11 @@ def quantize_onnx(
             "report the network's layers; its FP32 file is unharmed",
         )
     return QuantizeSummary(dict(sorted(planned.items())), describe_islands(decisions), runtime_ops)
+
+
+def _with_fast_forms(model: onnx.ModelProto, in_float: Collection[str]) -> Folded:
+    """Dense kernels for groups and for what is doubled, which in float are the slower forms."""
+    return fold_bilinear(dense_groups(model, in_float).model, in_float)
 
 
 def _float_convolutions(model: onnx.ModelProto, in_float: Collection[str]) -> set[str]:
