@@ -132,6 +132,20 @@ class Upsampled(nn.Module):
         return F.relu(x[:, :, 1:-1, 1:-1] if self.form == "crop" else x)
 
 
+class Doubled(nn.Module):
+    """Bilinear x2, a reflection of 1, convolution; where it is not to be folded, by a factor that
+    is float32's next above 2, which gives the same picture."""
+
+    def __init__(self, width: int, folds: bool) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(width, width, 3).requires_grad_(False)
+        self.factor = 2.0 if folds else 2.0 + 2.0**-22
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.interpolate(x, scale_factor=self.factor, mode="bilinear", align_corners=False)
+        return F.relu(self.conv(F.pad(x, (1, 1, 1, 1), mode="reflect")))
+
+
 # Which low-resolution taps, of 2 or 3, the three taps of a 3x3 kernel fall on, for either phase of
 # a pixel.
 _CORNERS = ((0, 1, 1), (0, 0, 1))
@@ -286,6 +300,18 @@ CASES: tuple[Case, ...] = (
         )
         for width in (32, 64)
         for form in ("zeros", "crop", "transposed")
+    ),
+    *(
+        Case(
+            f"bilinear x2 and 3x3, {width} channels",
+            width,
+            lambda w: Doubled(w, folds=False),
+            lambda w: Doubled(w, folds=True),
+            grows=True,
+            rewritten=True,
+            runtimes=("onnxruntime",),
+        )
+        for width in (16, 32, 64)
     ),
     *(
         Case(

@@ -33,7 +33,7 @@ from iast_export.forms.edit import (
 )
 
 # Chosen: such a layer costs an INT8 file five times its weights more, 370 kB at most; layers of
-# more channels lie at low resolutions, where interpolation costs little (DESIGN.md 128).
+# more channels lie at low resolutions, where interpolation costs little (DESIGN.md 130).
 MOST_WEIGHTS = 9 * 128 * 64
 # Of pixels 2 i and 2 i + 1: shares of the pixels of the low resolution at i - 1, i and i + 1.
 _SHARES = np.array([[0.25, 0.75, 0.0], [0.0, 0.75, 0.25]])
