@@ -70,8 +70,8 @@ class AdaIN(Adapter):
         return (*self.style_encoder(style), style.new_ones(1, 1))
 
 
-def network(width: int, checkpoint: Path | None = None) -> AdaIN:
-    encoder, decoder = Encoder(width, LEVEL).eval(), Decoder(width, LEVEL).eval()
+def network(width: int, checkpoint: Path | None = None, mode: str = "nearest") -> AdaIN:
+    encoder, decoder = Encoder(width, LEVEL).eval(), Decoder(width, LEVEL, mode).eval()
     if checkpoint is not None:
         load_encoder(encoder, checkpoint)
         load_decoder(decoder, decoder_beside(checkpoint))
@@ -93,6 +93,11 @@ class _Last(nn.Module):
 def factory(checkpoint: Path | None) -> AdaIN:
     """Distilled weights where 4SE.pt is given (4SD.pt beside it), else a seed."""
     return network(DISTILLED_WIDTH, checkpoint)
+
+
+def bilinear(checkpoint: Path | None) -> AdaIN:
+    """As `factory`, doubled bilinearly, as later decoders do."""
+    return network(DISTILLED_WIDTH, checkpoint, "bilinear")
 
 
 def tiny(checkpoint: Path | None) -> AdaIN:

@@ -50,9 +50,9 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Features of relu{level}_1 -> a picture about [0, 1]."""
+    """Features of relu{level}_1 -> a picture about [0, 1], doubled by `mode`."""
 
-    def __init__(self, width: int, level: int) -> None:
+    def __init__(self, width: int, level: int, mode: str = "nearest") -> None:
         super().__init__()
         self.level = level
         for block in range(level, 0, -1):
@@ -62,7 +62,7 @@ class Decoder(nn.Module):
             narrower = channels(block - 1, width) if block > 1 else 3
             setattr(self, f"conv{block}1", nn.Conv2d(own, narrower, 3))
         self.pad = nn.ReflectionPad2d(1)
-        self.twice = nn.Upsample(scale_factor=2, mode="nearest")
+        self.twice = nn.Upsample(scale_factor=2, mode=mode)
 
     def forward(self, x: Tensor) -> Tensor:
         for block in range(self.level, 0, -1):

@@ -36,3 +36,9 @@ def test_its_codes_have_the_shapes_that_it_promises(entry: Entry) -> None:
     network = made(entry)
     codes = network.encode_style(torch.rand(1, 3, 256, 256))
     assert [tuple(code.shape) for code in codes] == list(network.code_shapes.values())
+
+
+def test_adain_is_there_with_a_decoder_that_doubles_bilinearly() -> None:
+    smooth = drawn(load_network("benchmarks.zoo.networks.adain:bilinear", None), 48, 64)
+    sharp = drawn(load_network("benchmarks.zoo.networks.adain:factory", None), 48, 64)
+    assert smooth.shape == sharp.shape and not torch.equal(smooth, sharp)
