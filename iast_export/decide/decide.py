@@ -57,9 +57,27 @@ class Decisions:
         """Whether an operator computes in integers."""
         return op.name in self.integers
 
+    def is_fused(self, op: Op) -> bool:
+        """Whether the runtime makes one integer kernel of an operator and the conversions around.
+
+        It does where integers made what it reads and integers alone read what it makes.
+        """
+        readers = self.network.readers.get(op.name, [])
+        inside = bool(readers) and op.name not in self.network.outputs
+        return (
+            op.type in self.policy.fused
+            and inside
+            and op.inputs[0] in self.root_of
+            and all(self.is_integer(reader) for reader in readers)
+        )
+
+    def runs_in_integers(self, op: Op) -> bool:
+        """Whether an operator computes in integers once the runtime has fused the file."""
+        return self.is_integer(op) or self.is_fused(op)
+
     def reason(self, op: Op) -> str:
         """Why an operator stays in float; empty of one that does not."""
-        return "" if self.is_integer(op) else reason_in_float(op, self.network.runtime)
+        return "" if self.runs_in_integers(op) else reason_in_float(op, self.network.runtime)
 
 
 def decide(network: Network, policy: Policy, in_float: Collection[str] = ()) -> Decisions:

@@ -80,7 +80,7 @@ def describe_islands(decisions: Decisions) -> list[str]:
     """Each connected group of float operators, with the reasons why it stays in float."""
     group: dict[str, int] = {}
     members: dict[int, list[Op]] = {}
-    floats = [op for op in decisions.network.ops if not decisions.is_integer(op)]
+    floats = [op for op in decisions.network.ops if not decisions.runs_in_integers(op)]
     for number, op in enumerate(floats):
         joined = {group[name] for name in op.inputs if name in group}
         members[number] = [*(item for other in sorted(joined) for item in members.pop(other)), op]

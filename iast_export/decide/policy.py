@@ -53,6 +53,8 @@ class Policy:
         concatenation_alone: one of unlike values is written in integers where integers alone read
             it, and what float operators make for it is quantized for it alone; else wherever an
             integer reads it or integers made it all.
+        fused: types that the file leaves in float and the runtime computes in integers where
+            conversions alone are around them.
         reshapes_stay: one that float operators alone read stays in float with them: it moves
             nothing, and its readers would dequantize once more.
     """
@@ -68,6 +70,7 @@ class Policy:
     activations: frozenset[str]
     sums_among: bool
     concatenation_alone: bool
+    fused: frozenset[str]
     reshapes_stay: bool
 
     def form_of(self, op: Op) -> GroupForm:
@@ -115,6 +118,7 @@ ONNX = Policy(
     activations=frozenset(["HardSwish", "LeakyRelu"]),
     sums_among=True,  # a residual one without ReLU: measured as fast in float, and 5 dB closer
     concatenation_alone=True,
+    fused=frozenset(["AveragePool"]),
     reshapes_stay=True,
 )
 LITERT = Policy(
@@ -129,6 +133,7 @@ LITERT = Policy(
     activations=frozenset(["LeakyRelu"]),  # HARD_SWISH in INT8 is a slow reference kernel
     sums_among=False,  # of two convolutions: one rounding. Along a trunk: 5 dB for 3 % of the time
     concatenation_alone=False,
+    fused=frozenset(),
     reshapes_stay=False,
 )
 POLICIES: Mapping[Runtime, Policy] = {"onnxruntime": ONNX, "litert": LITERT}

@@ -46,10 +46,13 @@ _DENSE = (
 )
 
 
+_FUSED = "integers are around it: this runtime makes one kernel of it and their conversions"
+
+
 def decision_of(decisions: Decisions, group: Group) -> Decision:
     """What the plan says of a group's operators that compute; of all, where it only moves."""
     ops = [op for op in group.ops if op.type not in _MOVING] or list(group.ops)
-    integers = sum(decisions.is_integer(op) for op in ops)
+    integers = sum(decisions.runs_in_integers(op) for op in ops)
     return "int8" if integers == len(ops) else "fp32" if not integers else "mixed"
 
 
@@ -59,6 +62,8 @@ def reason_of(decisions: Decisions, group: Group) -> str:
     integer = decision_of(decisions, group) == "int8"
     if integer and decisions.policy.form_of(group.main) == "dense":
         reason = _DENSE
+    elif integer and decisions.is_fused(group.main):
+        reason = _FUSED
     elif integer:
         reason = _INTEGER_REASONS.get(group.kind, "follows the integers around it")
     else:

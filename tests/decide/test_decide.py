@@ -36,6 +36,20 @@ def test_a_convolution_its_clamp_and_the_movements_around_it_are_integers(policy
     assert found == {"a", "b", "c", "d"}, "up to the next float operator"
 
 
+def test_a_pool_with_integers_on_both_sides_runs_in_them_and_is_no_island() -> None:
+    between = (conv("x", "a"), op("AveragePool", "a", "p"), conv("p", "y"))
+    beside = (conv("x", "a"), op("AveragePool", "a", "p"), op("Sigmoid", "p", "y"))
+    for policy, ops, fused in (
+        (ONNX, between, True),
+        (ONNX, beside, False),
+        (LITERT, between, False),
+    ):
+        found = decided(policy, *ops)
+        assert found.is_fused(ops[1]) is fused and not found.is_integer(ops[1])
+        assert found.runs_in_integers(ops[0]) and (found.reason(ops[1]) == "") is fused
+        assert bool(describe_islands(found)) is not fused
+
+
 @pytest.mark.parametrize(
     ("weight", "groups", "onnx", "litert"),
     [

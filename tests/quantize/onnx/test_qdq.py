@@ -166,7 +166,7 @@ def test_weights_that_share_a_zero_point_get_one_each_and_load_without_saturatio
     assert model.SerializeToString(deterministic=True) == before
 
 
-def depthwise_between(function: str, path: Path) -> Path:
+def depthwise_between(function: str, path: Path, **given: object) -> Path:
     """A depthwise convolution, a function of its values, and dense ones around both."""
     rng = np.random.default_rng(0)
     shapes = {"a": (8, 3, 3, 3), "b": (8, 1, 3, 3), "c": (3, 8, 3, 3)}
@@ -177,7 +177,7 @@ def depthwise_between(function: str, path: Path) -> Path:
     nodes = [
         helper.make_node("Conv", ["content", "a"], ["wide"], pads=[1] * 4),
         helper.make_node("Conv", ["wide", "b"], ["deep"], pads=[1] * 4, group=8),
-        helper.make_node(function, ["deep"], ["seen"]),
+        helper.make_node(function, ["deep"], ["seen"], **given),
         helper.make_node("Conv", ["seen", "c"], ["stylized"], pads=[1] * 4),
     ]
     edges = [helper.make_tensor_value_info(n, TensorProto.FLOAT, [1, 3, "h", "w"]) for n in EDGES]
@@ -210,6 +210,22 @@ def test_a_depthwise_convolution_that_float_operators_read_is_an_island_with_a_r
     summary = quantize_onnx(source, Learned(ranges), tmp_path / "int8.onnx")
     assert summary.quantized_ops["Conv"] == 2
     assert "a depthwise convolution that float operators read" in "\n".join(summary.islands)
+
+
+def test_an_average_between_integers_is_an_integer_kernel_and_no_island(tmp_path: Path) -> None:
+    given = {"kernel_shape": [3, 3], "pads": [1] * 4, "count_include_pad": 1}
+    source = depthwise_between("AveragePool", tmp_path / "pooled.onnx", **given)
+    ranges = dict.fromkeys(tensors_to_calibrate(source), Span(-1.0, 1.0))
+    summary = quantize_onnx(source, Learned(ranges), tmp_path / "int8.onnx", ["deep"])
+    assert summary.runtime_ops.get("QLinearAveragePool", 0) == 0
+    assert "averages are sums" in "\n".join(summary.islands), "floats make what it reads"
+    dense = onnx.load(source)
+    del dense.graph.node[1]
+    dense.graph.node[1].input[0] = "wide"
+    onnx.save(dense, source)
+    ranges = dict.fromkeys(tensors_to_calibrate(source), Span(-1.0, 1.0))
+    summary = quantize_onnx(source, Learned(ranges), tmp_path / "int8.onnx")
+    assert summary.runtime_ops["QLinearAveragePool"] == 1 and not summary.islands
 
 
 def test_a_convolution_that_is_applied_twice_loads_where_products_do_not_saturate(
