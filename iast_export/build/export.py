@@ -44,8 +44,9 @@ from iast_export.formats.onnx_graph import (
     stable_names,
     strip,
 )
-from iast_export.forms import REWRITES, Rewrite, note, note_more, rewrite
+from iast_export.forms import REWRITES, Rewrite, note, note_more, noted, rewrite
 from iast_export.forms.batch_norms import fold_batch_norms
+from iast_export.forms.edit import copy_model
 from iast_export.forms.slopes import share_slopes
 from iast_export.forms.subpixels import fold_transposed
 from iast_export.forms.traced_forms import in_forms
@@ -96,7 +97,8 @@ def export_tier(
         path: written in one step, after every check.
         probes: photographs [1, 3, H, W] in [0, 1] to compare on, besides generated pictures of the
             smallest, largest and non-square sizes.
-        rewrites: to apply; fewer show what one gains.
+        rewrites: to apply; fewer show what one gains. Those that are nearly equal are left out
+            where the file differs with them.
 
     Returns:
         The largest `parity_error` over all probes.
@@ -126,17 +128,23 @@ def export_tier(
     sides_kept = sides_of(module, example, multiple)
     counts = in_forms(traced)
     with sides_kept:
-        model = _traced(traced, example, (CONTENT, *codes), (STYLIZED,), shapes, rewrites)
-    note_more(model, counts)
-    _annotate_sides(model)
-    add_property(model, SIZE_MULTIPLE_KEY, str(multiple))
-    generated = (
-        pseudo_photograph(*size)
-        for size in _probe_sizes_px(multiple, smallest_px, tier.max_side_px)
-    )
+        raw = _exported(traced, example, (CONTENT, *codes), (STYLIZED,), shapes)
     reference = TorchSession(module, tuple(codes))
     feeds = {name: value.numpy() for name, value in codes.items()}
-    pictures = ({CONTENT: image, **feeds} for image in (*probes, *generated))
+
+    def pictures() -> Iterator[Mapping[str, Any]]:
+        generated = (
+            pseudo_photograph(*size)
+            for size in _probe_sizes_px(multiple, smallest_px, tier.max_side_px)
+        )
+        yield from ({CONTENT: image, **feeds} for image in (*probes, *generated))
+
+    def formed(used: Sequence[Rewrite]) -> onnx.ModelProto:
+        model = _formed(raw, (CONTENT, *codes), (STYLIZED,), used)
+        note_more(model, counts)
+        _annotate_sides(model)
+        add_property(model, SIZE_MULTIPLE_KEY, str(multiple))
+        return model
 
     def differs(part: nn.Module, feed: Mapping[str, Any]) -> bool:
         names = (CONTENT, *codes)
@@ -150,7 +158,12 @@ def export_tier(
         with _quiet(), torch.no_grad(), sides_of(module, example, multiple):
             return first_differing(traced, example, called, lambda part: differs(part, feed))
 
-    return _finish(model, path, reference, pictures, f"tier {tier.id}", hint)
+    model, what = formed(rewrites), f"tier {tier.id}"
+    if any(noted(model).get(one.name) for one in rewrites if one.nearly):
+        with contextlib.suppress(ToolError):
+            return _finish(model, path, reference, pictures(), what)
+        model = formed([one for one in rewrites if not one.nearly])
+    return _finish(model, path, reference, pictures(), what, hint)
 
 
 def export_style_encoder(network: StyleNetwork, path: Path) -> float:
@@ -239,6 +252,18 @@ def _traced(
     rewrites: Sequence[Rewrite] = REWRITES,
 ) -> onnx.ModelProto:
     """The module as a clean ONNX model."""
+    raw = _exported(module, example, inputs, outputs, shapes)
+    return _formed(raw, inputs, outputs, rewrites)
+
+
+def _exported(
+    module: nn.Module,
+    example: tuple[Tensor, ...],
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+    shapes: tuple[Any, ...],
+) -> onnx.ModelProto:
+    """What PyTorch's exporter makes of the module."""
     arguments: dict[str, Any] = {
         "dynamo": True,
         "input_names": [_EDGE + name for name in inputs],
@@ -262,7 +287,17 @@ def _traced(
             "keep Python branches and sizes out of forward(); see torch.export's notes on dynamic "
             "shapes",
         ) from error
-    model = _clean(model, rewrites)
+    return model
+
+
+def _formed(
+    raw: onnx.ModelProto,
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+    rewrites: Sequence[Rewrite],
+) -> onnx.ModelProto:
+    """A copy of an exported model, rewritten, with the edges' own names."""
+    model = _clean(copy_model(raw), rewrites)
     name_edges(model.graph, {_EDGE + name: name for name in (*inputs, *outputs)})
     _check_edges(model, inputs, outputs)
     return model

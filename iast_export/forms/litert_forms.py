@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from iast_export.forms.block_kernels import in_blocks
+from iast_export.forms.moved_places import nearest_places, turned
 from iast_export.forms.on_shapes import on_shapes
 from iast_export.forms.traced_forms import TRACED, Form, TracedForms
 from iast_export.specs import CONTENT, Tier
@@ -49,6 +50,15 @@ FORMS: tuple[Form, ...] = (
         "average-pools",
         "As a depthwise convolution an average of few pixels is an integer one between integers, "
         "where the pool would have to keep its input's scale.",
+    ),
+    Form(
+        "nearest-places",
+        "A gather takes the places that PyTorch's nearest resize takes at any factor; the operator "
+        "takes others.",
+    ),
+    Form(
+        "turns",
+        "Two slices and a concatenation turn a picture around, for which there is no operator.",
     ),
     Form(
         "filled-pictures",
@@ -89,6 +99,9 @@ class LiteRtForms(TracedForms):
         if filled is not None:
             self.counts["filled-pictures"] += 1
             return filled
+        moved = self._moved(func, args, kwargs)
+        if moved is not None:
+            return moved
         average = _AVERAGES.get(func)
         averages = average(*args, **kwargs) if average is not None else None
         if averages is not None:
@@ -101,6 +114,15 @@ class LiteRtForms(TracedForms):
         if func is F.conv2d:
             return self._convolve(args, kwargs)
         return super().formed(func, args, kwargs)
+
+    def _moved(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor | None:
+        """A resize or a turn as what moves the same values."""
+        for functions, form, name in _MOVES:
+            made = form(*args, **kwargs) if func in functions else None
+            if made is not None:
+                self.counts[name] += 1
+                return made
+        return None
 
     def repeated(self, small: Tensor, result: Tensor) -> Tensor:
         """By a product with ones: the converter takes a repetition's sides for channels last."""
@@ -171,6 +193,10 @@ _AVERAGES: Mapping[Any, Callable[..., Tensor | None]] = {
     F.adaptive_avg_pool2d: _average_to,
     F.avg_pool2d: _average,
 }
+_MOVES: tuple[tuple[tuple[Any, ...], Callable[..., Tensor | None], str], ...] = (
+    ((F.interpolate,), nearest_places, "nearest-places"),
+    ((torch.roll, Tensor.roll), turned, "turns"),
+)
 _FILLS = (torch.zeros_like, torch.ones_like, torch.full_like)
 
 

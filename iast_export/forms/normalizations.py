@@ -7,7 +7,7 @@ reads it alone may be equalized (`quantize.equalize.norms`).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,29 +24,45 @@ _RESHAPES = ("Expand", "Reshape", "Squeeze", "Unsqueeze")
 
 @dataclass(frozen=True)
 class _Normalized:
-    """(x - mean) / sqrt(variance + epsilon), times `scale` where that was part of the division."""
+    """(x - mean) / sqrt(variance + epsilon), times `scale` where that was part of the division.
+
+    Attributes:
+        count: how many values a channel has, where the variance is divided by one less.
+    """
 
     x: str
     epsilon: float
+    count: str = ""
     scale: str = ""
 
 
-def fuse_normalization(model: onnx.ModelProto) -> Rewritten:
+def fuse_normalization(model: onnx.ModelProto, corrected: bool = False) -> Rewritten:
     """A copy in which instance normalization in arithmetic is InstanceNormalization, with the gain
     and the offset behind it.
 
     The variance may be the mean of squares about the mean or the difference of two means. The
     operator takes scale and shift as inputs [C], so it serves one picture at a time: tensors of
     another batch stay.
+
+    Args:
+        model: an FP32 graph.
+        corrected: those alone whose variance is the operator's times n / (n - 1), as PyTorch's
+            `var` is by default for n values; else the others alone. Their gain is times
+            sqrt((n - 1) / n), with n from the picture's shape. What is added to the variance is
+            larger by one part in n, which the result of a channel of variance v shows as epsilon /
+            (2 n v): nothing, but for channels that are nearly flat in small pictures.
     """
     copy, shapes, places = copy_model(model), _shapes(model), []
+    deviations = set[str]()
     matcher = _Matcher(index_graph(copy.graph), shapes)
     for node in [one for one in copy.graph.node if one.op_type in ("Div", "Mul")]:
         found = matcher.match(node)
-        if found is not None and _channels(shapes.get(found.x, ())):
+        asked = found is not None and bool(found.count) == corrected
+        if found is not None and asked and _channels(shapes.get(found.x, ())):
             places.append(_write(copy.graph, node, found, shapes))
+            deviations.add(_deviation(places[-1]))
     prune(copy.graph)
-    absorbed = dict(_absorb_all(copy.graph, shapes))
+    absorbed = dict(_absorb_all(copy.graph, shapes, deviations))
     prune(copy.graph)
     kept = [name for name in places if name not in absorbed]
     return Rewritten(copy, (*kept, *absorbed.values()))
@@ -82,9 +98,9 @@ class _Matcher:
                 continue
             divides = node.op_type == "Div"
             biased, scale = (self._root(factor), "") if divides else self._inverse(factor)
-            epsilon = self._epsilon(biased, x)
-            if epsilon is not None:
-                return _Normalized(x, epsilon, scale)
+            found = self._epsilon(biased, x)
+            if found is not None:
+                return _Normalized(x, *found, scale)
         return None
 
     def _behind(self, name: str) -> onnx.NodeProto | None:
@@ -159,14 +175,46 @@ class _Matcher:
         exponent = self.index.constant(node, 1) if node.op_type == "Pow" else None
         return float(exponent.ravel()[0]) if exponent is not None and exponent.size == 1 else 0.0
 
-    def _epsilon(self, biased: str, x: str) -> float | None:
-        """What is added to the variance of `x` in `biased`; None where it is another's."""
-        node = self.index.producer(biased, "Add")
-        for variance, held in _ways(node) if node is not None else ():
+    def _epsilon(self, biased: str, x: str) -> tuple[float, str] | None:
+        """What is added to the variance of `x` in `biased`, and the count that it was corrected by.
+
+        None where it is another's.
+        """
+        node = self._behind(biased)
+        for variance, held in _ways(node) if node is not None and node.op_type == "Add" else ():
             epsilon = self.index.constants.get(held)
-            if epsilon is not None and epsilon.size == 1 and self._is_variance(variance, x):
-                return float(epsilon.ravel()[0])
+            if epsilon is None or epsilon.size != 1:
+                continue
+            own, count = self._uncorrected(variance, x)
+            if self._is_variance(own, x):
+                return float(epsilon.ravel()[0]), count
         return None
+
+    def _uncorrected(self, name: str, x: str) -> tuple[str, str]:
+        """The mean that `name` is times n / (n - 1), and n; `name` and "" where it is not."""
+        node = self._behind(name)
+        if node is None or node.op_type != "Div":
+            return name, ""
+        product = self.index.producer(node.input[0], "Mul")
+        less = self.index.producer(node.input[1], "Sub")
+        one = self.index.constant(less, 1) if less is not None else None
+        if product is None or less is None or one is None or not np.all(one == 1):
+            return name, ""
+        count = str(less.input[0])
+        mean = next((own for own, other in _ways(product) if other == count), "")
+        return (mean, count) if mean and self._counts(count, x) else (name, "")
+
+    def _counts(self, name: str, x: str) -> bool:
+        """Whether `name` is how many values a channel of `x` has."""
+        cast = self.index.producer(name, "Cast")
+        product = self.index.producer(cast.input[0], "ReduceProd") if cast is not None else None
+        taken = self.index.producer(product.input[0], "Gather") if product is not None else None
+        sides = self.index.producer(taken.input[0], "Shape") if taken is not None else None
+        axes = self.index.constant(taken, 1) if taken is not None else None
+        if sides is None or axes is None or self._flat(sides.input[0]) != x:
+            return False
+        rank = len(self.shapes.get(sides.input[0], ()))
+        return sorted(int(axis) % max(rank, 1) for axis in axes.ravel()) == [*range(2, rank)]
 
     def _is_variance(self, name: str, x: str) -> bool:
         node = self._behind(name)
@@ -207,17 +255,40 @@ def _write(graph: onnx.GraphProto, node: onnx.NodeProto, found: _Normalized, sha
         add_constant(graph, f"{stem}_{key}", np.full(channels, value, np.float32))
         for key, value in (("scale", 1.0), ("shift", 0.0))
     ]
-    result = stem if found.scale else node.output[0]
-    made = helper.make_node(
-        "InstanceNormalization", [found.x, *neutral], [result], epsilon=found.epsilon
+    result = str(stem if found.scale else node.output[0])
+    nodes = []
+    if found.count:
+        one = add_constant(graph, f"{stem}_one", np.array(1, np.float32))
+        nodes = [
+            helper.make_node("Sub", [found.count, one], [f"{stem}_free"]),
+            helper.make_node("Div", [f"{stem}_free", found.count], [f"{stem}_share"]),
+            helper.make_node("Sqrt", [f"{stem}_share"], [f"{stem}_root"]),
+            helper.make_node("Mul", [neutral[0], f"{stem}_root"], [_deviation(result)]),
+        ]
+        neutral[0] = _deviation(result)
+    nodes.append(
+        helper.make_node(
+            "InstanceNormalization", [found.x, *neutral], [result], epsilon=found.epsilon
+        )
     )
-    scaled = helper.make_node("Mul", [result, found.scale], [node.output[0]])
-    replace_node(graph, node, [made, *([scaled] if found.scale else [])])
-    return str(result)
+    if found.scale:
+        nodes.append(helper.make_node("Mul", [result, found.scale], [node.output[0]]))
+    replace_node(graph, node, nodes)
+    return result
 
 
-def _absorb_all(graph: onnx.GraphProto, shapes: Shapes) -> Iterator[tuple[str, str]]:
+def _deviation(result: str) -> str:
+    """The scale [C] that makes a normalization one by the deviation of n - 1."""
+    return f"{result}_deviation"
+
+
+def _absorb_all(
+    graph: onnx.GraphProto, shapes: Shapes, deviations: Collection[str]
+) -> Iterator[tuple[str, str]]:
     """Lets normalizations take up gains and offsets behind them, in place.
+
+    Args:
+        deviations: scales that a gain may be multiplied with.
 
     Yields:
         The results of one before and after.
@@ -227,10 +298,13 @@ def _absorb_all(graph: onnx.GraphProto, shapes: Shapes) -> Iterator[tuple[str, s
         last, given = node, dict[int, str]()
         for place, neutral, kind in ((1, 1.0, "Mul"), (2, 0.0, "Add")):
             held, reader = index.constant(node, place), index.only_consumer(last.output[0])
-            if held is None or reader is None or reader.op_type != kind or np.any(held != neutral):
+            is_free = node.input[place] in deviations or (
+                held is not None and not np.any(held != neutral)
+            )
+            if reader is None or reader.op_type != kind or not is_free:
                 continue
             other = next(way[1] for way in _ways(reader) if way[0] == last.output[0])
-            if _is_per_channel(shapes.get(other, ()), held.size):
+            if _is_per_channel(shapes.get(other, ()), _channels(shapes.get(node.input[0], ()))):
                 given[place], last = other, reader
         if given:
             _absorb(graph, index, node, last, given)
@@ -252,11 +326,15 @@ def _absorb(
     for place, name in given.items():
         stem, held = f"{result}_input_{place}", index.constants.get(name)
         if held is not None:
-            inputs[place] = add_constant(graph, stem, held.ravel())
-            continue
-        sides = add_constant(graph, f"{stem}_sides", np.array([-1], np.int64))
-        nodes.append(helper.make_node("Reshape", [name, sides], [stem]))
-        inputs[place] = stem
+            flat = add_constant(graph, stem, held.ravel())
+        else:
+            sides = add_constant(graph, f"{stem}_sides", np.array([-1], np.int64))
+            nodes.append(helper.make_node("Reshape", [name, sides], [stem]))
+            flat = stem
+        if inputs[place] not in index.constants:
+            nodes.append(helper.make_node("Mul", [flat, inputs[place]], [f"{stem}_deviated"]))
+            flat = f"{stem}_deviated"
+        inputs[place] = flat
     made = helper.make_node("InstanceNormalization", inputs, [result])
     made.attribute.extend(node.attribute)
     replace_node(graph, last, [*nodes, made])

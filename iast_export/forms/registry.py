@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import onnx
 
@@ -34,11 +35,14 @@ class Rewrite:
         name: as in reports.
         reason: one sentence, what it gains.
         apply: a rewritten copy of a model, and where; what it does not recognize stays as it is.
+        nearly: equal but for what some networks show in some pictures: it is left out where an
+            export finds that this one does.
     """
 
     name: str
     reason: str
     apply: Callable[[onnx.ModelProto], Rewritten]
+    nearly: bool = False
 
     def find(self, model: onnx.ModelProto) -> tuple[str, ...]:
         """First outputs of the operators that it would replace."""
@@ -100,6 +104,13 @@ REWRITES: tuple[Rewrite, ...] = (
         "InstanceNormalization is one kernel, gain and offset included, and integers before it may "
         "be scaled freely.",
         fuse_normalization,
+    ),
+    Rewrite(
+        "unbiased-normalization",
+        "InstanceNormalization is one kernel, also where the variance is divided by one less than "
+        "the number of pixels.",
+        partial(fuse_normalization, corrected=True),
+        nearly=True,
     ),
     Rewrite(
         "narrow-heads",

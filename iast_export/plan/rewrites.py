@@ -96,6 +96,7 @@ RECOGNIZERS: Mapping[Runtime, Mapping[str, Callable[[Group, Network], bool]]] = 
         "upsampling": _upsampling,
         "adaptive-normalization": _adaptive_normalization,
         "normalization": _no_trace,
+        "unbiased-normalization": _no_trace,
         "narrow-heads": lambda group, _: group.kind == "narrow head" and _has(group, "MatMul"),
         "large-kernels": _computes_blocks,
     },
@@ -106,6 +107,8 @@ RECOGNIZERS: Mapping[Runtime, Mapping[str, Callable[[Group, Network], bool]]] = 
         "mean-by-rows": _means_by_rows,
         "large-kernels": _computes_blocks,
         "average-pools": _no_trace,
+        "nearest-places": _no_trace,
+        "turns": _no_trace,
         "filled-pictures": _no_trace,
     },
 }

@@ -52,6 +52,26 @@ CASES: dict[str, tuple[str, Callable[[], Tensor]]] = {
         "average-pools",
         lambda: F.avg_pool2d(picture(3), (1, 4), stride=(1, 2), padding=(0, 1)),
     ),
+    "nearest by a half more": (
+        "nearest-places",
+        lambda: F.interpolate(picture(2), scale_factor=1.5, mode="nearest"),
+    ),
+    "nearest by a factor of no side": (
+        "nearest-places",
+        lambda: torch.nn.Upsample(scale_factor=2.3)(picture(2, 7, 13)),
+    ),
+    "nearest to a size": ("nearest-places", lambda: F.interpolate(picture(2), (11, 12))),
+    "nearest down": ("nearest-places", lambda: F.interpolate(picture(2), (3, 5))),
+    "nearest to whole middles": (
+        "nearest-places",
+        lambda: F.interpolate(picture(2), (13, 5), mode="nearest-exact"),
+    ),
+    "reckoned factor": (
+        "nearest-places",
+        lambda: F.interpolate(picture(2, 7, 9), scale_factor=1.3, recompute_scale_factor=True),
+    ),
+    "turn": ("turns", lambda: torch.roll(picture(2), 3, 2)),
+    "turn back along both sides": ("turns", lambda: picture(2).roll((-1, 5), dims=(-2, -1))),
     "large kernel to few": ("large-kernels", lambda: F.conv2d(picture(8, 24, 24), kernel(3, 8, 9))),
 }
 
@@ -71,6 +91,11 @@ def test_a_form_is_counted_and_equals_what_it_stands_for(case: str) -> None:
     "compute",
     [
         lambda: F.pad(picture(2), (1, 1, 1, 1)),
+        lambda: F.interpolate(picture(2), scale_factor=2),
+        lambda: F.interpolate(picture(2), (16, 12), mode="nearest-exact"),
+        lambda: F.interpolate(picture(2), scale_factor=1.5, mode="bilinear"),
+        lambda: F.interpolate(picture(2)[0], 18),
+        lambda: torch.roll(picture(2), 3),
         lambda: torch.ones_like(picture(2)[0]),
         lambda: torch.ones_like(picture(2), dtype=torch.float64),
         lambda: F.pad(picture(2)[0], (1, 1, 1, 1), mode="reflect"),

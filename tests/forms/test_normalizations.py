@@ -11,9 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from iast_export.build.export import export_tier
+from iast_export.build.tracing import pseudo_photograph
 from iast_export.formats.onnx_graph import load_model
 from iast_export.forms.registry import noted
-from iast_export.specs import Tier
+from iast_export.runtimes.onnx import open_onnx
+from iast_export.runtimes.parity import PARITY_TOLERANCE
+from iast_export.specs import CONTENT, STYLIZED, Tier
 from tests.equalize_cases import Network
 
 EPSILON = 1e-5
@@ -108,6 +111,22 @@ def exported(norms: Sequence[Norm], folder: Path) -> onnx.ModelProto:
     return load_model(folder / "net.onnx")
 
 
+def by_unbiased_rows(x: Tensor) -> Tensor:
+    n, c = x.shape[:2]
+    deviation = (x.view(n, c, -1).var(dim=2) + EPSILON).sqrt().view(n, c, 1, 1)
+    mean = x.view(n, c, -1).mean(dim=2).view(n, c, 1, 1)
+    return (x - mean.expand(x.size())) / deviation.expand(x.size())
+
+
+def by_unbiased_var(x: Tensor) -> Tensor:
+    variance = x.var((2, 3), keepdim=True) + EPSILON
+    return (x - x.mean((2, 3), keepdim=True)) * torch.rsqrt(variance)
+
+
+def nearly_flat(x: Tensor) -> Tensor:
+    return by_unbiased_var(x * 1e-3)
+
+
 WAYS = (by_root, by_inverse_root, by_powers, by_two_means, by_rows, by_var, by_gain)
 
 
@@ -128,3 +147,26 @@ def test_what_only_looks_like_one_stays_as_it_is(tmp_path: Path) -> None:
     model = exported((by_largest, by_columns, around_another, in_rows), tmp_path)
     assert "normalization" not in noted(model)
     assert "InstanceNormalization" not in [node.op_type for node in model.graph.node]
+
+
+def test_a_variance_of_one_less_is_the_operator_with_a_gain_of_the_pictures_size(
+    tmp_path: Path,
+) -> None:
+    model = exported((by_unbiased_rows, by_unbiased_var), tmp_path)
+    assert noted(model)["unbiased-normalization"] == 2 and "normalization" not in noted(model)
+    kinds = [node.op_type for node in model.graph.node]
+    assert kinds.count("InstanceNormalization") == 2 and "ReduceMean" not in kinds
+    session, shapes = open_onnx(tmp_path / "net.onnx"), [(8, 8), (32, 24)]
+    network = Network(Chain, norms=(by_unbiased_rows, by_unbiased_var)).cut(1)
+    for height, width in shapes:
+        picture = torch.from_numpy(pseudo_photograph(height, width))
+        with torch.no_grad():
+            wanted = network(picture).numpy()
+        found = session.run({CONTENT: picture.numpy()})[STYLIZED]
+        assert found == pytest.approx(wanted, abs=PARITY_TOLERANCE)
+
+
+def test_channels_so_flat_that_the_size_shows_keep_their_own_arithmetic(tmp_path: Path) -> None:
+    model = exported((nearly_flat,), tmp_path)
+    assert "unbiased-normalization" not in noted(model)
+    assert "ReduceMean" in [node.op_type for node in model.graph.node]

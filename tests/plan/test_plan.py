@@ -198,8 +198,12 @@ SILENT = {
     "constants",
     "filled-pictures",
     "fold-affine",
+    "nearest-places",
+    "normalization",
     "positions",
     "splits",
+    "turns",
+    "unbiased-normalization",
 }
 """Forms that leave no group of their own: what they made looks like any other."""
 

@@ -1,0 +1,87 @@
+"""Resizes to the nearest pixel and turns around a side by what only moves values; fixed shapes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+def nearest_places(
+    input: Tensor,
+    size: Any = None,
+    scale_factor: Any = None,
+    mode: str = "nearest",
+    align_corners: bool | None = None,
+    recompute_scale_factor: bool | None = None,
+    antialias: bool = False,
+) -> Tensor | None:
+    """`F.interpolate` to the nearest pixel, by other than whole factors, as gathers of places.
+
+    None: it is another resize, or one that repeats every pixel alike.
+    """
+    if mode not in ("nearest", "nearest-exact") or input.dim() != 4:
+        return None
+    sides = [int(side) for side in input.shape[2:]]
+    factors = _pair(scale_factor)
+    if size is not None:
+        made = [int(side) for side in _pair(size)]
+    else:
+        made = [int(side * factor) for side, factor in zip(sides, factors, strict=True)]
+    if size is not None or recompute_scale_factor:
+        factors = [None, None]
+    resized = list(zip((2, 3), sides, made, factors, strict=True))
+    middle = 0.5 if mode == "nearest-exact" else 0.0
+    if all(_is_whole(*one, middle) for _, *one in resized):
+        return None
+    for dim, before, after, factor in resized:
+        if before != after or not _is_whole(before, after, factor, middle):
+            places = _places(before, after, factor, middle)
+            input = input.index_select(dim, torch.tensor(places))
+    return input
+
+
+def _is_whole(before: int, after: int, factor: float | None, middle: float) -> bool:
+    """Whether every pixel is repeated alike: a side grows by a whole factor, and by no other.
+
+    For once and twice PyTorch's plain nearest takes no heed of the factor.
+    """
+    heeds = middle or after not in (before, 2 * before)
+    return after % before == 0 and (not heeds or factor in (None, after // before))
+
+
+def _pair(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, Sequence) else [value, value]
+
+
+def _places(before: int, after: int, factor: float | None, middle: float) -> list[int]:
+    """Which pixel of a side each one of the result is, in single precision as PyTorch reckons."""
+    step = np.float32(before / after if factor is None else 1 / factor)
+    found = np.floor((np.arange(after, dtype=np.float32) + np.float32(middle)) * step)
+    return [int(place) for place in np.minimum(found, before - 1)]
+
+
+def turned(
+    input: Tensor,
+    shifts: Any,
+    dims: Any = None,
+) -> Tensor | None:
+    """`torch.roll` along sides, as two slices and a concatenation each.
+
+    None: it goes along all values at once.
+    """
+    moves, along = ([v] if isinstance(v, int) else list(v or ()) for v in (shifts, dims))
+    if not along:
+        return None
+    for by, dim in zip(moves, along, strict=True):
+        side = int(input.shape[dim])
+        if by % side:
+            parts = (
+                input.narrow(dim, side - by % side, by % side),
+                input.narrow(dim, 0, side - by % side),
+            )
+            input = torch.cat(parts, dim)
+    return input
