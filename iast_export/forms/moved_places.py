@@ -35,7 +35,7 @@ def nearest_places(
         factors = [None, None]
     resized = list(zip((2, 3), sides, made, factors, strict=True))
     middle = 0.5 if mode == "nearest-exact" else 0.0
-    if all(_is_whole(*one, middle) for _, *one in resized):
+    if all(_is_whole(before, after, factor, middle) for _, before, after, factor in resized):
         return None
     for dim, before, after, factor in resized:
         if before != after or not _is_whole(before, after, factor, middle):
