@@ -304,7 +304,8 @@ def _absorb_all(
             if reader is None or reader.op_type != kind or not is_free:
                 continue
             other = next(way[1] for way in _ways(reader) if way[0] == last.output[0])
-            if _is_per_channel(shapes.get(other, ()), _channels(shapes.get(node.input[0], ()))):
+            channels = _channels(shapes.get(node.input[0], ())) if held is None else held.size
+            if _is_per_channel(shapes.get(other, ()), channels):
                 given[place], last = other, reader
         if given:
             _absorb(graph, index, node, last, given)
