@@ -62,7 +62,8 @@ class QuantizeRecipe(Settings):
     least error of each layer. `bias_correction`: each layer's mean error goes into its bias.
     `equalize`: channels that share a scale and are very unlike are made alike, their factors moved
     into the next layer. `fallback`: minutes for each tier and runtime whose INT8 misses the rule
-    for default lanes, in which a search leaves the worst groups in float; 0: never.
+    for default lanes, in which a search leaves the worst groups in float, first those that it left
+    so in another tier of the same depth; 0: never.
     """
 
     edges: Edges = "float32"
