@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from iast_export.build.export import export_tier
@@ -19,6 +19,7 @@ from iast_export.lanes.compare import ComparisonOptions
 from iast_export.lanes.depths import DepthLanes, compare_depths
 from iast_export.lanes.judge import Judging
 from iast_export.lanes.lane import Lane
+from iast_export.lanes.timing import clock_of
 from iast_export.lanes.views import EvaluationPair
 from iast_export.pictures.imagesets import check_disjoint, load_set, spread
 from iast_export.quantize.learned import Learned
@@ -66,6 +67,8 @@ def compare_build_depths(
             "compare its precisions with `iast-export lanes`",
         )
     tiers = find_tiers(build.tiers, tier_ids, "the recipe")
+    clock, clock_ns = clock_of(options.threads)
+    options = replace(options, clock_ns=clock_ns)
     judged_on = _judged_on(build, pictures)
     with working(build.root), tempfile.TemporaryDirectory() as folder:
         fp32 = _sealed_fp32(build)
@@ -82,6 +85,7 @@ def compare_build_depths(
             machine=machine_fingerprint(),
             versions=versions(),
             threads=options.threads,
+            clock=clock,
             set=judged_on.facts,
             no_int8=no_int8,
             fp32_sha256=fp32,

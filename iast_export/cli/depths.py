@@ -38,7 +38,7 @@ def depths(
 
     On a build or bundle DIR of a network with several depths, also of those that its plan leaves
     out. All depths of a size are timed in turn (ONNX Runtime) and judged on pictures that
-    calibrated nothing: SSIM to the photograph at the strongest style that all of them come to.
+    calibrated nothing: SSIM to the photograph where all have the same style, over the strengths.
     Without a strength to make styles equal, style distance and SSIM as they are. A depth is on the
     front where it is better than every faster one by a 95 % interval over photographs; the more of
     them, the smaller a gain that is seen. The result

@@ -24,7 +24,7 @@ from iast_export.pictures.images import to_tensor
 from iast_export.reports.depths import DepthGain, DepthRow, Estimate, Measure, SizeDepths
 from iast_export.specs import STRENGTH, Tier
 
-# Chosen: a style distance halfway between two of them is off by less than a thousandth.
+# Chosen; the weakest is there to be read from, not at.
 STRENGTHS = (0.2, 0.4, 0.6, 0.8, 1.0)
 _RESAMPLING = Resampling(4000)
 _LOWER_IS_BETTER: tuple[Measure, ...] = ("style_distance",)
@@ -134,17 +134,17 @@ class _Judged:
     curves: Sequence[StyleCurve]
     once: Drawn
     many: Drawn
-    common_style: float | None
+    common_style: tuple[float, ...]
 
     @staticmethod
     def of(curves: Sequence[StyleCurve]) -> _Judged:
         count = len(curves[0].style)
         once, targets = _measured(curves, np.arange(count)[None])
         many, _ = _measured(curves, _RESAMPLING.draws(count))
-        return _Judged(curves, once, many, None if targets is None else float(targets[0]))
+        return _Judged(curves, once, many, tuple(float(one[0]) for one in targets))
 
     def at_equal_style(self, place: int) -> Estimate | None:
-        if self.common_style is None:
+        if not self.common_style:
             return None
         name: Measure = "ssim_at_equal_style"
         return _estimate(self.many[name][place], float(self.once[name][place, 0]))
@@ -156,14 +156,14 @@ class _Judged:
         return DepthGain(beside=beside, measure=name, **found.model_dump())
 
 
-def _measured(curves: Sequence[StyleCurve], draws: Draws) -> tuple[Drawn, Values | None]:
-    """Each measure over draws of photographs, and the common style distances."""
+def _measured(curves: Sequence[StyleCurve], draws: Draws) -> tuple[Drawn, Sequence[Values]]:
+    """Each measure over draws of photographs, and the common style distances of each draw."""
     if curves[0].style.shape[1] > 1:
         targets, scores = at_common_style(curves, draws)
-        return {"ssim_at_equal_style": scores}, targets
+        return {"ssim_at_equal_style": scores}, list(targets)
     style = [one.style[:, 0][draws].mean(1) for one in curves]
     ssim = [one.score[:, 0][draws].mean(1) for one in curves]
-    return {"style_distance": np.stack(style), "ssim": np.stack(ssim)}, None
+    return {"style_distance": np.stack(style), "ssim": np.stack(ssim)}, ()
 
 
 def _estimate(resampled: Values, value: float) -> Estimate:

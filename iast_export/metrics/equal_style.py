@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from iast_export.metrics.bootstrap import Draws, Values
+from iast_export.metrics.bootstrap import Draws
 
 Array = NDArray[np.float64]
 
@@ -38,21 +38,27 @@ def at_style(style: Array, score: Array, target: float) -> float:
     return float("nan")
 
 
-def at_common_style(curves: Sequence[StyleCurve], draws: Draws) -> tuple[Values, Array]:
-    """Scores at the strongest style that all curves come to, which their ends decide.
+def at_common_style(curves: Sequence[StyleCurve], draws: Draws) -> tuple[Array, Array]:
+    """Scores where all curves have the same style, mean over every strength but the weakest.
+
+    At each strength the style distance is that of the curve with the least style there, which every
+    other one comes to at a lower strength of its own.
 
     Args:
-        curves: over the same photographs.
-        draws: of photographs [N, P]; each of them has its own common style distance.
+        curves: over the same photographs and strengths, two or more.
+        draws: of photographs [N, P]; each of them has common style distances of its own.
 
     Returns:
-        Those distances [N], and the scores there [curves, N].
+        Those distances [S - 1, N], and the mean scores [curves, N].
     """
     styles = [one.style[draws].mean(1) for one in curves]
     scores = [one.score[draws].mean(1) for one in curves]
-    targets: Values = np.max([style[:, -1] for style in styles], axis=0)
+    targets = np.max(styles, axis=0)[:, 1:]
     read = [
-        [at_style(*rows) for rows in zip(style, score, targets, strict=True)]
+        [
+            np.mean([at_style(distances, kept, target) for target in wanted])
+            for distances, kept, wanted in zip(style, score, targets, strict=True)
+        ]
         for style, score in zip(styles, scores, strict=True)
     ]
-    return targets, np.asarray(read)
+    return targets.T, np.asarray(read)

@@ -21,7 +21,7 @@ def depths_charts(report: DepthsReport) -> list[Plot]:
     """A plot per size, a dashed line along the front, what ships ringed."""
     charts = []
     for size in report.sizes:
-        is_equal = size.common_style is not None
+        is_equal = bool(size.common_style)
         y = "SSIM at equal style" if is_equal else "style distance (lower is nearer)"
         points = {row.depth: _point(row) for row in size.rows}
         along = [points[row.depth] for row in size.rows if row.on_front]
@@ -89,9 +89,10 @@ def off_front(report: DepthsReport) -> list[str]:
 
 def size_words(size: SizeDepths) -> str:
     """What the depths of a size were read at."""
-    if size.common_style is None:
+    if not size.common_style:
         return f"{size.size_px} px: at full strength, as the network has no strength to make equal"
-    return f"{size.size_px} px: at the style distance {size.common_style:.3f}"
+    distances = ", ".join(f"{one:.3f}" for one in size.common_style)
+    return f"{size.size_px} px: mean at the style distances {distances}"
 
 
 def _interval(found: Estimate) -> str:

@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from iast_export.reports.base import Milliseconds, Model, Positive, Report, SetFacts, Sha256
+from iast_export.reports.benchmark import ClockName
 
 DEPTHS_PATH = "reports/depths.json"
 
@@ -40,8 +41,8 @@ class DepthRow(Model):
             not run.
         style_distance: to the artwork, at full strength.
         ssim: to the photograph, at full strength.
-        ssim_at_equal_style: SSIM where all depths are equally far from the artwork; None: the
-            network has no strength.
+        ssim_at_equal_style: SSIM where all depths are equally far from the artwork, mean over the
+            strengths; None: the network has no strength.
         gains: beside each faster depth.
         on_front: better than every faster depth in some measure, by an interval above zero.
     """
@@ -60,18 +61,18 @@ class DepthRow(Model):
 class SizeDepths(Model):
     """All depths at one size, fastest first.
 
-    `common_style` is the style distance that all are read at: the strongest style that each depth
-    comes to. None: the network has no strength.
+    `common_style`: the style distances that all are read at, one for each strength: that of the
+    depth with the least style there. None of them: the network has no strength.
     """
 
     size_px: Positive
-    common_style: Finite | None
+    common_style: tuple[Finite, ...]
     rows: Annotated[tuple[DepthRow, ...], Field(min_length=2)]
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
         read = {row.ssim_at_equal_style is not None for row in self.rows}
-        if read != {self.common_style is not None}:
+        if read != {bool(self.common_style)}:
             raise ValueError("a common style distance and scores at it come together")
         if len({row.int8_ms is None for row in self.rows}) > 1:
             raise ValueError("INT8 is timed at every depth, or at none")
@@ -79,15 +80,17 @@ class SizeDepths(Model):
 
 
 class DepthsReport(Report):
-    """Every depth at the sizes asked for, of the network of `fp32_sha256`.
+    """Every depth at the sizes asked for, of the network of `fp32_sha256`, the bundle's files.
 
-    `no_int8` says why INT8 was not timed; empty where it was. `fp32_sha256`: the bundle's files.
+    `clock`: what timed, see `lanes.timing.clock_of`. `no_int8` says why INT8 was not timed; empty
+    where it was.
     """
 
     made_by: ClassVar[str] = "depths"
     machine: dict[str, str | int | list[str]]
     versions: dict[str, str]
     threads: Positive
+    clock: ClockName
     set: SetFacts
     no_int8: str = ""
     fp32_sha256: Annotated[tuple[Sha256, ...], Field(min_length=1)]

@@ -76,8 +76,8 @@ def test_a_deeper_one_that_keeps_more_at_equal_style_is_on_the_front_and_one_tha
         (2, False, False),
         (4, True, True),
     ]
-    assert found.common_style == pytest.approx(0.125)
-    assert found.rows[2].gains[0].value == pytest.approx(0.1)
+    assert found.common_style == pytest.approx([0.245, 0.205, 0.165, 0.125])
+    assert found.rows[2].gains[0].value == pytest.approx(0.1 * (0.4 + 0.6 + 0.8 + 1.0) / 4)
 
 
 def test_more_style_at_the_same_ssim_counts_at_equal_style(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,7 +95,7 @@ def test_without_a_strength_nearer_to_the_artwork_or_to_the_photograph_pays(
     deeper: Figures, on_front: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = compared({2: deeper, 1: (2.0, 0.15, 0.5)}, monkeypatch, has_strength=False)
-    assert found.common_style is None and found.rows[1].on_front is on_front
+    assert not found.common_style and found.rows[1].on_front is on_front
     assert {gain.measure for gain in found.rows[1].gains} == {"style_distance", "ssim"}
 
 

@@ -26,8 +26,14 @@ def gain(beside: int, value: float) -> dict[str, Any]:
 
 
 def report(*rows: dict[str, Any], **more: Any) -> DepthsReport:
-    sizes = [{"size_px": 256, "common_style": 0.101, "rows": rows}]
-    facts = {"machine": {}, "versions": {}, "threads": 1, "fp32_sha256": ["0" * 64]}
+    sizes = [{"size_px": 256, "common_style": [0.128, 0.101], "rows": rows}]
+    facts = {
+        "machine": {},
+        "versions": {},
+        "threads": 1,
+        "clock": "wall",
+        "fp32_sha256": ["0" * 64],
+    }
     pictures = {"name": "drawn", "sha256": "0" * 64, "images": 8}
     return DepthsReport.model_validate({**facts, "set": pictures, "sizes": sizes, **more})
 
@@ -56,14 +62,14 @@ def test_a_depth_off_the_front_says_what_it_is_no_better_than() -> None:
     ]
     assert rows[0][:4] == ("256 px", "1", "3 ms", "9 ms")
     assert off_front(THREE) == ["d2-256px is in the plan and not on the front"]
-    assert size_words(THREE.sizes[0]) == "256 px: at the style distance 0.101"
+    assert size_words(THREE.sizes[0]) == "256 px: mean at the style distances 0.128, 0.101"
 
 
 def test_without_strength_and_int8_the_plot_has_style_distance_over_fp32() -> None:
     plain: dict[str, Any] = {"int8_ms": None, "ssim_at_equal_style": None}
     worse = [gain(1, -0.02) | {"measure": name} for name in ("style_distance", "ssim")]
     rows = row(1, [], on_front=True, **plain), row(2, worse, on_front=False, **plain)
-    sizes = [{"size_px": 64, "common_style": None, "rows": rows}]
+    sizes = [{"size_px": 64, "common_style": [], "rows": rows}]
     found = report(no_int8="depth 1: it is refused", sizes=sizes)
     (plot,) = depths_charts(found)
     assert "style distance (lower is nearer) against median of ONNX Runtime FP32, ms" in plot.svg
