@@ -73,7 +73,9 @@ def _parser() -> argparse.ArgumentParser:
         default=PACKAGED_CHECKPOINT,
         help="safetensors or a run's weights.pt",
     )
-    parser.add_argument("--depths", type=int, nargs="+", help="of the student; all by default")
+    parser.add_argument(
+        "--depths", type=int, nargs="+", help="of student and bundle; default: all, and the ends"
+    )
     parser.add_argument("--teacher", type=Path, help="weights.pt of the teacher's run")
     parser.add_argument("--bundle", type=Path, help="a built bundle, for its INT8 lanes")
     parser.add_argument(
@@ -166,17 +168,24 @@ def _methods(args: Any) -> list[Method]:
         ]
     made += _networks(args, vgg)
     if "bundle" in args.methods and args.bundle:
-        made += _lanes(args.bundle)
+        made += _lanes(args.bundle, args.depths)
     return made
 
 
-def _lanes(bundle: Path) -> list[Method]:
-    """INT8 of both runtimes at the deepest and the shallowest tier."""
-    depths = sorted(bundle_depths(bundle), reverse=True)
+def _lanes(bundle: Path, asked: list[int] | None) -> list[Method]:
+    """INT8 of both runtimes at the depths asked for, or at the deepest and the shallowest.
+
+    Raises:
+        InputError: the bundle has none of those that were asked for.
+    """
+    depths = sorted(set(bundle_depths(bundle)), reverse=True)
+    chosen = [depth for depth in depths if depth in asked] if asked else [depths[0], depths[-1]]
+    if not chosen:
+        raise InputError(f"--depths {asked}", f"{bundle} has {depths}")
     return [
         BundleLane(bundle, runtime, "int8", depth, FEW_STRENGTHS)
         for runtime in ("litert", "onnxruntime")
-        for depth in (depths[0], depths[-1])
+        for depth in chosen
     ]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from iast_export.pages import format as fmt
 from iast_export.pages.format import Row
 from iast_export.pages.plots import Plot, Point, scatter_chart
@@ -28,17 +30,18 @@ def depths_charts(report: DepthsReport) -> list[Plot]:
         precision = "FP32" if report.no_int8 else "INT8"
         x = f"median of ONNX Runtime {precision}, ms"
         chart = scatter_chart(f"{size.size_px} px", list(points.values()), [along], x, y)
-        charts += [chart] if chart else []
+        charts += [replace(chart, ringed="in the plan")] if chart else []
     return charts
 
 
 def _point(row: DepthRow) -> Point:
-    """For example `depth 3, 8.6 ms, 0.672, front, in the plan`."""
+    """For example `depth 3, 8.6 ms, 0.672, front`."""
     time_ms, style = (row.fp32_ms, "fp32") if row.int8_ms is None else (row.int8_ms, "int8")
     equal = row.ssim_at_equal_style
     value = row.style_distance if equal is None else equal.value
-    words = [f"depth {row.depth}", fmt.milliseconds(time_ms), f"{value:.3f}", *_marks(row)]
-    return Point(", ".join(words), time_ms, value, style, row.shipped)
+    words = [f"depth {row.depth}", fmt.milliseconds(time_ms), f"{value:.3f}"]
+    label = ", ".join([*words, *(["front"] if row.on_front else [])])
+    return Point(label, time_ms, value, style, row.shipped)
 
 
 def depths_rows(report: DepthsReport) -> tuple[Row, list[Row]]:
@@ -61,15 +64,15 @@ def remark(row: DepthRow) -> str:
 
     For example `in the plan, front` or `no better than depth 1: SSIM +0.001 (-0.002 to 0.004)`.
     """
-    if row.on_front:
+    beaten = [gain for gain in row.gains if not _beats(row, gain.beside)]
+    if row.on_front or not beaten:
         return ", ".join(_marks(row))
-    beaten = [gain for gain in row.gains if not _is_beaten(row, gain.beside)]
     first = [gain for gain in beaten if gain.beside == beaten[0].beside]
     found = "; ".join(f"{_MEASURES[gain.measure]} {_gain(gain)}" for gain in first)
     return ", ".join([*_marks(row), f"no better than depth {first[0].beside}: {found}"])
 
 
-def _is_beaten(row: DepthRow, beside: int) -> bool:
+def _beats(row: DepthRow, beside: int) -> bool:
     return any(gain.low > 0 for gain in row.gains if gain.beside == beside)
 
 

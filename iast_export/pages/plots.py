@@ -72,11 +72,15 @@ class Mark:
 
 @dataclass(frozen=True)
 class Plot:
-    """A plot, and its points in the order of their numbers in it, for a legend beside it."""
+    """A plot, and its points in the order of their numbers in it, for a legend beside it.
+
+    `ringed` is what the legend calls those that are drawn with a ring.
+    """
 
     title: str
     svg: str
     points: Sequence[Point]
+    ringed: str = "default"
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,7 @@ class SizeDepths(Model):
 
     size_px: Positive
     common_style: tuple[Finite, ...]
-    rows: Annotated[tuple[DepthRow, ...], Field(min_length=2)]
+    rows: Annotated[tuple[DepthRow, ...], Field(min_length=1)]
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from iast_export.errors import InputError
+from iast_export.metrics.equal_style import at_style
 from iast_export.network.iast import IAST, NetworkConfig
 from iast_export.pictures.images import Rgb
 from models import evaluate
@@ -26,7 +27,7 @@ from models.evaluation.pca_kd import PcaKd
 from models.evaluation.report import Findings
 from models.evaluation.run import Judged, judge, milliseconds
 from models.evaluation.sample import Pair, Picture, Sample
-from models.evaluation.statistics import Curve, at_style, dominates, matched, relative
+from models.evaluation.statistics import Curve, dominates, matched, relative
 from models.evaluation.transforms import AdaIn, Wct, adain, whiten_and_color
 from models.perceptual import DistilledVgg
 
@@ -356,3 +357,18 @@ def test_depths_that_the_student_has_not_and_reports_without_times_are_refused(
     report.write_text("{}")
     with pytest.raises(InputError, match="no milliseconds"):
         evaluate._kept_times(report)
+
+
+@pytest.mark.parametrize(
+    ("asked", "depths"), [(None, ["d4", "d1"]), ([1], ["d1"]), ([4, 3, 1], ["d4", "d1"])]
+)
+def test_lanes_of_a_bundle_are_those_of_the_depths_asked_for_or_of_both_ends(
+    asked: list[int] | None, depths: list[str], small_bundle: Path
+) -> None:
+    names = [one.name for one in evaluate._lanes(small_bundle, asked)]
+    assert names == [f"bundle-{r}-int8-{d}" for r in ("litert", "onnxruntime") for d in depths]
+
+
+def test_a_bundle_without_the_depth_asked_for_is_refused(small_bundle: Path) -> None:
+    with pytest.raises(InputError, match="--depths"):
+        evaluate._lanes(small_bundle, [2])

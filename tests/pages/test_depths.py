@@ -49,7 +49,7 @@ def test_a_plot_joins_the_front_rings_the_plan_and_names_every_depth() -> None:
     (plot,) = depths_charts(THREE)
     assert plot.svg.count("<circle") == 3 and plot.svg.count('class="mark"') == 1
     assert [point.is_default for point in plot.points] == [False, True, True]
-    assert plot.points[2].label == "depth 3, 9 ms, 0.933, in the plan, front"
+    assert plot.points[2].label == "depth 3, 9 ms, 0.933, front" and plot.ringed == "in the plan"
     assert "SSIM at equal style against median of ONNX Runtime INT8, ms" in plot.svg
 
 
