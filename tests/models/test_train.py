@@ -458,7 +458,8 @@ def test_the_end_of_the_scale_weighs_more_where_the_recipe_says_so(
 
 
 def test_recorded_steps_train_the_same_network(images: Path, recipe: TrainingRecipe) -> None:
-    plain = with_terms(replace(recipe, block_norm=False), steady=1.0, adversarial=0.0)
+    quiet = {"steady": 1.0, "noise": 1.0, "adversarial": 0.0}
+    plain = with_terms(replace(recipe, block_norm=False), **quiet)
     weights = []
     for recorded in (False, True):
         subject = trainer(plain)
