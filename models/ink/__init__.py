@@ -5,6 +5,7 @@
 No picture of anybody's is in them: paper, washes, dry brush and seal are computed, from a seed.
 """
 
-from models.ink.scenes import DRAWN, SCENES, SIDE_PX, painted, paintings
+from models.ink.paper import SIDE_PX
+from models.ink.scenes import DRAWN, SCENES, painted, paintings
 
 __all__ = ["DRAWN", "SCENES", "SIDE_PX", "painted", "paintings"]

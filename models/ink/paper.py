@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 Field = NDArray[np.float32]
 Rgb = NDArray[np.uint8]  # [H, W, 3]
 
+SIDE_PX = 640  # of a painting
 # Chosen by eye: unbleached paper, and what a unit of ink lets through of red, green and blue.
 _PAPER = np.array([241.0, 234.0, 217.0])
 _ABSORBED = np.array([1.0, 0.985, 0.94])
@@ -28,6 +29,12 @@ def clouds(side_px: int, cells: int, rng: np.random.Generator, octaves: int = 5)
         height *= 0.5
     low, high = float(total.min()), float(total.max())
     return np.asarray((total - low) / (high - low), np.float32)
+
+
+def band(middle_px: float, half_px: float) -> Field:
+    """1 at a height, falling off above and below it."""
+    off = (np.arange(SIDE_PX) - middle_px) / half_px
+    return np.asarray(np.exp(-(off**2))[:, None] * np.ones((1, SIDE_PX)), np.float32)
 
 
 class Sheet:
