@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
 from iast_export.pages.depths import depths_charts, depths_rows, off_front, size_words
+from iast_export.pages.sections.depths import section
 from iast_export.reports.depths import DepthRow, DepthsReport, SizeDepths
 
 
@@ -75,6 +77,24 @@ def test_without_strength_and_int8_the_plot_has_style_distance_over_fp32() -> No
     assert "style distance (lower is nearer) against median of ONNX Runtime FP32, ms" in plot.svg
     assert "no better than depth 1: style distance -0.020" in depths_rows(found)[1][1][-1]
     assert "has no strength" in size_words(found.sizes[0])
+
+
+def section_of(found: DepthsReport | None) -> str:
+    parts: Any = SimpleNamespace(depths=found)
+    made = section(parts)
+    return "" if made is None else str(made.body)
+
+
+def test_a_section_says_how_depths_were_read_and_which_tier_is_needless() -> None:
+    assert section_of(None) == ""
+    body = section_of(THREE)
+    assert "have the same style distance" in body and "no strength" not in body
+    assert "d2-256px is in the plan and not on the front" in body
+    plain: dict[str, Any] = {"int8_ms": None, "ssim_at_equal_style": None}
+    rows = row(1, [], on_front=True, **plain), row(2, [], on_front=True, **plain)
+    sizes = [{"size_px": 64, "common_style": [], "rows": rows}]
+    body = section_of(report(no_int8="depth 1: it is refused", sizes=sizes))
+    assert "The network has no" in body and "INT8 does not run: depth 1" in body
 
 
 def test_rows_that_were_read_in_different_ways_are_refused() -> None:
