@@ -9,11 +9,13 @@ from typing import Any
 
 from benchmarks.zoo.catalog import ENTRIES
 from iast_export.files.artifacts import write_atomic
+from iast_export.lanes.default_lane import FLOOR_DB, MAX_DROP
 from iast_export.specs import RUNTIMES
 
 Row = dict[str, Any]
 DASH = "–"
 RUNTIME_LABELS = {"onnxruntime": "ONNX Runtime", "litert": "LiteRT"}
+LEAST_RATIO = 1.5  # what a default lane of another's network is to gain
 SUMMARY = ("network", "weights", "plan", "build", "peak memory", *RUNTIME_LABELS.values())
 LANES = (
     "network",
@@ -56,6 +58,13 @@ def markdown(rows: Sequence[Row]) -> str:
         "`python -m benchmarks.zoo`: what each figure is, README.md says.",
         "",
     ]
+    held = [row["name"] for row in rows if holds(row)]
+    lines += [
+        f"{len(held)} of {len(rows)} draw in integers unasked in both runtimes, at least "
+        f"{LEAST_RATIO} times as fast as FP32, by at least {FLOOR_DB:.0f} dB and with scores at "
+        f"most {MAX_DROP:.0%} worse: {', '.join(held) or DASH}.",
+        "",
+    ]
     lines += [_line(SUMMARY), _line(["---"] * 3 + ["---:"] * 2 + ["---"] * 2)]
     lines += [_line(summary(row)) for row in rows]
     told = [(row["title"], row[verb]["sentence"]) for row in rows for verb in ("plan", "build")]
@@ -79,6 +88,25 @@ def summary(row: Row) -> list[str]:
         f"{built['peak_bytes'] / 1e9:.2f} GB",
         *(_default(row, one) for one in RUNTIMES),
     ]
+
+
+def holds(row: Row) -> bool:
+    """Whether the default lane of both runtimes is as fast and as near to FP32 as is asked for."""
+    return row["measured"] is not None and all(_holds(row, runtime) for runtime in RUNTIMES)
+
+
+def _holds(row: Row, runtime: str) -> bool:
+    lane = None if _unmeasured(row) else _default_lane(row, runtime)
+    if lane is None or not lane["ratio"] or not lane["psnr_db"] or not lane["drops"]:
+        return False
+    near = lane["psnr_db"][0] >= FLOOR_DB
+    kept = all(drop is None or drop <= MAX_DROP for drop in lane["drops"].values())
+    return bool(lane["ratio"][0] >= LEAST_RATIO and near and kept)
+
+
+def _default_lane(row: Row, runtime: str) -> Row | None:
+    found = row["measured"][runtime]
+    return next((one for one in found["rows"] if one["what"] == found["default"]), None)
 
 
 def lane_cells(row: Row) -> list[list[str]]:
@@ -111,7 +139,7 @@ def _default(row: Row, runtime: str) -> str:
     if _unmeasured(row) or row["measured"] is None:
         return DASH
     found = row["measured"][runtime]
-    lane = next((one for one in found["rows"] if one["what"] == found["default"]), None)
+    lane = _default_lane(row, runtime)
     label = found["default"].removeprefix("iast-export ")
     if lane is None or not lane["ratio"] or not lane["psnr_db"]:
         return label

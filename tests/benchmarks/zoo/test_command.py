@@ -85,6 +85,26 @@ def test_the_page_says_lanes_and_failures() -> None:
     assert "| adain | LiteRT | iast-export INT8, 2.0 ms | 2.50× (2.40 to 2.60) |" in page
 
 
+@pytest.mark.parametrize(
+    ("told", "held"),
+    [
+        ({}, True),
+        ({"ratio": [1.49, 1.4, 1.6]}, False),
+        ({"psnr_db": [32.9, 30.0]}, False),
+        ({"drops": {"ssim_content": 0.021, "lpips_content": None}}, False),
+        ({"ratio": None, "psnr_db": None}, False),
+    ],
+)
+def test_the_page_counts_networks_that_gain_in_both_runtimes(
+    told: dict[str, Any], held: bool
+) -> None:
+    good = {"default": "iast-export INT8", "rows": [lane("iast-export INT8")]}
+    other = {"default": "iast-export INT8", "rows": [lane("iast-export INT8", **told)]}
+    rows = [row("adain", measured={"onnxruntime": good, "litert": other}), row("sanet", 4)]
+    said = "1 of 2 draw" if held else "0 of 2 draw"
+    assert said in markdown(rows)
+
+
 def test_a_network_that_fails_is_a_row_and_the_run_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
