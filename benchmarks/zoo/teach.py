@@ -111,8 +111,8 @@ def weights_of(network: Adapter) -> list[Tensor]:
     return list(found.values())
 
 
-def taught(entry: Entry, data: Path, steps: int) -> bytes:
-    """The weights of a network that learned, as a safetensors file."""
+def taught(entry: Entry, data: Path, steps: int) -> tuple[bytes, str]:
+    """The weights of a network that learned, as a safetensors file, and how much it did."""
     network = entry.made(entry.checkpoint("real", data))
     torch.manual_seed(SEED)
     lost = teach(network, packaged_network(), data / "images", steps)
@@ -120,8 +120,8 @@ def taught(entry: Entry, data: Path, steps: int) -> bytes:
     first, last = np.mean(lost[:tenth]), np.mean(lost[-tenth:])
     if not last < first:
         raise ArithmeticError(f"{entry.name} learned nothing: {first:.3f} at first, {last:.3f}")
-    print(f"{entry.name}: difference {first:.3f} at first, {last:.3f} at the end", file=sys.stderr)
-    return save(network.state(), {"difference": f"{last:.4f}", "steps": str(steps)})
+    told = f"difference {first:.3f} at first, {last:.3f} at the end"
+    return save(network.state(), {"difference": f"{last:.4f}", "steps": str(steps)}), told
 
 
 def parse() -> argparse.Namespace:
@@ -144,8 +144,9 @@ def main() -> int:
         if not entry.learns or (options.only and entry.name not in options.only) or file.exists():
             continue
         started = time.monotonic()
-        write_atomic(file, taught(entry, options.data, options.steps))
-        print(f"{file}: {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
+        weights, told = taught(entry, options.data, options.steps)
+        write_atomic(file, weights)
+        print(f"{file}: {told}, {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
     return 0
 
 

@@ -19,6 +19,8 @@ from iast_export.forms.edit import Rewritten, add_constant, copy_model, replace_
 
 Shapes = Mapping[str, tuple[int, ...]]
 """Of tensors; 0: a side of any size."""
+_MOVES = ("AveragePool", "Concat", "DepthToSpace", "MaxPool", "Pad", "Resize", "Slice")
+_PASSES = frozenset([*_MOVES, "Add", "Clip", "Div", "LeakyRelu", "Mul", "Relu", "Sub"])
 _RESHAPES = ("Expand", "Reshape", "Squeeze", "Unsqueeze")
 
 
@@ -99,9 +101,29 @@ class _Matcher:
             divides = node.op_type == "Div"
             biased, scale = (self._root(factor), "") if divides else self._inverse(factor)
             found = self._epsilon(biased, x)
-            if found is not None:
+            if found is not None and not self._is_sum(x):
                 return _Normalized(x, *found, scale)
         return None
+
+    def _is_sum(self, x: str) -> bool:
+        """Whether a picture is of several: a sum, or what passes pixels of one on.
+
+        Factors of all that is in it pass through arithmetic exactly, epsilon included
+        (`quantize.equalize.channels`). They don't pass through the operator, whose epsilon is one
+        number, and before which only what a single convolution gives is equalized.
+        """
+        node = self.index.producer(x)
+        while node is not None and node.op_type in _PASSES:
+            pictures = [name for name in node.input if self._is_picture(name)]
+            if len(pictures) > 1:
+                return True
+            node = self.index.producer(pictures[0]) if pictures else None
+        return False
+
+    def _is_picture(self, name: str) -> bool:
+        """Whether a tensor has more than a value per channel."""
+        shape = self.shapes.get(name, ())
+        return len(shape) == 4 and tuple(shape[2:]) != (1, 1)
 
     def _behind(self, name: str) -> onnx.NodeProto | None:
         """What makes a value per channel, before it was given another shape."""

@@ -170,3 +170,24 @@ def test_channels_so_flat_that_the_size_shows_keep_their_own_arithmetic(tmp_path
     model = exported((nearly_flat,), tmp_path)
     assert "unbiased-normalization" not in noted(model)
     assert "ReduceMean" in [node.op_type for node in model.graph.node]
+
+
+class Trunk(nn.Module):
+    """A sum of two convolutions, normalized, as before an adaptive normalization in a trunk."""
+
+    def __init__(self, norm: Norm) -> None:
+        super().__init__()
+        self.norm, self.one, self.two = norm, nn.Conv2d(3, 6, 1), nn.Conv2d(3, 6, 3, padding=1)
+        self.last = nn.Conv2d(6, 3, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.sigmoid(self.last(self.norm(torch.relu(self.one(x) + self.two(x)))))
+
+
+@pytest.mark.parametrize("norm", [by_root, by_unbiased_rows])
+def test_what_is_a_sum_stays_arithmetic_through_which_factors_pass(
+    norm: Norm, tmp_path: Path
+) -> None:
+    export_tier(Network(Trunk, norm=norm), Tier(1, 32), tmp_path / "net.onnx")
+    made = load_model(tmp_path / "net.onnx")
+    assert "InstanceNormalization" not in {node.op_type for node in made.graph.node}
