@@ -97,7 +97,7 @@ def _subject(
     judges = pairs, open_scorers(build)
     files = fp32, prepared, reference
     multiple_px = build.network.size_multiple_px
-    subject = Subject(runtime, tier, *files, learned, *judges, edges, multiple_px)
+    subject = Subject(runtime, tier, *files, learned, *judges, multiple_px, edges)
     return subject, inputs
 
 

@@ -22,11 +22,10 @@ from numpy.typing import NDArray
 from onnx import helper
 
 from iast_export.formats.onnx_graph import Array, GraphIndex, attribute
+from iast_export.forms.doubled import EDGES_OF_ONE, Doubled, match_doubled
 from iast_export.forms.edit import (
     add_constant,
     conv_bias,
-    conv_weight,
-    plain_strides,
     replace_node,
     rewrite_each,
     unused_name,
@@ -37,7 +36,6 @@ from iast_export.forms.edit import (
 MOST_WEIGHTS = 9 * 128 * 64
 # Of pixels 2 i and 2 i + 1: shares of the pixels of the low resolution at i - 1, i and i + 1.
 _SHARES = np.array([[0.25, 0.75, 0.0], [0.0, 0.75, 0.25]])
-_ONE = [0, 0, 1, 1, 0, 0, 1, 1]
 _ROWS, _COLUMNS = 2, 3
 # A slice to the end: beyond any side.
 _END = 2**31
@@ -60,12 +58,11 @@ class Folded:
 
 
 @dataclass(frozen=True)
-class _Doubled:
-    """A convolution behind bilinear x2, what lies around it and the clamp that alone reads it."""
+class _Fold:
+    """A convolution behind bilinear x2, what it reads, and the clamp that alone reads it."""
 
     conv: onnx.NodeProto
-    resize: onnx.NodeProto
-    mode: str  # of the edges: edge, reflect or zeros
+    doubled: Doubled
     clamp: onnx.NodeProto | None
 
 
@@ -116,37 +113,19 @@ def _low_taps() -> NDArray[np.float64]:
     return used
 
 
-def _match(index: GraphIndex, node: onnx.NodeProto) -> _Doubled | None:
-    weight = conv_weight(index, node)
-    small = weight is not None and weight.shape[2:] == (3, 3) and weight.size <= MOST_WEIGHTS
-    if not small or not plain_strides(node) or attribute(node, "group", 1) != 1:
-        return None
-    border, around = list(attribute(node, "pads", [0] * 4)), index.producer(node.input[0], "Pad")
-    mode, read = ("zeros" if border == [1] * 4 else ""), [node.input[0]]
-    if around is not None and border == [0] * 4:
-        mode, read = _mode(index, around), [node.input[0], around.input[0]]
-    resize = index.producer(read[-1], "Resize")
-    alone = all(index.only_consumer(name) is not None for name in read)
-    if not mode or resize is None or not alone or not _is_bilinear_x2(index, resize):
+def _match(index: GraphIndex, node: onnx.NodeProto) -> _Fold | None:
+    found = match_doubled(index, node, _is_bilinear)
+    if found is None or found.weight.size > MOST_WEIGHTS:
         return None
     reader = index.only_consumer(node.output[0])
     clamps = reader is not None and reader.op_type in ("Relu", "Clip")
-    return _Doubled(node, resize, mode, reader if clamps else None)
+    return _Fold(node, found, reader if clamps else None)
 
 
-def _mode(index: GraphIndex, pad: onnx.NodeProto) -> str:
-    """What a pad of 1 on all four sides puts there; nothing where it is another one."""
-    pads, mode = index.constant(pad, 1), attribute(pad, "mode", "constant")
-    fits = pads is not None and pads.tolist() == _ONE and not any(pad.input[2:])
-    return {"edge": "edge", "reflect": "reflect", "constant": "zeros"}.get(mode, "") if fits else ""
-
-
-def _is_bilinear_x2(index: GraphIndex, resize: onnx.NodeProto) -> bool:
-    scales = index.constant(resize, 2)
-    doubled = scales is not None and scales.tolist() == [1.0, 1.0, 2.0, 2.0]
+def _is_bilinear(resize: onnx.NodeProto) -> bool:
     form = attribute(resize, "coordinate_transformation_mode", "half_pixel")
     linear = attribute(resize, "mode", "nearest") == "linear"
-    return doubled and linear and form in ("half_pixel", "pytorch_half_pixel")
+    return linear and form in ("half_pixel", "pytorch_half_pixel")
 
 
 @dataclass
@@ -155,14 +134,14 @@ class _Folding:
 
     graph: onnx.GraphProto
     index: GraphIndex
-    found: _Doubled
+    found: _Fold
     names: dict[str, str] = field(default_factory=dict)
     stem: str = ""
 
     def nodes(self) -> Iterator[onnx.NodeProto]:
         """All of them, the last of which gives the result."""
         given = self.found.clamp or self.found.conv
-        result, whole = given.output[0], self.found.mode == "edge"
+        result, whole = given.output[0], self.found.doubled.edges == "edge"
         self.stem = unused_name(self.graph, f"{self.found.conv.output[0]}_low")
         yield from self._center(result if whole else f"{self.stem}_all")
         if not whole:
@@ -173,18 +152,23 @@ class _Folding:
     def _center(self, result: str) -> Iterator[onnx.NodeProto]:
         """Everything as if edges were repeated."""
         conv = self.found.conv
-        weight = low_weight(self.index.constants[conv.input[1]])
+        weight = low_weight(self.found.doubled.weight)
         edged, shuffled = f"{self.stem}_edged", f"{self.stem}_conv"
         inputs = [edged, self._constant("weight", weight)]
         inputs.append(self._constant("bias", conv_bias(self.index, conv).repeat(4)))
-        pads = self._constant("edges", np.array(_ONE))
-        yield helper.make_node("Pad", [self.found.resize.input[0], pads], [edged], mode="edge")
+        pads = self._constant("edges", np.array(EDGES_OF_ONE))
+        yield helper.make_node(
+            "Pad", [self.found.doubled.resize.input[0], pads], [edged], mode="edge"
+        )
         yield from self._conv(inputs, shuffled)
         yield helper.make_node("DepthToSpace", [shuffled], [result], blocksize=2, mode="CRD")
 
     def _sides(self, axis: int) -> Iterator[onnx.NodeProto]:
         """The first and last row or column of the result, from two pixels along each."""
-        stem, source = f"{self.stem}_{'rows' if axis == _ROWS else 'columns'}", self.found.resize
+        stem, source = (
+            f"{self.stem}_{'rows' if axis == _ROWS else 'columns'}",
+            self.found.doubled.resize,
+        )
         first, last, low, high, cut = (
             f"{stem}_{part}" for part in ("first", "last", "low", "high", "cut")
         )
@@ -199,9 +183,9 @@ class _Folding:
         yield helper.make_node("Gather", [high, outer], [cut], axis=axis)
         self.names |= {high: source.output[0], cut: source.output[0]}
         read, around = cut, {"pads": [1] * 4}
-        if self.found.mode == "reflect":
+        if self.found.doubled.edges == "reflect":
             read, around = f"{stem}_edged", {}
-            pads = self._constant("edges", np.array(_ONE))
+            pads = self._constant("edges", np.array(EDGES_OF_ONE))
             yield helper.make_node("Pad", [cut, pads], [read], mode="reflect")
         own = [name for name in self.found.conv.input[1:] if name]
         strides = [3, 1] if axis == _ROWS else [1, 3]

@@ -8,19 +8,16 @@ shuffle, and one row or column cut off on every side.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import onnx
 from onnx import helper
 
 from iast_export.formats.onnx_graph import Array, GraphIndex, attribute
+from iast_export.forms.doubled import EDGES_OF_ONE, Doubled, match_doubled
 from iast_export.forms.edit import (
     Rewritten,
     add_constant,
     conv_bias,
-    conv_weight,
-    plain_strides,
     replace_node,
     rewrite_each,
     unused_name,
@@ -31,15 +28,6 @@ FEWEST_OUTPUTS = 16
 # Which of two low-resolution pixels each of three taps falls on, for the pixels before and after a
 # corner.
 _TAPS = ((0, 0, 1), (0, 1, 1))
-_EDGES = [0, 0, 1, 1, 0, 0, 1, 1]
-
-
-@dataclass(frozen=True)
-class _Upsampled:
-    """What is doubled, and whether edges are repeated (as by a reflection of 1) or zero."""
-
-    source: str
-    repeats: bool
 
 
 def fold_upsampling(model: onnx.ModelProto) -> Rewritten:
@@ -49,21 +37,18 @@ def fold_upsampling(model: onnx.ModelProto) -> Rewritten:
         found = _match(index, node)
         if found is None:
             return False
-        stem, weight = (
-            unused_name(graph, f"{node.output[0]}_corners"),
-            index.constants[node.input[1]],
-        )
+        stem, weight = unused_name(graph, f"{node.output[0]}_corners"), found.weight
         constants = [
             add_constant(graph, f"{node.input[1]}_corners", corner_weight(weight)),
             add_constant(graph, f"{node.input[1]}_corners_bias", conv_bias(index, node).repeat(4)),
         ]
         nodes = []
-        source = found.source
-        if found.repeats:
-            pads = add_constant(graph, f"{stem}_pads", np.array(_EDGES, np.int64))
+        source, repeats = found.resize.input[0], found.edges != "zeros"  # a reflection of 1 repeats
+        if repeats:
+            pads = add_constant(graph, f"{stem}_pads", np.array(EDGES_OF_ONE, np.int64))
             nodes.append(helper.make_node("Pad", [source, pads], [f"{stem}_edges"], mode="edge"))
             source = f"{stem}_edges"
-        border = [0 if found.repeats else 1] * 4
+        border = [0 if repeats else 1] * 4
         bounds = [
             add_constant(graph, f"{stem}_{key}", np.array(value, np.int64))
             for key, value in {"start": [1, 1], "end": [-1, -1], "axes": [2, 3]}.items()
@@ -94,37 +79,12 @@ def corner_weight(weight: Array) -> Array:
     return folded.reshape(4 * outputs, inputs, 2, 2).astype(np.float32)
 
 
-def _match(index: GraphIndex, node: onnx.NodeProto) -> _Upsampled | None:
-    weight = conv_weight(index, node)
-    if weight is None or weight.shape[2:] != (3, 3) or len(weight) < FEWEST_OUTPUTS:
-        return None
-    if not plain_strides(node) or attribute(node, "group", 1) != 1:
-        return None
-    border = list(attribute(node, "pads", [0] * 4))
-    pad = index.producer(node.input[0], "Pad")
-    repeats = pad is not None and border == [0] * 4 and _is_edge_of_one(index, pad)
-    if not repeats and border != [1] * 4:
-        return None
-    doubled = pad.input[0] if pad is not None and repeats else node.input[0]
-    resize = index.producer(doubled, "Resize")
-    alone = (
-        index.only_consumer(node.input[0]) is not None and index.only_consumer(doubled) is not None
-    )
-    if resize is None or not alone or not _is_nearest_x2(index, resize):
-        return None
-    return _Upsampled(resize.input[0], repeats)
+def _match(index: GraphIndex, node: onnx.NodeProto) -> Doubled | None:
+    found = match_doubled(index, node, _is_nearest)
+    return found if found is not None and len(found.weight) >= FEWEST_OUTPUTS else None
 
 
-def _is_edge_of_one(index: GraphIndex, pad: onnx.NodeProto) -> bool:
-    pads = index.constant(pad, 1)
-    fits = pads is not None and pads.tolist() == _EDGES and not any(pad.input[2:])
-    return fits and attribute(pad, "mode", "constant") in ("edge", "reflect")
-
-
-def _is_nearest_x2(index: GraphIndex, resize: onnx.NodeProto) -> bool:
-    scales = index.constant(resize, 2)
-    if scales is None or scales.tolist() != [1.0, 1.0, 2.0, 2.0]:
-        return False
+def _is_nearest(resize: onnx.NodeProto) -> bool:
     modes = ("coordinate_transformation_mode", "half_pixel"), ("nearest_mode", "round_prefer_floor")
     rounding = tuple(attribute(resize, name, default) for name, default in modes)
     nearest = attribute(resize, "mode", "nearest") == "nearest"

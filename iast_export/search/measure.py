@@ -121,16 +121,13 @@ class Bench:
     def _keeps_shape(self) -> bool:
         """Whether pictures of any shape are judged: where the file with all in integers takes
         them. A candidate that does not is judged as it would draw, padded."""
-        if self.subject.multiple_px is None:
-            return False
         with tempfile.TemporaryDirectory() as folder:
             lane = self._lane(Path(folder) / "base")
             lane.path.write_bytes(self._base)
             return self._reshaped(lane).keeps_shape
 
     def _reshaped(self, lane: Lane) -> Lane:
-        multiple_px = self.subject.multiple_px
-        return lane if multiple_px is None else lane.reshaped(multiple_px)
+        return lane.reshaped(self.subject.multiple_px)
 
     @cached_property
     def _base(self) -> bytes:

@@ -33,9 +33,8 @@ class Subject:
         learned: what calibration found for the tier.
         pairs: photographs and styles that calibrated nothing.
         scorers: judges with weights.
+        multiple_px: the network's size multiple, by which pictures in their own shape are padded.
         edges: type of pictures in and out.
-        multiple_px: the network's size multiple, to judge pictures in their own shape too; None:
-            squares.
     """
 
     runtime: Runtime
@@ -46,8 +45,8 @@ class Subject:
     learned: Learned
     pairs: Sequence[EvaluationPair]
     scorers: Scorers
+    multiple_px: int
     edges: Edges = "float32"
-    multiple_px: int | None = None
 
     @property
     def suffix(self) -> str:

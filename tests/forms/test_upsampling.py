@@ -39,10 +39,13 @@ def upsampled(
         "b": weight(outputs, 1, 1).ravel(),
     }
     nodes = [helper.make_node("Resize", ["x", "", "scales"], ["u"], **ATTRIBUTES)]
-    if edges in ("reflect", "edge"):
+    if edges in ("reflect", "edge", "constant"):
         nodes.append(helper.make_node("Pad", ["u", "pads"], ["p"], mode=edges))
     border = {"zeros": [1] * 4, "odd": [1, 0, 1, 0]}.get(edges, [0] * 4)
-    source, result = ("p" if edges in ("reflect", "edge") else "u"), ("c" if relu else "y")
+    source, result = (
+        ("p" if edges in ("reflect", "edge", "constant") else "u"),
+        ("c" if relu else "y"),
+    )
     nodes.append(helper.make_node("Conv", [source, "w", "b"], [result], pads=border, **conv))
     if relu:
         nodes.append(helper.make_node("Relu", ["c"], ["y"]))
@@ -51,7 +54,7 @@ def upsampled(
 
 @settings(max_examples=25, deadline=None)
 @given(
-    edges=st.sampled_from(["reflect", "edge", "zeros"]),
+    edges=st.sampled_from(["reflect", "edge", "zeros", "constant"]),
     sides=st.tuples(st.integers(1, 9), st.integers(1, 9)),
     seed=st.integers(0, 99),
 )

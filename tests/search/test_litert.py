@@ -39,7 +39,7 @@ def subject() -> Subject:
     ]  # fmt: skip
     reference = tiny_onnx("iast", TIER.depth, TIER.max_side_px)
     learned = Learned(ranges()[TIER.signature])
-    return Subject("litert", TIER, fp32, fp32, reference, learned, pairs, Scorers())
+    return Subject("litert", TIER, fp32, fp32, reference, learned, pairs, Scorers(), 4)
 
 
 def ticking() -> TimingOptions:

@@ -114,7 +114,7 @@ def subject(tmp_path_factory: pytest.TempPathFactory) -> Subject:
         EvaluationPair(f"drawn{i}", "none", one, {}, style_statistics(one))
         for i, one in enumerate(pictures())
     ]
-    return Subject("onnxruntime", TIER, path, path, path, Learned(ranges), pairs, Scorers())
+    return Subject("onnxruntime", TIER, path, path, path, Learned(ranges), pairs, Scorers(), 4)
 
 
 def ticking() -> TimingOptions:

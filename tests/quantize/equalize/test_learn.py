@@ -227,7 +227,7 @@ def test_a_group_left_in_float_still_fits_its_equalized_neighbors(
         "litert": (made.litert, made.prepared_litert),
     }[runtime]
     learned = Learned(made.ranges[runtime])
-    subject = Subject(runtime, tier, *files, fp32, learned, (), Scorers())
+    subject = Subject(runtime, tier, *files, fp32, learned, (), Scorers(), 4)
     wide, narrow, both, last = (group.name for group in subject.groups)
     for in_float in ([wide], [narrow], [both], [last], [wide, both], [narrow, both]):
         path = tmp_path / f"mixed{subject.suffix}"
