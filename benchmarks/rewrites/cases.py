@@ -146,6 +146,23 @@ class Doubled(nn.Module):
         return F.relu(self.conv(F.pad(x, (1, 1, 1, 1), mode="reflect")))
 
 
+class Modulated(nn.Module):
+    """Convolution, ReLU, gains and offsets of channels by what is read; where they are not to be
+    moved into the filters, the same gains by a function that could be negative for all one sees."""
+
+    def __init__(self, width: int, folds: bool) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(width, width, 3, padding=1).requires_grad_(False)
+        self.code = nn.Linear(width, 2 * width).requires_grad_(False)
+        self.folds = folds
+
+    def forward(self, x: Tensor) -> Tensor:
+        gain, offset = self.code(x.mean((2, 3))).chunk(2, dim=1)
+        gain = torch.sigmoid(gain) if self.folds else 0.5 * torch.tanh(0.5 * gain) + 0.5
+        x = F.relu(self.conv(x))
+        return x * gain[:, :, None, None] + offset[:, :, None, None]
+
+
 # Which low-resolution taps, of 2 or 3, the three taps of a 3x3 kernel fall on, for either phase of
 # a pixel.
 _CORNERS = ((0, 1, 1), (0, 0, 1))
@@ -308,6 +325,17 @@ CASES: tuple[Case, ...] = (
             lambda w: Doubled(w, folds=False),
             lambda w: Doubled(w, folds=True),
             grows=True,
+            rewritten=True,
+            runtimes=("onnxruntime",),
+        )
+        for width in (16, 32, 64)
+    ),
+    *(
+        Case(
+            f"gains and offsets of {width} channels",
+            width,
+            lambda w: Modulated(w, folds=False),
+            lambda w: Modulated(w, folds=True),
             rewritten=True,
             runtimes=("onnxruntime",),
         )

@@ -234,15 +234,21 @@ class _Decider:
 
     def _may_be_integer_sum(self, op: Op) -> bool:
         clamped = self.flow.result(op) is not op or not self.policy.sums_among
-        return op.type == "Add" and len(set(op.inputs)) == 2 and clamped and self._free(op)
+        counts = clamped or op.mode == "row"
+        return op.type == "Add" and len(set(op.inputs)) == 2 and counts and self._free(op)
 
     def _is_integer_sum(self, op: Op, chosen: Mapping[str, Op]) -> bool:
         made = {self.flow.result(other).name for other in chosen.values()}
-        if not all(self._made(name, made) for name in op.inputs):
+        if not all(self._made(name, made) or self._is_row(op, name) for name in op.inputs):
             return False
         readers = self.network.readers.get(self.flow.result(op).name, [])
         among = all(reader.name in self.integers or reader.name in chosen for reader in readers)
         return not self.policy.sums_among or (bool(readers) and among)
+
+    def _is_row(self, op: Op, name: str) -> bool:
+        """Whether a sum adds a tensor along rows, which floats make: it is quantized for that."""
+        maker = self.network.producers.get(name)
+        return op.mode == "row" and maker is not None and maker.type == "Expand"
 
     def _follow(self) -> None:
         """Lets what moves or clamps integers work on them, up to the next float operator."""

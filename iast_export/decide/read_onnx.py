@@ -16,8 +16,8 @@ from iast_export.formats.onnx_graph import (
     index_graph,
     size_multiple_px,
 )
-from iast_export.forms.edit import conv_weight
 from iast_export.forms.large_kernels import unfolds
+from iast_export.forms.modulation import gained, is_row, weight_of
 from iast_export.specs import CONTENT
 
 
@@ -39,7 +39,7 @@ def read_onnx(
     return Network(
         "onnxruntime",
         tuple(
-            _op(node, position, index, _mode(node) or _mode_of_weight(node, index, model))
+            _op(node, position, index, _mode(node) or _mode_of_inputs(node, index, model))
             for position, node in enumerate(graph.node)
         ),
         inputs,
@@ -119,7 +119,7 @@ def _op(node: onnx.NodeProto, position: int, index: GraphIndex, mode: str) -> Op
     return Op(
         name=node.output[0],
         type=node.op_type,
-        inputs=tuple(name for name in node.input if name and name not in index.constants),
+        inputs=_inputs(node, index),
         outputs=tuple(node.output),
         position=position,
         native=node.op_type,
@@ -133,9 +133,15 @@ def _op(node: onnx.NodeProto, position: int, index: GraphIndex, mode: str) -> Op
     )
 
 
+def _inputs(node: onnx.NodeProto, index: GraphIndex) -> tuple[str, ...]:
+    """What is computed or fed; filters that gains multiply are weights all the same."""
+    read = node.input[:1] if gained(index, node) is not None else node.input
+    return tuple(name for name in read if name and name not in index.constants)
+
+
 def _weight(node: onnx.NodeProto, index: GraphIndex) -> Shape:
     """(outputs, inputs per group, kernel height, kernel width) of constant weights."""
-    weight = conv_weight(index, node)
+    weight = weight_of(index, node)
     if weight is not None:
         return tuple(weight.shape)
     held = index.constant(node, 1)
@@ -171,8 +177,11 @@ def _mode(node: onnx.NodeProto) -> str:
     return ""
 
 
-def _mode_of_weight(node: onnx.NodeProto, index: GraphIndex, model: onnx.ModelProto) -> str:
-    """What tells a convolution or a product apart from others."""
+def _mode_of_inputs(node: onnx.NodeProto, index: GraphIndex, model: onnx.ModelProto) -> str:
+    """What tells a convolution, a product or a sum apart from others."""
+    if node.op_type == "Add":
+        pairs = ((node.input[0], node.input[1]), (node.input[1], node.input[0]))
+        return "row" if any(is_row(index, one, other) for one, other in pairs) else ""
     if node.op_type == "Conv":
         return "blocks" if unfolds(model.graph, index, node, size_multiple_px(model)) else ""
     held = index.constant(node, 0) if node.op_type == "MatMul" else None

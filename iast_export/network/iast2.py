@@ -228,7 +228,8 @@ class TransferNet2(nn.Module):
         x = F.relu(self.refine(x))
         if self.config.palette:
             gain, offset = self._colors(style_code, "palette", strength)
-            x = gain * x + offset
+            # A color fades to nothing and no further: behind a rectifier INT8 needs to be sure.
+            x = F.relu(gain) * x + offset
         return Parts(self.to_rgb(x), trunk, attention, alpha)
 
     def forward(self, content: Tensor, style_code: Tensor, strength: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ from pathlib import Path
 import onnx
 
 from iast_export.decide.decide import Decisions, decide_onnx
+from iast_export.decide.graph import CLAMPS
 from iast_export.decide.groups import describe_islands
 from iast_export.errors import ToolError
 from iast_export.formats.onnx_graph import load_model, prune, save_model, size_multiple_px
@@ -22,6 +23,7 @@ from iast_export.forms.bilinear import Folded, fold_bilinear
 from iast_export.forms.edit import Rewritten, copy_model
 from iast_export.forms.grouped import dense_groups
 from iast_export.forms.large_kernels import unfold_shallow_kernels
+from iast_export.forms.modulation import fold_modulation
 from iast_export.quantize.learned import Learned
 from iast_export.quantize.onnx.kernels import UINT8, Kernels
 from iast_export.quantize.onnx.layers import (
@@ -124,8 +126,35 @@ def quantize_onnx(
 
 
 def _with_fast_forms(model: onnx.ModelProto, in_float: Collection[str]) -> Folded:
-    """Dense kernels for groups and for what is doubled, which in float are the slower forms."""
-    return fold_bilinear(dense_groups(model, in_float).model, in_float)
+    """Forms that are slower in float: dense kernels, what is doubled, gains in filters."""
+    return _with_modulation(fold_bilinear(dense_groups(model, in_float).model, in_float), in_float)
+
+
+def _with_modulation(folded: Folded, in_float: Collection[str]) -> Folded:
+    """With the modulation between integers in their form; any other stays as it is."""
+    decisions = decide_onnx(copy_model(folded.model), in_float, folded.names)
+    wanted = {
+        op.name for op in decisions.network.ops if op.type == "Conv" and decisions.is_integer(op)
+    }
+    while wanted:
+        made = fold_modulation(folded.model, wanted)
+        names = {**folded.names, **made.names}
+        decisions = decide_onnx(copy_model(made.model), in_float, names)
+        wanted = {conv for conv, result in made.results.items() if _among(decisions, result)}
+        if len(wanted) == len(made.results):
+            return Folded(made.model, folded.places, names)
+    return folded
+
+
+def _among(decisions: Decisions, name: str) -> bool:
+    """Whether integers make a tensor and they alone read it."""
+    network = decisions.network
+    readers = [one for one in network.readers.get(name, []) if one.type != "Shape"]
+    inside = name in decisions.integers and name not in network.outputs and bool(readers)
+    return inside and all(
+        decisions.is_integer(one) and (one.type not in CLAMPS or _among(decisions, one.name))
+        for one in readers
+    )
 
 
 def _float_convolutions(model: onnx.ModelProto, in_float: Collection[str]) -> set[str]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 from iast_export.decide.decide import Decisions
@@ -18,7 +19,8 @@ from iast_export.formats.onnx_graph import (
     pool_initializers,
     prune,
 )
-from iast_export.forms.edit import conv_weight
+from iast_export.forms.modulation import gained, weight_of
+from iast_export.quantize.onnx.gains import Filters, as_kernel, reordered, scaled_filters
 from iast_export.quantize.onnx.kernels import UINT8, Kernels
 from iast_export.quantize.onnx.layers import (
     UINT8_LEVELS,
@@ -69,6 +71,7 @@ class Writer:
         self.parameters, self.kernels = parameters, kernels
         self.emitter = Emitter()
         self.dequantized: set[str] = set()
+        self.rectified: set[str] = set()
         self.shuffled: dict[str, tuple[int, int]] = {}
         self.widened: dict[str, int] = {}
         self.pictures: dict[str, tuple[PictureBlocks, onnx.NodeProto]] = {}
@@ -102,8 +105,10 @@ class Writer:
     def _write(self, node: onnx.NodeProto) -> None:
         if not self._is_integer(node):
             self._write_float(node)
-        elif conv_weight(self.index, node) is not None:
+        elif weight_of(self.index, node) is not None:
             self._write_convolution(node)
+        elif node.output[0] in self.rectified:
+            pass  # with the convolution that it rectifies
         elif node.op_type in ONNX.clamps and node.input[0] not in self.root_of:
             self._write_clamp(node)
         elif node.op_type == "HardSwish" and self.kernels.compute:
@@ -309,8 +314,9 @@ class Writer:
 
     def _write_convolution(self, node: onnx.NodeProto) -> None:
         emitter, name, result = self.emitter, node.output[0], self._clamped(node)
-        weight = self.index.constants[node.input[1]]
-        given = self.index.constant(node, 2)
+        by_gains = gained(self.index, node)
+        weight = self.index.constants[node.input[1]] if by_gains is None else by_gains.weight
+        given = self.index.constant(node, 2) if by_gains is None else by_gains.bias
         bias = np.zeros(len(weight), np.float32) if given is None else given
         x = self.parameters[self.root_of[node.input[0]]]
         source, added = f"{node.input[0]}_q", 0
@@ -318,7 +324,12 @@ class Writer:
             source, added = widen_input(emitter, source, name, weight.shape[1], x.typed_zero_point)
         int8, scales, int32 = quantize_weight(weight, bias, x.scale)
         int8 = np.pad(int8, ((0, 0), (0, added), (0, 0), (0, 0)))
-        made, int8, scales, int32 = self._arrange_outputs(node, result, int8, scales, int32)
+        made, int8, order, int32 = self._arrange_outputs(node, result, int8, int32)
+        if by_gains is not None:
+            gain = reordered(emitter, by_gains.gain, order, len(weight))
+            self._write_by_gains(made, source, Filters(int8, scales[order], int32), gain)
+            return
+        scales = scales[order]
         kind = "int8" if int8.shape == weight.shape else "wide"
         inputs = [self._dequantized_input(source, node.input[0], added)]
         inputs.append(self._parameter(f"{node.input[1]}_{kind}", int8, scales))
@@ -329,12 +340,38 @@ class Writer:
         self._copy(made, inputs, self._result_name(node))
         self._quantize_result(node)
 
+    def _write_by_gains(
+        self, node: onnx.NodeProto, source: str, filters: Filters, gain: str
+    ) -> None:
+        """A convolution whose filters' scales are multiplied when it runs, its rectifier with it.
+
+        It is written as the kernel itself: ONNX Runtime makes none of conversions whose scales it
+        does not know.
+        """
+        result = self._clamped(node)
+        read, made = self.root_of[node.input[0]], self.parameters[result]
+        inputs = [source, *self.emitter.parameters(read, self.parameters[read])]
+        inputs += scaled_filters(self.emitter, result, filters, gain)
+        inputs[6:6] = self.emitter.parameters(result, made)
+        wide = result in self.widened
+        output = f"{result}_q_wide" if wide else f"{result}_q"
+        self._copy(as_kernel(node), inputs, output)
+        if wide:
+            narrow_output(self.emitter, output, f"{result}_q", self.widened[result])
+        self.rectified.add(result)
+        self._finish(result)
+
     def _arrange_outputs(
-        self, node: onnx.NodeProto, result: str, int8: Array, scales: Array, int32: Array
-    ) -> tuple[onnx.NodeProto, Array, Array, Array]:
-        """A convolution with its outputs as the kernel and the movement behind it want them."""
+        self, node: onnx.NodeProto, result: str, int8: Array, int32: Array
+    ) -> tuple[onnx.NodeProto, Array, NDArray[np.int64], Array]:
+        """A convolution with its outputs as the kernel and the movement behind it want them.
+
+        Returns:
+            The convolution, its filters, of which outputs they now are, and their biases.
+        """
+        order = np.arange(len(int8))
         if not self.kernels.compute or attribute(node, "group", 1) > 1:
-            return node, int8, scales, int32
+            return node, int8, order, int32
         channels, block = len(int8), self._shuffle_block(result)
         form = picture_blocks(node, channels, block) if block else None
         if form is not None:
@@ -343,18 +380,18 @@ class Writer:
             return (
                 made,
                 widen_kernel(int8, form),
-                repeat_outputs(scales, form),
+                repeat_outputs(order, form),
                 repeat_outputs(int32, form),
             )
         if block and channels // (block * block) >= _SMALLEST_SHUFFLED:
             self.shuffled[result] = (channels, block)
             order = pixels_last_order(channels, block)
-            int8, scales, int32 = int8[order], scales[order], int32[order]
+            int8, int32 = int8[order], int32[order]
         extra = widened_outputs(channels) - channels
         if extra:
             self.widened[result] = channels
         int8 = np.pad(int8, ((0, extra), (0, 0), (0, 0), (0, 0)))
-        return node, int8, np.pad(scales, (0, extra), mode="edge"), np.pad(int32, (0, extra))
+        return node, int8, np.pad(order, (0, extra), mode="edge"), np.pad(int32, (0, extra))
 
     def _clamped(self, node: onnx.NodeProto) -> str:
         reader = self.index.only_consumer(node.output[0])
