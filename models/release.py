@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ from iast_export.pictures.images import Rgb, center_square, load_image, to_level
 from iast_export.specs import STYLE_ENCODER_SIDE_PX
 from models.card import card_of
 from models.data import held_out, test_artworks, training_files
+from models.ink import painted
 from models.sheet import load_weights
 
 STYLES_DIR = PACKAGED_CHECKPOINT.parent / "styles"
@@ -111,15 +113,12 @@ def counted(images: Path) -> dict[str, Any]:
 
 def write_styles(net: Network, listing: Path, images: Path, csv_file: Path) -> None:
     """Encodes the listed artworks into STYLES_DIR: codes, statistics, sources and licences."""
-    facts = {row["file"]: row for row in csv.DictReader(csv_file.open())}
+    facts = {row["file"]: row for row in csv.DictReader(csv_file.read_text().splitlines())}
     tensors: dict[str, np.ndarray] = {}
     entries = []
     for style in parse_toml(read_bytes(listing), str(listing), InputError)["styles"]:
-        path = images / "style" / style["file"]
-        if not held_out(path):
-            raise SystemExit(f"{path} was trained on; choose a held-out artwork")
-        rgb = center_square(load_image(path), STYLE_ENCODER_SIDE_PX)
-        fact = facts[f"style/{style['file']}"]
+        artwork, origin = _drawn(style) if "drawn" in style else _found(style, images, facts)
+        rgb = center_square(artwork, STYLE_ENCODER_SIDE_PX)
         tensors[f"{style['id']}/style_code"] = net.encode_style(torch.from_numpy(to_tensor(rgb)))[
             0
         ].numpy()
@@ -130,8 +129,7 @@ def write_styles(net: Network, listing: Path, images: Path, csv_file: Path) -> N
                 "category": style["category"],
                 "title": style["title"],
                 "held_out": style.get("held_out", False),
-                "licence": fact["licence"],
-                "source": f"{fact['source_repo']}: {fact['path']}",
+                **origin,
                 "captions": style["captions"],
             }
         )
@@ -147,6 +145,24 @@ def write_styles(net: Network, listing: Path, images: Path, csv_file: Path) -> N
         for entry in entries
     ]
     write_atomic(STYLES_DIR / "styles.toml", "".join(blocks).encode())
+
+
+def _found(
+    style: Mapping[str, Any], images: Path, facts: Mapping[str, Mapping[str, str]]
+) -> tuple[Rgb, dict[str, str]]:
+    """A listed artwork of the image folder, its licence and where it is from."""
+    path = images / "style" / style["file"]
+    if not held_out(path):
+        raise SystemExit(f"{path} was trained on; choose a held-out artwork")
+    fact = facts[f"style/{style['file']}"]
+    source = f"{fact['source_repo']}: {fact['path']}"
+    return load_image(path), {"licence": fact["licence"], "source": source}
+
+
+def _drawn(style: Mapping[str, Any]) -> tuple[Rgb, dict[str, str]]:
+    """A listed painting of the project's own, as it was not trained on."""
+    licence = "Apache-2.0 (drawn by the project, which no training saw)"
+    return painted(style["drawn"]), {"licence": licence, "source": f"models.ink: {style['drawn']}"}
 
 
 def main() -> None:
