@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from iast_export.build.request import Build, seals_of
 from iast_export.build.samples import evaluation_facts, evaluation_pairs, open_scorers
@@ -13,6 +14,7 @@ from iast_export.files.paths import check_folders, check_inputs_apart
 from iast_export.lanes.compare import ComparisonOptions, compare_tier
 from iast_export.lanes.default_lane import DEFAULT_RULE
 from iast_export.lanes.forms import Source, enter_lanes
+from iast_export.lanes.timing import clock_of
 from iast_export.lanes.views import squares
 from iast_export.pictures.images import to_tensor
 from iast_export.reports.lanes import LANES_PATH, LaneRow, LanesReport
@@ -46,6 +48,8 @@ def _compare(
     build: Build, tiers: Sequence[Tier], options: ComparisonOptions, gpu: GpuDevice | None
 ) -> LanesReport:
     layout, seals = build.layout, seals_of(build)
+    clock, clock_ns = clock_of(options.threads)
+    options = replace(options, clock_ns=clock_ns)
     fp32 = [layout.tflite("fp32"), *(layout.onnx(tier, "fp32") for tier in tiers)]
     for path in fp32:
         seals.check(path)
@@ -64,6 +68,7 @@ def _compare(
         machine=machine_fingerprint(),
         versions=versions(),
         threads=options.threads,
+        clock=clock,
         set=evaluation_facts(build),
         rule=DEFAULT_RULE,
         gpu=str(gpu) if gpu else None,

@@ -18,6 +18,7 @@ from iast_export.files.artifacts import is_fresh, record, stage_key
 from iast_export.files.notes import note
 from iast_export.lanes.default_lane import FLOOR_DB, MAX_DROP, holds_floors
 from iast_export.lanes.figures import fidelity_of
+from iast_export.lanes.timing import clock_of
 from iast_export.reports.base import VERIFY_PATH
 from iast_export.reports.quantize import FallbackReport, FallbackRow
 from iast_export.reports.verify import VerifyReport
@@ -121,7 +122,8 @@ def _search(
     ]
     minutes = build.recipe.quantize.fallback
     threads = build.recipe.benchmark.threads
-    options = Options(minutes, TimingOptions(threads=threads), by_value=True, first=first)
+    timing = TimingOptions(threads=threads, clock_ns=clock_of(threads)[1])
+    options = Options(minutes, timing, by_value=True, first=first)
     try:
         seals = Seals.of_build(build.root)
         report = search_tier(build, tier, tuple(budgets), None, options, runtime, seals)

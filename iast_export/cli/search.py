@@ -63,11 +63,13 @@ def search(
     """
     from iast_export.build.request import Build
     from iast_export.build.searching import search_build
+    from iast_export.lanes.timing import clock_of
     from iast_export.pages.search import search_tables, verdict_words
     from iast_export.search import Options, TimingOptions, parse_budgets
 
     wanted = parse_budgets(budgets)
-    chosen = Options(minutes, TimingOptions(threads=threads))
+    _, clock_ns = clock_of(threads)
+    chosen = Options(minutes, TimingOptions(threads=threads, clock_ns=clock_ns))
     with console.progress_bar() as progress:
         build = Build(options.request_of(folder, **given), progress)
         report = search_build(build, tier, wanted, out, chosen, runtime)

@@ -5,6 +5,7 @@ Verify and bench over more lanes than a bundle ships.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -153,10 +154,10 @@ def _gpu_row(
 
 
 def _time_on_gpu(lane: Lane, view: View, options: ComparisonOptions) -> tuple[Samples, Samples]:
-    """Samples of a lane on the GPU, and of the same file on the CPU."""
+    """Samples of a lane on the GPU, which no processor's clock sees, and of its file on the CPU."""
     both = [lane, replace(lane, accelerator="cpu")]
     runs = open_runs(both, to_tensor(view.content), view.pair.feeds, options.threads)
-    samples = time_in_turn(runs, options)
+    samples = time_in_turn(runs, replace(options, clock_ns=time.perf_counter_ns))
     return samples[both[0]], samples[both[1]]
 
 

@@ -15,7 +15,7 @@ from iast_export.reports.base import (
     SetFacts,
     Sha256,
 )
-from iast_export.reports.benchmark import Ratio
+from iast_export.reports.benchmark import ClockName, Ratio
 from iast_export.reports.verify import Drop, Spread
 from iast_export.specs import REFERENCE, Accelerator, AnyPrecision, Runtime
 
@@ -86,7 +86,8 @@ class LaneRow(Model):
 class LanesReport(Report):
     """All lanes of the tiers asked for, made from the FP32 files of `fp32_sha256`.
 
-    `gpu` names the GPU, where one was asked for and found.
+    `clock`: what timed the lanes of processors, see `lanes.timing.clock_of`. `gpu` names the GPU,
+    where one was asked for and found; its lanes are timed by the clock on the wall.
     """
 
     made_by: ClassVar[str] = "lanes"
@@ -94,6 +95,7 @@ class LanesReport(Report):
     machine: dict[str, str | int | list[str]]
     versions: dict[str, str] = Field(default_factory=dict)
     threads: Positive
+    clock: ClockName = "wall"
     set: SetFacts
     rule: str
     gpu: str | None = None
