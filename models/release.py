@@ -9,6 +9,7 @@ The card's metrics are measured here, on Kodak-24 and artworks that trained noth
 from __future__ import annotations
 
 import argparse
+import copy
 import csv
 import json
 from collections.abc import Mapping
@@ -32,7 +33,8 @@ from iast_export.pictures.images import Rgb, center_square, load_image, to_level
 from iast_export.specs import STYLE_ENCODER_SIDE_PX
 from models.card import card_of
 from models.data import held_out, test_artworks, training_files
-from models.ink import painted
+from models.ink import SCENES, painted
+from models.recipe import TrainingRecipe
 from models.sheet import load_weights
 
 STYLES_DIR = PACKAGED_CHECKPOINT.parent / "styles"
@@ -85,6 +87,24 @@ def rescaled(net: Network, percent: int) -> IAST2:
     return made.eval()
 
 
+def between(begun: Network, trained: Network, percent: int) -> Network:
+    """A network whose every weight lies `percent` of the way from one to the other.
+
+    Of a network and what it became in a short training (Wortsman et al., "Robust fine-tuning of
+    zero-shot models", CVPR 2022): it keeps of the one what the other forgot.
+
+    Raises:
+        InputError: they are no networks of the same weights.
+    """
+    old, new = begun.state_dict(), trained.state_dict()
+    if {k: v.shape for k, v in old.items()} != {k: v.shape for k, v in new.items()}:
+        raise InputError("they have other weights", "give what the training was started from")
+    share = percent / 100.0
+    made = copy.deepcopy(trained)
+    made.load_state_dict({k: torch.lerp(old[k], new[k], share) for k in new})
+    return made
+
+
 def card(net: Network, run: Path, images: Path, recipe: Path, note: str) -> dict[str, Any]:
     """The checkpoint's facts: what it was trained on, under which terms, and how it scores."""
     kodak = sorted((images / "content" / "kodak24").glob("*.jpg"))
@@ -92,7 +112,7 @@ def card(net: Network, run: Path, images: Path, recipe: Path, note: str) -> dict
     unseen = unseen[:: max(1, len(unseen) // 12)][:12]
     pictures = [[center_square(load_image(p), 256) for p in paths] for paths in (kodak, unseen)]
     state = torch.load(run / "weights.pt", map_location="cpu", weights_only=True)
-    facts = state.get("facts") or counted(images)
+    facts = state.get("facts") or counted(images, recipe)
     training = {
         "recipe": recipe.as_posix(),
         "steps": int(state["step"]),
@@ -102,11 +122,13 @@ def card(net: Network, run: Path, images: Path, recipe: Path, note: str) -> dict
     return card_of(net, facts["data"], training, scores(net, *pictures))
 
 
-def counted(images: Path) -> dict[str, Any]:
+def counted(images: Path, recipe: Path) -> dict[str, Any]:
     """The facts of a run that kept none: one on two cores, on all training pictures."""
     photographs, artworks = training_files(images)
+    drawn = len(SCENES) * TrainingRecipe.read(recipe).drawn_artworks
+    counts = {"photographs": len(photographs), "artworks": len(artworks) + drawn}
     return {
-        "data": {"photographs": len(photographs), "artworks": len(artworks)},
+        "data": {**counts, **({"drawn_artworks": drawn} if drawn else {})},
         "training": {"device": "2 CPU cores"},
     }
 
@@ -183,6 +205,15 @@ def main() -> None:
         type=int,
         help="where strength 1 lies on the scale that was trained, of a second network",
     )
+    parser.add_argument(
+        "--between",
+        type=Path,
+        metavar="CHECKPOINT",
+        help="what the run started from: release weights on the way from it to the run's",
+    )
+    parser.add_argument(
+        "--share-percent", type=int, default=100, help="how far on that way", metavar="N"
+    )
     parser.add_argument("--note", default="", help="what the run started from, for the card")
     parser.add_argument("--styles", type=Path, default=Path("models/recipes/styles.toml"))
     args = parser.parse_args()
@@ -191,6 +222,8 @@ def main() -> None:
             "give --csv images.csv for the package's styles, or --checkpoint FILE to leave it alone"
         )
     net = load_weights(args.run / "weights.pt")
+    if args.between:
+        net = between(load_weights(args.between), net, args.share_percent)
     if args.full_strength_percent:
         net = rescaled(net, args.full_strength_percent)
     facts = card(net, args.run, args.images, args.recipe, args.note)

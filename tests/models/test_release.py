@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 from safetensors.numpy import load_file
 
 from iast_export.errors import InputError
@@ -52,3 +53,14 @@ def test_every_kind_of_art_has_a_style_that_judges_and_two_that_calibrate() -> N
         judges = [style.get("held_out", False) for style in styles if style["category"] == kind]
         assert (len(judges), sum(judges)) == (3, 1)
     assert {style["drawn"] for style in styles if "drawn" in style} == {*SCENES}
+
+
+def test_weights_lie_on_the_way_from_what_a_training_started_from() -> None:
+    small = NetworkConfig(width=8, stem_width=8, encoder_widths=(8, 8, 8, 8))
+    begun, trained = IAST(small).eval(), IAST(small).eval()
+    made = release.between(begun, trained, 25).state_dict()
+    for name, old in begun.state_dict().items():
+        assert torch.allclose(made[name], 0.75 * old + 0.25 * trained.state_dict()[name], atol=1e-6)
+    wider = IAST(NetworkConfig(width=16, stem_width=8, encoder_widths=(8, 8, 8, 8)))
+    with pytest.raises(InputError, match="other weights"):
+        release.between(wider, trained, 25)
