@@ -35,6 +35,7 @@ from iast_export.formats import tflite_file as tf
 from iast_export.formats import tflite_write as tw
 from iast_export.forms.row_bands import band_rows
 from iast_export.quantize.learned import Learned
+from iast_export.quantize.litert.biases import own_biases
 from iast_export.quantize.litert.delegation import SignatureDelegation, delegation
 from iast_export.quantize.litert.edges import integer_edges
 from iast_export.quantize.litert.final_clamp import decide_unclamped
@@ -149,6 +150,7 @@ def write_quantized(fp32: tf.Model, quantized: tf.Model, out_path: Path) -> tf.M
     Raises:
         ToolError: weights that were shared no longer are.
     """
+    own_biases(fp32, quantized)
     tw.canonicalize(quantized)
     data = tw.serialize(quantized)
     written = tf.parse(data)

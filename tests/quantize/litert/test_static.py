@@ -1,3 +1,6 @@
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -5,7 +8,9 @@ from iast_export.decide.policy import LITERT
 from iast_export.decide.read_litert import read_operators
 from iast_export.errors import InputError, UsageError
 from iast_export.formats import tflite_file as tf
+from iast_export.formats import tflite_write as tw
 from iast_export.quantize.learned import of_signatures
+from iast_export.quantize.litert.biases import own_biases
 from iast_export.quantize.litert.calibration import range_tensors
 from iast_export.quantize.litert.delegation import delegation
 from iast_export.quantize.litert.static import quantize_litert
@@ -87,6 +92,60 @@ def test_weights_are_byte_identical_in_all_signatures_and_ranges_are_not() -> No
         assert tf.dtype_name(inputs[1]) == "int8"
         assert len(q.scale) == tf.tensor_shape(inputs[1])[0]
         assert set(q.zeroPoint) == {0}
+
+
+def biases(model: tf.Model, key: str) -> list[Any]:
+    """The biases of a signature's convolutions, in order."""
+    graph = model.subgraphs[tf.find_signature(model, key).subgraph]
+    layers = [op for op in graph.operators if tf.op_name(model, op) == "CONV_2D"]
+    return [graph.tensors[int(op.inputs[2])] for op in layers]
+
+
+def steps_off(fp32: tf.Model, int8: tf.Model) -> float:
+    """How far the worst bias in integers lies from the float one, in steps of its own."""
+    worst = []
+    for key in ("d2_32px", "d1_48px"):
+        for given, made in zip(biases(fp32, key), biases(int8, key), strict=True):
+            if tf.dtype_name(made) == "int32":
+                steps = tf.constant(fp32, given) / np.asarray(made.quantization.scale)
+                worst.append(np.abs(steps - tf.constant(int8, made)).max())
+    assert len(worst) > 10
+    return float(max(worst))
+
+
+def with_biases(fp32: tf.Model) -> tf.Model:
+    """The same with other biases than zeros, of which signatures share those of shared filters."""
+    changed, of_filter = tf.parse(tw.serialize(fp32)), dict[int, int]()
+    for signature in tf.signatures(changed):
+        graph = changed.subgraphs[signature.subgraph]
+        for op in (op for op in graph.operators if tf.op_name(changed, op) == "CONV_2D"):
+            weight, bias = (graph.tensors[int(t)] for t in op.inputs[1:3])
+            if int(weight.buffer) not in of_filter:
+                values = np.random.default_rng(len(of_filter)).normal(size=tf.tensor_shape(bias))
+                buffer = tf.schema().BufferT()
+                buffer.data = values.astype(np.float32).view(np.uint8)
+                of_filter[int(weight.buffer)] = len(changed.buffers)
+                changed.buffers.append(buffer)
+            bias.buffer = of_filter[int(weight.buffer)]
+    return tf.parse(tw.serialize(changed))
+
+
+def test_every_bias_counts_steps_of_its_own_layer_though_signatures_share_it(
+    tmp_path: Path,
+) -> None:
+    fp32 = with_biases(tf.read_model(converted()[1]))
+    (tmp_path / "fp32.tflite").write_bytes(tw.serialize(fp32))
+    quantize_litert(tmp_path / "fp32.tflite", "int8", of_signatures(ranges()), tmp_path / "int8")
+    assert steps_off(fp32, tf.read_model(tmp_path / "int8")) < 1.1
+
+
+def test_a_bias_in_the_steps_of_another_signature_is_counted_anew() -> None:
+    fp32 = with_biases(tf.read_model(converted()[1]))
+    int8 = tf.read_model(quantized("int8")[0])
+    assert steps_off(fp32, int8) > 100, "the file's own are zeros"
+    assert own_biases(fp32, int8) > 10
+    assert steps_off(fp32, int8) < 1.1
+    assert own_biases(fp32, int8) == 0
 
 
 def test_injected_ranges_set_the_scales() -> None:
