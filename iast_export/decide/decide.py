@@ -241,7 +241,8 @@ class _Decider:
         made = {self.flow.result(other).name for other in chosen.values()}
         if not all(self._made(name, made) or self._is_row(op, name) for name in op.inputs):
             return False
-        readers = self.network.readers.get(self.flow.result(op).name, [])
+        found = self.network.readers.get(self.flow.result(op).name, [])
+        readers = [reader for reader in found if reader.type != "Shape"]  # of sides alone
         among = all(reader.name in self.integers or reader.name in chosen for reader in readers)
         return not self.policy.sums_among or (bool(readers) and among)
 

@@ -16,6 +16,7 @@ from iast_export.formats.onnx_graph import (
     index_graph,
     size_multiple_px,
 )
+from iast_export.forms.edit import with_edges
 from iast_export.forms.large_kernels import unfolds
 from iast_export.forms.modulation import gained, is_row, weight_of
 from iast_export.specs import CONTENT
@@ -81,7 +82,7 @@ def pull_clamps(graph: onnx.GraphProto) -> dict[str, str]:
         for position, item in enumerate(rest):
             if item.output[0] == first:
                 item.input[0] = clamped
-                rest.insert(position, _with_edges(node, start, clamped))
+                rest.insert(position, with_edges(node, [start, *node.input[1:]], clamped))
                 break
         for item in rest:
             if item.output[0] == chain[0].output[0]:
@@ -100,16 +101,9 @@ def _movements_before(index: GraphIndex, name: str) -> Iterator[onnx.NodeProto]:
         node = index.producer(node.input[0])
 
 
-def _with_edges(node: onnx.NodeProto, source: str, result: str) -> onnx.NodeProto:
-    copy = onnx.NodeProto()
-    copy.CopyFrom(node)
-    copy.input[0], copy.output[0], copy.name = source, result, result
-    return copy
-
-
 def _set_nodes(graph: onnx.GraphProto, nodes: list[onnx.NodeProto]) -> None:
     copies = [
-        _with_edges(node, node.input[0], node.output[0]) if node.input else node for node in nodes
+        with_edges(node, node.input, node.output[0]) if node.input else node for node in nodes
     ]
     del graph.node[:]
     graph.node.extend(copies)

@@ -43,6 +43,15 @@ def replace_node(
     graph.node.extend(rest)
 
 
+def with_edges(node: onnx.NodeProto, inputs: Sequence[str], output: str) -> onnx.NodeProto:
+    """A copy of a node that reads and first writes other tensors, named after what it writes."""
+    copy = onnx.NodeProto()
+    copy.CopyFrom(node)
+    copy.input[:], copy.output[:] = list(inputs), [output, *node.output[1:]]
+    copy.name = output
+    return copy
+
+
 def remove_node(graph: onnx.GraphProto, at: onnx.NodeProto, instead: str) -> None:
     """Removes a node whose readers read `instead` from now on; in place."""
     kept = [node for node in graph.node if node.output[0] != at.output[0]]

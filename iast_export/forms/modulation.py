@@ -21,7 +21,14 @@ import onnx
 from onnx import helper
 
 from iast_export.formats.onnx_graph import Array, GraphIndex, attribute, index_graph, prune
-from iast_export.forms.edit import add_constant, conv_weight, copy_model, unused_name
+from iast_export.forms.edit import (
+    add_constant,
+    conv_weight,
+    copy_model,
+    replace_node,
+    unused_name,
+    with_edges,
+)
 
 _NEVER_NEGATIVE = ("Abs", "Exp", "HardSigmoid", "Relu", "Sigmoid", "Softmax", "Softplus", "Sqrt")
 _MOVES = ("Expand", "Flatten", "Identity", "Reshape", "Slice", "Squeeze", "Transpose", "Unsqueeze")
@@ -117,9 +124,8 @@ def fold_modulation(model: onnx.ModelProto, wanted: Collection[str]) -> Modulate
     if opsets.get("", 0) < _FIRST_OPSET or not _chains(graph, wanted, None):
         return Modulated(copy, results, names)
     shapes = _shapes(model)
-    for name in [chain.conv.output[0] for chain in _chains(graph, wanted, shapes)]:
-        chain = next(c for c in _chains(graph, wanted, shapes) if c.conv.output[0] == name)
-        results[name] = chain.last.output[0]
+    for chain in _chains(graph, wanted, shapes):
+        results[chain.conv.output[0]] = chain.last.output[0]
         if chain.sum is not None:
             names.update(_along_rows(graph, chain))
         if chain.product is not None:
@@ -171,7 +177,7 @@ def _by_channel(
     if node is None or node.op_type != op_type or list(node.input).count(made) != 1:
         return None
     other = _other(node, made)
-    if other in index.constants or is_row(index, other, made):
+    if other in index.constants:
         return None
     if shapes is None:
         return node
@@ -209,7 +215,7 @@ def _shapes(model: onnx.ModelProto) -> dict[str, list[int]]:
 
 def _along_rows(graph: onnx.GraphProto, chain: _Chain) -> Iterator[tuple[str, str]]:
     """Repeats what a sum adds for each column, in place; yields the new name and the old."""
-    total = next(n for n in graph.node if n.output[0] == cast(onnx.NodeProto, chain.sum).output[0])
+    total = cast(onnx.NodeProto, chain.sum)
     before = chain.product or chain.clamp or chain.conv
     offset = _other(total, before.output[0])
     width, row = (unused_name(graph, f"{total.output[0]}_{key}") for key in ("width", "row"))
@@ -217,8 +223,8 @@ def _along_rows(graph: onnx.GraphProto, chain: _Chain) -> Iterator[tuple[str, st
         helper.make_node("Shape", [before.output[0]], [width], name=width, start=3, end=4),
         helper.make_node("Expand", [offset, width], [row], name=row),
     ]
-    total.input[:] = [before.output[0], row]
-    _put(graph, made, at=total)
+    summed = with_edges(total, [before.output[0], row], total.output[0])
+    replace_node(graph, total, [*made, summed])
     yield row, offset
 
 
@@ -243,9 +249,9 @@ def _into_filters(graph: onnx.GraphProto, chain: _Chain) -> None:
     if len(conv.input) > 2 and conv.input[2]:
         made.append(helper.make_node("Mul", [conv.input[2], flat], [biases], name=biases))
         inputs.append(biases)
-    moved = [_with_edges(conv, inputs, conv.output[0] if clamp else result)]
+    moved = [with_edges(conv, inputs, conv.output[0] if clamp else result)]
     if clamp is not None:
-        moved.append(_with_edges(clamp, [conv.output[0]], result))
+        moved.append(with_edges(clamp, [conv.output[0]], result))
     gone, nodes = {node.output[0] for node in (conv, clamp) if node is not None}, []
     for node in graph.node:
         if node.output[0] == result:
@@ -254,19 +260,3 @@ def _into_filters(graph: onnx.GraphProto, chain: _Chain) -> None:
             nodes.append(node)
     del graph.node[:]
     graph.node.extend(nodes)
-
-
-def _with_edges(node: onnx.NodeProto, inputs: Sequence[str], output: str) -> onnx.NodeProto:
-    copy = onnx.NodeProto()
-    copy.CopyFrom(node)
-    copy.input[:], copy.output[:], copy.name = list(inputs), [output], output
-    return copy
-
-
-def _put(graph: onnx.GraphProto, nodes: Sequence[onnx.NodeProto], at: onnx.NodeProto) -> None:
-    """Puts nodes before one, in place."""
-    position = next(i for i, node in enumerate(graph.node) if node.output[0] == at.output[0])
-    rest = list(graph.node)
-    rest[position:position] = list(nodes)
-    del graph.node[:]
-    graph.node.extend(rest)

@@ -194,6 +194,16 @@ def test_a_pixel_shuffle_behind_it_takes_gains_in_its_own_order(tmp_path: Path) 
     assert "Gather" in types(quantized) and "DepthToSpace" not in types(quantized)
 
 
+def test_who_reads_the_sides_alone_leaves_it_in_integers(tmp_path: Path) -> None:
+    model = modulated()
+    model.graph.node.insert(-1, helper.make_node("Shape", ["s"], ["side"], start=3, end=4))
+    model.graph.node.insert(-1, helper.make_node("Cast", ["side"], ["width"], to=1))
+    model.graph.node[-1].output[0] = "z"
+    model.graph.node.append(helper.make_node("Mul", ["z", "width"], ["y"]))
+    _, summary, _ = int8_of(model, {"x": picture(8, 16, 24)}, tmp_path)
+    assert summary.runtime_ops["QLinearAdd"] == 1
+
+
 def test_what_floats_read_stays_as_it_is(tmp_path: Path) -> None:
     model = modulated(behind="Tanh", channels=4)
     quantized, summary, _ = int8_of(model, {"x": picture(8, 16, 24)}, tmp_path)
