@@ -15,6 +15,7 @@ from iast_export.forms import Rewritten
 from iast_export.quantize.learned import Learned
 from iast_export.quantize.onnx.kernels import UINT8, Kernels
 from iast_export.quantize.onnx.qdq import QuantizeSummary, quantize_onnx, tensors_to_calibrate
+from iast_export.runtimes.onnx import onnx_session_options
 
 Constants = dict[str, np.ndarray]
 TOLERANCE = 1e-5
@@ -37,10 +38,8 @@ def model_of(
 def run(model: onnx.ModelProto, feeds: Mapping[str, np.ndarray]) -> np.ndarray:
     """`y`, after the model was checked."""
     onnx.checker.check_model(model, full_check=True)
-    options = ort.SessionOptions()
-    options.intra_op_num_threads, options.log_severity_level = 1, 3
     session = ort.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        model.SerializeToString(), onnx_session_options(1), providers=["CPUExecutionProvider"]
     )
     return np.asarray(session.run(["y"], dict(feeds))[0])
 
@@ -103,7 +102,9 @@ def seen(
     del watched.graph.output[:]
     inside = [name for name in names if name not in inputs]
     watched.graph.output.extend(onnx.helper.make_empty_tensor_value_info(name) for name in inside)
-    session = ort.InferenceSession(watched.SerializeToString(), providers=["CPUExecutionProvider"])
+    session = ort.InferenceSession(
+        watched.SerializeToString(), onnx_session_options(1), providers=["CPUExecutionProvider"]
+    )
     values = {**dict(zip(inside, session.run(None, dict(feeds)), strict=True)), **feeds}
     return {name: Span(float(values[name].min()), float(values[name].max())) for name in names}
 

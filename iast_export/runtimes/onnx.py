@@ -16,12 +16,13 @@ from iast_export.formats.onnx_wire import refuse_external_data
 from iast_export.runtimes.session import Array, bytes_of, check_names
 
 
-def onnx_session_options(threads: int) -> Any:
+def onnx_session_options(threads: int, exact_products: bool = False) -> Any:
     """Options under which every ONNX Runtime session of this package runs.
 
     One thread pool of `threads`. On processors without VNNI, 8-bit products would saturate;
     session.x64quantprecision prevents it, so that results agree across machines. It is left out
-    where VNNI is there: it would change no bit and halve the speed of INT8.
+    where VNNI is there and `exact_products` does not ask for it: it would change no bit and halve
+    the speed of INT8.
     """
     import onnxruntime as ort
 
@@ -31,7 +32,7 @@ def onnx_session_options(threads: int) -> Any:
     options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
     options.use_deterministic_compute = True
     options.log_severity_level = 3
-    if not has_vnni():
+    if exact_products or not has_vnni():
         options.add_session_config_entry("session.x64quantprecision", "1")
     return options
 

@@ -171,6 +171,20 @@ def test_integers_multiply_and_add_without_floats_between(
     assert _of_pictures(quantized) == ["Add"], "which is one with the conversions around it"
 
 
+def test_filters_with_gains_share_no_zero_point_with_others(tmp_path: Path) -> None:
+    """Where two do, ONNX Runtime loads the file on processors with VNNI alone."""
+    quantized, _, _ = int8_of(modulated(), {"x": picture(8, 16, 24)}, tmp_path)
+    places = {"QLinearConv": 5, "DequantizeLinear": 2}
+    weights = {i.name for i in quantized.graph.initializer if i.data_type == onnx.TensorProto.INT8}
+    used = [
+        node.input[places[node.op_type]]
+        for node in quantized.graph.node
+        if node.op_type in places and len(node.input) > 2
+    ]
+    own = [name for name in used if name in weights]
+    assert len(own) == len(set(own)) == 4
+
+
 def test_gains_of_every_sign_and_zero_are_exact(tmp_path: Path) -> None:
     model, feeds = modulated(offset=False), {"x": picture(8, 16, 24)}
     gain = np.array([-2.0, -0.5, 0.0, 1e-6, 0.25, 1.0, 1.5, 3.0], np.float32)
