@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from iast_export.runtimes.onnx import onnx_session_options
+from iast_export.runtimes.onnx import open_onnx
 from tests import android_tools as tools
 
 SOURCES = tools.DEMO / "tools" / "bridge"
@@ -91,10 +91,7 @@ class Runtimes:
         return []
 
     def _onnx_open(self, path: str, threads: str, entries: str) -> list[str]:
-        import onnxruntime as ort
-
-        options = onnx_session_options(max(1, int(threads)))
-        self._models[path] = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        self._models[path] = open_onnx(Path(path), max(1, int(threads))).raw
         return []
 
     def _onnx_inputs(self, path: str) -> list[str]:

@@ -155,8 +155,7 @@ def open_exact(path: Path) -> tuple[Session, str | None]:
     """
     import onnxruntime as ort
 
-    options = onnx_session_options(1)
-    options.add_session_config_entry("session.x64quantprecision", "1")
+    options = onnx_session_options(1, exact_products=True)
     options.log_severity_level = 4  # a refusal is noted, not printed
     try:
         raw = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])

@@ -28,14 +28,14 @@ def golden(
 ) -> None:
     """The golden pictures of a bundle, drawn again on this machine.
 
-    By one runtime, on the CPU or a GPU. A model runs on the GPU whole or not at all; before that it
-    is said what would overflow in FP16 there. Exit code 5: a picture differs by more than the
-    manifest allows.
+    By one runtime, on the CPU or a GPU; ONNX Runtime's file that dispatches draws them too. A
+    model runs on the GPU whole or not at all; before that it is said what would overflow in FP16
+    there. Exit code 5: a picture differs by more than the manifest allows.
 
     \b
     Example:
       iast-export golden dist/demo
-      iast-export golden dist/demo --accelerator gpu --tier d4-256px
+      iast-export golden dist/demo --accelerator gpu --tier d3-256px
     """
     check(folder, accelerator, tiers, as_json, runtime)
 
@@ -62,7 +62,7 @@ def check(
         fp16 = {tier: [asdict(one) for one in overflows] for tier, overflows in risks.items()}
         console.emit_json({"goldens": goldens, "fp16_overflows": fp16})
     else:
-        columns = ("tier", "precision", "golden picture", "levels", "PSNR")
+        columns = ("tier", "precision", "file", "golden picture", "levels", "PSNR")
         title = f"{folder}: {TARGETS[runtime].label} on the {accelerator.upper()}"
         console.table(title, columns, [_row(one) for one in found])
     raise click.exceptions.Exit(0 if all(one.passed for one in found) else 5)
@@ -71,4 +71,5 @@ def check(
 def _row(one: GoldenOutcome) -> tuple[str, ...]:
     levels = f"{one.worst_levels} of {one.tolerance_levels}"
     word = "pass" if one.passed else "fail"
-    return one.tier, one.precision, word, levels, f"{one.psnr_db:.1f} dB"
+    file = "dispatch" if one.role == "dispatch" else "tier"
+    return one.tier, one.precision, file, word, levels, f"{one.psnr_db:.1f} dB"

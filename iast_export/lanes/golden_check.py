@@ -30,6 +30,7 @@ from iast_export.specs import (
     USUAL,
     Accelerator,
     Precision,
+    Role,
     Runtime,
     Tier,
     find_tiers,
@@ -38,9 +39,13 @@ from iast_export.specs import (
 
 @dataclass(frozen=True)
 class GoldenOutcome:
-    """One golden picture against what was drawn: largest difference in 8-bit levels, PSNR."""
+    """One golden picture against what was drawn: largest difference in 8-bit levels, PSNR.
+
+    `role`: of the file that drew it, the tier's own ("transfer") or the dispatching one.
+    """
 
     tier: str
+    role: Role
     precision: Precision
     accelerator: Accelerator
     worst_levels: int
@@ -62,7 +67,8 @@ def check_goldens(
 ) -> list[GoldenOutcome]:
     """Every picture of a runtime's files drawn again, tier by tier; all tiers where none is named.
 
-    On a GPU the `fp16` file too, which is made for it.
+    By the dispatching file too, where the runtime has one. On a GPU the `fp16` file too, which is
+    made for it.
 
     Raises:
         UsageError: no such tier or runtime, or it does not compute there.
@@ -72,20 +78,23 @@ def check_goldens(
     """
     manifest, target = load_manifest(folder), find_target(runtime, accelerator)
     chosen = {one.id for one in find_tiers(manifest.depth_plan, tiers, "the bundle")}
+    own_runtime = target.family.runtime
     jobs = [
-        (golden, precision)
+        (golden, precision, role)
         for golden in manifest.golden
         if golden.tier in chosen
-        for precision in _precisions(manifest, golden, target.family.runtime, accelerator)
+        for precision in _precisions(manifest, golden, own_runtime, accelerator)
+        for role in _roles(manifest, own_runtime, precision)
     ]
     if not jobs:
         raise CannotJudgeError(
             f"{folder} holds no golden picture of {target.label}", "build the bundle again"
         )
     outcomes = []
-    for n, (golden, precision) in enumerate(jobs):
+    for n, (golden, precision, role) in enumerate(jobs):
         progress(f"golden {golden.tier} {precision} on the {accelerator}", n, len(jobs))
-        outcomes.append(_outcome(folder, manifest, golden, target, precision, accelerator))
+        given = folder, manifest, golden, target, precision, role
+        outcomes.append(_outcome(*given, accelerator))
     progress("goldens", len(jobs), len(jobs))
     return outcomes
 
@@ -97,6 +106,12 @@ def _precisions(
     own = [precision for drawn_by, precision in golden.lanes() if drawn_by == runtime]
     halves = any((f.runtime, f.precision) == (runtime, "fp16") for f in manifest.files)
     return [*own, "fp16"] if own and halves and accelerator == "gpu" else own
+
+
+def _roles(manifest: Manifest, runtime: Runtime, precision: Precision) -> list[Role]:
+    """The tiers' own files, and the one that dispatches where there is one."""
+    held = {f.role for f in manifest.files if (f.runtime, f.precision) == (runtime, precision)}
+    return ["transfer", "dispatch"] if "dispatch" in held else ["transfer"]
 
 
 def fp16_overflows(folder: Path, tiers: Sequence[str] = ()) -> dict[str, tuple[Overflow, ...]]:
@@ -113,7 +128,7 @@ def fp16_overflows(folder: Path, tiers: Sequence[str] = ()) -> dict[str, tuple[O
     for golden in manifest.golden:
         if golden.tier in chosen:
             _, data, tier, feeds = _lane(
-                folder, manifest, golden, find_target(USUAL, "gpu"), "fp32"
+                folder, manifest, golden, find_target(USUAL, "gpu"), "fp32", "transfer"
             )
             content = pad_to(_picture(folder, golden, golden.content), *tier.shape_px)
             fed = {CONTENT: to_tensor(content), **feeds}
@@ -127,6 +142,7 @@ def _outcome(
     golden: GoldenEntry,
     target: Target,
     precision: Precision,
+    role: Role,
     accelerator: Accelerator,
 ) -> GoldenOutcome:
     runtime = target.family.runtime
@@ -136,9 +152,10 @@ def _outcome(
             f"{folder} holds no golden picture for {runtime} {precision}", "build the bundle again"
         )
     wanted = _picture(folder, golden, path)
-    drawn = _draw(folder, manifest, golden, target, precision, accelerator)
+    drawn = _draw(folder, manifest, golden, target, precision, role, accelerator)
     return GoldenOutcome(
         golden.tier,
+        role,
         precision,
         accelerator,
         int(np.abs(drawn.astype(np.int16) - wanted).max()),
@@ -153,9 +170,10 @@ def _draw(
     golden: GoldenEntry,
     target: Target,
     precision: Precision,
+    role: Role,
     accelerator: Accelerator,
 ) -> Rgb:
-    path, data, tier, feeds = _lane(folder, manifest, golden, target, precision)
+    path, data, tier, feeds = _lane(folder, manifest, golden, target, precision, role)
     content = _picture(folder, golden, golden.content)
     where = f"{folder} in {precision}"
     shapes = load_shapes(Seals.of_bundle(folder, manifest), path, data)
@@ -165,14 +183,19 @@ def _draw(
 
 
 def _lane(
-    folder: Path, manifest: Manifest, golden: GoldenEntry, target: Target, precision: Precision
+    folder: Path,
+    manifest: Manifest,
+    golden: GoldenEntry,
+    target: Target,
+    precision: Precision,
+    role: Role,
 ) -> tuple[Path, bytes, Tier, dict[str, Array]]:
     """File, its bytes, tier and style inputs of a golden picture."""
     entry = next(
         (
             f
             for f in manifest.files
-            if (f.role, f.runtime, f.precision) == ("transfer", target.family.runtime, precision)
+            if (f.role, f.runtime, f.precision) == (role, target.family.runtime, precision)
             and f.tier in (None, golden.tier)
         ),
         None,

@@ -12,6 +12,7 @@ from iast_export.environment import has_vnni
 from iast_export.errors import InputError, ToolError
 from iast_export.files.apart import read_foreign
 from iast_export.files.artifacts import sha256_bytes
+from iast_export.formats.onnx_weights import with_weights_in_branches
 from iast_export.formats.onnx_wire import refuse_external_data
 from iast_export.runtimes.session import Array, bytes_of, check_names
 
@@ -20,7 +21,8 @@ def onnx_session_options(threads: int, exact_products: bool = False) -> Any:
     """Options under which every ONNX Runtime session of this package runs.
 
     One thread pool of `threads`. On processors without VNNI, 8-bit products would saturate;
-    session.x64quantprecision prevents it, so that results agree across machines. It is left out
+    session.x64quantprecision prevents it, so that results agree across machines
+    (`formats.onnx_weights` says what else that needs). It is left out
     where VNNI is there and `exact_products` does not ask for it: it would change no bit and halve
     the speed of INT8.
     """
@@ -116,8 +118,9 @@ def open_onnx(
     refuse_external_data(data, where)
     options = options if options is not None else onnx_session_options(threads)
     try:
+        data = data if has_vnni() else with_weights_in_branches(data)
         raw = ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime raises classes of its own, without a common base
+    except Exception as error:  # onnxruntime and protobuf share no base with others
         raise ToolError(
             f"ONNX Runtime can't load {where}: {error}", "build the file again"
         ) from error

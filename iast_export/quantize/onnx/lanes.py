@@ -28,9 +28,9 @@ from iast_export.formats.onnx_graph import (
     prune,
     save_model,
 )
+from iast_export.formats.onnx_weights import own_weights
 from iast_export.quantize.onnx.layers import quantize_weight
 from iast_export.quantize.onnx.qdq import runtime_operators
-from iast_export.quantize.onnx.weights import own_weights
 
 _SMALLEST_HALVED = 16  # constants of fewer values stay in FP32
 

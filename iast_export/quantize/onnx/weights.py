@@ -1,4 +1,4 @@
-"""Other weights in an ONNX graph: those learned for INT8, and bytes of their own."""
+"""Other weights in an ONNX graph: those learned for INT8."""
 
 from __future__ import annotations
 
@@ -39,37 +39,3 @@ def adjust_onnx(
                 graph.initializer.append(numpy_helper.from_array(rounded, name))
                 values[name] = graph.initializer[-1]
             node.input[1] = name
-
-
-# Where operators read an int8 weight and its zero point.
-_WEIGHTS = {"DequantizeLinear": (0, 2), "QLinearConv": (3, 5)}
-
-
-def own_weights(graph: onnx.GraphProto) -> None:
-    """Gives every int8 weight a zero point of its own, and its own bytes; in place.
-
-    Where two share one, ONNX Runtime fails to load the model under session.x64quantprecision: it
-    names the unsigned form after the signed one and finds the name taken the second time.
-    """
-    values = {item.name: item for item in graph.initializer}
-    seen: set[str] = set()
-    for node in graph.node:
-        at, at_zero = _WEIGHTS.get(node.op_type, (0, len(node.input)))
-        if at_zero >= len(node.input):
-            continue
-        weight, zero_point = values.get(node.input[at]), values.get(node.input[at_zero])
-        if weight is None or zero_point is None or weight.data_type != onnx.TensorProto.INT8:
-            continue
-        if weight.name in seen:
-            node.input[at] = _copied(graph, weight, f"{node.output[0]}_weight")
-        if zero_point.name in seen:
-            node.input[at_zero] = _copied(graph, zero_point, f"{node.input[at]}_zero_point")
-        seen.update((node.input[at], node.input[at_zero]))
-
-
-def _copied(graph: onnx.GraphProto, constant: onnx.TensorProto, name: str) -> str:
-    copy = onnx.TensorProto()
-    copy.CopyFrom(constant)
-    copy.name = name
-    graph.initializer.append(copy)
-    return name

@@ -19,6 +19,7 @@ from iast_export.formats.onnx_graph import (
     pool_initializers,
     prune,
 )
+from iast_export.formats.onnx_weights import own_weights
 from iast_export.forms.modulation import gained, weight_of
 from iast_export.quantize.onnx.gains import Filters, as_kernel, reordered, scaled_filters
 from iast_export.quantize.onnx.kernels import UINT8, Kernels
@@ -47,7 +48,6 @@ from iast_export.quantize.onnx.picture import (
     step_by_columns,
     widen_kernel,
 )
-from iast_export.quantize.onnx.weights import own_weights
 
 # Channels behind a pixel shuffle from which they are moved together; chosen: runs of 8 bytes.
 _SMALLEST_SHUFFLED = 8

@@ -17,11 +17,11 @@ from iast_export.build.tracing import pseudo_photograph
 from iast_export.errors import InputError
 from iast_export.formats.dispatch import merge_dispatch
 from iast_export.formats.onnx_graph import pool_initializers
+from iast_export.formats.onnx_weights import own_weights, with_weights_in_branches
 from iast_export.quantize.learned import Learned
 from iast_export.quantize.onnx.layers import activation_parameters, quantize_weight
 from iast_export.quantize.onnx.qdq import quantize_onnx, runtime_operators, tensors_to_calibrate
-from iast_export.quantize.onnx.weights import own_weights
-from iast_export.runtimes.onnx import open_onnx
+from iast_export.runtimes.onnx import onnx_session_options, open_onnx
 from iast_export.specs import Tier
 from tests.tiny_networks import tiny_codes, tiny_onnx
 
@@ -294,6 +294,55 @@ def test_tiers_share_weight_bytes_and_dispatch_equals_them(tmp_path: Path) -> No
         )
     counts = [runtime_operators(path)["QLinearConv"] for _, path in pairs]
     assert runtime_operators(tmp_path / "dispatch.onnx")["QLinearConv"] == sum(counts)
+
+
+def dispatching(folder: Path) -> tuple[Path, list[tuple[Tier, Path]]]:
+    """Two INT8 tiers of a tiny network, and the file that dispatches between them."""
+    pairs = []
+    for tier in (Tier(2, 32), Tier(1, 64)):
+        source, target = tiny_onnx("iast", tier.depth, tier.max_side_px), folder / f"{tier.id}.onnx"
+        quantize_onnx(source, Learned(measured(source, "iast")), target)
+        pairs.append((tier, target))
+    merge_dispatch(pairs, folder / "dispatch.onnx")
+    return folder / "dispatch.onnx", pairs
+
+
+def unsigned_weights(data: bytes, folder: Path) -> list[bool]:
+    """Of each integer kernel, whether ONNX Runtime takes its weights as unsigned where products
+    would saturate."""
+    options = onnx_session_options(1, exact_products=True)
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+    options.optimized_model_filepath = str(folder / "optimized.onnx")
+    ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+    return _unsigned(onnx.load(folder / "optimized.onnx").graph, {})
+
+
+def _unsigned(graph: onnx.GraphProto, outside: dict[str, int]) -> list[bool]:
+    kinds, found = {**outside, **{i.name: i.data_type for i in graph.initializer}}, []
+    for node in graph.node:
+        for item in node.attribute:
+            found += _unsigned(item.g, kinds) if item.type == onnx.AttributeProto.GRAPH else []
+        if node.op_type == "QLinearConv":
+            found.append(kinds[node.input[3]] == TensorProto.UINT8)
+    return found
+
+
+def test_branches_with_weights_inside_do_not_saturate_and_draw_what_the_tiers_draw(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on processors without VNNI, whichever this one is."""
+    path, pairs = dispatching(tmp_path)
+    data = path.read_bytes()
+    assert not any(unsigned_weights(data, tmp_path)), "the outer graph's are not looked at"
+    inside = with_weights_in_branches(data)
+    assert len(inside) > len(data) and all(unsigned_weights(inside, tmp_path))
+    assert with_weights_in_branches(pairs[0][1].read_bytes()) == pairs[0][1].read_bytes()
+    monkeypatch.setattr("iast_export.runtimes.onnx.has_vnni", lambda: False)
+    session = open_onnx(path)
+    for tier, own in pairs:
+        feeds = {"content": pseudo_photograph(tier.max_side_px, 16), **tiny_codes("iast")}
+        drawn, wanted = (one.run(feeds)["stylized"] for one in (session, open_onnx(own)))
+        np.testing.assert_array_equal(drawn, wanted)
 
 
 def test_content_and_result_have_the_scale_of_levels(tmp_path: Path) -> None:
