@@ -99,6 +99,9 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument(
         "--network", action="append", required=True, metavar="NAME=WEIGHTS", help="may be repeated"
     )
+    parser.add_argument(
+        "--depths", type=int, nargs="+", metavar="N", help="default: the deepest, the shallowest"
+    )
     args = parser.parse_args(argv)
     torch.set_num_threads(1)
     images, rows = args.data / "images", []
@@ -114,7 +117,7 @@ def main(argv: list[str] | None = None) -> None:
     for entry in args.network:
         name, _, path = entry.partition("=")
         net = load_weights(Path(path))
-        for depth in (net.depths[-1], net.depths[0]):
+        for depth in args.depths or (net.depths[-1], net.depths[0]):
             rows.append((name, depth, scores(net, depth, frames, photographs, artworks)))
     print(table(rows))
 

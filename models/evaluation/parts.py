@@ -52,8 +52,7 @@ _VERSION = 1  # of the scores that are kept
 _MEASURES = (
     "{pairs} pairs of 256 px at full strength. Lower is better but for SSIM; gradient is of the "
     "picture over the photograph's, shift and noise what a movement by pixels and sensor noise "
-    "change, ripple what the spectrum of flat regions rises above its line, 0.7 to 1 how many "
-    "percent nearer the style the end of the strength scale comes."
+    "change, 0.7 to 1 how many percent nearer the style the end of the strength scale comes."
 )
 
 
@@ -110,17 +109,19 @@ def trained(
     return run / "weights.pt"
 
 
-def judged(weights: Path, pairs: Sequence[Pair], judges: Judges) -> dict[str, Any]:
-    """Scores of the shallowest and the deepest depth, means over the pairs."""
+def judged(
+    weights: Path, pairs: Sequence[Pair], judges: Judges, depths: Sequence[int] = ()
+) -> dict[str, Any]:
+    """Scores of depths, none given: of the shallowest and the deepest; means over the pairs."""
     net = load_weights(weights)
     return {
         f"d{depth}": _of_depth(Network("row", net, depth, sha256_file(weights)), pairs, judges)
-        for depth in (net.depths[0], net.depths[-1])
+        for depth in depths or (net.depths[0], net.depths[-1])
     }
 
 
 def _of_depth(method: Network, pairs: Sequence[Pair], judges: Judges) -> dict[str, Any]:
-    rows, spectra = [], []
+    rows = []
     for pair in pairs:
         render = _render(method, pair.style.rgb)
         pictures = dict(method.pictures(pair.content.rgb, pair.style.rgb, _STRENGTHS))
@@ -130,10 +131,7 @@ def _of_depth(method: Network, pairs: Sequence[Pair], judges: Judges) -> dict[st
             scores = judges.scores(pair, picture)
             found |= {f"{k}_{strength:g}": scores[k] for k in ("style", "ssim")}
         rows.append(found)
-        spectra.append(artifacts.flat_spectrum(full, pair.content.rgb))
-    means = {key: float(np.mean([row[key] for row in rows])) for key in rows[0]}
-    ripple, period = artifacts.ripple_db(spectra)
-    return {**means, "ripple_db": ripple, "ripple_px": period}
+    return {key: float(np.mean([row[key] for row in rows])) for key in rows[0]}
 
 
 def _seen(pair: Pair, full: Rgb, render: Callable[[Rgb], Rgb]) -> dict[str, float]:
@@ -157,8 +155,6 @@ _COLUMNS = (
     ("gradient", "gradient", 2),
     ("shift", "shift, levels", 2),
     ("noise", "noise", 2),
-    ("ripple_db", "ripple, dB", 1),
-    ("ripple_px", "at px", 0),
     ("end", "0.7 to 1", 1),
 )
 
@@ -214,6 +210,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--network", action="append", default=[], metavar="NAME=FILE", help="a released one"
     )
+    parser.add_argument(
+        "--depths", type=int, nargs="+", default=[], metavar="N", help="of released ones"
+    )
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--rows", type=Path, default=ROWS)
     parser.add_argument("--photographs", type=int, default=8)
@@ -243,7 +242,7 @@ def _released(args: Any) -> str:
     named = [entry.partition("=") for entry in args.network]
     if not all(path for _, _, path in named):
         raise InputError(f"--network {args.network}", "give NAME=FILE")
-    found = {name: [judged(Path(path), pairs, judges)] for name, _, path in named}
+    found = {name: [judged(Path(path), pairs, judges, args.depths)] for name, _, path in named}
     parts = [Part(name, name, ()) for name in found]
     text = markdown(parts, found, _MEASURES.format(pairs=len(pairs)))
     write_atomic(args.out / "released.md", text.encode())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from iast_export.errors import InputError
 from iast_export.pictures.images import Rgb
 from models.evaluation import artifacts
 
@@ -57,24 +56,3 @@ def test_noise_gain_is_what_a_render_multiplies_noise_by(gain: int) -> None:
 
     flat = np.full((64, 64, 3), 128, np.uint8)
     assert artifacts.noise_gain(render, flat) == pytest.approx(gain, abs=1e-6)
-
-
-def test_a_ripple_common_to_all_pictures_is_found_at_its_period() -> None:
-    plain, rippled = [], []
-    for seed in range(4):
-        content = photograph(seed, 192)
-        grain = np.random.default_rng(100 + seed).normal(0.0, 3.0, content.shape)
-        wave = 12.0 * np.sin(2.0 * np.pi * np.arange(192) / 12.0)[None, :, None]
-        for found, added in ((plain, grain), (rippled, grain + wave)):
-            result = np.clip(128.0 + added, 0, 255).astype(np.uint8)
-            found.append(artifacts.flat_spectrum(result, content))
-    rise, period = artifacts.ripple_db(rippled)
-    assert rise > artifacts.ripple_db(plain)[0] + 6.0
-    assert period == pytest.approx(12.0, rel=0.15)
-
-
-def test_flat_windows_lie_where_the_photograph_is_flat() -> None:
-    content = photograph(side=192)
-    assert all(left + 64 <= 96 + 16 for _, left in artifacts._flattest_windows(content))
-    with pytest.raises(InputError, match="no window of 64 px"):
-        artifacts.flat_spectrum(content[:48], content[:48])

@@ -63,3 +63,6 @@ def test_a_line_per_network_and_end_of_its_depths(
     main(["--data", str(tmp_path), "--clip", str(clip), "--network", f"tiny={weights}"])
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(" | ")[:2] for line in lines[2:]] == [["| tiny", "4"], ["| tiny", "1"]]
+    given = ["--clip", str(clip), "--network", f"tiny={weights}", "--depths", "3"]
+    main(["--data", str(tmp_path), *given])
+    assert capsys.readouterr().out.splitlines()[2:][0].startswith("| tiny | 3 |")

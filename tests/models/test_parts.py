@@ -92,8 +92,9 @@ def test_released_networks_are_judged_by_the_same_measures(
 ) -> None:
     monkeypatch.setattr(parts, "_sample", lambda args: ([1, 2], None))
     scores = {key: 1.0 for key, _, _ in parts._COLUMNS} | {"style_0.7": 1.0, "style_1": 0.9}
-    monkeypatch.setattr(parts, "judged", lambda *_: {"d1": scores})
-    parts.main(["--data", "d", "--out", str(tmp_path), "--network", "mine=a.safetensors"])
+    monkeypatch.setattr(parts, "judged", lambda *given: {f"d{n}": scores for n in given[-1]})
+    given = ["--network", "mine=a.safetensors", "--depths", "1"]
+    parts.main(["--data", "d", "--out", str(tmp_path), *given])
     text = (tmp_path / "released.md").read_text()
     assert text.startswith("2 pairs of 256 px") and "| mine | d1 | 1 |" in text and "10.0 |" in text
     with pytest.raises(SystemExit, match="NAME=FILE"):
