@@ -77,6 +77,7 @@ def judge_clip(
     style: tuple[str, Codes],
     workers: int = 1,
     keep: float = KEEP,
+    strength: float = 1.0,
 ) -> ClipRow:
     """How still one lane draws a clip.
 
@@ -85,14 +86,14 @@ def judge_clip(
         subject: the clip.
         style: id and codes.
         workers: frames drawn at a time.
-        keep: see `VideoRun`.
+        keep, strength: see `VideoRun`.
 
     Raises:
         UsageError: the lane's tier can't be lifted.
         InputError: nothing between two cuts can be judged.
     """
     name, codes = style
-    run = VideoRun(engine, subject.clip, codes, 1.0, workers, keep)
+    run = VideoRun(engine, subject.clip, codes, strength, workers, keep)
     drawn = list(run.frames(subject.frames))
     steps = []
     for k, (clip, result) in enumerate(
@@ -105,7 +106,7 @@ def judge_clip(
 
     def settled(rgb: Rgb) -> Rgb:
         """As a long shot of a still scene ends: the statistics are the picture's own."""
-        return next(VideoRun(engine, subject.clip, codes, 1.0, 1).frames([rgb]))
+        return next(VideoRun(engine, subject.clip, codes, strength, 1).frames([rgb]))
 
     entry = engine.entry(run.tier)
     return ClipRow(

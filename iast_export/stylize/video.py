@@ -56,6 +56,7 @@ class VideoRun:
     Args:
         engine: whose tier is lifted.
         codes: of the style.
+        strength: 0 to 1.
         workers: frames drawn at a time.
         keep: share of the moving average that stays; 0 takes each frame's own statistics.
 
