@@ -1,6 +1,6 @@
 """`iast-export evaluate` over thousands of pairs: the same bytes however split, and what it costs.
 
-    python -m benchmarks.evaluate dist/demo --out dist/evaluate --tier d4-256px
+    python -m benchmarks.evaluate dist/demo --out dist/evaluate --tier d3-256px
 
 Photographs are crops of the packaged sets, styles the packaged artworks' stand-ins that the project
 draws. In turn: one worker, two workers, shards one after another, and a Dask cluster of three

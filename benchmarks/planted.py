@@ -1,6 +1,6 @@
 """Which planted regressions `iast-export compare` finds on a busy machine, and what it accuses.
 
-    python -m benchmarks.planted dist/demo --out dist/planted --tier d4-256px
+    python -m benchmarks.planted dist/demo --out dist/planted --tier d3-256px
 
 Each kind is planted in a copy of the bundle and compared with the bundle while a process keeps
 another core busy: a lane's time 3 or 10 % longer (of equal files, each time of HEAD as it is

@@ -106,7 +106,7 @@ class BundleRecipe(Settings):
     landmarks: Name | None = None
 
 
-_DEFAULT_TIERS = ((4, 256), (3, 512), (1, 1024))
+_DEFAULT_TIERS = ((3, 256), (3, 512), (1, 1024))
 
 
 class Recipe(Settings):

@@ -83,7 +83,7 @@ class Tier:
 
     @property
     def id(self) -> str:
-        """The tier's name, such as `d4-256px`; with `_` for `-` also the LiteRT signature key."""
+        """The tier's name, such as `d3-256px`; with `_` for `-` also the LiteRT signature key."""
         return f"d{self.depth}-{self.max_side_px}px"
 
     @property

@@ -18,7 +18,7 @@ DEFAULT = Recipe().plan
 def test_the_packaged_recipe_states_the_defaults() -> None:
     recipe = load_recipe(None)
     assert recipe == Recipe()
-    assert recipe.plan == (Tier(4, 256), Tier(3, 512), Tier(1, 1024))
+    assert recipe.plan == (Tier(3, 256), Tier(3, 512), Tier(1, 1024))
     check_plan(recipe.plan, (1, 2, 3, 4), 8)
 
 

@@ -1,7 +1,7 @@
 """A bundle's INT8 files on emulated Arm processors, against what this machine computes.
 
     python3 android_demo/tools/install_arm.py
-    python -m benchmarks.arm dist/demo --tier d4-256px [--fp32]
+    python -m benchmarks.arm dist/demo --tier d3-256px [--fp32]
 
 The golden pictures go through the INT8 files of both runtimes on Cortex-A53, A76, A710 and a
 processor with SME, LiteRT's re-shaped to the picture as an app re-shapes them. Printed are the

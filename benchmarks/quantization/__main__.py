@@ -40,7 +40,7 @@ from iast_export.reports.verify import VerifyRow
 from iast_export.specs import Tier
 from models.sheet import load_weights
 
-TIERS = ("d4-256px", "d1-1024px")
+TIERS = ("d3-256px", "d1-1024px")
 _HEAD = (
     "| tier | INT8 of | against FP32 of | PSNR mean / p5, dB | SSIM | loss of SSIM to the "
     "photograph | loss of style distance |"

@@ -82,7 +82,7 @@ def compare(
     \b
     Example:
       iast-export compare dist/main dist/new --out comparison.json
-      iast-export compare dist/main dist/new --tier d4-256px --minutes 5 --markdown comparison.md
+      iast-export compare dist/main dist/new --tier d3-256px --minutes 5 --markdown comparison.md
     """
     from iast_export.bundle.claims import made_files
     from iast_export.compare import CompareOptions

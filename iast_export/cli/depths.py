@@ -47,7 +47,7 @@ def depths(
     \b
     Example:
       iast-export depths dist/demo
-      iast-export depths dist/demo --tier d4-256px --pictures photographs --json
+      iast-export depths dist/demo --tier d3-256px --pictures photographs --json
     """
     from iast_export.build.depths import compare_build_depths
     from iast_export.build.page import write_page

@@ -48,7 +48,7 @@ def ladder(
     \b
     Example:
       iast-export ladder dist/demo
-      iast-export ladder dist/demo --tier d4-256px --pictures 4 --json
+      iast-export ladder dist/demo --tier d3-256px --pictures 4 --json
       iast-export ladder dist/demo --accelerator gpu
     """
     climb(folder, tiers, pictures, recipe, checkpoint, network, as_json, accelerator)

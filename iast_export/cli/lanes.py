@@ -43,7 +43,7 @@ def lanes(
     \b
     Example:
       iast-export lanes dist/demo
-      iast-export lanes dist/demo --tier d4-256px --json
+      iast-export lanes dist/demo --tier d3-256px --json
     """
     from iast_export.build.compare import compare_build
     from iast_export.build.page import write_page

@@ -81,7 +81,7 @@ def runtime(default: str) -> Decorator:
 
 def tiers(command: F) -> F:
     """--tier, several."""
-    text = "this tier alone, such as d4-256px; may be repeated"
+    text = "this tier alone, such as d3-256px; may be repeated"
     return click.option("--tier", "tiers", multiple=True, metavar="ID", help=text)(command)
 
 

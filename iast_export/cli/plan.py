@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @click.command(cls=Verb)
 @options.of_build(out_required=False)
-@click.option("--tier", metavar="ID", help="such as d4-256px  [default: the first]")
+@click.option("--tier", metavar="ID", help="such as d3-256px  [default: the first]")
 @options.threads
 @click.option(
     "--measure",

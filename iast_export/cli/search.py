@@ -15,7 +15,7 @@ from iast_export.specs import Runtime
 
 @click.command(cls=Verb)
 @options.folder
-@click.option("--tier", required=True, metavar="ID", help="such as d4-256px")
+@click.option("--tier", required=True, metavar="ID", help="such as d3-256px")
 @options.runtime("onnxruntime")
 @click.option(
     "--budget",
@@ -58,8 +58,8 @@ def search(
 
     \b
     Example:
-      iast-export search dist/demo --tier d4-256px --budget 'psnr_db>=42' --budget 'latency_ms<=15'
-      iast-export search dist/demo --tier d4-256px --runtime litert --budget 'psnr_db>=47'
+      iast-export search dist/demo --tier d3-256px --budget 'psnr_db>=42' --budget 'latency_ms<=15'
+      iast-export search dist/demo --tier d3-256px --runtime litert --budget 'psnr_db>=47'
     """
     from iast_export.build.request import Build
     from iast_export.build.searching import search_build

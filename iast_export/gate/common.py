@@ -53,7 +53,7 @@ def key_of(row: VerifyRow | BenchmarkRow) -> Key:
 
 
 def label_of(row: VerifyRow | BenchmarkRow) -> str:
-    """What checks call a row, for example `litert int8 d4-256px`."""
+    """What checks call a row, for example `litert int8 d3-256px`."""
     return " ".join(key_of(row))
 
 

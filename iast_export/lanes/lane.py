@@ -49,7 +49,7 @@ class Lane:
 
     @property
     def label(self) -> str:
-        """For example `litert int8 d4-256px`."""
+        """For example `litert int8 d3-256px`."""
         where = " on the GPU" if self.accelerator == "gpu" else ""
         return f"{self.runtime} {self.precision} {self.tier.id}{where}"
 

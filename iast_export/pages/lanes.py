@@ -61,7 +61,7 @@ def plan_charts(benchmark: BenchmarkReport, verified: VerifyReport) -> list[Plot
 
 
 def _at_tier(one: LaneFigures, defaults: Collection[LaneKey] = ()) -> Point | None:
-    """For example `d4-256px INT8, 10.8 ms, 42.3 dB`."""
+    """For example `d3-256px INT8, 10.8 ms, 42.3 dB`."""
     return _point(one, defaults, f"{one.tier} {fmt.precision_name(one.precision)}")
 
 

@@ -79,7 +79,7 @@ class ComparedLane(Model):
 
     @property
     def label(self) -> str:
-        """For example `litert int8 d4-256px`."""
+        """For example `litert int8 d3-256px`."""
         return f"{self.runtime} {self.precision} {self.tier}"
 
 

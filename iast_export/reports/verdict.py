@@ -38,7 +38,7 @@ class Check(Model):
     """One thing that was judged.
 
     Attributes:
-        name: what and where, such as `psnr mean: litert int8 d4-256px`.
+        name: what and where, such as `psnr mean: litert int8 d3-256px`.
         kind: decides the exit code of a failure.
         outcome: pass, fail, or cannot judge.
         measured: what was found, with its unit.

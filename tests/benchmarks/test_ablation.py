@@ -57,7 +57,7 @@ def test_a_tier_that_is_not_in_the_plan_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([str(tmp_path), "--tier", "d9-1px", "--out", str(tmp_path)]) == 2
-    assert "choose of d4-256px, d3-512px, d1-1024px" in capsys.readouterr().err
+    assert "choose of d3-256px, d3-512px, d1-1024px" in capsys.readouterr().err
 
 
 def test_the_table_gives_units_and_signs() -> None:

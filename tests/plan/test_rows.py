@@ -13,7 +13,7 @@ from tests.tiny_networks import OneTier
 
 def test_the_packaged_tiers_cost_less_the_larger_they_serve() -> None:
     rows = plan_rows(packaged_network(None), load_recipe(None).plan)
-    assert [row.depth for row in rows] == [4, 3, 1]
+    assert [row.depth for row in rows] == [3, 3, 1]
     assert all(row.gmac_at_256px <= 3.0 for row in rows)
     assert [row.parameters for row in rows] == sorted(
         (row.parameters for row in rows), reverse=True
