@@ -80,7 +80,7 @@ def check_goldens(
     chosen = {one.id for one in find_tiers(manifest.depth_plan, tiers, "the bundle")}
     own_runtime = target.family.runtime
     jobs = [
-        (golden, precision, role)
+        _Job(folder, manifest, golden, target, precision, role)
         for golden in manifest.golden
         if golden.tier in chosen
         for precision in _precisions(manifest, golden, own_runtime, accelerator)
@@ -91,10 +91,9 @@ def check_goldens(
             f"{folder} holds no golden picture of {target.label}", "build the bundle again"
         )
     outcomes = []
-    for n, (golden, precision, role) in enumerate(jobs):
-        progress(f"golden {golden.tier} {precision} on the {accelerator}", n, len(jobs))
-        given = folder, manifest, golden, target, precision, role
-        outcomes.append(_outcome(*given, accelerator))
+    for n, job in enumerate(jobs):
+        progress(f"golden {job.golden.tier} {job.precision} on the {accelerator}", n, len(jobs))
+        outcomes.append(_outcome(job, accelerator))
     progress("goldens", len(jobs), len(jobs))
     return outcomes
 
@@ -127,35 +126,39 @@ def fp16_overflows(folder: Path, tiers: Sequence[str] = ()) -> dict[str, tuple[O
     found = {}
     for golden in manifest.golden:
         if golden.tier in chosen:
-            _, data, tier, feeds = _lane(
-                folder, manifest, golden, find_target(USUAL, "gpu"), "fp32", "transfer"
-            )
+            target = find_target(USUAL, "gpu")
+            job = _Job(folder, manifest, golden, target, "fp32", "transfer")
+            _, data, tier, feeds = _lane(job)
             content = pad_to(_picture(folder, golden, golden.content), *tier.shape_px)
             fed = {CONTENT: to_tensor(content), **feeds}
             found[tier.id] = find_overflows(data, tier.signature, [fed])
     return found
 
 
-def _outcome(
-    folder: Path,
-    manifest: Manifest,
-    golden: GoldenEntry,
-    target: Target,
-    precision: Precision,
-    role: Role,
-    accelerator: Accelerator,
-) -> GoldenOutcome:
-    runtime = target.family.runtime
+@dataclass(frozen=True)
+class _Job:
+    """A golden picture and the file that is to draw it."""
+
+    folder: Path
+    manifest: Manifest
+    golden: GoldenEntry
+    target: Target
+    precision: Precision
+    role: Role
+
+
+def _outcome(job: _Job, accelerator: Accelerator) -> GoldenOutcome:
+    golden, runtime, precision = job.golden, job.target.family.runtime, job.precision
     path = golden.wanted(runtime, precision)
     if path is None:
         raise CannotJudgeError(
-            f"{folder} holds no golden picture for {runtime} {precision}", "build the bundle again"
+            f"{job.folder} holds no golden picture for {runtime} {precision}",
+            "build the bundle again",
         )
-    wanted = _picture(folder, golden, path)
-    drawn = _draw(folder, manifest, golden, target, precision, role, accelerator)
+    wanted, drawn = _picture(job.folder, golden, path), _draw(job, accelerator)
     return GoldenOutcome(
         golden.tier,
-        role,
+        job.role,
         precision,
         accelerator,
         int(np.abs(drawn.astype(np.int16) - wanted).max()),
@@ -164,38 +167,25 @@ def _outcome(
     )
 
 
-def _draw(
-    folder: Path,
-    manifest: Manifest,
-    golden: GoldenEntry,
-    target: Target,
-    precision: Precision,
-    role: Role,
-    accelerator: Accelerator,
-) -> Rgb:
-    path, data, tier, feeds = _lane(folder, manifest, golden, target, precision, role)
-    content = _picture(folder, golden, golden.content)
-    where = f"{folder} in {precision}"
-    shapes = load_shapes(Seals.of_bundle(folder, manifest), path, data)
-    session = target.open(data, tier, accelerator=accelerator, where=where, shapes=shapes)
-    multiple_px = manifest.network.size_multiple_px
-    return stylize_tier(target.family, session, content, feeds, tier, multiple_px)
+def _draw(job: _Job, accelerator: Accelerator) -> Rgb:
+    path, data, tier, feeds = _lane(job)
+    content = _picture(job.folder, job.golden, job.golden.content)
+    where = f"{job.folder} in {job.precision}"
+    shapes = load_shapes(Seals.of_bundle(job.folder, job.manifest), path, data)
+    session = job.target.open(data, tier, accelerator=accelerator, where=where, shapes=shapes)
+    multiple_px = job.manifest.network.size_multiple_px
+    return stylize_tier(job.target.family, session, content, feeds, tier, multiple_px)
 
 
-def _lane(
-    folder: Path,
-    manifest: Manifest,
-    golden: GoldenEntry,
-    target: Target,
-    precision: Precision,
-    role: Role,
-) -> tuple[Path, bytes, Tier, dict[str, Array]]:
+def _lane(job: _Job) -> tuple[Path, bytes, Tier, dict[str, Array]]:
     """File, its bytes, tier and style inputs of a golden picture."""
+    folder, manifest, golden = job.folder, job.manifest, job.golden
+    target, precision = job.target, job.precision
     entry = next(
         (
             f
             for f in manifest.files
-            if (f.role, f.runtime, f.precision) == (role, target.family.runtime, precision)
+            if (f.role, f.runtime, f.precision) == (job.role, target.family.runtime, precision)
             and f.tier in (None, golden.tier)
         ),
         None,
