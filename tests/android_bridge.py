@@ -3,10 +3,8 @@ Python."""
 
 from __future__ import annotations
 
-import subprocess
 import threading
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +17,10 @@ SOURCES = tools.DEMO / "tools" / "bridge"
 _TIMEOUT_S = 240
 
 
-@cache
-def _compilation() -> tuple[subprocess.CompletedProcess[str], Path]:
-    jar = tools.scratch() / "bridge.jar"
-    classpath = [tools.core_23(), tools.app_23(), *tools.libraries()]
-    return tools.kotlinc([SOURCES], jar, classpath, jdk=True), jar
-
-
 def bridge_jar() -> Path:
-    """The bridge, compiled once per test run against the app's own classes."""
-    done, jar = _compilation()
-    assert done.returncode == 0, done.stderr
-    return jar
+    """The bridge, compiled against the app's own classes."""
+    classpath = [tools.core_23(), tools.app_23(), *tools.libraries()]
+    return tools.compiled_once("bridge.jar", [SOURCES], classpath, jdk=True)
 
 
 class Runtimes:

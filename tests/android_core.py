@@ -3,9 +3,7 @@ run."""
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Mapping, Sequence
-from functools import cache
 from pathlib import Path
 
 import cv2
@@ -22,17 +20,10 @@ TESTS = tools.DEMO / "core" / "src" / "test" / "kotlin"
 Codes = Mapping[str, NDArray[np.float32]]
 
 
-@cache
-def _compilation() -> tuple[subprocess.CompletedProcess[str], Path]:
-    jar = tools.scratch() / "core-tests.jar"
-    return tools.kotlinc([SOURCES, TESTS], jar, [*tools.libraries(), *tools.junit()], jdk=True), jar
-
-
 def core_jar() -> Path:
-    """The core and its tests, compiled once per test run as on a desktop JVM."""
-    done, jar = _compilation()
-    assert done.returncode == 0, done.stderr
-    return jar
+    """The core and its tests, compiled as on a desktop JVM."""
+    classpath = [*tools.libraries(), *tools.junit()]
+    return tools.compiled_once("core-tests.jar", [SOURCES, TESTS], classpath, jdk=True)
 
 
 def core(*arguments: object, code: int = 0) -> str:

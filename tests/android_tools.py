@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import atexit
 import os
 import re
-import shutil
 import subprocess
-import tempfile
 import zipfile
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
+
+from tests.shared import made_once
 
 ROOT = Path(__file__).resolve().parents[1]
 DEMO = ROOT / "android_demo"
@@ -45,16 +43,17 @@ def libraries() -> list[Path]:
     return [*found, coroutines()]
 
 
-@cache
 def coroutines() -> Path:
     """kotlinx-coroutines-core, taken out of the compiler's package, which holds it among others."""
     (whole,) = need(TOOLS / "kotlin").glob("kotlin-jupyter-kernel-*-all.jar")
-    jar = scratch() / "kotlinx-coroutines-core.jar"
-    with zipfile.ZipFile(whole) as source, zipfile.ZipFile(jar, "w") as target:
-        for name in source.namelist():
-            if name.startswith(("kotlinx/coroutines/", "META-INF/kotlinx-coroutines-core.")):
-                target.writestr(name, source.read(name))
-    return jar
+
+    def take(jar: Path) -> None:
+        with zipfile.ZipFile(whole) as source, zipfile.ZipFile(jar, "w") as target:
+            for name in source.namelist():
+                if name.startswith(("kotlinx/coroutines/", "META-INF/kotlinx-coroutines-core.")):
+                    target.writestr(name, source.read(name))
+
+    return made_once("kotlinx-coroutines-core.jar", take)
 
 
 def junit() -> list[Path]:
@@ -99,25 +98,25 @@ def compiled(sources: Sequence[Path], out: Path, classpath: Sequence[Path], *, j
     return out
 
 
-@cache
-def scratch() -> Path:
-    """A folder for what is compiled once per test run."""
-    folder = Path(tempfile.mkdtemp(prefix="iast-android-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return folder
+def compiled_once(
+    name: str, sources: Sequence[Path], classpath: Sequence[Path], *, jdk: bool
+) -> Path:
+    """As `compiled`, for all workers of a test run; what was wrong with it is said to each."""
 
+    def compile_it(folder: Path) -> None:
+        folder.mkdir(exist_ok=True)
+        done = kotlinc(sources, folder / name, classpath, jdk=jdk)
+        (folder / "said.txt").write_text(done.stderr if done.returncode else "")
 
-@cache
-def _compilation_23() -> tuple[subprocess.CompletedProcess[str], Path]:
-    jar = scratch() / "core-23.jar"
-    return kotlinc([CORE], jar, [need(ANDROID_23), *libraries()], jdk=False), jar
+    folder = made_once(f"compiled-{name}", compile_it)
+    said = (folder / "said.txt").read_text()
+    assert said == "", said
+    return folder / name
 
 
 def core_23() -> Path:
-    """The core, compiled once per test run against the real Android API 23, without a JDK."""
-    done, jar = _compilation_23()
-    assert done.returncode == 0, done.stderr
-    return jar
+    """The core, compiled against the real Android API 23, without a JDK."""
+    return compiled_once("core-23.jar", [CORE], [need(ANDROID_23), *libraries()], jdk=False)
 
 
 def java(classpath: Sequence[Path], *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -190,33 +189,21 @@ def link(
     )
 
 
-@cache
-def _linking() -> tuple[subprocess.CompletedProcess[str], Path]:
-    folder = scratch() / "linked"
-    folder.mkdir()
-    manifest = old_manifest(MANIFEST.read_text(encoding="utf-8"))
-    return link(folder, RES, manifest, plain=plain_suffixes()), folder
-
-
 def linked() -> Path:
-    """A folder with the app's linked resources (out.apk) and R.java (gen), made once per test
-    run."""
-    done, folder = _linking()
-    assert done.returncode == 0, done.stderr
-    return folder
+    """A folder with the app's linked resources (out.apk) and R.java (gen)."""
 
+    def link_it(folder: Path) -> None:
+        folder.mkdir(exist_ok=True)
+        manifest = old_manifest(MANIFEST.read_text(encoding="utf-8"))
+        done = link(folder, RES, manifest, plain=plain_suffixes())
+        assert done.returncode == 0, done.stderr
 
-@cache
-def _compilation_app() -> tuple[subprocess.CompletedProcess[str], Path]:
-    jar = scratch() / "app-23.jar"
-    classpath = [need(ANDROID_23), *libraries(), core_23(), need(ONNXRUNTIME)]
-    sources = [LITERT, ONNX, APP, STUBS, linked() / "gen"]
-    return kotlinc(sources, jar, classpath, jdk=False), jar
+    return made_once("linked", link_it)
 
 
 def app_23() -> Path:
-    """Engines and app, compiled once per test run: API 23, ONNX Runtime's classes, LiteRT's
-    stubs."""
-    done, jar = _compilation_app()
-    assert done.returncode == 0, done.stderr
-    return jar
+    """Engines and app, compiled against API 23, ONNX Runtime's classes and LiteRT's stubs."""
+    classpath = [need(ANDROID_23), *libraries(), core_23(), need(ONNXRUNTIME)]
+    return compiled_once(
+        "app-23.jar", [LITERT, ONNX, APP, STUBS, linked() / "gen"], classpath, jdk=False
+    )

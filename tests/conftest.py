@@ -1,7 +1,9 @@
-"""One small bundle, built once through the real pipeline, for every test that reads a bundle."""
+"""One small bundle, built once through the real pipeline, for every test and worker to read."""
 
 from __future__ import annotations
 
+import gc
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,15 +13,18 @@ import pytest
 import torch
 from hypothesis import settings
 
+from iast_export.__main__ import GARBAGE_THRESHOLDS
 from iast_export.build.pipeline import Build, Request, run_stages
 from iast_export.network.checkpoint import save_checkpoint
 from iast_export.pictures.procedural import style_pictures
 from iast_export.recipe import parse_recipe
+from tests.shared import made_once, place, share
 from tests.tiny_networks import tiny_iast
 
 # The same examples in every run: a change is judged, not a draw. `make fuzz` draws.
 settings.register_profile("same", derandomize=True)
 settings.load_profile("same")
+gc.set_threshold(*GARBAGE_THRESHOLDS)  # as the command has them
 
 SMALL_RECIPE = b"""
 name = "tiny"
@@ -53,36 +58,38 @@ def threads_as_they_were() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-@pytest.fixture(scope="session")
-def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("checkpoint") / "tiny.safetensors"
-    save_checkpoint(tiny_iast(), path, CARD)
-    return path
+@pytest.fixture(scope="session", autouse=True)
+def shared_among_workers(tmp_path_factory: pytest.TempPathFactory) -> None:
+    own = tmp_path_factory.getbasetemp()
+    share((own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "shared")
 
 
 @pytest.fixture(scope="session")
-def style_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("styles")
+def tiny_checkpoint() -> Path:
+    return made_once("tiny.safetensors", lambda path: save_checkpoint(tiny_iast(), path, CARD))
+
+
+@pytest.fixture(scope="session")
+def style_folder() -> Path:
+    return made_once("styles", _draw_styles)
+
+
+def _draw_styles(folder: Path) -> None:
+    folder.mkdir(exist_ok=True)
     for name, rgb in list(style_pictures())[:4]:
         cv2.imwrite(str(folder / f"{name}.png"), rgb[:, :, ::-1])
-    return folder
 
 
 @pytest.fixture(scope="session")
-def small_request(
-    tmp_path_factory: pytest.TempPathFactory, tiny_checkpoint: Path, style_folder: Path
-) -> Request:
-    out = tmp_path_factory.mktemp("bundle")
-    return Request(
-        out, parse_recipe(SMALL_RECIPE, "small"), checkpoint=tiny_checkpoint, styles=style_folder
-    )
+def small_request(tiny_checkpoint: Path, style_folder: Path) -> Request:
+    recipe = parse_recipe(SMALL_RECIPE, "small")
+    return Request(place("small"), recipe, checkpoint=tiny_checkpoint, styles=style_folder)
 
 
 @pytest.fixture(scope="session")
 def small_bundle(small_request: Request) -> Path:
     """A finished bundle; read it, don't write to it."""
-    run_stages(Build(small_request))
-    return small_request.out
+    return made_once("small", lambda _: run_stages(Build(small_request)))
 
 
 @pytest.fixture
