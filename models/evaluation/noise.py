@@ -52,7 +52,6 @@ def clip_frames(path: Path, count: int = _FRAMES) -> list[Rgb]:
     )
 
 
-@torch.no_grad()
 def scores(
     net: Any,
     depth: int,
@@ -63,7 +62,7 @@ def scores(
     """Means of a depth at full strength: gain on frames, on photographs, style distance, SSIM."""
     module, found = net.cut(depth), []
     for artwork in artworks:
-        draw, wanted = _drawing(net, module, artwork), style_statistics(artwork)
+        draw, wanted = drawing(net, module, artwork), style_statistics(artwork)
         results = [draw(one) for one in photographs]
         found.append(
             (
@@ -77,9 +76,17 @@ def scores(
     return float(clip), float(still), float(style), float(ssim)
 
 
-def _drawing(net: Any, module: Any, artwork: Rgb) -> Draw:
-    (code, *_), full = net.encode_style(torch.from_numpy(to_tensor(artwork))), torch.ones(1, 1)
-    return lambda rgb: to_levels(module(torch.from_numpy(to_tensor(rgb)), code, full).numpy())
+@torch.no_grad()
+def drawing(net: Any, module: Any, artwork: Rgb, strength: float = 1.0) -> Draw:
+    """What draws photographs in the artwork's style, by `module`, a depth of `net`."""
+    code, *_ = net.encode_style(torch.from_numpy(to_tensor(artwork)))
+    alpha = torch.full((1, 1), strength)
+
+    @torch.no_grad()
+    def draw(rgb: Rgb) -> Rgb:
+        return to_levels(module(torch.from_numpy(to_tensor(rgb)), code, alpha).numpy())
+
+    return draw
 
 
 def table(rows: Sequence[tuple[str, int, tuple[float, float, float, float]]]) -> str:

@@ -1,0 +1,168 @@
+"""How still networks draw clips where they draw as much of a style, beside the first one named.
+
+    python -m models.evaluation.warping --data DIR --clips bikes.mp4 carphone_pristine.mp4 \
+        --network first=FIRST --network packaged=iast_export/data/iast.safetensors
+
+Warping error as `iast-export verify --video` takes it, RMS of a frame to the last one moved along,
+in levels of 255; noise gain likewise. A picture with less of the style is stiller, so each clip and
+artwork is judged at one style distance: the largest that a network has at full strength, which the
+others come to at a strength of their own. The clips come from `python -m benchmarks.clips`; no
+picture of them is kept.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice, pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from iast_export.errors import InputError
+from iast_export.metrics.equal_style import at_style
+from iast_export.metrics.flicker import judge_step, motion, noise_gain
+from iast_export.metrics.style import Statistics, style_distance, style_statistics
+from iast_export.pictures.clips import open_clip
+from iast_export.pictures.images import Rgb, center_square, load_image
+from models.data import test_artworks
+from models.evaluation.noise import Draw, drawing
+from models.sheet import load_weights
+
+SIDE_PX, FRAMES, ARTWORKS = 256, 6, 4
+STRENGTHS = (0.4, 0.55, 0.7, 0.85, 1.0)
+# A network's picture has sides of whole cells of its coarsest maps.
+_CELL_PX = 16
+COLUMNS = (
+    "clip", "depth", "network", "style distance", "warping error", "beside the first",
+    "at full strength", "noise gain", "the clip's own error",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A network's clip in a style, by rising strength: [S] each; errors in levels of 255."""
+
+    style: np.ndarray
+    error: np.ndarray
+    gain: np.ndarray
+
+    def at(self, distance: float) -> tuple[float, float]:
+        """Warping error and noise gain where the style distance is as given."""
+        return at_style(self.style, self.error, distance), at_style(self.style, self.gain, distance)
+
+
+def clip_start(path: Path, count: int = FRAMES) -> list[Rgb]:
+    """A clip's first frames, cut to squares of at most 256 px.
+
+    Raises:
+        InputError: it can't be read, or has fewer.
+    """
+    clip = open_clip(path)
+    side_px = min(SIDE_PX, clip.width_px, clip.height_px) // _CELL_PX * _CELL_PX
+    found = [center_square(frame, side_px) for frame in islice(clip.read(), count)]
+    if len(found) < count:
+        raise InputError(f"{path} has fewer than {count} frames", "give a longer clip")
+    return found
+
+
+def curve_of(draw: Mapping[float, Draw], frames: Sequence[Rgb], wanted: Statistics) -> Curve:
+    """A clip as it is drawn at each strength, rising."""
+    flows = [motion(*pair) for pair in pairwise(frames)]
+    found = []
+    for one in draw.values():
+        results = [one(frame) for frame in frames]
+        steps = [
+            judge_step(clip, result, known).error
+            for clip, result, known in zip(pairwise(frames), pairwise(results), flows, strict=True)
+        ]
+        styles = [style_distance(result, wanted) for result in results]
+        gain = noise_gain(one, frames[0])
+        found.append((np.mean(styles), 255 * np.mean(steps), gain))
+    return Curve(*np.array(found).T)
+
+
+def clip_error(frames: Sequence[Rgb]) -> float:
+    """Warping error of a clip itself."""
+    return 255 * float(np.mean([judge_step(pair, pair).error for pair in pairwise(frames)]))
+
+
+def scores(curves: Sequence[Sequence[Curve]]) -> list[tuple[float, float, float, float]]:
+    """Of each network [networks][artworks]: means at the common style distance of every artwork.
+
+    Returns:
+        Style distance, warping error, that at full strength, noise gain.
+    """
+    found = []
+    for mine in curves:
+        rows = []
+        for artwork, curve in enumerate(mine):
+            distance = max(float(one[artwork].style[-1]) for one in curves)
+            error, gain = curve.at(distance)
+            rows.append((distance, error, curve.error[-1], gain))
+        style, error, full, gain = np.mean(rows, axis=0)
+        found.append((float(style), float(error), float(full), float(gain)))
+    return found
+
+
+def rows(
+    networks: Mapping[str, Any],
+    depths: Sequence[int],
+    clips: Mapping[str, Sequence[Rgb]],
+    artworks: Sequence[Rgb],
+) -> list[tuple[str, ...]]:
+    """A line per clip, depth and network, as `COLUMNS` says."""
+    found = []
+    bar = tqdm(total=len(clips) * len(depths) * len(networks) * len(artworks), disable=None)
+    for name, frames in clips.items():
+        own = clip_error(frames)
+        for depth in depths:
+            curves: list[list[Curve]] = []
+            for net in networks.values():
+                curves.append([])
+                for artwork in artworks:
+                    draw = {s: drawing(net, net.cut(depth), artwork, s) for s in STRENGTHS}
+                    curves[-1].append(curve_of(draw, frames, style_statistics(artwork)))
+                    bar.update()
+            made = scores(curves)
+            for called, (style, error, full, gain) in zip(networks, made, strict=True):
+                beside = 100 * (error / made[0][1] - 1)
+                found.append(
+                    (name, str(depth), called, f"{style:.3f}", f"{error:.2f}", f"{beside:+.0f} %",
+                     f"{full:.2f}", f"{gain:.2f}", f"{own:.2f}")
+                )  # fmt: skip
+    bar.close()
+    return found
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", type=Path, required=True, help="folder with images/")
+    parser.add_argument("--clips", type=Path, required=True, nargs="+", metavar="FILE")
+    parser.add_argument(
+        "--network", action="append", required=True, metavar="NAME=WEIGHTS", help="may be repeated"
+    )
+    parser.add_argument("--depths", type=int, nargs="+", default=[3, 1], metavar="N")
+    args = parser.parse_args(argv)
+    torch.set_num_threads(1)
+    paths = test_artworks(args.data / "images")
+    artworks = [
+        center_square(load_image(path), SIDE_PX)
+        for path in paths[:: max(1, len(paths) // ARTWORKS)][:ARTWORKS]
+    ]
+    named = [entry.partition("=") for entry in args.network]
+    networks = {name: load_weights(Path(path)) for name, _, path in named}
+    clips = {path.stem: clip_start(path) for path in args.clips}
+    print(f"| {' | '.join(COLUMNS)} |\n| --- | ---: | --- |{' ---: |' * (len(COLUMNS) - 3)}")
+    for row in rows(networks, args.depths, clips, artworks):
+        print(f"| {' | '.join(row)} |")
+
+
+if __name__ == "__main__":
+    main()
