@@ -16,7 +16,7 @@ from models.faces import KnownFaces
 from models.faces.crops import FaceStore
 from models.recipe import TrainingRecipe
 
-LARGEST_SHIFT_PX = 3  # less than the 4 px after which a quarter of the resolution repeats itself
+LARGEST_SHIFT_PX = 7  # less than the 8 px after which an eighth of the resolution repeats itself
 _LARGEST_NOISE = 6.0 / 255.0  # deviation; a phone's sensor indoors has 2 to 5 levels
 _JUDGED_NOISE = 2.0 / 255.0  # as `iast_export.metrics.flicker.NOISE_LEVELS`
 
@@ -30,7 +30,7 @@ class Moved:
 
     @classmethod
     def draw(cls, content: Tensor, rng: np.random.Generator) -> Moved:
-        """Half of the photographs, moved by up to 3 px, noise of up to 6 levels."""
+        """Half of the photographs, moved by up to 7 px, noise of up to 6 levels."""
         part = content[-max(1, len(content) // 2) :]
         shift = to_device(rng.integers(-LARGEST_SHIFT_PX, LARGEST_SHIFT_PX + 1, 2), content.device)
         levels = to_device(rng.uniform(0.0, _LARGEST_NOISE, len(part)), content.device)

@@ -22,7 +22,7 @@ from models.recipe import LossWeights, TrainingRecipe
 from models.trainable import Rendered
 
 END_BEGINS = 0.7  # the strength above which the first network's style hardly moved
-_STEADY_MARGIN_PX = 8  # where a roll brings the other edge in, and padding shows
+_STEADY_MARGIN_PX = 12  # where a roll brings the other edge in, and padding shows
 
 
 @dataclass(frozen=True)

@@ -116,6 +116,9 @@ class TrainingRecipe:
     loss: LossWeights
     kind: str = "student"  # of KINDS
     sandwich: bool = False  # deepest and a shallower depth in one step; else one depth a step
+    # Chance of each depth, shallowest first, to be the one of a step. Empty: the deepest in 45 % of
+    # steps, else the shallowest or one between, alike often.
+    depth_shares: tuple[float, ...] = ()
     face_samples: int = 2  # of a batch, where a face term counts
     artwork_px: int = 0  # side of an artwork's crop; 0: crop_px
     # Smallest and largest part of an artwork's short side in a crop: with crop_px it says at which

@@ -38,7 +38,11 @@ class Trainer:
         device: torch.device,
         backbones: Mapping[str, nn.Module] | None = None,
     ) -> None:
-        """`backbones`: the frozen encoders, by name, of a teacher that has some of its own."""
+        """`backbones`: the frozen encoders, by name, of a teacher that has some of its own.
+
+        Raises:
+            ValueError: the recipe's shares of depths are not the network's, or see `Objective`.
+        """
         torch.manual_seed(recipe.seed)
         self.recipe, self.device, self.step, self.backbones = recipe, device, 0, backbones
         self.position = 0.0  # in the recipe's schedules, in its steps
@@ -46,6 +50,7 @@ class Trainer:
         self.facts: dict[str, Any] = {}  # saved with the weights: pictures, device
         module = self._placed(build(recipe, backbones)).train()
         self.objective = Objective(recipe, module, helpers.on(device))
+        self._check_shares()
         self.net = core(module)
         self.ema = {k: v.detach().clone() for k, v in learned(self.net).items()}
         trained = [p for p in self.objective.parameters() if p.requires_grad]
@@ -151,7 +156,17 @@ class Trainer:
             return [depths]
         if self.recipe.sandwich:
             return [(depths[-1], shallow) for shallow in depths[:-1]]
-        return [(depth,) for depth in depths]
+        shares = self.recipe.depth_shares or (1.0,) * len(depths)
+        return [(depth,) for depth, share in zip(depths, shares, strict=True) if share > 0]
+
+    def _check_shares(self) -> None:
+        shares, depths = self.recipe.depth_shares, self.objective.trained.depths
+        if not shares:
+            return
+        if len(shares) != len(depths) or min(shares) < 0 or abs(sum(shares) - 1.0) > 1e-9:
+            raise ValueError(f"give depth_shares a share for each of depths {depths}, 1 in all")
+        if self.recipe.sandwich:
+            raise ValueError("set sandwich = false: depth_shares chooses one depth a step")
 
     def _depths(self) -> tuple[int, ...]:
         """Depths of this step: deepest and a shallower (sandwich rule, thinned), or one alone."""
@@ -160,6 +175,8 @@ class Trainer:
         deepest = depths[-1]
         if len(depths) == 1:
             return depths
+        if self.recipe.depth_shares:
+            return (int(rng.choice(depths, p=self.recipe.depth_shares)),)
         shallow = depths[0] if rng.random() < 0.5 else int(rng.choice(depths[1:-1] or depths[:1]))
         if self.recipe.sandwich:
             return (deepest, shallow)

@@ -492,6 +492,23 @@ def test_what_a_step_may_draw_is_all_that_it_draws(recipe: TrainingRecipe) -> No
         assert drawn == set(subject.choices())
 
 
+def test_a_recipe_may_say_how_often_each_depth_is_trained(recipe: TrainingRecipe) -> None:
+    shared = replace(recipe, sandwich=False, depth_shares=(0.25, 0.0, 0.75, 0.0))
+    subject, drawn = trainer(shared), []
+    for step in range(400):
+        subject.step = step
+        drawn += subject._depths()
+    assert set(drawn) == {1, 3} == {depth for (depth,) in subject.choices()}
+    assert drawn.count(1) == pytest.approx(100, abs=35)
+    for wrong, message in (
+        (replace(shared, depth_shares=(0.5, 0.5)), r"each of depths \(1, 2, 3, 4\)"),
+        (replace(shared, depth_shares=(0.5, 0.0, 0.6, 0.0)), "1 in all"),
+        (replace(shared, sandwich=True), "sandwich = false"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            trainer(wrong)
+
+
 def repeated_by_hand(subject: Trainer) -> Any:
     """What `graphs.on_cuda` gives, where work is done again by doing it again."""
 
