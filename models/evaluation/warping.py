@@ -116,7 +116,7 @@ def rows(
     artworks: Sequence[Rgb],
 ) -> list[tuple[str, ...]]:
     """A line per clip, depth and network, as `COLUMNS` says."""
-    found = []
+    found: list[tuple[str, ...]] = []
     bar = tqdm(total=len(clips) * len(depths) * len(networks) * len(artworks), disable=None)
     for name, frames in clips.items():
         own = clip_error(frames)
