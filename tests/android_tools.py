@@ -106,11 +106,12 @@ def compiled_once(
     def compile_it(folder: Path) -> None:
         folder.mkdir(exist_ok=True)
         done = kotlinc(sources, folder / name, classpath, jdk=jdk)
-        (folder / "said.txt").write_text(done.stderr if done.returncode else "")
+        wrong = f"exit code {done.returncode}\n{done.stderr}" if done.returncode else ""
+        (folder / "wrong.txt").write_text(wrong)
 
     folder = made_once(f"compiled-{name}", compile_it)
-    said = (folder / "said.txt").read_text()
-    assert said == "", said
+    wrong = (folder / "wrong.txt").read_text()
+    assert not wrong, wrong
     return folder / name
 
 

@@ -27,7 +27,8 @@ from iast_export.pictures.images import Rgb, center_square, load_image, to_level
 from models.data import test_artworks
 from models.sheet import load_weights
 
-_SIDE_PX, _FRAMES, _PHOTOGRAPHS, _ARTWORKS = 256, 2, 4, 4
+SIDE_PX, ARTWORKS = 256, 4
+_FRAMES, _PHOTOGRAPHS = 2, 4
 # The frames lie so far apart; chosen, half a second.
 _APART = 12
 COLUMNS = ("network", "depth", "gain on the clip", "on photographs", "style distance", "SSIM")
@@ -44,12 +45,32 @@ def clip_frames(path: Path, count: int = _FRAMES) -> list[Rgb]:
     found = []
     for i, frame in enumerate(open_clip(path).read()):
         if i % _APART == 0:
-            found.append(center_square(frame, _SIDE_PX))
+            found.append(center_square(frame, SIDE_PX))
         if len(found) == count:
             return found
     raise InputError(
         f"{path} has fewer than {(count - 1) * _APART + 1} frames", "give a longer clip"
     )
+
+
+def squares(paths: Sequence[Path], count: int) -> list[Rgb]:
+    """Pictures from all over a list, cut to squares of 256 px."""
+    chosen = paths[:: max(1, len(paths) // count)][:count]
+    return [center_square(load_image(path), SIDE_PX) for path in chosen]
+
+
+def networks_of(entries: Sequence[str]) -> dict[str, Any]:
+    """Networks by name, of NAME=WEIGHTS.
+
+    Raises:
+        InputError: an entry has no name or file, or two have one name.
+    """
+    named = [entry.partition("=")[::2] for entry in entries]
+    names = [name for name, _ in named]
+    for entry, (name, path) in zip(entries, named, strict=True):
+        if not (name and path) or names.count(name) > 1:
+            raise InputError(f"--network {entry}", "give NAME=WEIGHTS, each name once")
+    return {name: load_weights(Path(path)) for name, path in named}
 
 
 def scores(
@@ -113,17 +134,9 @@ def main(argv: list[str] | None = None) -> None:
     torch.set_num_threads(1)
     images, rows = args.data / "images", []
     kodak = sorted((images / "content" / "kodak24").glob("*.jpg"))
-    photographs, artworks = (
-        [
-            center_square(load_image(path), _SIDE_PX)
-            for path in paths[:: max(1, len(paths) // n)][:n]
-        ]
-        for paths, n in ((kodak, _PHOTOGRAPHS), (test_artworks(images), _ARTWORKS))
-    )
+    photographs, artworks = squares(kodak, _PHOTOGRAPHS), squares(test_artworks(images), ARTWORKS)
     frames = clip_frames(args.clip)
-    for entry in args.network:
-        name, _, path = entry.partition("=")
-        net = load_weights(Path(path))
+    for name, net in networks_of(args.network).items():
         for depth in args.depths or (net.depths[-1], net.depths[0]):
             rows.append((name, depth, scores(net, depth, frames, photographs, artworks)))
     print(table(rows))

@@ -28,12 +28,11 @@ from iast_export.metrics.equal_style import at_style
 from iast_export.metrics.flicker import judge_step, motion, noise_gain
 from iast_export.metrics.style import Statistics, style_distance, style_statistics
 from iast_export.pictures.clips import open_clip
-from iast_export.pictures.images import Rgb, center_square, load_image
+from iast_export.pictures.images import Rgb, center_square
 from models.data import test_artworks
-from models.evaluation.noise import Draw, drawing
-from models.sheet import load_weights
+from models.evaluation.noise import ARTWORKS, SIDE_PX, Draw, drawing, networks_of, squares
 
-SIDE_PX, FRAMES, ARTWORKS = 256, 6, 4
+FRAMES = 6
 STRENGTHS = (0.4, 0.55, 0.7, 0.85, 1.0)
 # A network's picture has sides of whole cells of its coarsest maps.
 _CELL_PX = 16
@@ -91,7 +90,7 @@ def clip_error(frames: Sequence[Rgb]) -> float:
     return 255 * float(np.mean([judge_step(pair, pair).error for pair in pairwise(frames)]))
 
 
-def scores(curves: Sequence[Sequence[Curve]]) -> list[tuple[float, float, float, float]]:
+def at_equal_style(curves: Sequence[Sequence[Curve]]) -> list[tuple[float, float, float, float]]:
     """Of each network [networks][artworks]: means at the common style distance of every artwork.
 
     Returns:
@@ -128,7 +127,7 @@ def rows(
                     draw = {s: drawing(net, net.cut(depth), artwork, s) for s in STRENGTHS}
                     curves[-1].append(curve_of(draw, frames, style_statistics(artwork)))
                     bar.update()
-            made = scores(curves)
+            made = at_equal_style(curves)
             for called, (style, error, full, gain) in zip(networks, made, strict=True):
                 beside = 100 * (error / made[0][1] - 1)
                 found.append(
@@ -151,13 +150,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--depths", type=int, nargs="+", default=[3, 1], metavar="N")
     args = parser.parse_args(argv)
     torch.set_num_threads(1)
-    paths = test_artworks(args.data / "images")
-    artworks = [
-        center_square(load_image(path), SIDE_PX)
-        for path in paths[:: max(1, len(paths) // ARTWORKS)][:ARTWORKS]
-    ]
-    named = [entry.partition("=") for entry in args.network]
-    networks = {name: load_weights(Path(path)) for name, _, path in named}
+    artworks = squares(test_artworks(args.data / "images"), ARTWORKS)
+    networks = networks_of(args.network)
     clips = {path.stem: clip_start(path) for path in args.clips}
     print(f"| {' | '.join(COLUMNS)} |\n| --- | ---: | --- |{' ---: |' * (len(COLUMNS) - 3)}")
     for row in rows(networks, args.depths, clips, artworks):

@@ -12,7 +12,7 @@ from torch import Tensor
 from iast_export.errors import InputError
 from iast_export.network.checkpoint import save_checkpoint
 from iast_export.pictures.clips import save_clip
-from models.evaluation.noise import clip_frames, main, scores
+from models.evaluation.noise import clip_frames, main, networks_of, scores
 from tests.conftest import CARD
 from tests.tiny_networks import tiny_iast2
 from tests.training_cases import draw_pictures
@@ -66,3 +66,10 @@ def test_a_line_per_network_and_end_of_its_depths(
     given = ["--clip", str(clip), "--network", f"tiny={weights}", "--depths", "3"]
     main(["--data", str(tmp_path), *given])
     assert capsys.readouterr().out.splitlines()[2:][0].startswith("| tiny | 3 |")
+
+
+@pytest.mark.parametrize("entries", [["tiny.safetensors"], ["=tiny"], ["a=x", "a=y"]])
+def test_a_network_without_a_name_of_its_own_is_refused(entries: list[str]) -> None:
+    with pytest.raises(InputError, match="--network") as refused:
+        networks_of(entries)
+    assert "each name once" in str(refused.value)

@@ -14,7 +14,7 @@ from iast_export.network.checkpoint import save_checkpoint
 from iast_export.pictures.clips import save_clip
 from iast_export.pictures.images import Rgb
 from models.evaluation.noise import Draw
-from models.evaluation.warping import Curve, clip_error, clip_start, curve_of, main, scores
+from models.evaluation.warping import Curve, at_equal_style, clip_error, clip_start, curve_of, main
 from tests.clip_cases import pan
 from tests.conftest import CARD
 from tests.tiny_networks import tiny_iast2
@@ -52,7 +52,7 @@ def test_each_artwork_is_judged_where_the_one_with_least_of_its_style_stops() ->
     first = [curve((0.3, 0.2), (2.0, 6.0)), curve((0.3, 0.1), (1.0, 3.0))]
     other = [curve((0.3, 0.1), (2.0, 6.0)), curve((0.3, 0.2), (1.0, 3.0))]
     # 0.2 is the end of one curve and the middle of the other, in either artwork
-    assert scores([first, other]) == [
+    assert at_equal_style([first, other]) == [
         pytest.approx((0.2, (6.0 + 2.0) / 2, 4.5, (6.0 + 2.0) / 2)),
         pytest.approx((0.2, (4.0 + 3.0) / 2, 4.5, (4.0 + 3.0) / 2)),
     ]
