@@ -9,7 +9,7 @@ import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.shared import made_once
+from tests.made_once import made_once
 
 ROOT = Path(__file__).resolve().parents[1]
 DEMO = ROOT / "android_demo"

@@ -18,7 +18,7 @@ from iast_export.build.pipeline import Build, Request, run_stages
 from iast_export.network.checkpoint import save_checkpoint
 from iast_export.pictures.procedural import style_pictures
 from iast_export.recipe import parse_recipe
-from tests.shared import made_once, place, share
+from tests.made_once import made_once, place, share
 from tests.tiny_networks import tiny_iast
 
 # The same examples in every run: a change is judged, not a draw. `make fuzz` draws.

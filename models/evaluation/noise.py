@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -31,26 +32,26 @@ SIDE_PX, ARTWORKS = 256, 4
 _FRAMES, _PHOTOGRAPHS = 2, 4
 # The frames lie so far apart; chosen, half a second.
 _APART = 12
+# A network's picture has sides of whole cells of its coarsest maps.
+_CELL_PX = 16
 COLUMNS = ("network", "depth", "gain on the clip", "on photographs", "style distance", "SSIM")
 
 Draw = Callable[[Rgb], Rgb]
 
 
-def clip_frames(path: Path, count: int = _FRAMES) -> list[Rgb]:
-    """Frames of a clip, cut to squares of 256 px.
+def clip_frames(path: Path, count: int = _FRAMES, apart: int = _APART) -> list[Rgb]:
+    """Frames of a clip, from its first on, cut to squares of at most 256 px.
 
     Raises:
         InputError: it can't be read, or is too short.
     """
-    found = []
-    for i, frame in enumerate(open_clip(path).read()):
-        if i % _APART == 0:
-            found.append(center_square(frame, SIDE_PX))
-        if len(found) == count:
-            return found
-    raise InputError(
-        f"{path} has fewer than {(count - 1) * _APART + 1} frames", "give a longer clip"
-    )
+    clip = open_clip(path)
+    side_px = min(SIDE_PX, clip.width_px, clip.height_px) // _CELL_PX * _CELL_PX
+    last = (count - 1) * apart
+    found = [center_square(one, side_px) for one in islice(clip.read(), 0, last + 1, apart)]
+    if len(found) < count:
+        raise InputError(f"{path} has fewer than {last + 1} frames", "give a longer clip")
+    return found
 
 
 def squares(paths: Sequence[Path], count: int) -> list[Rgb]:

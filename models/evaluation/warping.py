@@ -15,7 +15,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice, pairwise
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -23,19 +23,15 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from iast_export.errors import InputError
 from iast_export.metrics.equal_style import at_style
 from iast_export.metrics.flicker import judge_step, motion, noise_gain
 from iast_export.metrics.style import Statistics, style_distance, style_statistics
-from iast_export.pictures.clips import open_clip
-from iast_export.pictures.images import Rgb, center_square
+from iast_export.pictures.images import Rgb
 from models.data import test_artworks
-from models.evaluation.noise import ARTWORKS, SIDE_PX, Draw, drawing, networks_of, squares
+from models.evaluation.noise import ARTWORKS, Draw, clip_frames, drawing, networks_of, squares
 
 FRAMES = 6
 STRENGTHS = (0.4, 0.55, 0.7, 0.85, 1.0)
-# A network's picture has sides of whole cells of its coarsest maps.
-_CELL_PX = 16
 COLUMNS = (
     "clip", "depth", "network", "style distance", "warping error", "beside the first",
     "at full strength", "noise gain", "the clip's own error",
@@ -55,25 +51,11 @@ class Curve:
         return at_style(self.style, self.error, distance), at_style(self.style, self.gain, distance)
 
 
-def clip_start(path: Path, count: int = FRAMES) -> list[Rgb]:
-    """A clip's first frames, cut to squares of at most 256 px.
-
-    Raises:
-        InputError: it can't be read, or has fewer.
-    """
-    clip = open_clip(path)
-    side_px = min(SIDE_PX, clip.width_px, clip.height_px) // _CELL_PX * _CELL_PX
-    found = [center_square(frame, side_px) for frame in islice(clip.read(), count)]
-    if len(found) < count:
-        raise InputError(f"{path} has fewer than {count} frames", "give a longer clip")
-    return found
-
-
-def curve_of(draw: Mapping[float, Draw], frames: Sequence[Rgb], wanted: Statistics) -> Curve:
-    """A clip as it is drawn at each strength, rising."""
+def curve_of(drawings: Sequence[Draw], frames: Sequence[Rgb], wanted: Statistics) -> Curve:
+    """A clip as it is drawn at each of rising strengths."""
     flows = [motion(*pair) for pair in pairwise(frames)]
     found = []
-    for one in draw.values():
+    for one in drawings:
         results = [one(frame) for frame in frames]
         steps = [
             judge_step(clip, result, known).error
@@ -124,8 +106,8 @@ def rows(
             for net in networks.values():
                 curves.append([])
                 for artwork in artworks:
-                    draw = {s: drawing(net, net.cut(depth), artwork, s) for s in STRENGTHS}
-                    curves[-1].append(curve_of(draw, frames, style_statistics(artwork)))
+                    drawings = [drawing(net, net.cut(depth), artwork, s) for s in STRENGTHS]
+                    curves[-1].append(curve_of(drawings, frames, style_statistics(artwork)))
                     bar.update()
             made = at_equal_style(curves)
             for called, (style, error, full, gain) in zip(networks, made, strict=True):
@@ -152,7 +134,7 @@ def main(argv: list[str] | None = None) -> None:
     torch.set_num_threads(1)
     artworks = squares(test_artworks(args.data / "images"), ARTWORKS)
     networks = networks_of(args.network)
-    clips = {path.stem: clip_start(path) for path in args.clips}
+    clips = {path.stem: clip_frames(path, FRAMES, apart=1) for path in args.clips}
     print(f"| {' | '.join(COLUMNS)} |\n| --- | ---: | --- |{' ---: |' * (len(COLUMNS) - 3)}")
     for row in rows(networks, args.depths, clips, artworks):
         print(f"| {' | '.join(row)} |")

@@ -47,7 +47,9 @@ def test_frames_lie_apart_and_a_clip_of_too_few_is_refused(tmp_path: Path) -> No
     path = tmp_path / "clip.mp4"
     save_clip(path, 24.0, (np.full((32, 48, 3), 9 * i, np.uint8) for i in range(14)))
     one, two = clip_frames(path)
-    assert one.shape == (256, 256, 3) and two.mean() - one.mean() > 60
+    assert one.shape == (32, 32, 3) and two.mean() - one.mean() > 60
+    near, next_one = clip_frames(path, 2, apart=1)
+    assert np.array_equal(near, one) and 0 < next_one.mean() - near.mean() < 20
     with pytest.raises(InputError, match="fewer than 25 frames"):
         clip_frames(path, 3)
 

@@ -8,13 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from iast_export.errors import InputError
 from iast_export.metrics.style import style_statistics
 from iast_export.network.checkpoint import save_checkpoint
 from iast_export.pictures.clips import save_clip
 from iast_export.pictures.images import Rgb
 from models.evaluation.noise import Draw
-from models.evaluation.warping import Curve, at_equal_style, clip_error, clip_start, curve_of, main
+from models.evaluation.warping import Curve, at_equal_style, clip_error, curve_of, main
 from tests.clip_cases import pan
 from tests.conftest import CARD
 from tests.tiny_networks import tiny_iast2
@@ -37,7 +36,7 @@ def contrast(factor: float) -> Draw:
 def test_what_halves_contrast_halves_the_error_and_one_that_keeps_it_has_the_clips() -> None:
     frames = moving(3)
     wanted = style_statistics(frames[0])
-    curve = curve_of({0.5: contrast(0.5), 1.0: contrast(1.0)}, frames, wanted)
+    curve = curve_of([contrast(0.5), contrast(1.0)], frames, wanted)
     assert curve.error[1] == pytest.approx(clip_error(frames), rel=1e-6) and curve.error[1] > 0.5
     assert curve.error[0] == pytest.approx(curve.error[1] / 2, rel=0.05)
     assert curve.gain == pytest.approx([0.5, 1.0], rel=0.08)  # rounding is heard
@@ -56,13 +55,6 @@ def test_each_artwork_is_judged_where_the_one_with_least_of_its_style_stops() ->
         pytest.approx((0.2, (6.0 + 2.0) / 2, 4.5, (6.0 + 2.0) / 2)),
         pytest.approx((0.2, (4.0 + 3.0) / 2, 4.5, (4.0 + 3.0) / 2)),
     ]
-
-
-def test_a_clip_of_too_few_frames_is_refused(tmp_path: Path) -> None:
-    save_clip(tmp_path / "clip.mp4", 24.0, moving(4))
-    assert [one.shape for one in clip_start(tmp_path / "clip.mp4", 2)] == [(64, 64, 3)] * 2
-    with pytest.raises(InputError, match="fewer than 6 frames"):
-        clip_start(tmp_path / "clip.mp4")
 
 
 def test_a_line_per_clip_depth_and_network_beside_the_first(
