@@ -70,6 +70,16 @@ def test_numpy_has_one_thread_of_its_own_unless_told_otherwise(
     assert done.returncode == 0 and done.stdout.splitlines()[-1] == found
 
 
+def test_garbage_is_looked_for_less_often_than_python_does() -> None:
+    code = (
+        "import atexit, gc, sys; from iast_export.__main__ import main; "
+        "atexit.register(lambda: print(gc.get_threshold())); "
+        "sys.argv = ['iast-export', '--version']; main()"
+    )
+    done = run([sys.executable, "-c", code])
+    assert done.returncode == 0 and done.stdout.splitlines()[-1] == "(50000, 20, 20)"
+
+
 def test_an_interrupt_while_modules_load_ends_it_by_the_signal_and_without_a_word() -> None:
     done = run([sys.executable, "-c", INTERRUPTED])
     assert (done.returncode, done.stderr) == (-signal.SIGINT, "")
