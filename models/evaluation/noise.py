@@ -20,6 +20,7 @@ import numpy as np
 import torch
 
 from iast_export.errors import InputError
+from iast_export.files.artifacts import write_atomic
 from iast_export.metrics.fidelity import ssim_content
 from iast_export.metrics.flicker import noise_gain
 from iast_export.metrics.style import style_distance, style_statistics
@@ -34,6 +35,11 @@ _FRAMES, _PHOTOGRAPHS = 2, 4
 _APART = 12
 # A network's picture has sides of whole cells of its coarsest maps.
 _CELL_PX = 16
+_ABOUT = (
+    "Noise of 2 levels, RMS of what changes in the result over that of the photograph, at full "
+    f"strength: {_FRAMES} frames of the clip {{clip}}, {_PHOTOGRAPHS} photographs of Kodak-24, "
+    f"{ARTWORKS} artworks that trained nothing, {SIDE_PX} px."
+)
 COLUMNS = ("network", "depth", "gain on the clip", "on photographs", "style distance", "SSIM")
 
 Draw = Callable[[Rgb], Rgb]
@@ -131,7 +137,10 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument(
         "--depths", type=int, nargs="+", metavar="N", help="default: the deepest, the shallowest"
     )
+    parser.add_argument("--out", type=Path, metavar="DIR", help="write noise.md there as well")
     args = parser.parse_args(argv)
+    if args.out:
+        args.out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
     images, rows = args.data / "images", []
     kodak = sorted((images / "content" / "kodak24").glob("*.jpg"))
@@ -140,7 +149,11 @@ def main(argv: list[str] | None = None) -> None:
     for name, net in networks_of(args.network).items():
         for depth in args.depths or (net.depths[-1], net.depths[0]):
             rows.append((name, depth, scores(net, depth, frames, photographs, artworks)))
-    print(table(rows))
+    told = table(rows)
+    if args.out:
+        about = _ABOUT.format(clip=args.clip.stem)
+        write_atomic(args.out / "noise.md", f"{about}\n\n{told}\n".encode())
+    print(told)
 
 
 if __name__ == "__main__":

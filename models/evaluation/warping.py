@@ -23,15 +23,30 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from iast_export.files.artifacts import write_atomic
 from iast_export.metrics.equal_style import at_style
 from iast_export.metrics.flicker import judge_step, motion, noise_gain
 from iast_export.metrics.style import Statistics, style_distance, style_statistics
 from iast_export.pictures.images import Rgb
 from models.data import test_artworks
-from models.evaluation.noise import ARTWORKS, Draw, clip_frames, drawing, networks_of, squares
+from models.evaluation.noise import (
+    ARTWORKS,
+    SIDE_PX,
+    Draw,
+    clip_frames,
+    drawing,
+    networks_of,
+    squares,
+)
 
 FRAMES = 6
 STRENGTHS = (0.4, 0.55, 0.7, 0.85, 1.0)
+_ABOUT = (
+    "Warping error in levels of 255 (RMS of a frame to the last one moved along) where all "
+    f"networks have as much of the style: the first {FRAMES} frames, squares of at most "
+    f"{SIDE_PX} px, {ARTWORKS} artworks that trained nothing, each at the largest style distance "
+    "that a network has at full strength."
+)
 COLUMNS = (
     "clip", "depth", "network", "style distance", "warping error", "beside the first",
     "at full strength", "noise gain", "the clip's own error",
@@ -130,14 +145,20 @@ def main(argv: list[str] | None = None) -> None:
         "--network", action="append", required=True, metavar="NAME=WEIGHTS", help="may be repeated"
     )
     parser.add_argument("--depths", type=int, nargs="+", default=[3, 1], metavar="N")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="write warping.md there as well")
     args = parser.parse_args(argv)
+    if args.out:
+        args.out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
     artworks = squares(test_artworks(args.data / "images"), ARTWORKS)
     networks = networks_of(args.network)
     clips = {path.stem: clip_frames(path, FRAMES, apart=1) for path in args.clips}
-    print(f"| {' | '.join(COLUMNS)} |\n| --- | ---: | --- |{' ---: |' * (len(COLUMNS) - 3)}")
-    for row in rows(networks, args.depths, clips, artworks):
-        print(f"| {' | '.join(row)} |")
+    lines = [f"| {' | '.join(COLUMNS)} |", f"| --- | ---: | --- |{' ---: |' * (len(COLUMNS) - 3)}"]
+    lines += [f"| {' | '.join(row)} |" for row in rows(networks, args.depths, clips, artworks)]
+    told = "\n".join(lines)
+    if args.out:
+        write_atomic(args.out / "warping.md", f"{_ABOUT}\n\n{told}\n".encode())
+    print(told)
 
 
 if __name__ == "__main__":
