@@ -284,16 +284,15 @@ class Objective(nn.Module):
     def _steadied(
         self, batch: Batch, image: Tensor, of_content: Features, code: Tensor, depth: int
     ) -> dict[str, Tensor]:
-        """How much of the last pictures changes where their photograph moves a little."""
+        """How much of the last pictures changes where their photograph moves, as far as styled."""
         moved = batch.moved
         if moved is None:
             return {}
         count = len(moved.content)
-        again = self.trained.render(
-            moved.content, of_content, code[-count:], batch.strength[-count:], depth
-        )
+        strength = batch.strength[-count:]
+        again = self.trained.render(moved.content, of_content, code[-count:], strength, depth)
         values = losses.steady_loss(image[-count:], again.image, moved.shift_px, _STEADY_MARGIN_PX)
-        return {"steady": values.mean()}
+        return {"steady": (strength[:, 0].square() * values).mean()}
 
     def _quieted(
         self, batch: Batch, image: Tensor, of_content: Features, code: Tensor, depth: int

@@ -51,7 +51,7 @@ class LossWeights:
     style_sliced: float = 0.0  # flat regions drawn as the artwork draws its flat regions
     style_color: float = 0.0  # colors of areas, wherever they lie
     full_style: float = 0.0  # extra factor on the style terms at strength 1, from 0 at 0.7
-    steady: float = 0.0  # the same picture after a small movement and sensor noise
+    steady: float = 0.0  # a styled picture is the same after a small movement and sensor noise
     noise: float = 0.0  # how much louder sensor noise gets, squared: what videos are judged by
     reconstruction: float = 0.0
     total_variation: float = 0.0

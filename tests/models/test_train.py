@@ -399,7 +399,7 @@ def test_a_phase_may_change_how_artworks_are_seen(recipe: TrainingRecipe) -> Non
     assert (plain.artwork_px, plain.artwork_crop) == (0, (0.4, 0.5))
 
 
-def test_photographs_move_by_whole_pixels_and_the_term_is_computed_where_it_weighs(
+def test_photographs_move_by_whole_pixels_and_only_styled_pictures_pay(
     images: Path, recipe: TrainingRecipe
 ) -> None:
     steady = with_terms(recipe, steady=1.0)
@@ -409,7 +409,10 @@ def test_photographs_move_by_whole_pixels_and_the_term_is_computed_where_it_weig
     )
     back = rolled(batch.moved.content, -batch.moved.shift_px)
     assert (back - batch.content[-1:]).abs().mean() < 6.0 / 255.0
-    assert "steady" in trainer(steady).train_step(batch)
+    styled = replace(batch, strength=torch.ones_like(batch.strength))
+    assert trainer(steady).train_step(styled)["steady"] > 0.0
+    kept = replace(batch, strength=torch.zeros_like(batch.strength))
+    assert trainer(steady).train_step(kept)["steady"] == 0.0
     with pytest.raises(ValueError, match="steady = 0"):
         trainer(with_terms(tiny(TrainingRecipe.read(RECIPES / "grown.toml")), steady=1.0))
 
