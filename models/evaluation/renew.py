@@ -21,7 +21,7 @@ import string
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,7 @@ _NETWORKS = (
     "--network", "the first network={first}", "--network", "the second network, before={before}",
     "--network", "the second network, packaged={packaged}",
 )  # fmt: skip
+_TIMES = ("--times", "{out}/quality.json")
 _STILL = (
     "--network", "first={first}", "--network", "before={before}",
     "--network", "packaged={packaged}", "--out", "{out}",
@@ -61,6 +62,12 @@ class Page:
             field for text in self.arguments for _, field, _, _ in string.Formatter().parse(text)
         }
         return {name for name in GIVEN if name in fields}
+
+    def with_kept_times(self) -> Page:
+        """The page with the milliseconds that its folder has, where it would measure them."""
+        if self.module != "models.evaluate" or "--times" in self.arguments:
+            return self
+        return replace(self, arguments=(*self.arguments, *_TIMES))
 
     def command(self, places: Mapping[str, Path]) -> list[str]:
         """What runs after `python -m`.
@@ -84,8 +91,7 @@ def _judging(name: str, *more: str) -> tuple[str, ...]:
 PAGES = (
     Page("quality", "models.evaluate", _judging("quality")),
     Page("faces", "models.evaluate",
-         _judging("faces", "--depths", "4", "3", "1", "--dlib", "{dlib}",
-                  "--times", "{out}/quality.json")),
+         _judging("faces", "--depths", "4", "3", "1", "--dlib", "{dlib}", *_TIMES)),
     Page("blind", "models.evaluation.blind",
          ("--data", "{data}", "--judged", "{out}/quality.json", "--out", "{out}")),
     Page("details", "models.evaluation.details",
@@ -153,12 +159,19 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--clips", type=Path, metavar="DIR", help="with bikes.mp4 and the others")
     parser.add_argument("--cache", type=Path, default=Path("build/quality"), help="judged pictures")
     parser.add_argument("--out", type=Path, default=FOLDER)
+    parser.add_argument(
+        "--keep-times",
+        action="store_true",
+        help="leave the milliseconds as they are: on a busy machine",
+    )
     parser.add_argument("--show", action="store_true", help="print the commands, run none")
     args: Any = parser.parse_args(argv)
     given = {name: getattr(args, name) for name in GIVEN if getattr(args, name) is not None}
     packaged = Path(os.path.relpath(PACKAGED_CHECKPOINT))
     places = {**given, "out": args.out, "cache": args.cache, "packaged": packaged}
     pages = [page for page in PAGES if page.name in (args.only or names)]
+    if args.keep_times:
+        pages = [page.with_kept_times() for page in pages]
     if args.show:
         shown = {name: Path(name.upper()) for name in GIVEN} | places
         for page in pages:

@@ -66,6 +66,14 @@ def test_the_folder_says_which_of_its_pages_are_old() -> None:
     assert all(f"| [{page.name}](" in text for page in PAGES)
 
 
+def test_times_are_measured_or_kept(capsys: pytest.CaptureFixture[str]) -> None:
+    kept = " --times benchmarks/quality/quality.json"
+    for options, given in (([], 0), (["--keep-times"], 1)):
+        main(["--only", "quality", "faces", "blind", "--show", *options])
+        quality, faces, blind = capsys.readouterr().out.splitlines()
+        assert [line.count(kept) for line in (quality, faces, blind)] == [given, 1, 0]
+
+
 def test_a_command_is_shown_without_being_run(capsys: pytest.CaptureFixture[str]) -> None:
     main(["--only", "blind", "--show"])
     assert capsys.readouterr().out == (
