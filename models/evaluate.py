@@ -4,8 +4,8 @@
     python -m models.evaluate --data DIR --out DIR --methods adain student --photographs 6 --faces 0
 
 `--data` holds `images/` and `weights/`. What was judged before is read from the cache, so that a
-killed run goes on and only a changed network is judged anew. Writes quality.md, quality.json,
-Pareto plots and a sheet.
+killed run goes on and only a changed network is judged anew. Writes quality.md, quality.json and
+Pareto plots; a sheet goes into the cache, for it shows pictures that are not the project's.
 """
 
 from __future__ import annotations
@@ -273,7 +273,7 @@ def main(argv: list[str] | None = None) -> None:
         _write(args.out, args.name, findings)
         print(findings.markdown())
         shown = [(m, m.strengths[-1]) for m in made if m.name != "photograph"]
-        sheet(shown, few, args.out / f"{args.name}-sheet.jpg")
+        sheet(shown, few, args.cache / f"{args.name}-sheet.jpg")
     except IastExportError as error:
         raise SystemExit(f"{error}") from error
 

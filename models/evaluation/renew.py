@@ -14,7 +14,6 @@ others read is renewed before them. Which checkpoint each page judged stands in 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shlex
 import string
@@ -26,14 +25,14 @@ from pathlib import Path
 from typing import Any
 
 from iast_export.errors import IastExportError, InputError
-from iast_export.files.artifacts import json_bytes, sha256_file, write_atomic
+from iast_export.files.artifacts import json_bytes, read_json, sha256_file, write_atomic
 from iast_export.files.temporary import only_one
 from iast_export.network.checkpoint import PACKAGED_CHECKPOINT
 from models.telling import aloud, tell
 
 FOLDER = Path("benchmarks/quality")
 LEDGER = "networks.json"
-# What a command may name, beside --out, --cache and the packaged checkpoint, which are always had.
+# What a command may name, beside `out`, `docs`, `cache` and `packaged`, which are always had.
 GIVEN = ("data", "first", "before", "dlib", "clips")
 _BESIDE = ("adain", "wct", "pca-kd", "fast-style", "student")
 _NETWORKS = (
@@ -96,7 +95,7 @@ PAGES = (
          ("--data", "{data}", "--judged", "{out}/quality.json", "--out", "{out}")),
     Page("details", "models.evaluation.details",
          ("--data", "{data}", "--judged", "{out}/quality.json", "--first", "{first}",
-          "--out", "docs/details.jpg")),
+          "--out", "{docs}/details.jpg")),
     Page("released", "models.evaluation.parts",
          ("--data", "{data}", "--depths", "1", "3", "4", *_NETWORKS, "--out", "{out}")),
     Page("ripple", "models.evaluation.ripple", ("--data", "{data}", *_NETWORKS, "--out", "{out}")),
@@ -110,9 +109,13 @@ PAGES = (
 
 
 def networks(folder: Path) -> dict[str, str]:
-    """SHA-256 of the checkpoint that each page judged, by the page's name."""
+    """SHA-256 of the checkpoint that each page judged, by the page's name.
+
+    Raises:
+        InputError: the ledger can't be read.
+    """
     path = folder / LEDGER
-    return dict(json.loads(path.read_bytes())) if path.is_file() else {}
+    return read_json(path) if path.is_file() else {}
 
 
 def standing(folder: Path, packaged: str) -> str:
@@ -168,7 +171,8 @@ def main(argv: list[str] | None = None) -> None:
     args: Any = parser.parse_args(argv)
     given = {name: getattr(args, name) for name in GIVEN if getattr(args, name) is not None}
     packaged = Path(os.path.relpath(PACKAGED_CHECKPOINT))
-    places = {**given, "out": args.out, "cache": args.cache, "packaged": packaged}
+    docs = Path("docs") if args.out == FOLDER else args.out
+    places = {**given, "out": args.out, "docs": docs, "cache": args.cache, "packaged": packaged}
     pages = [page for page in PAGES if page.name in (args.only or names)]
     if args.keep_times:
         pages = [page.with_kept_times() for page in pages]

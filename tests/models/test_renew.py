@@ -23,7 +23,7 @@ ECHO = Page("quality", "json.tool", ("{data}/in.json", "{out}/{{}}.json"))
 def test_the_module_of_a_page_knows_every_option_of_its_command(
     page: Page, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    places = {name: Path(name) for name in (*GIVEN, "out", "cache", "packaged")}
+    places = {name: Path(name) for name in (*GIVEN, "out", "docs", "cache", "packaged")}
     module, *arguments = page.command(places)
     with pytest.raises(SystemExit, match="0"):
         importlib.import_module(module).main(["--help"])
@@ -72,6 +72,20 @@ def test_times_are_measured_or_kept(capsys: pytest.CaptureFixture[str]) -> None:
         main(["--only", "quality", "faces", "blind", "--show", *options])
         quality, faces, blind = capsys.readouterr().out.splitlines()
         assert [line.count(kept) for line in (quality, faces, blind)] == [given, 1, 0]
+
+
+def test_elsewhere_the_project_s_own_pictures_are_left_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for options, docs in (([], "docs"), (["--out", str(tmp_path)], str(tmp_path))):
+        main(["--only", "details", "--show", *options])
+        assert capsys.readouterr().out.endswith(f" --out {docs}/details.jpg\n")
+
+
+def test_a_damaged_ledger_is_refused_in_words(tmp_path: Path) -> None:
+    (tmp_path / "networks.json").write_text("{")
+    with pytest.raises(SystemExit, match=r"networks\.json"):
+        main(["--out", str(tmp_path)])
 
 
 def test_a_command_is_shown_without_being_run(capsys: pytest.CaptureFixture[str]) -> None:
