@@ -81,7 +81,8 @@ def convert_fp32(
         )
         fold_transposed(folded)
         share_slopes(folded)
-        entries.append(Entry(tier.signature, module, folded, inputs, (STYLIZED,)))
+        multiple_px = network.size_multiple_px
+        entries.append(Entry(tier.signature, module, folded, inputs, (STYLIZED,), multiple_px))
     return _convert(entries, path, progress)
 
 

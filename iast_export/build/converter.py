@@ -6,7 +6,7 @@ import os
 import re
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from iast_export.build.tracing import checked_parity
 from iast_export.errors import IastExportError, ToolError
 from iast_export.formats import tflite_file, tflite_write
 from iast_export.forms import tflite_forms
-from iast_export.forms.litert_forms import LiteRtForms
+from iast_export.forms.litert_forms import LiteRtForms, share_of
 from iast_export.network.user_code import told
 from iast_export.network.watching import watched
 from iast_export.runtimes.litert import open_litert
@@ -30,27 +30,29 @@ from iast_export.runtimes.parity import PARITY_TOLERANCE, parity_error
 from iast_export.runtimes.pytorch import TorchSession
 from iast_export.specs import IMAGE_NAMES
 
+_REMEDY = (
+    "write the operator that is named by others, such as convolutions, means and sums, or report "
+    "the network"
+)
 _PART = "part"  # the output of a part of a network
+_WITH_BODIES = frozenset(["IF", "STABLEHLO_REDUCE_WINDOW", "STABLEHLO_WHILE", "WHILE"])
 _OPERATOR = re.compile(r"\baten\.(\w+)")
 
 
 class _Nhwc(nn.Module):
     """A module behind NHWC images and named inputs; returns named outputs."""
 
-    def __init__(
-        self, call: Callable[..., Any], image: str, codes: Sequence[str], outputs: Sequence[str]
-    ):
+    def __init__(self, entry: Entry) -> None:
         super().__init__()
-        if isinstance(call, nn.Module):
-            self.inner = call
-        self._call = call
-        self._image, self._codes, self._outputs = image, tuple(codes), tuple(outputs)
+        self.inner, self._share = entry.traced, entry.share
+        self._image, *self._codes = entry.inputs
+        self._outputs = entry.outputs
         self.rewrites: Counter[str] = Counter()
 
     def forward(self, **inputs: Tensor) -> dict[str, Tensor]:
-        with LiteRtForms() as forms:
+        with LiteRtForms(self._share) as forms:
             image = inputs[self._image].permute(0, 3, 1, 2)
-            result = self._call(image, *[inputs[name] for name in self._codes])
+            result = self.inner(image, *[inputs[name] for name in self._codes])
         self.rewrites = forms.counts
         results = (result,) if isinstance(result, Tensor) else tuple(result)
         named = zip(self._outputs, results, strict=True)
@@ -58,26 +60,43 @@ class _Nhwc(nn.Module):
 
 
 class _Formed(nn.Module):
-    """A module in our forms."""
+    """A signature's module in our forms."""
 
-    def __init__(self, inner: nn.Module) -> None:
+    def __init__(self, entry: Entry) -> None:
         super().__init__()
-        self.inner = inner
+        self.inner, self._share = entry.traced, entry.share
 
     def forward(self, *inputs: Tensor) -> Any:
-        with LiteRtForms():
+        with LiteRtForms(self._share):
             return self.inner(*inputs)
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A signature to be: module, form to trace, inputs (NCHW, in call order), output names."""
+    """A signature to be.
+
+    Attributes:
+        key: of the signature.
+        module: what it shall compute.
+        traced: the form of it to trace.
+        inputs: NCHW, in the order of the call; the picture first.
+        outputs: their names.
+        multiple_px: sides of pictures that it shall draw are multiples of this; None: it takes
+            pictures of one shape alone.
+    """
 
     key: str
     module: nn.Module
     traced: nn.Module
     inputs: Mapping[str, Tensor]
     outputs: tuple[str, ...]
+    multiple_px: int | None = None
+
+    @property
+    def share(self) -> tuple[float, float]:
+        """See `LiteRtForms`."""
+        height, width = next(iter(self.inputs.values())).shape[2:]
+        return (1.0, 1.0) if self.multiple_px is None else share_of(self.multiple_px, height, width)
 
 
 def _nhwc(name: str, value: Tensor) -> Tensor:
@@ -89,12 +108,30 @@ def file_of(entries: Sequence[Entry]) -> tuple[bytes, Counter[str]]:
     """A file with its operators in our forms, its constants proved, and the places of each form."""
     data, rewrites = _run_converter(entries)
     raw = tflite_file.parse(data)
+    _check_bodies(raw, entries)
     tflite_forms.reform(raw)
     model = deepcopy(raw)
     tflite_write.canonicalize(model)
     data = tflite_write.serialize(model)
     tflite_write.check_constants(raw, tflite_file.parse(data))
     return data, rewrites
+
+
+def _check_bodies(model: tflite_file.Model, entries: Sequence[Entry]) -> None:
+    """Checks that no operator computes by a graph of its own: it is slow, and has no range.
+
+    Raises:
+        ToolError: one does.
+    """
+    if len(model.subgraphs) == len(entries):
+        return
+    names = {tflite_file.code_name(code) for code in model.operatorCodes}
+    loops = sorted(name for name in names if name in _WITH_BODIES)
+    raise ToolError(
+        f"litert-torch has no operator for a part of the network and writes {' and '.join(loops)}",
+        "write it by others: a maximum of windows without dilation, an average over channels "
+        "(local response normalization) as a 1x1 convolution of the squares",
+    )
 
 
 def _run_converter(entries: Sequence[Entry]) -> tuple[bytes, Counter[str]]:
@@ -106,8 +143,7 @@ def _run_converter(entries: Sequence[Entry]) -> tuple[bytes, Counter[str]]:
         converter: Any = None
         rewrites: Counter[str] = Counter()
         for entry in entries:
-            image, *codes = entry.inputs
-            module = _Nhwc(entry.traced, image, codes, entry.outputs).eval()
+            module = _Nhwc(entry).eval()
             sample = {name: _nhwc(name, value).contiguous() for name, value in entry.inputs.items()}
             add = litert_torch.signature if converter is None else converter.signature
             module(**sample)  # once as it is, since what tracing notes in a module is lost
@@ -135,8 +171,7 @@ def _told(what: str, entries: Sequence[Entry]) -> Iterator[None]:
         place = _line_of(words, entries)
         raise ToolError(
             f"litert-torch can't convert {what}: {words}{f' ({place})' if place else ''}",
-            "write the operator that is named by others, such as convolutions, means and sums, or "
-            "report the network",
+            _REMEDY,
         ) from error
 
 
@@ -152,12 +187,19 @@ def _line_of(words: str, entries: Sequence[Entry]) -> str:
 
 
 def check_parity(path: Path, entry: Entry) -> float:
-    """`checked_parity` of a signature against its own module."""
+    """`checked_parity` of a signature against its own module.
+
+    Raises:
+        ToolError: LiteRT can't run it, or it differs.
+    """
     image, *codes = entry.inputs
     reference = TorchSession(entry.module, codes, image_name=image, output_names=entry.outputs)
     feeds = {name: value.numpy() for name, value in entry.inputs.items()}
-    with tflite_file.quiet_tools():
-        got = open_litert(path, entry.key).run(feeds)
+    try:
+        with tflite_file.quiet_tools():
+            got = open_litert(path, entry.key).run(feeds)
+    except ToolError as error:
+        raise ToolError(f"LiteRT can't run what was converted: {error.message}", _REMEDY) from error
     return checked_parity(
         f"signature {entry.key}", reference, feeds, got, partial(_beginning, entry)
     )
@@ -169,7 +211,7 @@ def _beginning(entry: Entry) -> str:
     feeds = {name: value.numpy() for name, value in entry.inputs.items()}
 
     def differs(part: nn.Module) -> bool:
-        data, _ = file_of([Entry("part", part, part, entry.inputs, (_PART,))])
+        data, _ = file_of([Entry("part", part, part, entry.inputs, (_PART,), entry.multiple_px)])
         wanted = TorchSession(part, codes, image_name=image, output_names=(_PART,)).run(feeds)
         with tempfile.TemporaryDirectory() as folder, tflite_file.quiet_tools():
             path = Path(folder) / "part.tflite"
@@ -178,4 +220,4 @@ def _beginning(entry: Entry) -> str:
         return not parity_error(wanted, got) <= PARITY_TOLERANCE
 
     with torch.no_grad():
-        return first_differing(_Formed(entry.traced), tuple(entry.inputs.values()), None, differs)
+        return first_differing(_Formed(entry), tuple(entry.inputs.values()), None, differs)

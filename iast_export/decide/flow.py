@@ -16,8 +16,15 @@ class Flow:
         self._roots: dict[str, str] = {}
 
     def moves(self, op: Op) -> bool:
-        """Whether an operator only moves values."""
-        return bool(op.moved) and self.policy.moves(op.type, op.mode)
+        """Whether an operator only moves values, and all of them have a range.
+
+        Edges that are filled with infinity, as before a largest value, have none.
+        """
+        return self.policy.moves(op.type, op.mode) and bool(op.moved) and not self._has_no_end(op)
+
+    def _has_no_end(self, op: Op) -> bool:
+        makers = [self.network.producers.get(self.root(name)) for name in op.moved]
+        return any(maker is not None and maker.mode == "infinite" for maker in makers)
 
     def root(self, name: str) -> str:
         """The tensor whose values a tensor holds; of several that are joined, the result."""

@@ -36,10 +36,10 @@ class Op:
             width); empty where that is computed.
         groups: of a convolution.
         stride: of a convolution.
-        mode: what tells two uses of a type apart: `reflect` of a pad, `channels` of a
-            concatenation, `head` of a product that makes one channel, `blocks` of a convolution
-            that reads blocks of pixels in INT8, `row` of a sum with a value a channel, repeated
-            for each column.
+        mode: what tells two uses of a type apart: `reflect` of a pad, `infinite` of one that
+            fills with infinity, `channels` of a concatenation, `head` of a product that makes one
+            channel, `blocks` of a convolution that reads blocks of pixels in INT8, `row` of a sum
+            with a value a channel, repeated for each column.
         detail: everything else that decides its cost, as text.
     """
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from iast_export.decide.graph import Bounds, Network, Op, Shape
 from iast_export.formats import tflite_file as tf
 from iast_export.specs import CONTENT, STYLIZED
@@ -143,6 +145,7 @@ def _op(model: tf.Model, graph: tf.Graph, n: int, layouts: set[int]) -> Op:
     given = [int(t) for t in op.inputs if t >= 0]
     computed = [t for t in given if not tf.buffer_bytes(model, graph.tensors[t])]
     constants = [tf.tensor_shape(graph.tensors[t]) for t in given if t not in computed]
+    joins_constants = name == "CONCATENATION" and bool(constants)  # the tool has no scale for them
     source = tf.tensor_shape(graph.tensors[given[0]]) if given else ()
     weight, groups = _weight(name, source, constants)
     return Op(
@@ -153,13 +156,19 @@ def _op(model: tf.Model, graph: tf.Graph, n: int, layouts: set[int]) -> Op:
         position=n,
         native=name,
         moved=tuple(
-            tensor_name(t) for t in computed if tf.dtype_name(graph.tensors[t]) == "float32"
+            tensor_name(t)
+            for t in computed
+            if tf.dtype_name(graph.tensors[t]) == "float32" and not joins_constants
         ),
         bounds=_bounds(name, op),
         weight=weight,
         groups=groups,
         stride=int(getattr(op.builtinOptions, "strideH", 1) or 1),
-        mode=_mode(name, op, int(op.outputs[0]) in layouts),
+        mode=(
+            "infinite"
+            if _is_infinite(model, graph, op)
+            else _mode(name, op, int(op.outputs[0]) in layouts)
+        ),
         detail=f"{name} {constants} {_options(op)}",
     )
 
@@ -177,6 +186,14 @@ def _weight(name: str, source: Shape, constants: list[Shape]) -> tuple[Shape, in
     if name == "FULLY_CONNECTED" and constants:
         return (constants[0][0], constants[0][-1], 1, 1), 1
     return (), 1
+
+
+def _is_infinite(model: tf.Model, graph: tf.Graph, op: Any) -> bool:
+    """Whether a pad fills with infinity."""
+    if tf.op_name(model, op) != "PADV2":
+        return False
+    held = tf.constant(model, graph.tensors[int(op.inputs[2])])
+    return held is not None and bool(np.isinf(held).any())
 
 
 def _mode(name: str, op: Any, channels_first: bool) -> str:

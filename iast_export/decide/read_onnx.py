@@ -40,7 +40,7 @@ def read_onnx(
     return Network(
         "onnxruntime",
         tuple(
-            _op(node, position, index, _mode(node) or _mode_of_inputs(node, index, model))
+            _op(node, position, index, _mode_of_inputs(node, index, model) or _mode(node))
             for position, node in enumerate(graph.node)
         ),
         inputs,
@@ -176,6 +176,9 @@ def _mode_of_inputs(node: onnx.NodeProto, index: GraphIndex, model: onnx.ModelPr
     if node.op_type == "Add":
         pairs = ((node.input[0], node.input[1]), (node.input[1], node.input[0]))
         return "row" if any(is_row(index, one, other) for one, other in pairs) else ""
+    if node.op_type == "Pad":
+        value = index.constant(node, 2)
+        return "infinite" if value is not None and np.isinf(value).any() else ""
     if node.op_type == "Conv":
         return "blocks" if unfolds(model.graph, index, node, size_multiple_px(model)) else ""
     held = index.constant(node, 0) if node.op_type == "MatMul" else None

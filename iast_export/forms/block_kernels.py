@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from iast_export.forms.large_kernels import MOST_INPUTS, SMALLEST_KERNEL, best_block
+from iast_export.forms.large_kernels import BLOCKS, MOST_INPUTS, SMALLEST_KERNEL, best_block
 
 # Side of the blocks that are read side by side, as in `large_kernels`.
 _UNFOLDED = 2
@@ -36,10 +37,16 @@ def in_blocks(
     padding: Any = 0,
     dilation: Any = 1,
     groups: int = 1,
+    *,
+    share: tuple[float, float] = (1.0, 1.0),
 ) -> BlockConv | None:
     """The convolution over blocks that is faster than `F.conv2d` of the same arguments, or None.
 
     Shapes are fixed here, so only whole blocks are taken and nothing is cut off.
+
+    Args:
+        share: of the picture's height and width by which those of other pictures differ, or a
+            multiple of it; where such pictures would have no whole blocks, none are taken.
     """
     pads = _pair(padding)
     if _pair(stride) != (1, 1) or _pair(dilation) != (1, 1) or groups != 1 or pads is None:
@@ -49,19 +56,25 @@ def in_blocks(
         int(side) + 2 * pad - k + 1 for side, pad, k in zip(x.shape[2:], pads, kernel, strict=True)
     ]
     if int(weight.shape[1]) <= MOST_INPUTS and min(kernel) >= SMALLEST_KERNEL:
-        return _unfolded(x, weight, bias, kernel, pads)
-    block = best_block(len(weight), kernel)
-    if block == 1 or any(side % block for side in sides):
+        whole = _are_whole(x.shape[2:], share, _UNFOLDED)
+        return _unfolded(x, weight, bias, kernel, pads) if whole else None
+    whole_blocks = [block for block in BLOCKS if _are_whole(sides, share, block)]
+    block = best_block(len(weight), kernel, whole_blocks)
+    if block == 1:
         return None
     return BlockConv((x, block_weight(weight, block), _repeated(bias, block), block, pads), block)
+
+
+def _are_whole(sides: Iterable[int], share: tuple[float, float], block: int) -> bool:
+    """Whether sides are whole blocks in this picture and in all others."""
+    pairs = zip(sides, share, strict=True)
+    return all(side % block == 0 and round(side * part) % block == 0 for side, part in pairs)
 
 
 def _unfolded(
     x: Tensor, weight: Tensor, bias: Tensor | None, kernel: tuple[int, int], pads: tuple[int, int]
 ) -> BlockConv | None:
-    if any(side % _UNFOLDED for side in (*x.shape[2:], *pads)) or not all(
-        k % _UNFOLDED for k in kernel
-    ):
+    if any(pad % _UNFOLDED for pad in pads) or not all(side % _UNFOLDED for side in kernel):
         return None
     wide = unfold_weight(block_weight(weight, _UNFOLDED), _UNFOLDED)
     halves = (pads[0] // _UNFOLDED, pads[1] // _UNFOLDED)

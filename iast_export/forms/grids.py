@@ -14,7 +14,7 @@ def linspace(start: Any, end: Any, steps: Any, **kwargs: Any) -> Tensor | None:
     if isinstance(steps, int) or not all(is_number(one) for one in (start, end)):
         return None
     places = torch.arange(steps, **{"dtype": torch.float32, **kwargs})
-    result: Tensor = start + places * ((end - start) / places[-1:])
+    result: Tensor = start + places * ((end - start) / _gaps(places))
     return result
 
 
@@ -47,8 +47,13 @@ def in_floats(args: Sequence[Any]) -> list[Any] | None:
 
 def _across(side: Any, theta: Tensor, align_corners: bool | None) -> Tensor:
     steps = torch.arange(side, dtype=theta.dtype)
-    places: Tensor = steps / (side - 1) * 2 - 1 if align_corners else (steps * 2 + 1) / side - 1
-    return places
+    twice: Tensor = steps * 2
+    return (twice - steps[-1:]) / _gaps(steps) if align_corners else (twice + 1) / side - 1
+
+
+def _gaps(steps: Tensor) -> Tensor:
+    """Between the positions 0, 1, ...; 1 where there is one alone, which is then no end."""
+    return steps[-1:].clamp(min=1)
 
 
 def is_number(one: Any) -> bool:

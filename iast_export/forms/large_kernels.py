@@ -13,6 +13,7 @@ it).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
@@ -50,10 +51,10 @@ def machine_cost(outputs: int, kernel: tuple[int, int], block: int = 1) -> float
     return computed * height * width / (block * block)
 
 
-def best_block(outputs: int, kernel: tuple[int, int]) -> int:
-    """The largest block side of about the least `machine_cost`, or 1 where none gains half."""
-    costs = {block: machine_cost(outputs, kernel, block) for block in BLOCKS}
-    least = min(costs.values())
+def best_block(outputs: int, kernel: tuple[int, int], blocks: Collection[int] = BLOCKS) -> int:
+    """The largest of some block sides of about the least `machine_cost`; 1: none gains half."""
+    costs = {block: machine_cost(outputs, kernel, block) for block in blocks}
+    least = min(costs.values(), default=math.inf)
     if kernel == (1, 1) or machine_cost(outputs, kernel) < LEAST_GAIN * least:
         return 1
     return next(block for block, cost in costs.items() if cost <= AS_GOOD * least)

@@ -6,9 +6,8 @@ kernels.
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -16,8 +15,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from iast_export.forms.block_kernels import in_blocks
-from iast_export.forms.moved_places import nearest_places, turned
+from iast_export.forms.moved_places import mirrored, nearest_places, turned
 from iast_export.forms.on_shapes import on_shapes
+from iast_export.forms.pools import averages, averages_to, largest, largest_to
 from iast_export.forms.traced_forms import TRACED, Form, TracedForms
 from iast_export.specs import CONTENT, Tier
 
@@ -52,6 +52,16 @@ FORMS: tuple[Form, ...] = (
         "where the pool would have to keep its input's scale.",
     ),
     Form(
+        "edge-pools",
+        "Edges that are repeated never change the largest value of a window, and have a range; "
+        "the infinity that fills windows otherwise has none.",
+    ),
+    Form(
+        "largest-values",
+        "The largest value of a picture, or of windows that divide it, has an operator; of windows "
+        "by their number there is none.",
+    ),
+    Form(
         "nearest-places",
         "A gather takes the places that PyTorch's nearest resize takes at any factor; the operator "
         "takes others.",
@@ -68,15 +78,17 @@ FORMS: tuple[Form, ...] = (
 )
 
 
-# Chosen: the windows of networks that halve a picture; larger ones are filters' means, in float.
-_MOST_AVERAGED = 16
-
-
 class LiteRtForms(TracedForms):
-    """While active, operators are traced in the forms of `FORMS`; `counts` has their numbers."""
+    """While active, operators are traced in the forms of `FORMS`; `counts` has their numbers.
 
-    def __init__(self) -> None:
+    Args:
+        share: of the traced picture's height and width by which those of other pictures that the
+            file shall draw differ, or a multiple of it; 1 where it draws no other shape.
+    """
+
+    def __init__(self, share: tuple[float, float] = (1.0, 1.0)) -> None:
         super().__init__()
+        self._share = share
         self._convolutions: dict[int, tuple[Tensor, tuple[Any, ...], dict[str, Any]]] = {}
 
     def forget(self) -> None:
@@ -87,9 +99,6 @@ class LiteRtForms(TracedForms):
         if func is F.pixel_shuffle:
             self.counts["pixel-shuffle"] += 1
             return self._pixel_shuffle(*args, **kwargs)
-        if func is F.pad and _is_mirror(*args, **kwargs):
-            self.counts["edge-pads"] += 1
-            return _mirror_pad(*args, **kwargs)
         if func is Tensor.mean and _is_spatial_mean(*args, **kwargs):
             self.counts["mean-by-rows"] += 1
             return _mean_by_rows(
@@ -102,12 +111,7 @@ class LiteRtForms(TracedForms):
         moved = self._moved(func, args, kwargs)
         if moved is not None:
             return moved
-        average = _AVERAGES.get(func)
-        averages = average(*args, **kwargs) if average is not None else None
-        if averages is not None:
-            self.counts["average-pools"] += 1
-            return averages
-        blocks = in_blocks(*args, **kwargs) if func is F.conv2d else None
+        blocks = in_blocks(*args, **kwargs, share=self._share) if func is F.conv2d else None
         if blocks is not None:
             self.counts["large-kernels"] += 1
             return self._pixel_shuffle(self._convolve(blocks.args, {}), blocks.block)
@@ -116,7 +120,7 @@ class LiteRtForms(TracedForms):
         return super().formed(func, args, kwargs)
 
     def _moved(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor | None:
-        """A resize or a turn as what moves the same values."""
+        """A resize, a turn, edges or a pool by operators with fast kernels."""
         for functions, form, name in _MOVES:
             made = form(*args, **kwargs) if func in functions else None
             if made is not None:
@@ -125,7 +129,18 @@ class LiteRtForms(TracedForms):
         return None
 
     def repeated(self, small: Tensor, result: Tensor) -> Tensor:
-        """By a product with ones: the converter takes a repetition's sides for channels last."""
+        """By products with ones: the converter takes a repetition's sides for channels last.
+
+        Of a row or a column that is a constant it does so for a product of values as well, and
+        folds one of matrices.
+        """
+        if small.dim() == 4 and max(small.shape[2:]) > 1:
+            if small.shape[2] != result.shape[2]:
+                small = small.new_ones(result.shape[2], 1) @ small
+            if small.shape[3] != result.shape[3]:
+                small = small @ small.new_ones(1, result.shape[3])
+            if small.shape == result.shape:
+                return small
         return small * small.new_ones(result.shape)
 
     def _convolve(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
@@ -160,42 +175,14 @@ def _mean_by_rows(x: Tensor, keepdim: bool) -> Tensor:
     return rows if keepdim else rows.flatten(1)
 
 
-def _average(
-    x: Tensor,
-    kernel_size: Any,
-    stride: Any = None,
-    padding: Any = 0,
-    ceil_mode: bool = False,
-    count_include_pad: bool = True,
-    divisor_override: int | None = None,
-) -> Tensor | None:
-    """An average of few pixels as a depthwise convolution; None: it is another, or of many."""
-    sides = (kernel_size,) * 2 if isinstance(kernel_size, int) else tuple(kernel_size)
-    few = len(sides) == 2 and math.prod(sides) <= _MOST_AVERAGED
-    plain = count_include_pad and not ceil_mode and divisor_override is None
-    if not few or not plain or x.dim() != 4 or not x.is_floating_point():
-        return None
-    weight = x.new_full((x.shape[1], 1, *sides), 1 / math.prod(sides))
-    return F.conv2d(x, weight, None, stride or sides, padding, groups=x.shape[1])
-
-
-def _average_to(x: Tensor, output_size: Any) -> Tensor | None:
-    """An average to sides that divide the picture's; None: they do not."""
-    sides = (output_size,) * 2 if isinstance(output_size, int) else tuple(output_size)
-    if x.dim() != 4 or len(sides) != 2 or None in sides:
-        return None
-    pairs = list(zip(x.shape[2:], sides, strict=True))
-    fits = all(side % result == 0 for side, result in pairs)
-    return _average(x, [side // result for side, result in pairs]) if fits else None
-
-
-_AVERAGES: Mapping[Any, Callable[..., Tensor | None]] = {
-    F.adaptive_avg_pool2d: _average_to,
-    F.avg_pool2d: _average,
-}
 _MOVES: tuple[tuple[tuple[Any, ...], Callable[..., Tensor | None], str], ...] = (
     ((F.interpolate,), nearest_places, "nearest-places"),
     ((torch.roll, Tensor.roll), turned, "turns"),
+    ((F.pad,), mirrored, "edge-pads"),
+    ((F.avg_pool2d,), averages, "average-pools"),
+    ((F.adaptive_avg_pool2d,), averages_to, "average-pools"),
+    ((F.max_pool2d, torch.max_pool2d), largest, "edge-pools"),
+    ((F.adaptive_max_pool2d,), largest_to, "largest-values"),
 )
 _FILLS = (torch.zeros_like, torch.ones_like, torch.full_like)
 
@@ -232,28 +219,14 @@ def _block_ordered_conv(
     return F.conv2d(x, weight, bias, *args, **kwargs)
 
 
-def _is_mirror(
-    x: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None
-) -> bool:
-    return mode in ("reflect", "replicate") and x.dim() == 4 and len(pad) == 4 and min(pad) >= 0
-
-
-def _mirror_pad(
-    x: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None
-) -> Tensor:
-    step = 1 if mode == "reflect" else 0
-    for dim, before, after in ((2, pad[2], pad[3]), (3, pad[0], pad[1])):
-        last = x.shape[dim] - 1
-        head = [x.narrow(dim, i * step, 1) for i in range(before, 0, -1)]
-        tail = [x.narrow(dim, last - i * step, 1) for i in range(1, after + 1)]
-        if head or tail:
-            x = torch.cat([*head, x, *tail], dim)
-    return x
+def share_of(multiple_px: int, height: int, width: int) -> tuple[float, float]:
+    """The share of a picture's sides by which the sides of others differ (`LiteRtForms`)."""
+    return multiple_px / height, multiple_px / width
 
 
 def count_forms(network: StyleNetwork, tier: Tier) -> Counter[str]:
     """In how many places a tier is traced in each form, by name; run on shapes alone."""
     shapes = {CONTENT: (1, 3, *tier.shape_px), **network.code_shapes}
-    with LiteRtForms() as forms:
+    with LiteRtForms(share_of(network.size_multiple_px, *tier.shape_px)) as forms:
         on_shapes(network.cut(tier.depth), tuple(shapes.values()))
     return Counter(forms.counts)

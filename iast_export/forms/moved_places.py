@@ -1,4 +1,4 @@
-"""Resizes to the nearest pixel and turns around a side by what only moves values; fixed shapes."""
+"""Nearest pixels, turns around a side and grown edges, by what only moves values; fixed shapes."""
 
 from __future__ import annotations
 
@@ -39,9 +39,17 @@ def nearest_places(
         return None
     for dim, before, after, factor in resized:
         if before != after or not _is_whole(before, after, factor, middle):
-            places = _places(before, after, factor, middle)
-            input = input.index_select(dim, torch.tensor(places))
+            input = _taken(input, dim, _places(before, after, factor, middle))
     return input
+
+
+def _taken(x: Tensor, dim: int, places: list[int]) -> Tensor:
+    """Rows or columns of a picture, by a step where every so many are taken."""
+    step = int(x.shape[dim]) // len(places)
+    if step > 1 and places == list(range(places[0], int(x.shape[dim]), step)):
+        taken = slice(places[0], None, step)
+        return x[:, :, taken] if dim == 2 else x[:, :, :, taken]
+    return x.index_select(dim, torch.tensor(places))
 
 
 def _is_whole(before: int, after: int, factor: float | None, middle: float) -> bool:
@@ -51,6 +59,46 @@ def _is_whole(before: int, after: int, factor: float | None, middle: float) -> b
     """
     heeds = middle or after not in (before, 2 * before)
     return after % before == 0 and (not heeds or factor in (None, after // before))
+
+
+_STEPS = {"replicate": 0, "reflect": 1}  # see `grown`
+
+
+def mirrored(
+    x: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None
+) -> Tensor | None:
+    """A picture with mirrored, repeated or opposite edges; None: they are filled otherwise."""
+    if x.dim() != 4 or len(pad) != 4 or min(pad) < 0:
+        return None
+    if mode == "circular":
+        return _around(x, pad)
+    return grown(x, pad, _STEPS[mode]) if mode in _STEPS else None
+
+
+def _around(x: Tensor, pad: Sequence[int]) -> Tensor:
+    """A picture [N, C, H, W] with the opposite edges around it."""
+    for dim, before, after in ((2, pad[2], pad[3]), (3, pad[0], pad[1])):
+        head = [x.narrow(dim, x.shape[dim] - before, before)] if before else []
+        tail = [x.narrow(dim, 0, after)] if after else []
+        x = torch.cat([*head, x, *tail], dim) if head or tail else x
+    return x
+
+
+def grown(x: Tensor, pad: Sequence[int], step: int) -> Tensor:
+    """A picture [N, C, H, W] with rows and columns of its own around it.
+
+    Args:
+        x: the picture.
+        pad: how many on the left, on the right, above and below.
+        step: 0 repeats the edge, 1 mirrors what lies behind it.
+    """
+    for dim, before, after in ((2, pad[2], pad[3]), (3, pad[0], pad[1])):
+        last = x.shape[dim] - 1
+        head = [x.narrow(dim, i * step, 1) for i in range(before, 0, -1)]
+        tail = [x.narrow(dim, last - i * step, 1) for i in range(1, after + 1)]
+        if head or tail:
+            x = torch.cat([*head, x, *tail], dim)
+    return x
 
 
 def _pair(value: Any) -> list[Any]:

@@ -100,12 +100,10 @@ def _shuffle(source: Sequence[int], target: Sequence[int], move: Reduced) -> tup
     )
     block = large[1] // small[1]
     n, height, width, channels = (int(side) for side in small)
+    if block < 2:
+        return None
     rest = channels // block**2
-    if (
-        block < 2
-        or tuple(large) != (n, height * block, width * block, rest)
-        or rest * block**2 != channels
-    ):
+    if tuple(large) != (n, height * block, width * block, rest) or rest * block**2 != channels:
         return None
     inside = (n, height, width, block, block, rest)
     outside = (n, height, block, width, block, rest)

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import functools
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -131,8 +132,13 @@ class TracedForms(TorchFunctionMode):
             return affine_grid(*args, **kwargs)
         if func is F.grid_sample:
             return self._look_up(*args, **kwargs)
-        if func is F.avg_pool2d and _pools_all(*args, **kwargs):
-            mean = args[0], (2, 3), True
+        if func is torch.eye and not kwargs and all(isinstance(one, int) for one in args):
+            return torch.tensor(np.eye(*args).tolist())
+        if func is F.normalize:
+            return self._normalize(*args, **kwargs)
+        whole = _WHOLE[func](*args, **kwargs) if func in _WHOLE else ()
+        if whole:
+            mean = args[0], whole, True
             made = self.formed(Tensor.mean, mean, {})
             return Tensor.mean(*mean) if made is None else made
         name = str(getattr(func, "__name__", "")) if args else ""
@@ -142,6 +148,9 @@ class TracedForms(TorchFunctionMode):
             return self._repeat(func, args, kwargs)
         if func is F.pad and len(args) > 1 and not any(args[1]):
             return args[0]
+        if name in ("chunk", "split", "split_with_sizes", "tensor_split"):
+            parts = func(*args, **kwargs)
+            return parts if len(parts) > 1 else (args[0],)
         if func is F.linear:
             return self._linear(*args, **kwargs)
         if func is torch.matmul or func is Tensor.matmul:
@@ -164,6 +173,14 @@ class TracedForms(TorchFunctionMode):
     def repeated(self, small: Tensor, result: Tensor) -> Tensor:
         """A tensor repeated as another is, where nothing else repeats it."""
         return result
+
+    def _normalize(
+        self, input: Tensor, p: float = 2.0, dim: Any = 1, eps: float = 1e-12, out: None = None
+    ) -> Tensor:
+        """Vectors divided by their lengths, which the quotient repeats."""
+        self.counts["broadcasts"] += 1
+        lengths: Tensor = input.norm(p, dim, keepdim=True)
+        return input / lengths.clamp_min(eps)
 
     def _look_up(self, *args: Any, **kwargs: Any) -> Tensor | None:
         """A picture or volume looked up at places, by gathers."""
@@ -265,6 +282,14 @@ class TracedForms(TorchFunctionMode):
         return self._in_layout(F.conv2d(picture, weight[:, :, None, None]), layout)
 
 
+def _averaged_to(x: Tensor, output_size: Any) -> tuple[int, ...]:
+    """The sides along which all of a picture is averaged, the other staying as it is."""
+    plain = x.dim() == 4 and isinstance(output_size, (tuple, list)) and len(output_size) == 2
+    kept = [side is None for side in output_size] if plain else []
+    ones = [side == 1 for side in output_size] if plain else []
+    return tuple(dim for dim, one in zip((2, 3), ones, strict=False) if one) if any(kept) else ()
+
+
 def _pools_all(
     x: Tensor,
     kernel_size: Any,
@@ -273,19 +298,26 @@ def _pools_all(
     ceil_mode: bool = False,
     count_include_pad: bool = True,
     divisor_override: int | None = None,
-) -> bool:
-    """Whether an average is taken of a whole picture, of whatever size."""
+) -> tuple[int, ...]:
+    """The sides of a picture, of whatever size, where an average is taken of the whole of it."""
     sides = (kernel_size,) * 2 if is_number(kernel_size) else tuple(kernel_size)
     plain = padding in (0, (0, 0), [0, 0]) and divisor_override is None
     fits = x.dim() == 4 and len(sides) == 2 and plain
-    return fits and all(are_equal(a, b) for a, b in zip(sides, x.shape[2:], strict=True))
+    whole = fits and all(are_equal(a, b) for a, b in zip(sides, x.shape[2:], strict=True))
+    return (2, 3) if whole else ()
+
+
+_WHOLE: Mapping[Any, Callable[..., tuple[int, ...]]] = {
+    F.adaptive_avg_pool2d: _averaged_to,
+    F.avg_pool2d: _pools_all,
+}
 
 
 def _changes_in_place(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
     name = str(getattr(func, "__name__", ""))
     if name == "__setitem__" or (name.endswith("_") and not name.endswith("__")):
         return True
-    if "out" in kwargs or kwargs.get("inplace") is True:
+    if kwargs.get("out") is not None or kwargs.get("inplace") is True:
         return True
     return name in _PER_VALUE and any(one is True for one in args[1:])
 

@@ -36,6 +36,9 @@ def places(length: Dim, place: int, steps: Steps) -> list[Dim]:
     whole = scaled(length, share)
     if whole is not None and 1 < share.denominator <= _MOST_PARTS:
         found.append((share.denominator * _SHARE_COST, 2, whole))
+    if length.rows and length.columns:  # rows and columns behind one another
+        parts = (Dim(0, length.rows), Dim(0, 0, length.columns))
+        found += [(-1, n, part) for n, part in enumerate(parts) if part.at(steps) == place]
     return [dim for *_, dim in sorted(found, key=lambda one: one[:2])]
 
 

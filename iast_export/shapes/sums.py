@@ -105,11 +105,13 @@ def matmul(op: Operator) -> Iterator[Outcome]:
 def dense(op: Operator) -> Iterator[Outcome]:
     """FULLY_CONNECTED."""
     sides, weights = op.input(0).sides, op.input(1).sides
-    if not sides[-1].is_constant or not all(side.is_constant for side in weights):
-        raise MisfitError("its weights hold one number for each pixel")
-    if op.options.keepNumDims:
+    bias = op.inputs[2] if len(op.inputs) > 2 else None
+    fits = bias is None or bias.sides[-1] == weights[0]
+    if op.options.keepNumDims and sides[-1] == weights[1] and fits:  # weights may be computed
         yield Outcome(((*sides[:-1], weights[0]),))
         return
+    if op.options.keepNumDims or not all(side.is_constant for side in (sides[-1], *weights)):
+        raise MisfitError("its weights hold one number for each pixel")
     whole = product(sides)
     yield Outcome(((_shared_or_none(whole, weights[1].constant), weights[0]),))
 

@@ -43,6 +43,19 @@ def test_a_concatenation_of_two_is_a_root_and_one_of_the_same_is_none(policy: Po
     assert flow.root("both") == "both" and flow.joins(both)
 
 
+@BOTH
+def test_edges_of_infinity_are_moved_by_nothing(policy: Policy) -> None:
+    """Before a largest value; they have no range, so that what follows is quantized behind it."""
+    flow = flow_of(
+        policy,
+        conv("x", "a"),
+        op("Pad", "a", "b", mode="infinite"),
+        op("MaxPool", "b", "c"),
+        conv("c", "y"),
+    )
+    assert flow.root("c") == "c" and not any(flow.moves(one) for one in flow.network.ops)
+
+
 @pytest.mark.parametrize(
     ("kind", "mode", "onnx", "litert"),
     [

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
+from typing import Any
+
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -18,6 +22,17 @@ def test_an_affine_grid_is_made_of_positions(align: bool) -> None:
     with TracedForms():
         found = F.affine_grid(theta, [1, 3, 5, 8], align_corners=align)
     assert torch.allclose(found, wanted, atol=1e-6)
+
+
+@pytest.mark.parametrize("align", [True, False])
+def test_a_side_of_one_pixel_has_one_position(align: bool) -> None:
+    theta = torch.tensor([[[0.9, 0.1, 0.2], [-0.1, 1.1, 0.0]]])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of what versions before 1.3 did there
+        wanted = F.affine_grid(theta, [1, 3, 1, 4], align_corners=align)
+    assert torch.allclose(affine_grid(theta, [1, 3, 1, 4], align), wanted, atol=1e-6)
+    side: Any = np.int64(1)  # no plain number, as a side is none in an export
+    assert torch.equal(linspace(-1.0, 1.0, side), torch.linspace(-1.0, 1.0, 1))
 
 
 def test_a_grid_of_several_pictures_or_of_a_volume_stays_as_it_is() -> None:

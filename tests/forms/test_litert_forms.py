@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from iast_export.forms.block_kernels import in_blocks
-from iast_export.forms.litert_forms import FORMS, LiteRtForms, count_forms
+from iast_export.forms.litert_forms import FORMS, LiteRtForms, count_forms, share_of
 from iast_export.specs import Tier
 from tests.tiny_networks import tiny_adain_factory, tiny_iast
 
@@ -36,6 +37,7 @@ def _shuffled_groups() -> Tensor:
 CASES: dict[str, tuple[str, Callable[[], Tensor]]] = {
     "reflect": ("edge-pads", lambda: F.pad(picture(2), (2, 1, 3, 0), mode="reflect")),
     "replicate": ("edge-pads", lambda: F.pad(picture(2), (1, 2, 0, 2), mode="replicate")),
+    "circular": ("edge-pads", lambda: F.pad(picture(2), (1, 2, 0, 3), mode="circular")),
     "shuffle": ("pixel-shuffle", lambda: F.pixel_shuffle(picture(12), 2)),
     "shuffle by 3": ("pixel-shuffle", lambda: F.pixel_shuffle(picture(18), 3)),
     "convolution and shuffle": ("pixel-shuffle", _shuffled_convolution),
@@ -52,6 +54,17 @@ CASES: dict[str, tuple[str, Callable[[], Tensor]]] = {
         "average-pools",
         lambda: F.avg_pool2d(picture(3), (1, 4), stride=(1, 2), padding=(0, 1)),
     ),
+    "largest over edges": ("edge-pools", lambda: F.max_pool2d(picture(3), 3, 2, 1)),
+    "largest over edges of rows": (
+        "edge-pools",
+        lambda: torch.max_pool2d(picture(3), (1, 5), (1, 3), (0, 2)),
+    ),
+    "largest of windows cut short": (
+        "edge-pools",
+        lambda: torch.nn.MaxPool2d(3, 2, ceil_mode=True)(picture(3)),
+    ),
+    "largest of all": ("largest-values", lambda: F.adaptive_max_pool2d(picture(3), 1)),
+    "largest to half": ("largest-values", lambda: F.adaptive_max_pool2d(picture(3), (4, 6))),
     "nearest by a half more": (
         "nearest-places",
         lambda: F.interpolate(picture(2), scale_factor=1.5, mode="nearest"),
@@ -110,6 +123,13 @@ def test_a_form_is_counted_and_equals_what_it_stands_for(case: str) -> None:
         lambda: F.avg_pool2d(picture(3), 3, 1, 1, False, False),
         lambda: F.avg_pool2d(picture(3), 2, divisor_override=3),
         lambda: F.avg_pool2d(picture(3)[0], 2),
+        lambda: F.max_pool2d(picture(3), 2, ceil_mode=True),
+        lambda: F.max_pool2d(picture(3), 3, 1, 1),
+        lambda: F.max_pool2d(picture(3), 3, 2, 1, dilation=2),
+        lambda: F.max_pool2d(picture(3), 3, 2, 1, return_indices=True)[0],
+        lambda: F.max_pool2d(picture(3)[0], 3, 2, 1),
+        lambda: F.adaptive_max_pool2d(picture(3), (3, 5)),
+        lambda: F.adaptive_max_pool2d(picture(3), (None, 6)),
         lambda: F.conv2d(picture(8, 24, 24), kernel(3, 8, 9), stride=2),
     ],
 )
@@ -129,9 +149,39 @@ def test_only_plain_dense_convolutions_are_done_in_blocks(settings: dict[str, ob
     assert in_blocks(picture(8, 16, 16), weight, **settings) is None
 
 
+@pytest.mark.parametrize("ceil_mode", [False, True])
+@pytest.mark.parametrize("padding", [0, 1, 2, (1, 0)])
+@pytest.mark.parametrize("stride", [None, 1, 2, 3, 4])
+@pytest.mark.parametrize("kernel_size", [2, 3, 5, (3, 1)])
+def test_largest_values_are_those_of_pytorch_whatever_the_windows(
+    kernel_size: Any, stride: int | None, padding: Any, ceil_mode: bool
+) -> None:
+    for sides in ((8, 7), (9, 8), (5, 11)):
+        x = picture(2, *sides)
+        try:
+            wanted = F.max_pool2d(x, kernel_size, stride, padding, 1, ceil_mode)
+        except RuntimeError:  # more than half of a window outside
+            continue
+        with LiteRtForms():
+            found = F.max_pool2d(x, kernel_size, stride, padding, 1, ceil_mode)
+        assert torch.equal(found, wanted)
+
+
 def test_pictures_that_are_no_whole_blocks_stay() -> None:
     assert in_blocks(picture(8, 16, 16), kernel(3, 8, 9)) is not None
     assert in_blocks(picture(8, 17, 16), kernel(3, 8, 9)) is None
+
+
+def test_blocks_are_those_that_every_other_picture_has_too() -> None:
+    x, weight = picture(8, 64, 64), kernel(3, 8, 9)
+
+    def block(multiple_px: int) -> int:
+        share = share_of(multiple_px, 64, 64)
+        found = in_blocks(x, weight, None, 1, 4, share=share)
+        return 1 if found is None else found.block
+
+    assert [block(multiple_px) for multiple_px in (1, 2, 3, 4, 6, 8)] == [1, 2, 1, 4, 2, 4]
+    assert in_blocks(picture(3, 64, 64), kernel(16, 3, 6), share=share_of(1, 64, 64)) is None
 
 
 def test_the_forms_of_a_tier_are_counted_without_computing_it() -> None:

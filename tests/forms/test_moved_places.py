@@ -32,6 +32,15 @@ def test_places_are_those_of_the_sizes_where_sizes_are_given(mode: str) -> None:
         assert found is not None and torch.equal(found, F.interpolate(SIDES, size, mode=mode))
 
 
+@pytest.mark.parametrize("mode", ["nearest", "nearest-exact"])
+def test_whole_parts_are_taken_by_a_step(mode: str) -> None:
+    x = torch.arange(12.0 * 18).reshape(1, 1, 12, 18)
+    for given in ({"size": (6, 6)}, {"size": (4, 18)}, {"scale_factor": 0.5}):
+        found = nearest_places(x, **given, mode=mode)
+        assert found is not None and torch.equal(found, F.interpolate(x, **given, mode=mode))
+        assert found.untyped_storage().data_ptr() == x.untyped_storage().data_ptr(), "a view"
+
+
 def test_a_resize_that_repeats_every_pixel_alike_is_left_to_its_operator() -> None:
     assert nearest_places(SIDES, (10, 21)) is None
     assert nearest_places(SIDES, scale_factor=2.0, mode="bilinear") is None

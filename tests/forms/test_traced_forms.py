@@ -38,6 +38,8 @@ CASES: dict[str, tuple[str, Callable[[Tensor], Tensor]]] = {
     "expanded": ("broadcasts", lambda x: SMALL.expand(x.size()) * x),
     "expanded without keeping axes": ("broadcasts", lambda x: x / SMALL[0].expand(x.shape)),
     "repeated": ("broadcasts", lambda x: x + SMALL.repeat(1, 1, 8, 12)),
+    "vectors of one length": ("broadcasts", lambda x: F.normalize(x, dim=1)),
+    "rows of one length": ("broadcasts", lambda x: F.normalize(x, 1.0, dim=(1, 3), eps=1e-3)),
     "broadcast": ("broadcasts", lambda x: torch.maximum(torch.broadcast_to(SMALL, x.shape), x)),
     "linear over pixels": ("positions", lambda x: LINEAR(_last(x)).permute(0, 3, 1, 2)),
     "linear over made pixels": ("positions", lambda x: LINEAR(F.layer_norm(_last(x), (6,)))),
