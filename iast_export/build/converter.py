@@ -35,7 +35,9 @@ _REMEDY = (
     "the network"
 )
 _PART = "part"  # the output of a part of a network
-_WITH_BODIES = frozenset(["IF", "STABLEHLO_REDUCE_WINDOW", "STABLEHLO_WHILE", "WHILE"])
+_WITH_BODIES = frozenset(
+    ["IF", "WHILE", *(f"STABLEHLO_{one}" for one in ("REDUCE_WINDOW", "SCATTER", "SORT", "WHILE"))]
+)
 _OPERATOR = re.compile(r"\baten\.(\w+)")
 
 
@@ -126,11 +128,12 @@ def _check_bodies(model: tflite_file.Model, entries: Sequence[Entry]) -> None:
     if len(model.subgraphs) == len(entries):
         return
     names = {tflite_file.code_name(code) for code in model.operatorCodes}
-    loops = sorted(name for name in names if name in _WITH_BODIES)
+    found = " and ".join(sorted(names & _WITH_BODIES)) or "an operator with a graph inside"
     raise ToolError(
-        f"litert-torch has no operator for a part of the network and writes {' and '.join(loops)}",
+        f"litert-torch has no operator for a part of the network and writes {found}",
         "write it by others: a maximum of windows without dilation, an average over channels "
-        "(local response normalization) as a 1x1 convolution of the squares",
+        "(local response normalization) as a 1x1 convolution of the squares, a maximum's places "
+        "(unpooling) as a mask times what was enlarged",
     )
 
 

@@ -10,13 +10,24 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from iast_export.specs import Runtime
 
 Shape = tuple[int, ...]
 Bounds = tuple[float | None, float | None]
 """The least and the largest value; None: unbounded."""
+# From here on, chosen: 8 bits that reach so far have steps of 40, and hold nothing else.
+_ENDLESS = 1e4
 CLAMPS = frozenset(["Clip", "Relu"])
+
+
+def is_endless(value: NDArray[Any] | None) -> bool:
+    """Whether a pad's value is none that lies among others: infinity, or a stand-in for it."""
+    return value is not None and bool(np.any(np.abs(np.asarray(value, np.float64)) >= _ENDLESS))
 
 
 @dataclass(frozen=True)
@@ -37,9 +48,9 @@ class Op:
         groups: of a convolution.
         stride: of a convolution.
         mode: what tells two uses of a type apart: `reflect` of a pad, `infinite` of one that
-            fills with infinity, `channels` of a concatenation, `head` of a product that makes one
-            channel, `blocks` of a convolution that reads blocks of pixels in INT8, `row` of a sum
-            with a value a channel, repeated for each column.
+            fills with infinity or nearly so, `channels` of a concatenation, `head` of a product
+            that makes one channel, `blocks` of a convolution that reads blocks of pixels in INT8,
+            `row` of a sum with a value a channel, repeated for each column.
         detail: everything else that decides its cost, as text.
     """
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from iast_export.decide.graph import Bounds, Network, Op, Shape
+from iast_export.decide.graph import Bounds, Network, Op, Shape, is_endless
 from iast_export.formats import tflite_file as tf
 from iast_export.specs import CONTENT, STYLIZED
 
@@ -166,7 +164,7 @@ def _op(model: tf.Model, graph: tf.Graph, n: int, layouts: set[int]) -> Op:
         stride=int(getattr(op.builtinOptions, "strideH", 1) or 1),
         mode=(
             "infinite"
-            if _is_infinite(model, graph, op)
+            if name == "PADV2" and is_endless(tf.constant(model, graph.tensors[given[2]]))
             else _mode(name, op, int(op.outputs[0]) in layouts)
         ),
         detail=f"{name} {constants} {_options(op)}",
@@ -186,14 +184,6 @@ def _weight(name: str, source: Shape, constants: list[Shape]) -> tuple[Shape, in
     if name == "FULLY_CONNECTED" and constants:
         return (constants[0][0], constants[0][-1], 1, 1), 1
     return (), 1
-
-
-def _is_infinite(model: tf.Model, graph: tf.Graph, op: Any) -> bool:
-    """Whether a pad fills with infinity."""
-    if tf.op_name(model, op) != "PADV2":
-        return False
-    held = tf.constant(model, graph.tensors[int(op.inputs[2])])
-    return held is not None and bool(np.isinf(held).any())
 
 
 def _mode(name: str, op: Any, channels_first: bool) -> str:

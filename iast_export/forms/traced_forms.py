@@ -136,11 +136,12 @@ class TracedForms(TorchFunctionMode):
             return torch.tensor(np.eye(*args).tolist())
         if func is F.normalize:
             return self._normalize(*args, **kwargs)
-        whole = _WHOLE[func](*args, **kwargs) if func in _WHOLE else ()
-        if whole:
-            mean = args[0], whole, True
-            made = self.formed(Tensor.mean, mean, {})
-            return Tensor.mean(*mean) if made is None else made
+        along, reduced = _WHOLE.get(func, (None, None))
+        whole = along(*args, **kwargs) if along is not None else ()
+        if whole and reduced is not None:
+            given = args[0], whole, True
+            made = self.formed(reduced, given, {})
+            return reduced(*given) if made is None else made
         name = str(getattr(func, "__name__", "")) if args else ""
         if not name or not isinstance(args[0], Tensor):
             return self._pair(func, args, kwargs) if name else None
@@ -282,12 +283,12 @@ class TracedForms(TorchFunctionMode):
         return self._in_layout(F.conv2d(picture, weight[:, :, None, None]), layout)
 
 
-def _averaged_to(x: Tensor, output_size: Any) -> tuple[int, ...]:
-    """The sides along which all of a picture is averaged, the other staying as it is."""
-    plain = x.dim() == 4 and isinstance(output_size, (tuple, list)) and len(output_size) == 2
-    kept = [side is None for side in output_size] if plain else []
-    ones = [side == 1 for side in output_size] if plain else []
-    return tuple(dim for dim, one in zip((2, 3), ones, strict=False) if one) if any(kept) else ()
+def _pooled_to(x: Tensor, output_size: Any, return_indices: bool = False) -> tuple[int, ...]:
+    """The side along which all of a picture is pooled, the other staying as it is."""
+    if x.dim() != 4 or return_indices or not isinstance(output_size, (tuple, list)):
+        return ()
+    wanted = list(output_size)
+    return {(None, 1): (3,), (1, None): (2,)}.get(tuple(wanted), ()) if len(wanted) == 2 else ()
 
 
 def _pools_all(
@@ -307,9 +308,10 @@ def _pools_all(
     return (2, 3) if whole else ()
 
 
-_WHOLE: Mapping[Any, Callable[..., tuple[int, ...]]] = {
-    F.adaptive_avg_pool2d: _averaged_to,
-    F.avg_pool2d: _pools_all,
+_WHOLE: Mapping[Any, tuple[Callable[..., tuple[int, ...]], Callable[..., Tensor]]] = {
+    F.adaptive_avg_pool2d: (_pooled_to, Tensor.mean),
+    F.adaptive_max_pool2d: (_pooled_to, Tensor.amax),
+    F.avg_pool2d: (_pools_all, Tensor.mean),
 }
 
 

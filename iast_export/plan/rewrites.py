@@ -107,6 +107,8 @@ RECOGNIZERS: Mapping[Runtime, Mapping[str, Callable[[Group, Network], bool]]] = 
         "mean-by-rows": _means_by_rows,
         "large-kernels": _computes_blocks,
         "average-pools": _no_trace,
+        "edge-pools": _no_trace,
+        "largest-values": _no_trace,
         "nearest-places": _no_trace,
         "turns": _no_trace,
         "filled-pictures": _no_trace,

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from iast_export.build import converter
 from iast_export.build.convert import ConvertSummary, convert_fp32
 from iast_export.build.shapes import prove_shapes
 from iast_export.decide.decide import decide_litert
@@ -62,7 +63,7 @@ def _attended(x: Tensor) -> Tensor:
     """Attention of channels, rows, columns and pixels."""
     channels = F.adaptive_max_pool2d(x, 1).flatten(1) + F.adaptive_avg_pool2d(x, 1).flatten(1)
     x = x * torch.sigmoid(channels)[:, :, None, None]
-    rows = F.adaptive_avg_pool2d(x, (None, 1))
+    rows = F.adaptive_avg_pool2d(x, (None, 1)) + F.adaptive_max_pool2d(x, (None, 1))
     columns = F.adaptive_avg_pool2d(x, (1, None)).permute(0, 1, 3, 2)
     both = F.hardswish(torch.cat([rows, columns], 2))
     down, across = torch.split(both, [x.shape[2], x.shape[3]], dim=2)
@@ -117,27 +118,39 @@ def test_coordinates_beside_channels_are_constants_that_stay_in_float(tmp_path: 
     assert len(convolutions) == 2 and all(decisions.is_integer(op) for op in convolutions)
 
 
+def _unpooled(x: Tensor) -> Tensor:
+    largest, places = F.max_pool2d(x, 2, return_indices=True)
+    return F.max_unpool2d(largest, places, 2)
+
+
 @pytest.mark.parametrize(
-    "inner",
+    ("inner", "operator"),
     [
-        lambda x: F.interpolate(F.max_pool2d(x, 3, 1, 1, dilation=2), size=x.shape[2:]),
-        lambda x: F.local_response_norm(x, 3),
+        (
+            lambda x: F.interpolate(F.max_pool2d(x, 3, 1, 1, dilation=2), size=x.shape[2:]),
+            "REDUCE_WINDOW",
+        ),
+        (lambda x: F.local_response_norm(x, 3), "REDUCE_WINDOW"),
+        (_unpooled, "SCATTER"),
+        (lambda x: x.sort(1)[0], "SORT"),
     ],
 )
 def test_what_the_converter_writes_as_a_graph_in_an_operator_is_refused_by_name(
-    inner: Callable[[Tensor], Tensor], tmp_path: Path
+    inner: Callable[[Tensor], Tensor], operator: str, tmp_path: Path
 ) -> None:
-    with pytest.raises(ToolError, match="REDUCE_WINDOW") as caught:
+    with pytest.raises(ToolError, match=f"writes STABLEHLO_{operator}") as caught:
         made(tmp_path / "made.tflite", inner)
     assert "1x1 convolution" in caught.value.remedy
     assert not list(tmp_path.iterdir())
 
 
-def test_what_litert_can_not_run_is_said_with_what_to_do(tmp_path: Path) -> None:
-    def unpooled(x: Tensor) -> Tensor:
-        largest, places = F.max_pool2d(x, 2, return_indices=True)
-        return F.max_unpool2d(largest, places, 2)
+def test_what_litert_can_not_run_is_said_with_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise ToolError("LiteRT failed: no kernel", "convert the model again")
 
-    with pytest.raises(ToolError, match="LiteRT can't run") as caught:
-        made(tmp_path / "made.tflite", unpooled)
-    assert "write the operator" in caught.value.remedy
+    monkeypatch.setattr(converter, "open_litert", fails)
+    with pytest.raises(ToolError, match=r"LiteRT can't run .* no kernel") as one:
+        made(tmp_path / "made.tflite", torch.relu)
+    assert "write the operator" in one.value.remedy

@@ -57,7 +57,9 @@ def test_constants_are_no_inputs_but_a_concatenation_moves_them() -> None:
     assert network.unit == (CONTENT,) and network.outputs == ("y",)
 
 
-@pytest.mark.parametrize(("value", "mode"), [(0.0, "constant"), (-np.inf, "infinite")])
+@pytest.mark.parametrize(
+    ("value", "mode"), [(0.5, "constant"), (-np.inf, "infinite"), (-65504.0, "infinite")]
+)
 def test_a_pad_is_told_by_what_it_fills_with(value: float, mode: str) -> None:
     pads = np.array([0, 0, 1, 1, 0, 0, 1, 1], np.int64)
     filled = np.array(value, np.float32)

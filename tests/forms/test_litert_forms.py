@@ -180,8 +180,13 @@ def test_blocks_are_those_that_every_other_picture_has_too() -> None:
         found = in_blocks(x, weight, None, 1, 4, share=share)
         return 1 if found is None else found.block
 
+    def block_of_first(multiple_px: int) -> int:
+        x, weight = picture(3, 72, 72), kernel(16, 3, 9)  # mirrored edges around 64 pixels
+        found = in_blocks(x, weight, share=share_of(multiple_px, 64, 64))
+        return 1 if found is None else found.block
+
     assert [block(multiple_px) for multiple_px in (1, 2, 3, 4, 6, 8)] == [1, 2, 1, 4, 2, 4]
-    assert in_blocks(picture(3, 64, 64), kernel(16, 3, 6), share=share_of(1, 64, 64)) is None
+    assert block_of_first(1) == 1 and block_of_first(2) == 2
 
 
 def test_the_forms_of_a_tier_are_counted_without_computing_it() -> None:
