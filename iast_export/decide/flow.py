@@ -18,13 +18,13 @@ class Flow:
     def moves(self, op: Op) -> bool:
         """Whether an operator only moves values, and all of them have a range.
 
-        Edges that are filled with infinity, as before a largest value, have none.
+        Edges that are filled with infinity, as before a largest value, have none (`is_endless`).
         """
-        return self.policy.moves(op.type, op.mode) and bool(op.moved) and not self._has_no_end(op)
+        return self.policy.moves(op.type, op.mode) and bool(op.moved) and not self._is_endless(op)
 
-    def _has_no_end(self, op: Op) -> bool:
+    def _is_endless(self, op: Op) -> bool:
         makers = [self.network.producers.get(self.root(name)) for name in op.moved]
-        return any(maker is not None and maker.mode == "infinite" for maker in makers)
+        return any(maker is not None and maker.mode == "endless" for maker in makers)
 
     def root(self, name: str) -> str:
         """The tensor whose values a tensor holds; of several that are joined, the result."""

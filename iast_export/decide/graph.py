@@ -47,8 +47,8 @@ class Op:
             width); empty where that is computed.
         groups: of a convolution.
         stride: of a convolution.
-        mode: what tells two uses of a type apart: `reflect` of a pad, `infinite` of one that
-            fills with infinity or nearly so, `channels` of a concatenation, `head` of a product
+        mode: what tells two uses of a type apart: `reflect` of a pad, `endless` of one that
+            fills as `is_endless` says, `channels` of a concatenation, `head` of a product
             that makes one channel, `blocks` of a convolution that reads blocks of pixels in INT8,
             `row` of a sum with a value a channel, repeated for each column.
         detail: everything else that decides its cost, as text.

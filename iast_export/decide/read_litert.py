@@ -163,7 +163,7 @@ def _op(model: tf.Model, graph: tf.Graph, n: int, layouts: set[int]) -> Op:
         groups=groups,
         stride=int(getattr(op.builtinOptions, "strideH", 1) or 1),
         mode=(
-            "infinite"
+            "endless"
             if name == "PADV2" and is_endless(tf.constant(model, graph.tensors[given[2]]))
             else _mode(name, op, int(op.outputs[0]) in layouts)
         ),

@@ -177,7 +177,7 @@ def _mode_of_inputs(node: onnx.NodeProto, index: GraphIndex, model: onnx.ModelPr
         pairs = ((node.input[0], node.input[1]), (node.input[1], node.input[0]))
         return "row" if any(is_row(index, one, other) for one, other in pairs) else ""
     if node.op_type == "Pad":
-        return "infinite" if is_endless(index.constant(node, 2)) else ""
+        return "endless" if is_endless(index.constant(node, 2)) else ""
     if node.op_type == "Conv":
         return "blocks" if unfolds(model.graph, index, node, size_multiple_px(model)) else ""
     held = index.constant(node, 0) if node.op_type == "MatMul" else None

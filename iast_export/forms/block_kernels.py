@@ -56,7 +56,7 @@ def in_blocks(
         int(side) + 2 * pad - k + 1 for side, pad, k in zip(x.shape[2:], pads, kernel, strict=True)
     ]
     if int(weight.shape[1]) <= MOST_INPUTS and min(kernel) >= SMALLEST_KERNEL:
-        whole = _are_whole(sides, share, _UNFOLDED)  # as is what odd kernels read
+        whole = _are_whole(sides, share, _UNFOLDED)  # so is what an odd kernel reads
         return _unfolded(x, weight, bias, kernel, pads) if whole else None
     whole_blocks = [block for block in BLOCKS if _are_whole(sides, share, block)]
     block = best_block(len(weight), kernel, whole_blocks)

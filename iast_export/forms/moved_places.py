@@ -26,9 +26,9 @@ def nearest_places(
     if mode not in ("nearest", "nearest-exact") or input.dim() != 4:
         return None
     sides = [int(side) for side in input.shape[2:]]
-    factors = _pair(scale_factor)
+    factors = pair(scale_factor)
     if size is not None:
-        made = [int(side) for side in _pair(size)]
+        made = [int(side) for side in pair(size)]
     else:
         made = [int(side * factor) for side, factor in zip(sides, factors, strict=True)]
     if size is not None or recompute_scale_factor:
@@ -101,8 +101,10 @@ def grown(x: Tensor, pad: Sequence[int], step: int) -> Tensor:
     return x
 
 
-def _pair(value: Any) -> list[Any]:
-    return list(value) if isinstance(value, Sequence) else [value, value]
+def pair(value: Any) -> list[Any]:
+    """A setting for rows and one for columns, of one for both or one that is given for each."""
+    both = list(value) if isinstance(value, Sequence) else [value]
+    return both * 2 if len(both) == 1 else both
 
 
 def _places(before: int, after: int, factor: float | None, middle: float) -> list[int]:

@@ -8,7 +8,7 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Tensor
 
-from iast_export.forms.moved_places import grown
+from iast_export.forms.moved_places import grown, pair
 
 # Chosen: the windows of networks that halve a picture; larger ones are filters' means, in float.
 _MOST_AVERAGED = 16
@@ -24,7 +24,7 @@ def averages(
     divisor_override: int | None = None,
 ) -> Tensor | None:
     """An average of few pixels as a depthwise convolution; None: it is another, or of many."""
-    sides = _sides(kernel_size)
+    sides = pair(kernel_size)
     few = len(sides) == 2 and math.prod(sides) <= _MOST_AVERAGED
     plain = count_include_pad and not ceil_mode and divisor_override is None
     if not few or not plain or x.dim() != 4 or not x.is_floating_point():
@@ -35,7 +35,7 @@ def averages(
 
 def averages_to(x: Tensor, output_size: Any) -> Tensor | None:
     """An average to sides that divide the picture's; None: they do not."""
-    sides = _sides(output_size)
+    sides = pair(output_size)
     if x.dim() != 4 or len(sides) != 2 or None in sides:
         return None
     pairs = list(zip(x.shape[2:], sides, strict=True))
@@ -60,13 +60,13 @@ def largest(
     None: no window reaches over an edge, the operator knows such edges itself (steps of 1 and a
     result as large as the picture), or the windows have holes.
     """
-    sides, padded = _sides(kernel_size), _sides(padding)
-    steps = _sides(stride) if stride else sides
-    if x.dim() != 4 or return_indices or any(hole != 1 for hole in _sides(dilation)):
+    sides, padded = pair(kernel_size), pair(padding)
+    steps = pair(stride) if stride else sides
+    if x.dim() != 4 or return_indices or any(hole != 1 for hole in pair(dilation)):
         return None
-    if steps == (1, 1) and all(2 * p == side - 1 for p, side in zip(padded, sides, strict=True)):
+    if steps == [1, 1] and all(2 * p == side - 1 for p, side in zip(padded, sides, strict=True)):
         return None
-    behind = list(padded)
+    behind = padded.copy()
     if ceil_mode:
         for place, length in enumerate(x.shape[2:]):
             rest = (int(length) + 2 * padded[place] - sides[place]) % steps[place]
@@ -81,17 +81,11 @@ def largest(
 
 def largest_to(x: Tensor, output_size: Any, return_indices: bool = False) -> Tensor | None:
     """The largest values of as many equal windows; None: the picture has no such windows."""
-    sides = _sides(output_size)
+    sides = pair(output_size)
     if x.dim() != 4 or len(sides) != 2 or None in sides or return_indices:
         return None
-    if sides == (1, 1):
+    if sides == [1, 1]:
         return x.amax((2, 3), keepdim=True)
     pairs = list(zip(x.shape[2:], sides, strict=True))
     fits = all(side % result == 0 for side, result in pairs)
     return F.max_pool2d(x, [side // result for side, result in pairs]) if fits else None
-
-
-def _sides(given: Any) -> tuple[Any, ...]:
-    """A number for rows and one for columns, of one for both or one that is given for each."""
-    both = tuple(given) if isinstance(given, (tuple, list)) else (given,)
-    return both * 2 if len(both) == 1 else both

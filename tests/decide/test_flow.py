@@ -49,7 +49,7 @@ def test_edges_of_infinity_are_moved_by_nothing(policy: Policy) -> None:
     flow = flow_of(
         policy,
         conv("x", "a"),
-        op("Pad", "a", "b", mode="infinite"),
+        op("Pad", "a", "b", mode="endless"),
         op("MaxPool", "b", "c"),
         conv("c", "y"),
     )

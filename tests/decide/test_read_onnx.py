@@ -58,7 +58,7 @@ def test_constants_are_no_inputs_but_a_concatenation_moves_them() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "mode"), [(0.5, "constant"), (-np.inf, "infinite"), (-65504.0, "infinite")]
+    ("value", "mode"), [(0.5, "constant"), (-np.inf, "endless"), (-65504.0, "endless")]
 )
 def test_a_pad_is_told_by_what_it_fills_with(value: float, mode: str) -> None:
     pads = np.array([0, 0, 1, 1, 0, 0, 1, 1], np.int64)
